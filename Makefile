@@ -1,0 +1,59 @@
+# Bare `make` lists the verbs. A verb is a target whose line ends in `## help`; adding one is adding such a line.
+
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+
+# A command that fails in the middle of a pipe fails the verb.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo "Millstream. If you are new here: make setup, then make test."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## make .venv with everything a developer needs (nothing is done when it is up to date)
+
+$(READY): pyproject.toml tools/setup_venv.sh
+	@bash tools/setup_venv.sh
+	@touch $@
+
+.PHONY: test
+test: $(READY) ## run the tests, layer by layer
+	@$(PYTHON) tools/run_tests.py
+
+.PHONY: test-nightly
+test-nightly: $(READY) ## run the tests together with those that take hours
+	@$(PYTHON) tools/run_tests.py --nightly
+
+.PHONY: check
+check: $(READY) ## format, lint, types, house rules, generated code: all that needs no running program
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m mypy tests tools
+	$(PYTHON) -m pyright
+	$(PYTHON) tools/generate_protos.py --check
+	$(PYTHON) -m pytest -q tests/unit/test_tidy.py
+
+.PHONY: fmt
+fmt: $(READY) ## format the code and mend what the linter can mend
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+.PHONY: proto
+proto: $(READY) ## generate the Python of proto/**/*.proto
+	@$(PYTHON) tools/generate_protos.py
+
+.PHONY: docs
+docs: $(READY) ## write the pages that are made from code
+	@$(PYTHON) tools/configuration_docs.py
+
+.PHONY: clean
+clean: ## remove .venv, caches and build results
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

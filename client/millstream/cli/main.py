@@ -1,0 +1,53 @@
+"""The `millstream` command: a group whose verbs are imported when they are called.
+
+`millstream --help` must answer at once, so it prints the table below and imports no verb. A verb is a file
+`millstream/cli/<verb>.py` with a click command named `command`, and a line in the table.
+"""
+
+from importlib import import_module
+from typing import cast
+
+import click
+
+from millstream.cli.exit_codes import ExitCode
+from millstream.version import __version__
+
+# The verb and its line of help, in the order in which `millstream --help` shows them.
+VERBS: dict[str, str] = {
+    "config": "print every configuration key with its meaning, default, value and source",
+}
+
+
+class VerbGroup(click.Group):
+    """Loads a verb on demand, and ends with 130 when the user interrupts it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command; None lets click say that there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"millstream.cli.{cmd_name.replace('-', '_')}")
+        return cast(click.Command, module.command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of verbs without importing them."""
+        if VERBS:
+            with formatter.section("Verbs"):
+                formatter.write_dl(list(VERBS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; click itself would end an interrupt with 1, which means a failed job here."""
+        try:
+            return cast(object, super().invoke(ctx))
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+
+
+@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="millstream")
+def main() -> None:
+    """Run streaming jobs and look after the clusters that run them."""

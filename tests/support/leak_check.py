@@ -1,0 +1,164 @@
+"""A pytest plugin: a test that leaves a thread, a child process or an open file behind fails, by name.
+
+Daemon threads are left alone, since they end with the process. What a fixture of a wider scope opens (a server for a
+whole module) belongs to the fixture and is asked for when the fixture ends. A test that must leave something says
+so: `@pytest.mark.may_leak(reason="...")`.
+"""
+
+import contextlib
+import gc
+import os
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+
+import pytest
+
+GRACE_S = 2.0  # a joined thread or a killed child needs a moment to vanish; on a busy machine half a second
+POLL_S = 0.01
+
+# Stock is taken twice a test and costs a millisecond, so this file uses plain strings and os calls, no pathlib.
+_PROC = "/proc"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Something that ends only when somebody ends it."""
+
+    kind: str
+    number: int  # thread id, process id or file descriptor; numbers are used again, hence the name
+    name: str
+
+    def __str__(self) -> str:
+        """One line for the failure message."""
+        return f"{self.kind} {self.number} ({self.name})"
+
+
+def open_resources() -> frozenset[Resource]:
+    """Everything of this process that a test could leak; on systems without /proc only threads."""
+    threads = {
+        Resource("thread", thread.ident or 0, thread.name) for thread in threading.enumerate() if not thread.daemon
+    }
+    return frozenset(threads | _children() | _open_files())
+
+
+def _children() -> set[Resource]:
+    """Processes whose parent we are: /proc has no other list of them that every kernel is built with."""
+    own = str(os.getpid())
+    children: set[Resource] = set()
+    for pid in filter(str.isdigit, _list(_PROC)):
+        # `12 (a name that may hold blanks and brackets) S 7 ...`, where 7 is the parent.
+        after_name = _read(f"{_PROC}/{pid}/stat").rpartition(")")[2].split()
+        if after_name[1:2] != [own]:
+            continue
+        name = _read(f"{_PROC}/{pid}/cmdline").replace("\0", " ").strip()
+        children.add(Resource("process", int(pid), name or "ended, but nobody waited for it"))
+    return children
+
+
+def _open_files() -> set[Resource]:
+    files: set[Resource] = set()
+    for descriptor in _list(f"{_PROC}/self/fd"):
+        try:
+            target = os.readlink(f"{_PROC}/self/fd/{descriptor}")
+        except OSError:  # closed meanwhile, as is the descriptor of this very listing
+            continue
+        files.add(Resource("open file", int(descriptor), target))
+    return files
+
+
+def _list(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:  # the process has ended meanwhile
+        return ""
+
+
+def open_what_stays() -> None:
+    """Open what libraries open once and keep until the process ends, so that no test is blamed for being first.
+
+    These are Python's resource tracker (a process and a pipe, for multiprocessing) and uvloop's pipe for signals.
+    Python's forkserver isn't among them: whoever starts it stops it.
+    """
+    resource_tracker.ensure_running()
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        uvloop.new_event_loop().close()
+
+
+class LeakCheck:
+    """Compares before and after each test."""
+
+    def __init__(self) -> None:
+        self.known: frozenset[Resource] = frozenset()
+        self.owned_by_fixtures: dict[pytest.FixtureDef[object], frozenset[Resource]] = {}
+        self.failed: set[str] = set()
+
+    def owned(self) -> frozenset[Resource]:
+        """What fixtures of a wider scope than one test hold open."""
+        return frozenset().union(*self.owned_by_fixtures.values())
+
+    def leaked(self) -> frozenset[Resource]:
+        """What is new and nobody's, after everything had its moment to vanish."""
+        deadline = time.monotonic() + GRACE_S
+        while leaked := open_resources() - self.known - self.owned():
+            if time.monotonic() > deadline:
+                return leaked
+            gc.collect()  # what only a cycle of references keeps open is reported by Python itself
+            time.sleep(POLL_S)
+        return leaked
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Generator[None]:
+        """Take stock before the first fixture."""
+        self.known = open_resources() - self.owned()
+        yield
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+        """Note what a wider fixture opens."""
+        before = open_resources() if fixturedef.scope != "function" else frozenset[Resource]()
+        value = yield
+        if fixturedef.scope != "function":
+            self.owned_by_fixtures[fixturedef] = open_resources() - before
+        return value
+
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[object]) -> None:
+        """From now on what the fixture had opened is a leak."""
+        self.owned_by_fixtures.pop(fixturedef, None)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember failed tests: their tracebacks hold what they had open, which would be a second, false alarm."""
+        if report.failed:
+            self.failed.add(report.nodeid)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None]:
+        """Take stock after the last fixture."""
+        yield
+        mark = item.get_closest_marker("may_leak")
+        if mark is not None:
+            if not mark.kwargs.get("reason"):
+                pytest.fail("may_leak needs words: @pytest.mark.may_leak(reason='...')", pytrace=False)
+        elif item.nodeid not in self.failed and (leaked := self.leaked()):
+            lines = "\n".join(f"  {line}" for line in sorted(map(str, leaked)))
+            pytest.fail(
+                f"the test left behind:\n{lines}\nClose it in the test or its fixture, or say why it must stay: "
+                "@pytest.mark.may_leak(reason='...')",
+                pytrace=False,
+            )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Switch the check on."""
+    open_what_stays()
+    config.addinivalue_line("markers", "may_leak(reason): the test leaves something open, for this reason")
+    config.pluginmanager.register(LeakCheck(), "leak-check")
