@@ -1,0 +1,77 @@
+"""The words that configuration values choose from. Their texts are Flink's where Flink has the choice."""
+
+import enum
+
+
+class CheckpointingMode(enum.Enum):
+    """How often a record may show in state after a failure: once, or at least once (barriers are not aligned)."""
+
+    EXACTLY_ONCE = "EXACTLY_ONCE"
+    AT_LEAST_ONCE = "AT_LEAST_ONCE"
+
+
+class ExternalizedCheckpointRetention(enum.Enum):
+    """What becomes of a job's checkpoints when it is cancelled; a job that FAILED keeps them in any case."""
+
+    DELETE_ON_CANCELLATION = "DELETE_ON_CANCELLATION"
+    RETAIN_ON_CANCELLATION = "RETAIN_ON_CANCELLATION"
+    NO_EXTERNALIZED_CHECKPOINTS = "NO_EXTERNALIZED_CHECKPOINTS"
+
+
+class CheckpointStorage(enum.Enum):
+    """Where the bytes of checkpoints lie."""
+
+    FILESYSTEM = "filesystem"
+
+
+class StateBackend(enum.Enum):
+    """Where keyed state lies while a job runs."""
+
+    HASHMAP = "hashmap"
+
+
+class RestartStrategy(enum.Enum):
+    """What follows the failure of a region."""
+
+    NONE = "none"
+    FIXED_DELAY = "fixed-delay"
+    FAILURE_RATE = "failure-rate"
+    EXPONENTIAL_DELAY = "exponential-delay"
+
+
+class RuntimeExecutionMode(enum.Enum):
+    """Whether a bounded program runs as a stream or in stages."""
+
+    STREAMING = "STREAMING"
+    BATCH = "BATCH"
+    AUTOMATIC = "AUTOMATIC"
+
+
+class ExecutionTarget(enum.Enum):
+    """Where ``execute()`` runs a program."""
+
+    EMBEDDED = "embedded"
+    REMOTE = "remote"
+    INLINE = "inline"
+
+
+class HighAvailability(enum.Enum):
+    """Who elects the leader among several JobManagers; NONE: there is one, which recovers from its own store."""
+
+    NONE = "NONE"
+
+
+class OnImbalance(enum.Enum):
+    """What follows a checkpoint whose record counts don't balance."""
+
+    FAIL_JOB = "fail-job"
+    WARN = "warn"
+
+
+class LogLevel(enum.Enum):
+    """The least severe messages that are logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARN = "WARN"
+    ERROR = "ERROR"
