@@ -47,11 +47,12 @@ class RegionDeployment(_message.Message):
     def __init__(self, attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., epoch: _Optional[int] = ..., secret: _Optional[bytes] = ..., workers: _Optional[_Iterable[_Union[WorkerPlacement, _Mapping]]] = ...) -> None: ...
 
 class DeployWorker(_message.Message):
-    __slots__ = ("worker", "attempt", "slot", "ordinal", "graph", "deployment", "restore")
+    __slots__ = ("worker", "attempt", "slot", "ordinal", "subtasks", "graph", "deployment", "restore")
     WORKER_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
     ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    SUBTASKS_FIELD_NUMBER: _ClassVar[int]
     GRAPH_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
     RESTORE_FIELD_NUMBER: _ClassVar[int]
@@ -59,7 +60,8 @@ class DeployWorker(_message.Message):
     attempt: _identity_pb2.RegionAttempt
     slot: int
     ordinal: int
+    subtasks: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SubtaskId]
     graph: _job_graph_pb2.BlobRef
     deployment: _job_graph_pb2.BlobRef
     restore: _job_graph_pb2.BlobRef
-    def __init__(self, worker: _Optional[str] = ..., attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., slot: _Optional[int] = ..., ordinal: _Optional[int] = ..., graph: _Optional[_Union[_job_graph_pb2.BlobRef, _Mapping]] = ..., deployment: _Optional[_Union[_job_graph_pb2.BlobRef, _Mapping]] = ..., restore: _Optional[_Union[_job_graph_pb2.BlobRef, _Mapping]] = ...) -> None: ...
+    def __init__(self, worker: _Optional[str] = ..., attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., slot: _Optional[int] = ..., ordinal: _Optional[int] = ..., subtasks: _Optional[_Iterable[_Union[_identity_pb2.SubtaskId, _Mapping]]] = ..., graph: _Optional[_Union[_job_graph_pb2.BlobRef, _Mapping]] = ..., deployment: _Optional[_Union[_job_graph_pb2.BlobRef, _Mapping]] = ..., restore: _Optional[_Union[_job_graph_pb2.BlobRef, _Mapping]] = ...) -> None: ...

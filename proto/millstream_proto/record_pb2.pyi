@@ -25,16 +25,18 @@ INTENT_CANCEL: Intent
 INTENT_STOP: Intent
 
 class StoredWorker(_message.Message):
-    __slots__ = ("worker", "ordinal", "taskmanager", "slot")
+    __slots__ = ("worker", "ordinal", "taskmanager", "slot", "resource")
     WORKER_FIELD_NUMBER: _ClassVar[int]
     ORDINAL_FIELD_NUMBER: _ClassVar[int]
     TASKMANAGER_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
     worker: str
     ordinal: int
     taskmanager: str
     slot: int
-    def __init__(self, worker: _Optional[str] = ..., ordinal: _Optional[int] = ..., taskmanager: _Optional[str] = ..., slot: _Optional[int] = ...) -> None: ...
+    resource: str
+    def __init__(self, worker: _Optional[str] = ..., ordinal: _Optional[int] = ..., taskmanager: _Optional[str] = ..., slot: _Optional[int] = ..., resource: _Optional[str] = ...) -> None: ...
 
 class RegionRecord(_message.Message):
     __slots__ = ("attempt", "workers", "failures", "backoff")

@@ -25,16 +25,18 @@ STOP_MODE_STOP: StopMode
 STOP_MODE_DRAIN: StopMode
 
 class TaskReport(_message.Message):
-    __slots__ = ("task", "state", "failure", "ended")
+    __slots__ = ("task", "state", "failure", "ended", "commits_restored")
     TASK_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
+    COMMITS_RESTORED_FIELD_NUMBER: _ClassVar[int]
     task: _identity_pb2.TaskId
     state: _states_pb2.TaskState
     failure: _failures_pb2.Failure
     ended: _controls_pb2.EndReason
-    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., state: _Optional[_Union[_states_pb2.TaskState, str]] = ..., failure: _Optional[_Union[_failures_pb2.Failure, _Mapping]] = ..., ended: _Optional[_Union[_controls_pb2.EndReason, str]] = ...) -> None: ...
+    commits_restored: bool
+    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., state: _Optional[_Union[_states_pb2.TaskState, str]] = ..., failure: _Optional[_Union[_failures_pb2.Failure, _Mapping]] = ..., ended: _Optional[_Union[_controls_pb2.EndReason, str]] = ..., commits_restored: _Optional[bool] = ...) -> None: ...
 
 class WorkerReport(_message.Message):
     __slots__ = ("worker", "attempt", "slot")
@@ -111,12 +113,6 @@ class CheckpointDeclined(_message.Message):
     checkpoint: int
     failure: _failures_pb2.Failure
     def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., checkpoint: _Optional[int] = ..., failure: _Optional[_Union[_failures_pb2.Failure, _Mapping]] = ...) -> None: ...
-
-class CommitsRestored(_message.Message):
-    __slots__ = ("task",)
-    TASK_FIELD_NUMBER: _ClassVar[int]
-    task: _identity_pb2.TaskId
-    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ...) -> None: ...
 
 class PeerLost(_message.Message):
     __slots__ = ("attempt", "peer")
@@ -297,7 +293,7 @@ class JobEnded(_message.Message):
     def __init__(self, job: _Optional[str] = ...) -> None: ...
 
 class TaskManagerMessage(_message.Message):
-    __slots__ = ("session", "epoch", "register", "heartbeat", "task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "commits_restored", "peer_lost", "worker_ended", "progress", "task_output", "operator_reply", "part")
+    __slots__ = ("session", "epoch", "register", "heartbeat", "task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "worker_ended", "progress", "task_output", "operator_reply", "part")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REGISTER_FIELD_NUMBER: _ClassVar[int]
@@ -305,7 +301,6 @@ class TaskManagerMessage(_message.Message):
     TASK_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_DECLINED_FIELD_NUMBER: _ClassVar[int]
-    COMMITS_RESTORED_FIELD_NUMBER: _ClassVar[int]
     PEER_LOST_FIELD_NUMBER: _ClassVar[int]
     WORKER_ENDED_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
@@ -319,14 +314,13 @@ class TaskManagerMessage(_message.Message):
     task_state_changed: TaskStateChanged
     checkpoint_acknowledged: CheckpointAcknowledged
     checkpoint_declined: CheckpointDeclined
-    commits_restored: CommitsRestored
     peer_lost: PeerLost
     worker_ended: WorkerEnded
     progress: Progress
     task_output: TaskOutput
     operator_reply: OperatorReply
     part: _blobs_pb2.Part
-    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., task_state_changed: _Optional[_Union[TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[CheckpointDeclined, _Mapping]] = ..., commits_restored: _Optional[_Union[CommitsRestored, _Mapping]] = ..., peer_lost: _Optional[_Union[PeerLost, _Mapping]] = ..., worker_ended: _Optional[_Union[WorkerEnded, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., task_output: _Optional[_Union[TaskOutput, _Mapping]] = ..., operator_reply: _Optional[_Union[OperatorReply, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ...) -> None: ...
+    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., task_state_changed: _Optional[_Union[TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[PeerLost, _Mapping]] = ..., worker_ended: _Optional[_Union[WorkerEnded, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., task_output: _Optional[_Union[TaskOutput, _Mapping]] = ..., operator_reply: _Optional[_Union[OperatorReply, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ...) -> None: ...
 
 class JobManagerMessage(_message.Message):
     __slots__ = ("session", "epoch", "registered", "refused", "heartbeat", "deploy_worker", "cancel_region", "region_ended", "confirm_acknowledged", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "job_ended", "part")

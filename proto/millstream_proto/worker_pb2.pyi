@@ -75,19 +75,17 @@ class ToWorker(_message.Message):
     def __init__(self, start_tasks: _Optional[_Union[StartTasks, _Mapping]] = ..., cancel_tasks: _Optional[_Union[CancelTasks, _Mapping]] = ..., peer_connected: _Optional[_Union[PeerConnected, _Mapping]] = ..., drop_peer: _Optional[_Union[DropPeer, _Mapping]] = ..., leader_changed: _Optional[_Union[LeaderChanged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[_session_pb2.TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[_session_pb2.CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[_session_pb2.CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[_session_pb2.StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[_session_pb2.DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[_session_pb2.OperatorRequest, _Mapping]] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "commits_restored", "peer_lost", "progress", "operator_reply")
+    __slots__ = ("task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "progress", "operator_reply")
     TASK_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_DECLINED_FIELD_NUMBER: _ClassVar[int]
-    COMMITS_RESTORED_FIELD_NUMBER: _ClassVar[int]
     PEER_LOST_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_REPLY_FIELD_NUMBER: _ClassVar[int]
     task_state_changed: _session_pb2.TaskStateChanged
     checkpoint_acknowledged: _session_pb2.CheckpointAcknowledged
     checkpoint_declined: _session_pb2.CheckpointDeclined
-    commits_restored: _session_pb2.CommitsRestored
     peer_lost: _session_pb2.PeerLost
     progress: _session_pb2.Progress
     operator_reply: _session_pb2.OperatorReply
-    def __init__(self, task_state_changed: _Optional[_Union[_session_pb2.TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[_session_pb2.CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[_session_pb2.CheckpointDeclined, _Mapping]] = ..., commits_restored: _Optional[_Union[_session_pb2.CommitsRestored, _Mapping]] = ..., peer_lost: _Optional[_Union[_session_pb2.PeerLost, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., operator_reply: _Optional[_Union[_session_pb2.OperatorReply, _Mapping]] = ...) -> None: ...
+    def __init__(self, task_state_changed: _Optional[_Union[_session_pb2.TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[_session_pb2.CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[_session_pb2.CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[_session_pb2.PeerLost, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., operator_reply: _Optional[_Union[_session_pb2.OperatorReply, _Mapping]] = ...) -> None: ...

@@ -8,7 +8,7 @@ JobManager planned with.
 
 from dataclasses import dataclass
 
-from millstream_dataflow.identity import Epoch, RegionAttempt, TaskManagerId, WorkerId
+from millstream_dataflow.identity import Epoch, RegionAttempt, SubtaskId, TaskManagerId, WorkerId
 from millstream_dataflow.job_graph import BlobRef
 
 
@@ -54,6 +54,7 @@ class DeployWorker:
     attempt: RegionAttempt
     slot: int
     ordinal: int
+    subtasks: tuple[SubtaskId, ...]
     graph: BlobRef
     deployment: BlobRef
     restore: BlobRef | None = None

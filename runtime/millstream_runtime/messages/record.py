@@ -32,6 +32,8 @@ class StoredWorker:
     ordinal: int
     taskmanager: TaskManagerId
     slot: int
+    resource: str = ""
+    """The TaskManager's stable resource, under which a successor of it may register."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class TaskReport:
     failure: Failure | None = None
     ended: EndReason | None = None
     """All its inputs have ended, for this reason, and it will emit nothing more (law 5.2)."""
+    commits_restored: bool = False
+    """Every committable that it restored is committed (law 6.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,6 @@ class TaskStateChanged:
     """A task moved to another state, or its inputs have ended."""
 
     report: TaskReport
-
-
-@dataclass(frozen=True, slots=True)
-class CommitsRestored:
-    """Every committable that the task restored is committed (law 6.2)."""
-
-    task: TaskId
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +299,6 @@ FromTaskManager = (
     | TaskStateChanged
     | CheckpointAcknowledged
     | CheckpointDeclined
-    | CommitsRestored
     | PeerLost
     | WorkerEnded
     | Progress

@@ -12,7 +12,6 @@ from millstream_runtime.messages.session import (
     CheckpointAcknowledged,
     CheckpointCompleted,
     CheckpointDeclined,
-    CommitsRestored,
     DropLeftovers,
     OperatorReply,
     OperatorRequest,
@@ -85,12 +84,4 @@ ToWorker = (
     | OperatorRequest
 )
 
-FromWorker = (
-    TaskStateChanged
-    | CheckpointAcknowledged
-    | CheckpointDeclined
-    | CommitsRestored
-    | PeerLost
-    | Progress
-    | OperatorReply
-)
+FromWorker = TaskStateChanged | CheckpointAcknowledged | CheckpointDeclined | PeerLost | Progress | OperatorReply
