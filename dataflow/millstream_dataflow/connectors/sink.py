@@ -1,0 +1,102 @@
+"""What a sink is made of (law 6). A writer takes batches; at a barrier it hands over committables, which lie in the
+checkpoint and are committed when it is complete. Commits are repeated after a restore, so they must be idempotent.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.records import Batch
+
+CommittableT = TypeVar("CommittableT")
+
+
+class SinkContext(Protocol):
+    """What a running sink may know."""
+
+    @property
+    def job(self) -> str:
+        """The job's id."""
+        ...
+
+    @property
+    def operator(self) -> str:
+        """The sink's operator id."""
+        ...
+
+    @property
+    def region(self) -> int:
+        """The region that the subtask belongs to; with the attempt it fences names (law 6.2)."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The region's attempt."""
+        ...
+
+    @property
+    def subtask_index(self) -> int:
+        """Which of the parallel writers this is, from 0."""
+        ...
+
+    @property
+    def parallelism(self) -> int:
+        """How many writers there are."""
+        ...
+
+    def now(self) -> int:
+        """Processing time, milliseconds since the epoch."""
+        ...
+
+    def write_out(self, text: str) -> None:
+        """To the task's standard output."""
+        ...
+
+
+class SinkWriter(ABC, Generic[CommittableT]):
+    """Takes what the stream brings. Called between batches only."""
+
+    @abstractmethod
+    def write(self, batch: Batch) -> None:
+        """Take a batch; it may be buffered."""
+
+    def prepare_commit(self, checkpoint: CheckpointId, *, end_of_input: bool) -> Sequence[CommittableT]:  # optional
+        """Everything written so far as committables; what is written later belongs to the next checkpoint."""
+        return ()
+
+    def snapshot(self) -> Sequence[Any]:
+        """State of its own, as items of list state; most writers have none, since they roll at every barrier."""
+        return ()
+
+    def close(self) -> None:  # most writers hold nothing
+        """Give files and connections back; what is not in a committable is lost, as it must be."""
+
+
+class Committer(ABC, Generic[CommittableT]):
+    """Makes committables visible."""
+
+    @abstractmethod
+    def commit(self, committables: Sequence[CommittableT]) -> None:
+        """Idempotent: source there, publish; source gone and target there, done; both gone, raise (law 6.1)."""
+
+    def drop_leftovers(self, context: SinkContext, spared: Sequence[CheckpointId]) -> None:  # optional
+        """Delete what former attempts of this sink and region left, sparing what was closed by `spared` (law 6.2)."""
+
+
+class Sink(ABC, Generic[CommittableT]):
+    """A kind of output, as the user configured it. Pickled by reference with its fields; opens nothing itself."""
+
+    @abstractmethod
+    def create_writer(self, context: SinkContext, state: Sequence[Any]) -> SinkWriter[CommittableT]:
+        """The writer, with the state items that are this subtask's after a restore (none at first)."""
+
+    def create_committer(self, context: SinkContext) -> Committer[CommittableT] | None:  # optional
+        """The committer, for exactly-once; None: what is written is out."""
+        return None
+
+    commits_outside: bool = False
+    """Whether there is a committer.
+
+    Decides what a corrupt checkpoint means (law 4.6) and whether checkpointing is required (law 5.4).
+    """

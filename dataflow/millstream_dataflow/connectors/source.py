@@ -1,0 +1,119 @@
+"""What a source is made of (law 8). An enumerator finds splits and is one ordinary subtask; readers ask it for them
+and keep a position per split, which is what a checkpoint stores. A source whose splits are known from the start
+has no enumerator: each subtask takes its share of them, and nothing joins the subtasks.
+
+Everything here runs in a worker. Nothing may block: a reader that has nothing at the moment says so.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar
+
+from millstream_dataflow.records import Batch
+
+SplitT = TypeVar("SplitT")
+
+
+class Boundedness(Enum):
+    """Whether a source ends by itself."""
+
+    BOUNDED = "bounded"
+    CONTINUOUS_UNBOUNDED = "continuous unbounded"
+
+
+class SourceContext(Protocol):
+    """What a running source may know and do."""
+
+    @property
+    def subtask_index(self) -> int:
+        """Which of the parallel readers this is, from 0."""
+        ...
+
+    @property
+    def parallelism(self) -> int:
+        """How many readers there are."""
+        ...
+
+    def now(self) -> int:
+        """Processing time, milliseconds since the epoch; never ask the operating system instead."""
+        ...
+
+    def malformed(self, record: str, place: str, reason: str) -> None:
+        """Count and show an input record that can't be read; `place` says where it stands (file and line)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one call of `SplitReader.read` gave. Neither batch nor end: nothing there at the moment."""
+
+    batch: Batch | None = None
+    ended: bool = False
+    ready_at: int | None = None
+    """Processing time at which asking again makes sense, milliseconds; None: whenever convenient."""
+
+
+class SplitReader(ABC):
+    """Reads one split.
+
+    `position()` after a `read` is where a restored reader goes on; it is pickled into checkpoints.
+    """
+
+    @abstractmethod
+    def read(self, limit: int) -> Read:
+        """The next batch, of at most about `limit` records, without blocking."""
+
+    @abstractmethod
+    def position(self) -> Any:  # noqa: ANN401  # each source has a position type of its own
+        """Where the next `read` begins. A value: later reads must not change it."""
+
+    def close(self) -> None:  # noqa: B027  # most readers hold nothing
+        """Give files and connections back."""
+
+
+class SplitEnumerator(ABC, Generic[SplitT]):
+    """Finds splits. Called between batches of its own task only."""
+
+    @abstractmethod
+    def discover(self) -> Sequence[SplitT]:
+        """Splits not given before.
+
+        A bounded source is asked once, an unbounded one every `discovery_interval` milliseconds.
+        """
+
+    def snapshot(self) -> Any:  # noqa: ANN401  # each source has a state type of its own
+        """What `Source.create_enumerator` needs to go on: what was discovered before.
+
+        Splits not yet sent are kept for you.
+        """
+        return None
+
+
+class Source(ABC, Generic[SplitT]):
+    """A kind of input, as the user configured it. Pickled by reference with its fields; opens nothing itself."""
+
+    boundedness: Boundedness = Boundedness.BOUNDED
+    discovery_interval: int | None = None
+    """Milliseconds between two discoveries; None: once."""
+
+    def create_enumerator(self, context: SourceContext, state: Any) -> SplitEnumerator[SplitT] | None:  # noqa: ANN401  # see snapshot
+        """The enumerator, from its snapshot or from None.
+
+        A source without one overrides `static_splits` and `has_enumerator`.
+        """
+        return None
+
+    has_enumerator: bool = True
+
+    def static_splits(self, parallelism: int) -> Sequence[SplitT]:  # overridden where needed
+        """All splits of a source without an enumerator, the same at every call.
+
+        Subtask i takes every parallelism-th from i.
+        """
+        return ()
+
+    @abstractmethod
+    def create_reader(self, context: SourceContext, split: SplitT, position: Any) -> SplitReader:  # noqa: ANN401  # see position
+        """Open a split at a position (None: its beginning)."""

@@ -1,0 +1,1 @@
+"""Operators as values. Read specifications (one operator), then chain (a vertex)."""

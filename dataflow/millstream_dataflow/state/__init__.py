@@ -1,0 +1,60 @@
+"""State: what a function remembers between records, kept by the runtime and stored in its checkpoints.
+
+Read in this order:
+
+* `descriptors`   the name and the type of a state, as a function asks for it
+* `handles`       what a function does with it: value, list, map, reducing, aggregating
+* `stores`        where a function asks: `KeyedStateStore` for the state of the current key, `OperatorStateStore`
+* `checkpointed`  `CheckpointedFunction`, for state of a subtask that belongs to no key
+
+A keyed state shows a function the part that belongs to the key of the current record or timer.
+"""
+
+from millstream_dataflow.state.checkpointed import (
+    CheckpointedFunction,
+    FunctionInitializationContext,
+    FunctionSnapshotContext,
+)
+from millstream_dataflow.state.descriptors import (
+    Aggregates,
+    AggregatingStateDescriptor,
+    ListStateDescriptor,
+    MapStateDescriptor,
+    Reduces,
+    ReducingStateDescriptor,
+    StateDescriptor,
+    ValueStateDescriptor,
+)
+from millstream_dataflow.state.handles import (
+    AggregatingState,
+    AppendingState,
+    ListState,
+    MapState,
+    ReducingState,
+    State,
+    ValueState,
+)
+from millstream_dataflow.state.stores import KeyedStateStore, OperatorStateStore
+
+__all__ = [
+    "Aggregates",
+    "AggregatingState",
+    "AggregatingStateDescriptor",
+    "AppendingState",
+    "CheckpointedFunction",
+    "FunctionInitializationContext",
+    "FunctionSnapshotContext",
+    "KeyedStateStore",
+    "ListState",
+    "ListStateDescriptor",
+    "MapState",
+    "MapStateDescriptor",
+    "OperatorStateStore",
+    "Reduces",
+    "ReducingState",
+    "ReducingStateDescriptor",
+    "State",
+    "StateDescriptor",
+    "ValueState",
+    "ValueStateDescriptor",
+]

@@ -1,0 +1,149 @@
+"""What a function asks for when it wants state: a name, unique in its operator, and the type of what is kept.
+
+Parameters are called as in PyFlink. Where it wants a type, a Python annotation will do
+(`ValueStateDescriptor("n", int)`), and without one anything that can be pickled is kept.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from millstream_dataflow.types import TypeInformation, Types, declared_type
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+In = TypeVar("In")
+Acc = TypeVar("Acc")
+Out = TypeVar("Out")
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
+
+
+class Reduces(Protocol[T]):
+    """What a reducing state needs of a ReduceFunction."""
+
+    def reduce(self, value1: T, value2: T, /) -> T:
+        """Two values become one."""
+        ...
+
+
+class Aggregates(Protocol[In_contra, Acc, Out_co]):
+    """What an aggregating state needs of an AggregateFunction."""
+
+    def create_accumulator(self) -> Acc:
+        """An empty aggregate."""
+        ...
+
+    def add(self, value: In_contra, accumulator: Acc, /) -> Acc:
+        """The aggregate with one value more."""
+        ...
+
+    def get_result(self, accumulator: Acc, /) -> Out_co:
+        """The result as it stands."""
+        ...
+
+    def merge(self, acc_a: Acc, acc_b: Acc, /) -> Acc:
+        """Two aggregates become one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class StateDescriptor(Generic[T]):
+    """Base of all: the name of a state, and the type of what is kept for a key. TypeError or ValueError for no name."""
+
+    name: str
+    type_info: TypeInformation[T]
+
+    def _describe(self, name: str, type_info: TypeInformation[Any]) -> None:
+        if not isinstance(cast("object", name), str):
+            raise TypeError(f"a state is named by a str, but got {name!r}")
+        if not name.strip():
+            raise ValueError(f"{type(self).__name__} needs a name that is not empty")
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "type_info", type_info)
+
+    def get_name(self) -> str:
+        """The name."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class ValueStateDescriptor(StateDescriptor[T]):
+    """One value per key."""
+
+    def __init__(self, name: str, value_type_info: TypeInformation[T] | type[T] | None = None) -> None:
+        """The type is that of the value."""
+        self._describe(name, declared_type(value_type_info))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class ListStateDescriptor(StateDescriptor[T]):
+    """A list per key, or of a subtask; `type_info` is the type of one element."""
+
+    def __init__(self, name: str, elem_type_info: TypeInformation[T] | type[T] | None = None) -> None:
+        """The type is that of one element."""
+        self._describe(name, declared_type(elem_type_info))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class MapStateDescriptor(StateDescriptor[dict[K, V]], Generic[K, V]):
+    """A map per key; `type_info` is the type of the whole map."""
+
+    key_type: TypeInformation[K]
+    value_type: TypeInformation[V]
+
+    def __init__(
+        self,
+        name: str,
+        key_type_info: TypeInformation[K] | type[K] | None = None,
+        value_type_info: TypeInformation[V] | type[V] | None = None,
+    ) -> None:
+        """The types are those of the map's keys and values. TypeError for keys that can't be (law 11)."""
+        keys, values = declared_type(key_type_info), declared_type(value_type_info)
+        if problem := keys.key_problem():
+            raise TypeError(f"the keys of the map state {name!r} are declared {keys}: {problem}")
+        self._describe(name, Types.MAP(keys, values))
+        object.__setattr__(self, "key_type", keys)
+        object.__setattr__(self, "value_type", values)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class ReducingStateDescriptor(StateDescriptor[T]):
+    """One value per key, into which a function folds each that is added."""
+
+    reduce_function: Reduces[T] | Callable[[T, T], T]
+
+    def __init__(
+        self,
+        name: str,
+        reduce_function: Reduces[T] | Callable[[T, T], T],
+        type_info: TypeInformation[T] | type[T] | None = None,
+    ) -> None:
+        """The function is a ReduceFunction or takes two values; the type is that of the value."""
+        if isinstance(reduce_function, type) or not (hasattr(reduce_function, "reduce") or callable(reduce_function)):
+            what = f"a ReduceFunction or a function of two values, but got {reduce_function!r}"
+            raise TypeError(f"the reducing state {name!r} takes {what}")
+        self._describe(name, declared_type(type_info))
+        object.__setattr__(self, "reduce_function", reduce_function)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class AggregatingStateDescriptor(StateDescriptor[Acc], Generic[In, Acc, Out]):
+    """One accumulator per key, to which values are added; `type_info` is the type of the accumulator."""
+
+    agg_function: Aggregates[In, Acc, Out]
+
+    def __init__(
+        self,
+        name: str,
+        agg_function: Aggregates[In, Acc, Out],
+        state_type_info: TypeInformation[Acc] | type[Acc] | None = None,
+    ) -> None:
+        """The function is an AggregateFunction; the type is that of its accumulator."""
+        methods = ("create_accumulator", "add", "get_result", "merge")
+        if isinstance(agg_function, type) or not all(callable(getattr(agg_function, name, None)) for name in methods):
+            what = f"an AggregateFunction, with {', '.join(methods)}, but got {agg_function!r}"
+            raise TypeError(f"the aggregating state {name!r} takes {what}")
+        self._describe(name, declared_type(state_type_info))
+        object.__setattr__(self, "agg_function", agg_function)

@@ -1,0 +1,27 @@
+"""Side outputs: a tag names a second stream that an operator gives beside its main one (Flink, "Side Outputs")."""
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, cast
+
+from millstream_dataflow.types import TypeInformation
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTag(Generic[T]):
+    """The name of a side output and the type of its values. Tags with one id are the same, whatever type they say.
+
+    A function sends a value to the side by `yield tag, value`; `stream.get_side_output(tag)` is the stream of them.
+    ValueError for an empty id, TypeError for one that is no str.
+    """
+
+    tag_id: str
+    type_info: TypeInformation[T] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what can't name an output."""
+        if not isinstance(cast("object", self.tag_id), str):
+            raise TypeError(f"OutputTag takes a str as its id, but got {self.tag_id!r}")
+        if not self.tag_id.strip():
+            raise ValueError("OutputTag needs an id that is not empty, for example OutputTag('late')")

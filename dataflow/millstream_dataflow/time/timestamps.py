@@ -1,0 +1,95 @@
+"""Where a record's event time comes from: a function of its value."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from inspect import signature
+from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+NO_TIMESTAMP = MIN_TIME
+"""What an assigner is given as the record's former time when it has none, as in Flink."""
+
+
+class TimestampAssigner(ABC, Generic[T_contra]):
+    """Gives records their event times (Flink, "Generating Watermarks"). A plain function will do as well."""
+
+    @abstractmethod
+    def extract_timestamp(self, value: T_contra, record_timestamp: int) -> int:
+        """The event time in milliseconds since the epoch; `record_timestamp` is the former one, or NO_TIMESTAMP."""
+
+
+AssignerFunction: TypeAlias = TimestampAssigner[T] | Callable[[T, int], int] | Callable[[T], int]
+"""An assigner, a function of value and former time, or a function of the value alone."""
+
+
+def resolve_assigner(assigner: AssignerFunction[T]) -> Callable[[T, int], int]:
+    """The function of value and former time that an assigner stands for; TypeError if it stands for none."""
+    if isinstance(assigner, TimestampAssigner):
+        return assigner.extract_timestamp
+    given = cast("object", assigner)
+    if not callable(given) or (isinstance(given, type) and issubclass(given, TimestampAssigner)):
+        mend = "write it with parentheses" if callable(given) else "give a function of the value"
+        raise TypeError(f"a timestamp assigner is a TimestampAssigner or a function, but got {given!r}; {mend}")
+    if _accepts(assigner, 2):
+        return cast("Callable[[T, int], int]", assigner)
+    if _accepts(assigner, 1):
+        return _OfValue(cast("Callable[[T], int]", assigner))
+    raise TypeError(
+        f"a timestamp assigner takes (value, timestamp) or (value), but got {assigner!r}{_signature(assigner)}"
+    )
+
+
+def assign_all(
+    assigner: Callable[[T, int], int], values: Sequence[T], timestamps: Sequence[int] | None = None
+) -> list[int]:
+    """The times of a batch; `timestamps` are the former ones. TypeError or ValueError for what is no time."""
+    if timestamps is None:
+        times = [assigner(value, NO_TIMESTAMP) for value in values]
+    else:
+        times = [assigner(value, former) for value, former in zip(values, timestamps, strict=True)]
+    if not {int}.issuperset(map(type, times)) or (times and (min(times) < MIN_TIME or max(times) > MAX_TIME)):
+        _refuse_first(values, times)
+    return times
+
+
+class _OfValue(Generic[T]):
+    """A function of the value alone, called as one of value and former time."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[[T], int]) -> None:
+        self._function = function
+
+    def __call__(self, value: T, _record_timestamp: int) -> int:
+        return self._function(value)
+
+
+def _accepts(function: Callable[..., Any], count: int) -> bool:
+    try:
+        signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # a builtin that doesn't tell: taken for a function of the value, as int and float are
+        return count == 1
+    return True
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    try:
+        return str(signature(function))
+    except (TypeError, ValueError):
+        return ""
+
+
+def _refuse_first(values: Sequence[object], times: Sequence[object]) -> None:
+    for value, time in zip(values, times, strict=True):
+        if not isinstance(time, int) or isinstance(time, bool):
+            mend = "int(...)" if isinstance(time, float) else "milliseconds since the epoch as an int"
+            what = f"{type(time).__qualname__} {time!r} for {value!r}; give {mend}"
+            raise TypeError(f"a timestamp assigner must return an int of milliseconds, but returned {what}")
+        if not MIN_TIME <= time <= MAX_TIME:
+            raise ValueError(f"a timestamp assigner returned {time} for {value!r}, which is beyond 64 bits")

@@ -1,0 +1,23 @@
+"""Types: what a stream's user says about its values, so that they travel fast and misfits are named (law 9.4).
+
+Read in this order:
+
+* `information`  `TypeInformation`, what every type can tell: does a value fit, may it travel as msgpack, be a key
+* `scalars`      one value: numbers, text, times, bytes, anything
+* `composites`   tuples, rows, lists, maps, and values that may be absent
+* `classes`      the user's dataclasses, NamedTuples and enums
+* `factory`      `Types`, the names by which a user makes them (PyFlink's)
+* `hints`        `from_hint`, from Python's annotations to types
+* `arrow`        `arrow_type`, the column that holds such values
+* `row`          `Row`, a record with or without field names
+
+A type converts nothing. A value that fits arrives as it was sent, in value and in type; one that doesn't is an error.
+"""
+
+from millstream_dataflow.types.arrow import arrow_type
+from millstream_dataflow.types.factory import Types
+from millstream_dataflow.types.hints import declared_type, from_hint
+from millstream_dataflow.types.information import TypeInformation
+from millstream_dataflow.types.row import Row, RowKind
+
+__all__ = ["Row", "RowKind", "TypeInformation", "Types", "arrow_type", "declared_type", "from_hint"]
