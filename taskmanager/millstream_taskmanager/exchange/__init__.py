@@ -1,0 +1,14 @@
+"""How elements get from task to task: from a partitioner's parts to the queues of the task that takes them.
+
+Read in this order:
+
+* `errors`        what can't happen if both ends keep the rules
+* `credits`       how many bytes may be under way: pure accounting of both ends
+* `channel`       the sending and the receiving end of a channel, and the channel inside one process
+* `gate`          the queues of all channels into one task
+* `elements`      how many bytes a batch counts
+* `pending`       what is not yet sent on one channel: open batches, and the controls between them
+* `dealing`       a batch dealt out to channels
+* `partitioners`  which channel a record goes to
+* `output`        one edge out of a task, and all of them
+"""

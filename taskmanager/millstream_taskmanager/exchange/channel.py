@@ -1,0 +1,91 @@
+"""The two ends of a channel, and the channel between two tasks of one process, which hands batches over by reference.
+
+Nothing here decides when to send: the sender's pending list does (`pending`), as long as there is credit.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from millstream_dataflow.identity import ChannelId
+from millstream_dataflow.records import Element
+from millstream_taskmanager.exchange.credits import SendingCredit
+
+
+class SendingEnd(Protocol):
+    """What a sender sees of its channel."""
+
+    @property
+    def id(self) -> ChannelId:
+        """Which channel it is."""
+        ...
+
+    @property
+    def credit(self) -> int:
+        """How much may be sent: a batch goes out while this is above zero. Bytes, or splits."""
+        ...
+
+    def send(self, element: Element, size: int, *, more: bool) -> None:
+        """Send a batch of `size`, or a control of size 0, which spends no credit (law 4.1). `more`: further data
+        follows.
+        """
+        ...
+
+    def when_credited(self, action: Callable[[], None]) -> None:
+        """Whom to call when credit has come while there was none."""
+        ...
+
+
+class ReceivingEnd(Protocol):
+    """What a gate sees of a channel."""
+
+    @property
+    def id(self) -> ChannelId:
+        """Which channel it is."""
+        ...
+
+    def grant(self, size: int) -> None:
+        """Let the sender send so much more."""
+        ...
+
+
+class Arrival(Protocol):
+    """A gate, as a channel sees it."""
+
+    def arrive(self, channel: int, element: Element, size: int, *, backlog: bool) -> None:
+        """Take an element in; `channel` is its position in the gate."""
+        ...
+
+
+class LocalChannel:
+    """Both ends in one process."""
+
+    __slots__ = ("_credit", "_gate", "_position", "_waker", "id")
+
+    def __init__(self, channel: ChannelId, window: int, gate: Arrival, position: int) -> None:
+        self.id = channel
+        self._credit = SendingCredit(window)
+        self._gate = gate
+        self._position = position
+        self._waker: Callable[[], None] | None = None
+
+    @property
+    def credit(self) -> int:
+        """See SendingEnd."""
+        return self._credit.available
+
+    def when_credited(self, action: Callable[[], None]) -> None:
+        """See SendingEnd."""
+        self._waker = action
+
+    def send(self, element: Element, size: int, *, more: bool) -> None:
+        """See SendingEnd."""
+        if size:
+            self._credit.spend(size)
+        self._gate.arrive(self._position, element, size, backlog=more and self._credit.available <= 0)
+
+    def grant(self, size: int) -> None:
+        """See ReceivingEnd."""
+        had_none = self._credit.available <= 0
+        self._credit.grant(size)
+        if had_none and self._credit.available > 0 and self._waker is not None:
+            self._waker()

@@ -1,0 +1,185 @@
+"""Credit: how many bytes a channel may have under way. Pure accounting of both ends (law 9.1).
+
+Each channel has a window of its own, and the gate lends from a floating pool to channels that need more. At any
+moment
+
+    sender's credit + frames and grants under way + queued + taken but not yet returned  =  window + lent
+    free + lent to all channels                                                          =  pool
+
+A frame may exceed the credit once: it is sent as long as credit is above zero, so credit is never below zero by as
+much as one frame. Bytes that are taken first repay what was lent, then they are the channel's again. They are
+returned in lots of half a window, or as soon as the gate runs dry: a return per frame would cost a message each way
+for each frame.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from millstream_taskmanager.exchange.errors import ExchangeError
+
+Grant = tuple[int, int]
+"""Channel (position in the gate), and by how much its sender's credit grows."""
+
+
+class SendingCredit:
+    """The sender's end of one channel."""
+
+    __slots__ = ("available",)
+
+    def __init__(self, window: int) -> None:
+        self.available = window
+
+    def spend(self, size: int) -> None:
+        """A frame goes out. ExchangeError when there was no credit for it."""
+        if self.available <= 0:
+            raise ExchangeError(f"a frame of {size} was sent with a credit of {self.available}; wait for a grant first")
+        self.available -= size
+
+    def grant(self, size: int) -> None:
+        """The receiver returned or lent so much."""
+        self.available += size
+
+
+class GateCredits(Protocol):
+    """The receiver's end of all channels of one gate. What a call gives is to be granted to the senders."""
+
+    def received(self, channel: int, size: int, *, backlog: bool) -> Sequence[Grant]:
+        """A frame came in; `backlog` says that its sender is left without credit and has more to send."""
+        ...
+
+    def taken(self, channel: int, size: int) -> Sequence[Grant]:
+        """The task has taken a frame out of the queue."""
+        ...
+
+    def dry(self) -> Sequence[Grant]:
+        """There is nothing left that the task could take."""
+        ...
+
+    def block(self, channel: int) -> None:
+        """Alignment holds the channel back: nothing is lent to it."""
+        ...
+
+    def unblock(self, channel: int) -> Sequence[Grant]:
+        """Alignment lets the channel go on."""
+        ...
+
+
+class ExplicitCredits:
+    """For channels whose credit the task grants by itself, as a reader does for splits (law 8.1): nothing returns by
+    itself.
+    """
+
+    def received(self, channel: int, size: int, *, backlog: bool) -> Sequence[Grant]:
+        """Nothing."""
+        return ()
+
+    def taken(self, channel: int, size: int) -> Sequence[Grant]:
+        """Nothing."""
+        return ()
+
+    def dry(self) -> Sequence[Grant]:
+        """Nothing."""
+        return ()
+
+    def block(self, channel: int) -> None:
+        """Nothing."""
+
+    def unblock(self, channel: int) -> Sequence[Grant]:
+        """Nothing."""
+        return ()
+
+
+class ByteCredits:
+    """A window per channel and a floating pool per gate.
+
+    `_outstanding` is what a sender may still send as far as the receiver knows: grants under way count as there.
+    """
+
+    def __init__(self, channels: int, window: int, floating: int) -> None:
+        self._window = window
+        self._lot = max(1, window // 2)
+        self._outstanding = [window] * channels
+        self._lent = [0] * channels
+        self._owed = dict[int, int]()
+        self._free = floating
+        self._blocked = set[int]()
+        self._backlogged = set[int]()
+        self._waiting = dict[int, None]()  # in order: who waits longest is served first
+
+    @property
+    def free(self) -> int:
+        """What is left of the floating pool."""
+        return self._free
+
+    def lent(self, channel: int) -> int:
+        """What the channel has of the floating pool."""
+        return self._lent[channel]
+
+    def owed(self, channel: int) -> int:
+        """What was taken and not yet returned."""
+        return self._owed.get(channel, 0)
+
+    def received(self, channel: int, size: int, *, backlog: bool) -> Sequence[Grant]:
+        """See GateCredits."""
+        self._outstanding[channel] -= size
+        if not backlog:
+            self._backlogged.discard(channel)
+            return ()
+        self._backlogged.add(channel)
+        return self._serve(channel)
+
+    def taken(self, channel: int, size: int) -> Sequence[Grant]:
+        """See GateCredits."""
+        repaid = min(size, self._lent[channel])
+        if size > repaid:
+            self._owed[channel] = self._owed.get(channel, 0) + size - repaid
+        grants = [self._give_back(channel)] if self._owed.get(channel, 0) >= self._lot else []
+        if repaid:
+            self._lent[channel] -= repaid
+            self._free += repaid
+            grants += self._lend()
+        return grants
+
+    def dry(self) -> Sequence[Grant]:
+        """See GateCredits."""
+        return [self._give_back(channel) for channel in tuple(self._owed)] if self._owed else ()
+
+    def block(self, channel: int) -> None:
+        """See GateCredits."""
+        self._blocked.add(channel)
+
+    def unblock(self, channel: int) -> Sequence[Grant]:
+        """See GateCredits."""
+        self._blocked.discard(channel)
+        return self._serve(channel) if channel in self._backlogged else ()
+
+    def _give_back(self, channel: int) -> Grant:
+        size = self._owed.pop(channel)
+        self._outstanding[channel] += size
+        return channel, size
+
+    def _serve(self, channel: int) -> list[Grant]:
+        """A backlogged channel gets what is its own first, then stands in line for the pool."""
+        if channel in self._blocked:
+            return []
+        own = [self._give_back(channel)] if channel in self._owed else []
+        self._waiting[channel] = None
+        return own + self._lend()
+
+    def _lend(self) -> list[Grant]:
+        """To whoever waits longest, up to a window of credit: then its sender will say whether it needs more."""
+        grants: list[Grant] = []
+        while self._waiting and self._free > 0:
+            channel = next(iter(self._waiting))
+            wish = self._window - self._outstanding[channel]
+            if wish > 0 and channel in self._backlogged and channel not in self._blocked:
+                lot = min(wish, self._free)
+                self._free -= lot
+                self._lent[channel] += lot
+                self._outstanding[channel] += lot
+                grants.append((channel, lot))
+                if self._outstanding[channel] <= 0:  # the pool is empty, and the sender still can't send
+                    break
+                self._backlogged.discard(channel)
+            del self._waiting[channel]
+        return grants

@@ -1,0 +1,60 @@
+"""A batch dealt out to channels: the target of each row is known, the rows of each target become a batch, in their
+order.
+"""
+
+from collections.abc import Iterator
+from operator import itemgetter
+
+import numpy as np
+import numpy.typing as npt
+
+from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
+
+Targets = npt.NDArray[np.int16]
+"""A channel's position for each row. In 16 bits numpy sorts by radix: 0.15 ms for 32 k, of 64 bits 1.2 ms."""
+
+Part = tuple[int, Batch]
+"""A channel's position, and what goes there."""
+
+
+def deal(batch: Batch, targets: Targets, channels: int) -> Iterator[Part]:
+    """The parts of a batch that are not empty.
+
+    Rows are sorted by target and cut: measured for 8 k tuples 45 M rows/s for any number of channels.
+    `itertools.compress` with a mask per channel gives 46 M for two, 29 M for four and 5 M for 32.
+    """
+    order = np.argsort(targets, kind="stable")
+    ends: list[int] = np.cumsum(np.bincount(targets, minlength=channels)).tolist()
+    ordered = _ordered_rows(batch, order.tolist()) if isinstance(batch, RowBatch) else _ordered_columns(batch, order)
+    start = 0
+    for channel, end in enumerate(ends):
+        if end > start:
+            yield channel, _cut(ordered, start, end)
+        start = end
+
+
+def every_nth(batch: Batch, first: int, step: int) -> Batch:
+    """Each `step`-th row from `first` on."""
+    if isinstance(batch, RowBatch):
+        return RowBatch(batch.values[first::step], None if batch.timestamps is None else batch.timestamps[first::step])
+    columns = batch.columns.take(np.arange(first, len(batch), step))
+    return ColumnBatch(columns, None if batch.timestamps is None else batch.timestamps[first::step])
+
+
+def _ordered_rows(batch: RowBatch, order: list[int]) -> RowBatch:
+    if len(order) == 1:  # itemgetter of one place gives the bare item
+        return batch
+    pick = itemgetter(*order)
+    return RowBatch(list(pick(batch.values)), None if batch.timestamps is None else list(pick(batch.timestamps)))
+
+
+def _ordered_columns(batch: ColumnBatch, order: npt.NDArray[np.intp]) -> ColumnBatch:
+    return ColumnBatch(batch.columns.take(order), None if batch.timestamps is None else batch.timestamps[order])
+
+
+def _cut(batch: Batch, start: int, end: int) -> Batch:
+    if isinstance(batch, RowBatch):
+        times = None if batch.timestamps is None else batch.timestamps[start:end]
+        return RowBatch(batch.values[start:end], times)
+    moments = None if batch.timestamps is None else batch.timestamps[start:end]
+    return ColumnBatch(batch.columns.slice(start, end - start), moments)

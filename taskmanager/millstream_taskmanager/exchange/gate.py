@@ -1,0 +1,122 @@
+"""The gate: the queues of all channels into one task. Ready channels take turns, an element each; a channel that
+alignment blocks keeps its queue and has no turn. A taken batch gives its credit back.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from millstream_dataflow.identity import ChannelId
+from millstream_dataflow.records import ColumnBatch, Element, RowBatch
+from millstream_taskmanager.exchange.channel import ReceivingEnd
+from millstream_taskmanager.exchange.credits import GateCredits, Grant
+from millstream_taskmanager.exchange.errors import ExchangeError
+
+
+class Taken(NamedTuple):
+    """An element, the channel it came by (position in the gate) and that channel's input."""
+
+    channel: int
+    input: int
+    element: Element
+
+
+class Gate:
+    """All that flows into one task. `inputs` gives each channel's input; positions are those of `channels`."""
+
+    def __init__(
+        self, channels: Sequence[ChannelId], inputs: Sequence[int], credits_: GateCredits, wake: Callable[[], None]
+    ) -> None:
+        self.channels = tuple(channels)
+        self.inputs = tuple(inputs)
+        self.records = [0] * len(channels)
+        """Records taken per channel since the attempt began (law 10.1)."""
+        self._credits = credits_
+        self._wake = wake
+        self._ends: list[ReceivingEnd | None] = [None] * len(channels)
+        self._queues: list[deque[tuple[Element, int]]] = [deque() for _ in channels]
+        self._ready = deque[int]()
+        self._blocked = set[int]()
+        self._closed = False
+
+    def connect(self, position: int, end: ReceivingEnd) -> None:
+        """Where the grants of that channel go."""
+        self._ends[position] = end
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is an element to take."""
+        return bool(self._ready)
+
+    @property
+    def blocked(self) -> frozenset[int]:
+        """The channels that alignment holds back."""
+        return frozenset(self._blocked)
+
+    def arrive(self, channel: int, element: Element, size: int, *, backlog: bool) -> None:
+        """An element came in. What still comes for a task that is over is dropped."""
+        if self._closed:
+            return
+        queue = self._queues[channel]
+        queue.append((element, size))
+        if len(queue) == 1 and channel not in self._blocked:
+            self._ready.append(channel)
+            self._wake()
+        if size:  # last: a local sender answers a grant at once, with its next frame
+            self._grant(self._credits.received(channel, size, backlog=backlog))
+
+    def take(self) -> Taken | None:
+        """The next element of the channel whose turn it is; None when nothing can be taken."""
+        if not self._ready:
+            return None
+        channel = self._ready.popleft()
+        queue = self._queues[channel]
+        element, size = queue.popleft()
+        if queue:
+            self._ready.append(channel)
+        if size:
+            if isinstance(element, RowBatch | ColumnBatch):
+                self.records[channel] += len(element)
+            self._grant(self._credits.taken(channel, size))
+        if not self._ready:
+            self._grant(self._credits.dry())
+        return Taken(channel, self.inputs[channel], element)
+
+    def block(self, channel: int) -> None:
+        """Leave the channel's elements where they are."""
+        self._blocked.add(channel)
+        self._credits.block(channel)
+        if self._queues[channel]:
+            self._ready.remove(channel)
+        if not self._ready:
+            self._grant(self._credits.dry())
+
+    def unblock(self, channels: Iterable[int]) -> None:
+        """Let the channels have their turns again."""
+        for channel in channels:
+            if channel not in self._blocked:
+                raise ExchangeError(f"{self.channels[channel]} was unblocked, but alignment doesn't block it")
+            self._blocked.discard(channel)
+            if self._queues[channel]:
+                self._ready.append(channel)
+            self._grant(self._credits.unblock(channel))
+        if self._ready:
+            self._wake()
+
+    def grant(self, channel: int, size: int) -> None:
+        """Credit by the task's own decision: a reader that has room for splits (law 8.1)."""
+        self._grant(((channel, size),))
+
+    def close(self) -> None:
+        """The task is over: forget what is queued."""
+        self._closed = True
+        self._ready.clear()
+        for queue in self._queues:
+            queue.clear()
+
+    def _grant(self, grants: Sequence[Grant]) -> None:
+        for channel, size in grants:
+            end = self._ends[channel]
+            if end is None:
+                raise ExchangeError(f"{self.channels[channel]} gets credit, but nothing is connected to it")
+            end.grant(size)

@@ -1,0 +1,133 @@
+"""What a task writes to: one output an edge, with a pending list for each of its channels, and all of them together."""
+
+from collections.abc import Callable, Sequence
+from itertools import cycle
+
+from millstream_dataflow.identity import EdgeId
+from millstream_dataflow.records import Batch, ColumnBatch, Control, RowBatch
+from millstream_taskmanager.exchange.elements import SizeEstimator
+from millstream_taskmanager.exchange.partitioners import Partitioner
+from millstream_taskmanager.exchange.pending import PendingList
+
+
+class Output:
+    """One edge out of a subtask."""
+
+    def __init__(self, edge: EdgeId, partitioner: Partitioner, channels: Sequence[PendingList]) -> None:
+        self.edge = edge
+        self.channels = tuple(channels)
+        self._partitioner = partitioner
+        self._sizes = SizeEstimator()
+
+    @property
+    def rows_only(self) -> bool:
+        """Whether columns must be turned into rows before they come here."""
+        return self._partitioner.rows_only
+
+    @property
+    def writable(self) -> bool:
+        """Whether every channel has credit: which one the next record goes to isn't known before it is there."""
+        return all(channel.writable for channel in self.channels)
+
+    def emit(self, batch: Batch, now: int) -> None:
+        """Deal a batch out. One without rows is nothing."""
+        if not batch:
+            return
+        for position, part in self._partitioner.deal(batch):
+            self.channels[position].add(part, self._sizes.size(part), now)
+
+
+class SplitOutput:
+    """The edge from an enumerator to its readers: a reader's credit is the number of splits it has asked for (law
+    8.1).
+    """
+
+    def __init__(self, edge: EdgeId, channels: Sequence[PendingList]) -> None:
+        self.edge = edge
+        self.channels = tuple(channels)
+        self._turns = cycle(range(len(channels)))
+
+    @property
+    def writable(self) -> bool:
+        """Whether any reader has room."""
+        return any(channel.writable for channel in self.channels)
+
+    def give(self, split: object, now: int) -> int | None:
+        """Send one split to a reader that has asked, in turn; gives its position, or None when nobody has."""
+        for _ in self.channels:
+            position = next(self._turns)
+            channel = self.channels[position]
+            if channel.writable:
+                channel.add(RowBatch([split]), 1, now)
+                channel.flush(more=False)
+                return position
+        return None
+
+
+class Outputs:
+    """All edges out of a subtask. `timeout` is how long a batch waits for companions while the task is busy, in ms."""
+
+    def __init__(self, outputs: Sequence[Output], timeout: int) -> None:
+        self._outputs = tuple(outputs)
+        self._timeout = timeout
+        self._channels = tuple(channel for output in outputs for channel in output.channels)
+        self._due: int | None = None
+
+    def __getitem__(self, index: int) -> Output:
+        return self._outputs[index]
+
+    def __len__(self) -> int:
+        return len(self._outputs)
+
+    @property
+    def channels(self) -> Sequence[PendingList]:
+        """The channels of all edges."""
+        return self._channels
+
+    @property
+    def writable(self) -> bool:
+        """Whether the task may go on: every channel has credit."""
+        return all(channel.writable for channel in self._channels)
+
+    @property
+    def due(self) -> int | None:
+        """When `flush_old` is to be called, milliseconds; None: nothing waits."""
+        return self._due
+
+    def when_writable(self, action: Callable[[], None]) -> None:
+        """Whom to tell that a channel has credit again."""
+        for channel in self._channels:
+            channel.when_writable(action)
+
+    def emit(self, index: int, element: Batch | Control, now: int) -> None:
+        """Into one edge."""
+        output = self._outputs[index]
+        if isinstance(element, RowBatch | ColumnBatch):
+            output.emit(element, now)
+        else:
+            for channel in output.channels:
+                channel.add_control(element, now)
+        if self._due is None:
+            self._due = now + self._timeout
+
+    def broadcast(self, control: Control, now: int) -> None:
+        """Into every channel of every edge."""
+        for channel in self._channels:
+            channel.add_control(control, now)
+
+    def flush(self) -> None:
+        """The task has nothing more at hand: whatever waits goes out."""
+        self._due = None
+        for channel in self._channels:
+            channel.flush(more=False)
+
+    def flush_old(self, now: int) -> None:
+        """The task is busy: what has waited for the timeout goes out."""
+        self._due = None
+        for channel in self._channels:
+            if channel.since is None:
+                continue
+            if channel.since + self._timeout <= now:
+                channel.flush(more=True)
+            elif self._due is None or channel.since + self._timeout < self._due:
+                self._due = channel.since + self._timeout

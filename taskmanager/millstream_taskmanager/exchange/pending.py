@@ -1,0 +1,184 @@
+"""What one channel has not sent yet: batches that may still grow, and the controls between them.
+
+    [ rows | watermark | rows | barrier | rows.. ]
+
+Batches that follow one another are sent as one. Watermarks and statuses that follow one another melt into the newest
+of their kind; nothing passes a batch or a barrier, so a record is late or not whatever the speed of the network. A
+batch waits for its companions until the target is reached, until its sender pauses for want of input, or for the
+buffer timeout; it is never split. Barriers and ends don't wait, nor does what stands before them.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+
+from millstream_dataflow.identity import ChannelId
+from millstream_dataflow.records import Batch, ColumnBatch, Control, Element, RowBatch, StreamStatus, Watermark
+from millstream_dataflow.records.batches import Times
+from millstream_taskmanager.exchange.channel import SendingEnd
+
+
+@dataclass(frozen=True, slots=True)
+class FlushRules:
+    """When a channel sends by itself. Records and bytes of all that waits; milliseconds since the first of it came."""
+
+    records: int
+    size: int
+    timeout: int
+
+
+class PendingList:
+    """The end of one channel that a task writes to."""
+
+    __slots__ = (
+        "_batches",
+        "_channel",
+        "_elements",
+        "_open",
+        "_open_size",
+        "_rules",
+        "_size",
+        "_stuck",
+        "_waiting",
+        "records",
+        "since",
+    )
+
+    def __init__(self, channel: SendingEnd, rules: FlushRules) -> None:
+        self._channel = channel
+        self._rules = rules
+        self._elements = deque[tuple[Element, int]]()
+        self._open: list[Batch] = []
+        self._open_size = 0
+        self._batches = 0  # sealed ones, in _elements
+        self._waiting = 0  # records that no flush has met
+        self._size = 0  # and their bytes
+        self._stuck = False  # a flush ended for want of credit
+        self.records = 0
+        """Records written since the attempt began (law 10.1)."""
+        self.since: int | None = None
+        """When the oldest of what waits came, milliseconds; None: nothing waits."""
+
+    @property
+    def id(self) -> ChannelId:
+        """The channel."""
+        return self._channel.id
+
+    @property
+    def writable(self) -> bool:
+        """Whether the task may go on: there is credit."""
+        return self._channel.credit > 0
+
+    def when_writable(self, action: Callable[[], None]) -> None:
+        """Send what waits for credit as soon as it comes, then tell the task."""
+
+        def credited() -> None:
+            if self._stuck:
+                self._drain(more=False)
+            if self.writable:
+                action()
+
+        self._channel.when_credited(credited)
+
+    def add(self, batch: Batch, size: int, now: int) -> None:
+        """Data. Full is sent at once."""
+        if self._open and not _alike(self._open[-1], batch):
+            self._seal()
+        self._open.append(batch)
+        self._open_size += size
+        self._size += size
+        self._waiting += len(batch)
+        self.records += len(batch)
+        if self.since is None:
+            self.since = now
+        if self._waiting >= self._rules.records or self._size >= self._rules.size:
+            self.flush(more=True)
+
+    def add_control(self, element: Control, now: int) -> None:
+        """A control. Watermarks and statuses wait with the data around them."""
+        self._seal()
+        if self.since is None:
+            self.since = now
+        if isinstance(element, Watermark | StreamStatus):
+            self._melt(type(element))
+            self._elements.append((element, 0))
+        else:
+            self._elements.append((element, 0))
+            self.flush(more=False)
+
+    def flush(self, *, more: bool) -> None:
+        """Send everything, as far as credit goes. `more`: the sender is busy, further data follows."""
+        self._seal()
+        self.since = None
+        self._waiting = self._size = 0
+        self._drain(more=more)
+
+    def _seal(self) -> None:
+        """What comes next is another batch."""
+        if self._open:
+            self._elements.append((_joined(self._open), self._open_size))
+            self._batches += 1
+            self._open = []
+            self._open_size = 0
+
+    def _melt(self, kind: type[Watermark | StreamStatus]) -> None:
+        """Forget the element of that kind at the end, behind the last batch or barrier."""
+        for place in range(len(self._elements) - 1, -1, -1):
+            element = self._elements[place][0]
+            if isinstance(element, kind):
+                del self._elements[place]
+                return
+            if not isinstance(element, Watermark | StreamStatus):
+                return
+
+    def _drain(self, *, more: bool) -> None:
+        channel, elements = self._channel, self._elements
+        while elements:
+            element, size = elements[0]
+            if size:
+                if channel.credit <= 0:
+                    self._stuck = True
+                    return
+                self._batches -= 1
+            elements.popleft()
+            # A local channel may answer with credit, and so call `credited` from within: nothing is held across it.
+            channel.send(element, size, more=more or self._batches > 0 or bool(self._open))
+        self._stuck = False
+
+
+def _alike(one: Batch, other: Batch) -> bool:
+    """Whether two batches can be one: the same form, both with times or both without, the same columns."""
+    if (one.timestamps is None) != (other.timestamps is None):
+        return False
+    if isinstance(one, ColumnBatch):
+        return isinstance(other, ColumnBatch) and one.columns.schema.equals(other.columns.schema)
+    return isinstance(other, RowBatch)
+
+
+def _joined(batches: list[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]  # by reference: whoever made it may not change it any more
+    if isinstance(batches[0], RowBatch):
+        rows = cast("list[RowBatch]", batches)
+        return RowBatch(list(chain.from_iterable(batch.values for batch in rows)), _joined_lists(rows))
+    columns = cast("list[ColumnBatch]", batches)
+    return ColumnBatch(_concatenated([batch.columns for batch in columns]), _joined_arrays(columns))
+
+
+def _joined_lists(batches: list[RowBatch]) -> list[int] | None:
+    parts = [batch.timestamps for batch in batches if batch.timestamps is not None]
+    return list(chain.from_iterable(parts)) if parts else None
+
+
+def _joined_arrays(batches: list[ColumnBatch]) -> Times | None:
+    parts = [batch.timestamps for batch in batches if batch.timestamps is not None]
+    return np.concatenate(parts) if parts else None
+
+
+def _concatenated(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return pa.concat_batches(parts)  # type: ignore[attr-defined, no-any-return]  # the stubs are older than the function

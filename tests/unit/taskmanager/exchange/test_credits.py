@@ -1,0 +1,154 @@
+"""Law 9.1: credits are bytes; both ends of several channels, with everything under way, in any order."""
+
+from collections import deque
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millstream_taskmanager.exchange.credits import ByteCredits, ExplicitCredits, Grant, SendingCredit
+from millstream_taskmanager.exchange.errors import ExchangeError
+
+WINDOW, FLOATING, FRAME, CHANNELS = 100, 250, 170, 3
+
+
+class Pair:
+    """Senders and a receiver with wires between them."""
+
+    def __init__(self) -> None:
+        self.senders = [SendingCredit(WINDOW) for _ in range(CHANNELS)]
+        self.receiver = ByteCredits(CHANNELS, WINDOW, FLOATING)
+        self.frames = [deque[tuple[int, bool]]() for _ in range(CHANNELS)]
+        self.grants = [deque[int]() for _ in range(CHANNELS)]
+        self.queues = [deque[int]() for _ in range(CHANNELS)]
+        self.blocked = set[int]()
+
+    def do(self, what: str, channel: int, size: int) -> None:
+        """One event, if it is possible now."""
+        match what:
+            case "send" if self.senders[channel].available > 0:
+                self.senders[channel].spend(size)
+                self.frames[channel].append((size, self.senders[channel].available <= 0))
+            case "deliver" if self.frames[channel]:
+                size, backlog = self.frames[channel].popleft()
+                self.queues[channel].append(size)
+                self.granted(self.receiver.received(channel, size, backlog=backlog))
+            case "take" if self.queues[channel] and channel not in self.blocked:
+                self.granted(self.receiver.taken(channel, self.queues[channel].popleft()))
+            case "grant" if self.grants[channel]:
+                self.senders[channel].grant(self.grants[channel].popleft())
+            case "block" if channel not in self.blocked:
+                self.blocked.add(channel)
+                self.receiver.block(channel)
+            case "unblock" if channel in self.blocked:
+                self.blocked.discard(channel)
+                self.granted(self.receiver.unblock(channel))
+            case _:
+                pass
+        if not any(queue for number, queue in enumerate(self.queues) if number not in self.blocked):
+            self.granted(self.receiver.dry())
+
+    def granted(self, grants: Sequence[Grant]) -> None:
+        """Grants go on the wire."""
+        for channel, size in grants:
+            assert size > 0
+            self.grants[channel].append(size)
+
+    def check(self) -> None:
+        """The sum is conserved, and nobody is overdrawn by a frame."""
+        assert self.receiver.free >= 0
+        assert self.receiver.free + sum(map(self.receiver.lent, range(CHANNELS))) == FLOATING
+        for channel in range(CHANNELS):
+            under_way = sum(size for size, _ in self.frames[channel]) + sum(self.grants[channel])
+            held = sum(self.queues[channel]) + self.receiver.owed(channel)
+            lent = self.receiver.lent(channel)
+            assert lent >= 0
+            assert self.senders[channel].available + under_way + held == WINDOW + lent
+            assert self.senders[channel].available > -FRAME
+
+    def drain(self) -> None:
+        """Everything arrives and is taken."""
+        for channel in self.blocked.copy():
+            self.do("unblock", channel, 0)
+        for _ in range(100):
+            for what in ("deliver", "take", "grant"):
+                for channel in range(CHANNELS):
+                    self.do(what, channel, 0)
+
+
+EVENTS = st.tuples(
+    st.sampled_from(["send", "send", "send", "deliver", "deliver", "take", "grant", "block", "unblock"]),
+    st.integers(0, CHANNELS - 1),
+    st.integers(1, FRAME),
+)
+
+
+@given(st.lists(EVENTS, max_size=120))
+def test_conserved(events: list[tuple[str, int, int]]) -> None:
+    pair = Pair()
+    for event in events:
+        pair.do(*event)
+        pair.check()
+    pair.drain()
+    pair.check()
+    # When all is taken, everybody can send.
+    assert all(sender.available > 0 for sender in pair.senders)
+
+
+@given(st.lists(EVENTS, max_size=120), st.integers(0, CHANNELS - 1))
+def test_nothing_is_lent_to_a_blocked_channel(events: list[tuple[str, int, int]], channel: int) -> None:
+    pair = Pair()
+    for event in events:
+        pair.do(*event)
+    pair.do("block", channel, 0)
+    lent = pair.receiver.lent(channel)
+    for event in events:
+        if event[0] != "unblock":
+            pair.do(*event)
+        assert pair.receiver.lent(channel) <= lent
+
+
+def test_returned_in_lots_of_half_a_window() -> None:
+    credits_ = ByteCredits(1, 100, 0)
+    credits_.received(0, 90, backlog=False)
+    assert list(credits_.taken(0, 30)) == []
+    assert list(credits_.taken(0, 30)) == [(0, 60)]
+    assert list(credits_.taken(0, 30)) == []
+    assert list(credits_.dry()) == [(0, 30)]
+    assert list(credits_.dry()) == []
+
+
+def test_lent_only_to_who_is_behind() -> None:
+    credits_ = ByteCredits(2, 100, 150)
+    assert list(credits_.received(0, 120, backlog=False)) == []
+    # 20 overdrawn: up to a full window.
+    assert list(credits_.received(1, 120, backlog=True)) == [(1, 120)]
+    # It still has more: what is left of the pool.
+    assert list(credits_.received(1, 100, backlog=True)) == [(1, 30)]
+    assert credits_.free == 0
+    # Taken bytes refill the pool, which serves who waits.
+    credits_.received(0, 1, backlog=True)
+    assert list(credits_.taken(1, 120)) == [(0, 120)]
+
+
+def test_who_waits_longest_is_served_first() -> None:
+    credits_ = ByteCredits(3, 100, 100)
+    credits_.received(0, 100, backlog=True)
+    credits_.received(1, 100, backlog=True)
+    credits_.received(2, 100, backlog=True)
+    assert list(credits_.taken(0, 100)) == [(1, 100)]
+
+
+def test_sending_without_credit_is_an_error() -> None:
+    credit = SendingCredit(10)
+    credit.spend(50)
+    with pytest.raises(ExchangeError, match="credit of -40"):
+        credit.spend(1)
+
+
+def test_explicit_credits_return_nothing() -> None:
+    credits_ = ExplicitCredits()
+    credits_.block(0)
+    assert [*credits_.received(0, 1, backlog=True), *credits_.taken(0, 1), *credits_.dry()] == []
+    assert [*credits_.unblock(0)] == []
