@@ -1,0 +1,103 @@
+"""The record audit: whether every record that one end of a channel sent was received at the other (law 10).
+
+Barriers are aligned or counted channel by channel, so at a checkpoint nothing is in flight: both ends must have
+counted the same. The two count independently, the sender as it hands a batch to the channel, the receiver as it takes
+it out.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from millstream_dataflow.identity import ChannelId, OperatorId, SubtaskId
+from millstream_dataflow.job_graph import Edge
+from millstream_dataflow.plan import Plan
+from millstream_runtime.messages.client import EdgeAudit, OperatorAudit
+from millstream_runtime.messages.snapshots import AuditCounts, OperatorCount
+
+
+@dataclass(frozen=True, slots=True)
+class Imbalance:
+    """A channel whose ends disagree."""
+
+    edge: str
+    channel: ChannelId
+    sent: int
+    received: int
+
+    def __str__(self) -> str:
+        return (
+            f"edge {self.edge}, channel {self.channel.source} -> {self.channel.target}: "
+            f"sent {self.sent}, received {self.received}"
+        )
+
+
+def edge_name(plan: Plan, edge: Edge) -> str:
+    """`Source -> Map`, with the side output's tag where it has one."""
+    tag = f" [{edge.tag}]" if edge.tag else ""
+    return f"{plan.vertices[edge.source].name} -> {plan.vertices[edge.target].name}{tag}"
+
+
+def imbalances(plan: Plan, counts: Mapping[SubtaskId, AuditCounts]) -> list[Imbalance]:
+    """Every channel whose two counts differ; one that an end doesn't mention counts 0 there."""
+    sent = {count.channel: count.records for audit in counts.values() for count in audit.sent}
+    received = {count.channel: count.records for audit in counts.values() for count in audit.received}
+    edges = {edge.id: edge for edge in plan.graph.edges}
+    return [
+        Imbalance(edge_name(plan, edges[channel.edge]), channel, sent.get(channel, 0), received.get(channel, 0))
+        for channel in sorted(sent.keys() | received.keys())
+        if channel.edge in edges and sent.get(channel, 0) != received.get(channel, 0)
+    ]
+
+
+def edge_audits(plan: Plan, counts: Iterable[AuditCounts]) -> tuple[EdgeAudit, ...]:
+    """Both ends' counts of each edge, channels summed."""
+    totals = {edge.id: [0, 0] for edge in plan.graph.edges}
+    for audit in counts:
+        for end, channels in enumerate((audit.sent, audit.received)):
+            for count in channels:
+                if count.channel.edge in totals:
+                    totals[count.channel.edge][end] += count.records
+    return tuple(EdgeAudit(edge_name(plan, edge), *totals[edge.id]) for edge in plan.graph.edges)
+
+
+def operator_totals(counts: Iterable[AuditCounts]) -> dict[OperatorId, OperatorCount]:
+    """Each operator's totals since the job's beginning, subtasks summed."""
+    totals: dict[OperatorId, OperatorCount] = {}
+    for audit in counts:
+        for count in audit.operators:
+            totals[count.operator] = add_counts(totals.get(count.operator, OperatorCount(count.operator)), count)
+    return totals
+
+
+def add_counts(one: OperatorCount, other: OperatorCount) -> OperatorCount:
+    """The sum of two subtasks' totals of one operator."""
+    return OperatorCount(
+        one.operator,
+        received=one.received + other.received,
+        processed=one.processed + other.processed,
+        late=one.late + other.late,
+        skipped=one.skipped + other.skipped,
+        quarantined=one.quarantined + other.quarantined,
+        held=one.held + other.held,
+        committed=one.committed + other.committed,
+    )
+
+
+def operator_audits(plan: Plan, counts: Iterable[AuditCounts]) -> tuple[OperatorAudit, ...]:
+    """What `millstream info <job>` shows, in the graph's order."""
+    totals = operator_totals(counts)
+    operators = [operator for vertex in plan.graph.vertices for operator in vertex.operators if operator.id in totals]
+    return tuple(_shown(operator.name, totals[operator.id]) for operator in operators)
+
+
+def _shown(name: str, total: OperatorCount) -> OperatorAudit:
+    return OperatorAudit(
+        name,
+        received=total.received,
+        processed=total.processed,
+        late=total.late,
+        skipped=total.skipped,
+        quarantined=total.quarantined,
+        held=total.held,
+        committed=total.committed,
+    )

@@ -1,0 +1,99 @@
+"""A checkpoint in flight, from its trigger to the stored pointer.
+
+COLLECTING: tasks still owe their parts; the only phase in which it can be aborted. WRITING: all parts are there and
+the audit balances, its `_metadata` is being published. STORING: its pointer is being stored. The last two are
+*completing*: a failover waits for them and restores from it, since nobody could call a write back (ARCHITECTURE 4).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from millstream_dataflow.identity import CheckpointId, Epoch, SubtaskId, TaskId
+from millstream_dataflow.plan import Plan
+from millstream_dataflow.records import SnapshotKind
+from millstream_jobmanager.core.moment import Moment
+from millstream_runtime.messages.record import CompletedCheckpoint
+from millstream_runtime.messages.snapshots import CheckpointMetadata, StoredTask, TaskSnapshot
+
+
+class Phase(Enum):
+    """How far it is."""
+
+    COLLECTING = "collecting"
+    WRITING = "writing"
+    STORING = "storing"
+
+
+@dataclass(slots=True)
+class Pending:
+    """One checkpoint in flight."""
+
+    id: CheckpointId
+    kind: SnapshotKind
+    directory: str
+    triggered: Moment
+    waiting: set[TaskId]
+    requests: tuple[str, ...] = ()
+    """The savepoint requests that it answers."""
+    parts: dict[TaskId, TaskSnapshot] = field(default_factory=dict[TaskId, TaskSnapshot])
+    phase: Phase = Phase.COLLECTING
+    metadata: CheckpointMetadata | None = None
+    size: int = 0
+    let_go: tuple[CompletedCheckpoint, ...] = ()
+    """What retention lets go when it is stored."""
+    retry_at: int | None = None
+
+    @property
+    def completing(self) -> bool:
+        """Beyond the point where it could be aborted."""
+        return self.phase is not Phase.COLLECTING
+
+    def acknowledge(self, task: TaskId, snapshot: TaskSnapshot) -> bool:
+        """Take a task's part; True when it was the last that was missing.
+
+        Repetitions and foreign tasks change nothing.
+        """
+        if self.phase is not Phase.COLLECTING or task not in self.waiting:
+            return False
+        self.waiting.remove(task)
+        self.parts[task] = snapshot
+        return not self.waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Participants:
+    """Who takes part.
+
+    The tasks that owe a part, and the parts of finished tasks, taken over from the last checkpoint.
+    """
+
+    owing: frozenset[TaskId]
+    carried: Mapping[TaskId, TaskSnapshot] = field(default_factory=dict[TaskId, TaskSnapshot])
+
+    @property
+    def subtasks(self) -> Iterable[SubtaskId]:
+        """Everybody's subtask."""
+        return (task.subtask for task in (*self.owing, *self.carried))
+
+
+def metadata_of(plan: Plan, epoch: Epoch, pending: Pending, wall: int) -> CheckpointMetadata:
+    """What is published of a checkpoint whose parts are all there."""
+    graph, vertices = plan.graph, plan.vertices
+    tasks = [
+        StoredTask(
+            task, vertices[task.subtask.vertex].parallelism, vertices[task.subtask.vertex].max_parallelism, snapshot
+        )
+        for task, snapshot in pending.parts.items()
+    ]
+    return CheckpointMetadata(
+        job=graph.job,
+        job_name=graph.name,
+        epoch=epoch,
+        checkpoint=pending.id,
+        kind=pending.kind,
+        completed_at=wall,
+        tasks=tuple(sorted(tasks, key=lambda stored: stored.task)),
+        operator_names={operator.id: operator.name for v in graph.vertices for operator in v.operators},
+        versions=graph.versions,
+    )

@@ -1,0 +1,375 @@
+"""The whole core: `handle(event, now) -> commands`, and `deadline()`. It routes events to jobs, gives free slots to
+the regions that wait for them, and decides who is dead. One leader's lifetime long; nothing here survives it but
+what was stored.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from millstream_dataflow.identity import Epoch, JobId, SessionId, TaskId, TaskManagerId
+from millstream_dataflow.job_graph import JobGraph
+from millstream_dataflow.plan import Plan
+from millstream_jobmanager.core.commands import CloseSession, Command, DeleteRecord, Reply, Send, StepDown
+from millstream_jobmanager.core.context import JobContext
+from millstream_jobmanager.core.events import (
+    Asked,
+    Event,
+    JobRecovered,
+    MessageReceived,
+    MetadataLoaded,
+    MetadataWritten,
+    RecordStored,
+    SessionClosed,
+    SessionOpened,
+    Tick,
+)
+from millstream_jobmanager.core.job import GOING, Job
+from millstream_jobmanager.core.journal import Journal
+from millstream_jobmanager.core.moment import Moment
+from millstream_jobmanager.core.region import Region
+from millstream_jobmanager.core.region_states import RegionState
+from millstream_jobmanager.core.sessions import Members
+from millstream_jobmanager.core.settings import ClusterSettings, JobSettings
+from millstream_jobmanager.core.slots import SlotPool
+from millstream_jobmanager.core.submission import Submissions
+from millstream_jobmanager.core.turn import Turn
+from millstream_jobmanager.core.views import job_status
+from millstream_runtime.messages.client import JobStatus, SubmitJob
+from millstream_runtime.messages.deployments import DataAddress
+from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.session import (
+    FromTaskManager,
+    Heartbeat,
+    JobEnded,
+    PeerLost,
+    Progress,
+    Registered,
+    TaskTotals,
+    WorkerEnded,
+)
+from millstream_runtime.states import JOB_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """Where the core gets what must not be guessed or repeated; arguments, so that a simulation can replay them."""
+
+    secret: Callable[[], bytes]
+    uniform: Callable[[], float]
+
+
+class ClusterCore:
+    """Everything a leading JobManager decides."""
+
+    def __init__(
+        self,
+        epoch: Epoch,
+        settings: ClusterSettings,
+        job_settings: Callable[[Mapping[str, str]], JobSettings],
+        chances: Chances,
+    ) -> None:
+        self._epoch = epoch
+        self._settings = settings
+        self._job_settings = job_settings
+        self._chances = chances
+        self._pool = SlotPool()
+        self._members = Members(settings)
+        self._writes = 0
+        self._handled_at = 0
+        self._deposed = False
+        self.jobs: dict[JobId, Job] = {}
+        self.totals: dict[TaskId, TaskTotals] = {}
+        self._submissions = Submissions(self)
+
+    # ------------------------------------------------------------ face
+
+    def handle(self, event: Event, now: Moment) -> list[Command]:
+        """Take one event; what the shell must do, in order. A deposed leader decides nothing."""
+        turn = Turn(now)
+        self._handled_at = now.monotonic
+        if not self._deposed:
+            self._route(turn, event)
+            self._bury(turn)
+            self._beat(turn)
+            self._settle(turn)
+        for number, command in enumerate(turn.commands):
+            if isinstance(command, StepDown):
+                self._deposed = True
+                return turn.commands[: number + 1]
+        return turn.commands
+
+    def deadline(self) -> int | None:
+        """The monotonic time of the next `Tick` that would change something."""
+        times = [self._members.deadline()]
+        for job in self.jobs.values():
+            times += [
+                job.context.journal.deadline(),
+                job.deployer.deadline(),
+                job.coordinator.deadline(),
+                job.ending.retry_at,
+            ]
+            times += list(self._region_deadlines(job))
+        # What was due at the last event has been done or waits for something else.
+        return min((time for time in times if time is not None and time > self._handled_at), default=None)
+
+    def _region_deadlines(self, job: Job) -> Iterator[int]:
+        if JOB_STATES.is_final(job.state):
+            yield job.ended_monotonic + self._settings.tombstone_time
+            return
+        for region in job.context.regions:
+            if region.state is RegionState.RECONCILING:
+                yield (job.recovered_at or 0) + self._settings.adoption_timeout
+            elif region.state is RegionState.WAITING and job.state in GOING:
+                yield region.not_before
+                yield self._slots_due(job, region)
+
+    # ------------------------------------------------------------ events
+
+    def _route(self, turn: Turn, event: Event) -> None:
+        match event:
+            case SessionOpened():
+                self._session_opened(turn, event)
+            case SessionClosed(session=session, reason=reason):
+                if (member := self._members.current(session)) is not None:
+                    member.closed_at, member.close_reason = turn.now.monotonic, reason
+                    self._pool.pause(session.taskmanager)
+            case MessageReceived(session=session, message=message):
+                self._message(turn, session, message)
+            case Asked(request=request, ask=SubmitJob() as ask):
+                self._submissions.submit(turn, request, ask)
+            case Asked():
+                self._ask(turn, event)
+            case JobRecovered(record=record, graph=graph):
+                self._submissions.recover(turn, record, graph)
+            case RecordStored() | MetadataWritten() | MetadataLoaded():
+                self._answered(turn, event)
+            case Tick():
+                pass
+
+    def _answered(self, turn: Turn, event: RecordStored | MetadataWritten | MetadataLoaded) -> None:
+        """Store or storage has answered a job's question."""
+        if isinstance(event, MetadataLoaded) and self._submissions.loaded(turn, event):
+            return
+        job = self.jobs.get(event.job)
+        match event:
+            case _ if job is None:
+                pass
+            case RecordStored():
+                job.stored(turn, event)
+            case MetadataWritten():
+                job.metadata_written(turn, event)
+            case MetadataLoaded():
+                job.metadata_loaded(turn, event)
+
+    def _session_opened(self, turn: Turn, event: SessionOpened) -> None:
+        session, registration = event.session, event.registration
+        known = self._members.get(session.taskmanager)
+        if known is not None and known.session.number >= session.number:
+            turn.emit(CloseSession(session, f"session {known.session} of the same TaskManager is newer"))
+            return
+        if known is not None and known.open:
+            turn.emit(CloseSession(known.session, "a newer session of the same TaskManager has registered"))
+        for predecessor in self._members.predecessors(session, registration):
+            self._lose(turn, predecessor, "it was started again")
+        self._members.add(session, registration, turn.now.monotonic)
+        held = [(report.slot, report.worker) for report in registration.workers]
+        self._pool.add(session.taskmanager, registration.slots, held)
+        settings = self._settings
+        turn.emit(Send(session, Registered(settings.leader, settings.heartbeat_interval, settings.heartbeat_timeout)))
+        mentioned = {report.attempt.job for report in registration.workers}
+        mentioned |= {report.task.attempt.job for report in registration.tasks}
+        for job in sorted(mentioned | {progress.job for progress in registration.jobs}):
+            if job not in self.jobs or JOB_STATES.is_final(self.jobs[job].state):
+                turn.emit(Send(session, JobEnded(job)))
+        for running in self.jobs.values():
+            if not JOB_STATES.is_final(running.state):
+                running.session_opened(turn, session.taskmanager, registration, resumed=known is not None)
+
+    def _message(self, turn: Turn, session: SessionId, message: FromTaskManager) -> None:
+        member = self._members.current(session)
+        if member is None:
+            return
+        member.heard_at = turn.now.monotonic
+        match message:
+            case Heartbeat():
+                return
+            case Progress(tasks=tasks):
+                self._count(tasks)
+                return
+            case WorkerEnded(worker=worker):
+                self._pool.release(worker)
+            case PeerLost(peer=peer):
+                if (lost := self._members.get(peer)) is not None:
+                    lost.peer_reported_at = turn.now.monotonic
+            case _:
+                pass
+        job = _job_of(message)
+        if job is None:
+            return
+        if job in self.jobs:
+            self.jobs[job].message(turn, session.taskmanager, message)
+        else:
+            turn.emit(Send(session, JobEnded(job)))
+
+    def _count(self, tasks: Iterable[TaskTotals]) -> None:
+        """Totals for people, of the present attempts only."""
+        self.totals.update((totals.task, totals) for totals in tasks)
+        present = {region.attempt for job in self.jobs.values() for region in job.context.regions}
+        self.totals = {task: totals for task, totals in self.totals.items() if task.attempt in present}
+
+    def _ask(self, turn: Turn, event: Asked) -> None:
+        ask = event.ask
+        if isinstance(ask, SubmitJob):
+            return
+        if self._submissions.pending(ask.job):
+            text = f"job {ask.job} is not stored yet; ask again when its submission was answered"
+            turn.emit(Reply(event.request, None, Failure(FailureKind.USER, text)))
+        elif ask.job in self.jobs:
+            self.jobs[ask.job].ending.ask(turn, event.request, ask)
+        else:
+            text = f"there is no job {ask.job}; millstream list shows those there are"
+            turn.emit(Reply(event.request, None, Failure(FailureKind.USER, text)))
+
+    # ------------------------------------------------------------ who is alive
+
+    def _bury(self, turn: Turn) -> None:
+        """Whoever has been silent for too long is dead."""
+        now = turn.now.monotonic
+        dead = [(tm, member) for tm, member in self._members if member.dies_at(self._settings) <= now]
+        for taskmanager, member in dead:
+            if member.open:
+                turn.emit(CloseSession(member.session, member.death()))
+            self._lose(turn, taskmanager, member.death())
+
+    def _lose(self, turn: Turn, taskmanager: TaskManagerId, reason: str) -> None:
+        self._members.remove(taskmanager)
+        self._pool.remove(taskmanager)
+        for job in self.jobs.values():
+            job.taskmanager_lost(turn, taskmanager, reason)
+
+    def _beat(self, turn: Turn) -> None:
+        for _, member in self._members:
+            if member.open and turn.now.monotonic >= member.next_heartbeat:
+                member.heartbeats += 1
+                member.next_heartbeat = turn.now.later(self._settings.heartbeat_interval)
+                turn.emit(Send(member.session, Heartbeat(member.heartbeats)))
+
+    # ------------------------------------------------------------ after every event
+
+    def _settle(self, turn: Turn) -> None:
+        for job in list(self.jobs.values()):
+            job.settle(turn)
+        for job in list(self.jobs.values()):
+            self._place(turn, job)
+            self._forget(turn, job)
+
+    def _place(self, turn: Turn, job: Job) -> None:
+        """Slots for the job's waiting regions, jobs in the order of their submission."""
+        if job.state not in GOING or job.coordinator.completing or not job.context.journal.settled:
+            return
+        for region in job.context.regions:
+            if region.state is not RegionState.WAITING or turn.now.monotonic < region.not_before:
+                continue
+            slots = self._pool.place(len(region.plan.workers), region.taskmanagers, job.context.avoided)
+            if slots is not None:
+                job.deployer.place(turn, region, slots)
+            elif turn.now.monotonic >= self._slots_due(job, region):
+                job.give_up(turn, self._no_slots(job, region))
+                job.settle(turn)
+                return
+
+    def _slots_due(self, job: Job, region: Region) -> int:
+        """Until when it waits for slots; the restart delay doesn't count."""
+        return max(region.waiting_since, region.not_before) + job.context.settings.slot_request_timeout
+
+    def _no_slots(self, job: Job, region: Region) -> Failure:
+        text = (
+            f"{len(region.plan.workers)} slots were not to be had within slot.request.timeout "
+            f"({job.context.settings.slot_request_timeout} ms); start more TaskManagers or lower the parallelism"
+        )
+        if region.failure is not None:
+            return replace(region.failure, message=f"{region.failure.message}; to start again, {text}")
+        return Failure(FailureKind.EXTERNAL, text, restartable=False)
+
+    def _forget(self, turn: Turn, job: Job) -> None:
+        """The tombstone of an ended job has served its time."""
+        if JOB_STATES.is_final(job.state) and turn.now.monotonic >= job.ended_monotonic + self._settings.tombstone_time:
+            del self.jobs[job.context.job]
+            turn.emit(DeleteRecord(job.context.job))
+
+    # ------------------------------------------------------------ doors for jobs and submissions
+
+    def open_job(self, turn: Turn, plan: Plan, journal: Journal, *, recovered: bool) -> Job:
+        """Take a job in; its record is in the journal."""
+        settings = self.job_settings(plan.graph)
+        regions = [Region(plan.graph.job, region, waiting_since=turn.now.monotonic) for region in plan.regions]
+        context = JobContext(plan, settings, journal, self, regions)
+        job = Job(context, recovered_at=turn.now.monotonic if recovered else None)
+        self.jobs[plan.graph.job] = job
+        return job
+
+    def job_settings(self, graph: JobGraph) -> JobSettings:
+        """What the configuration says to a job: its own options over the cluster's."""
+        return self._job_settings(graph.configuration)
+
+    def nonce(self) -> str:
+        """Names a write; never used twice."""
+        self._writes += 1
+        return f"{self._epoch}-{self._writes}"
+
+    @property
+    def epoch(self) -> Epoch:
+        """Of this leader."""
+        return self._epoch
+
+    @property
+    def settings(self) -> ClusterSettings:
+        """The cluster's own settings."""
+        return self._settings
+
+    @property
+    def pool(self) -> SlotPool:
+        """All slots."""
+        return self._pool
+
+    def session_of(self, taskmanager: TaskManagerId) -> SessionId | None:
+        """The open session of a TaskManager."""
+        member = self._members.get(taskmanager)
+        return member.session if member is not None and member.open else None
+
+    def taskmanagers(self) -> Iterator[TaskManagerId]:
+        """Everybody with an open session."""
+        return (taskmanager for taskmanager, member in self._members if member.open)
+
+    def resource_of(self, taskmanager: TaskManagerId) -> str:
+        """The stable resource of a registered TaskManager."""
+        member = self._members.get(taskmanager)
+        return member.registration.resource if member is not None else ""
+
+    def registered(self, taskmanager: TaskManagerId, resource: str) -> bool:
+        """It, or one that stands for it, has registered with this leader."""
+        return self._members.registered(taskmanager, resource)
+
+    def addresses(self) -> Mapping[TaskManagerId, DataAddress]:
+        """Where workers of each TaskManager are reached."""
+        return {taskmanager: member.registration.address for taskmanager, member in self._members}
+
+    def secret(self) -> bytes:
+        """A fresh secret for an attempt."""
+        return self._chances.secret()
+
+    def chance(self) -> float:
+        """Uniform in [0, 1)."""
+        return self._chances.uniform()
+
+    def statuses(self) -> list[JobStatus]:
+        """One line a job."""
+        return [job_status(job) for job in self.jobs.values()]
+
+
+def _job_of(message: FromTaskManager) -> JobId | None:
+    """The job that a message speaks of."""
+    report = getattr(message, "report", None)
+    task = getattr(report or message, "task", None)
+    attempt = getattr(message, "attempt", None) or getattr(task, "attempt", None)
+    return attempt.job if attempt is not None else None

@@ -1,0 +1,197 @@
+"""How a region gets from waiting to running workers (ARCHITECTURE 5): placed, recorded, restored from, deployed.
+
+    WAITING --slots--> RECORDING --stored--> LOADING --metadata--> DEPLOYING
+                                        (nothing to restore from) ----^
+
+A region that has gone another way meanwhile (its TaskManager died, the job was cancelled) is recognised by its attempt.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from millstream_dataflow.identity import RegionAttempt, TaskManagerId, WorkerId
+from millstream_jobmanager.core.checkpoints.completed import fallbacks
+from millstream_jobmanager.core.checkpoints.restore import Restorer
+from millstream_jobmanager.core.commands import LoadMetadata
+from millstream_jobmanager.core.context import JobContext
+from millstream_jobmanager.core.deployment import Surroundings, deployments
+from millstream_jobmanager.core.events import LoadProblem, MetadataLoaded
+from millstream_jobmanager.core.region import Region
+from millstream_jobmanager.core.region_states import RegionState
+from millstream_jobmanager.core.slots import SlotRef
+from millstream_jobmanager.core.turn import Turn
+from millstream_jobmanager.core.validation import commits_outside
+from millstream_runtime.messages.deployments import DeployWorker
+from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord, RegionRecord
+from millstream_runtime.messages.snapshots import CheckpointMetadata
+
+GiveUpJob = Callable[[Turn, Failure], None]
+
+
+class Deployer:
+    """Deploys the regions of one job."""
+
+    def __init__(self, context: JobContext, give_up_job: GiveUpJob) -> None:
+        self._context = context
+        self._give_up_job = give_up_job
+        self._known: tuple[str, CheckpointMetadata] | None = None
+        self._loading: dict[str, list[RegionAttempt]] = {}
+        self._retry_at: int | None = None
+        self.bad: set[str] = set()
+        """Directories of checkpoints that turned out to be corrupt (law 4.6)."""
+        self.sent: dict[WorkerId, DeployWorker] = {}
+        """What this leader has sent; only that may it send again (law 3.4)."""
+
+    def remember(self, point: CompletedCheckpoint, metadata: CheckpointMetadata) -> None:
+        """The newest restart point's metadata, so that a failover needn't read it."""
+        self._known = (point.path, metadata)
+
+    def deadline(self) -> int | None:
+        """When a storage that didn't answer is asked again."""
+        return self._retry_at
+
+    def tick(self, turn: Turn) -> None:
+        """Ask the storage again."""
+        if self._retry_at is not None and turn.now.monotonic >= self._retry_at:
+            self._retry_at = None
+            for path in self._loading:
+                turn.emit(LoadMetadata(self._context.job, path))
+
+    # ------------------------------------------------------------ placed
+
+    def place(self, turn: Turn, region: Region, slots: list[SlotRef]) -> None:
+        """The region has its slots: store the new attempt before anything of it is deployed (law 1.3)."""
+        region.begin_attempt(dict(enumerate(slots)))
+        for ordinal, slot in region.placement.items():
+            self._context.cluster.pool.take(slot, region.worker(ordinal))
+        region.move(RegionState.RECORDING, "it has its slots")
+        attempt, record = region.attempt, self._recorded(region)
+
+        def stored(turn: Turn) -> None:
+            if region.attempt == attempt and region.state is RegionState.RECORDING:
+                self._restore(turn, region)
+
+        def refused(turn: Turn, reason: str) -> None:
+            if region.attempt == attempt and region.state is RegionState.RECORDING:
+                turn.tell(region.job, f"attempt {attempt} could not be stored: {reason}; trying again", warning=True)
+                self.withdraw(turn, region, self._context.cluster.settings.retry_delay)
+
+        self._context.journal.change(turn, _with_region(record), stored, refused)
+
+    def _recorded(self, region: Region) -> RegionRecord:
+        record = region.to_record()
+        resource = self._context.cluster.resource_of
+        workers = tuple(replace(worker, resource=resource(worker.taskmanager)) for worker in record.workers)
+        return replace(record, workers=workers)
+
+    def withdraw(self, turn: Turn, region: Region, delay: int) -> None:
+        """Nothing was deployed yet: give the slots back and wait."""
+        for ordinal in region.placement:
+            self._context.cluster.pool.release(region.worker(ordinal))
+        region.move(RegionState.WAITING, "its placement was withdrawn")
+        region.waiting_since = turn.now.monotonic
+        region.not_before = turn.now.later(delay)
+
+    # ------------------------------------------------------------ restored from
+
+    def _restore(self, turn: Turn, region: Region) -> None:
+        point = self.point()
+        if point is None:
+            self._deploy(turn, region, None)
+        elif self._known is not None and self._known[0] == point.path:
+            self._deploy(turn, region, self._known)
+        else:
+            region.move(RegionState.LOADING, f"it restores from checkpoint {point.checkpoint}")
+            waiting = self._loading.setdefault(point.path, [])
+            if not waiting:
+                turn.emit(LoadMetadata(region.job, point.path))
+            waiting.append(region.attempt)
+
+    def point(self) -> CompletedCheckpoint | None:
+        """Where a region would restart from now: the newest checkpoint that isn't damaged."""
+        return self._good()[-1] if self._good() else None
+
+    def _good(self) -> list[CompletedCheckpoint]:
+        return [point for point in fallbacks(self._context.journal.record) if point.path not in self.bad]
+
+    def loaded(self, turn: Turn, event: MetadataLoaded) -> None:
+        """A checkpoint's metadata has arrived, or why not."""
+        if event.path not in self._loading:
+            return
+        if event.problem is LoadProblem.UNREACHABLE:
+            turn.tell(event.job, f"checkpoint {event.path} can't be read now: {event.reason}", warning=True)
+            self._retry_at = turn.now.later(self._context.cluster.settings.retry_delay)
+            return
+        waiting = [region for region in self._context.regions if region.attempt in self._loading[event.path]]
+        waiting = [region for region in waiting if region.state is RegionState.LOADING]
+        del self._loading[event.path]
+        if event.metadata is None:
+            for region in waiting:
+                self.withdraw(turn, region, 0)
+            if waiting:
+                self.corrupt(turn, event.path, event.reason)
+            return
+        self._known = (event.path, event.metadata)
+        for region in waiting:
+            self._deploy(turn, region, self._known)
+
+    def corrupt(self, turn: Turn, path: str, reason: str) -> None:
+        """A checkpoint is damaged: an older one is taken only if no sink commits outside (law 4.6)."""
+        if path in self.bad:
+            return
+        self.bad.add(path)
+        self._known = None
+        older = self._good()
+        turn.tell(self._context.job, f"checkpoint {path} is damaged: {reason}", warning=True)
+        newest = fallbacks(self._context.journal.record)[-1]
+        if older and (older[-1] == newest or not commits_outside(self._context.graph)):
+            return
+        names = ", ".join(point.path for point in reversed(older)) or "none"
+        text = (
+            f"checkpoint {path} is damaged ({reason}); older ones: {names}. "
+            "`millstream run -s PATH --accept-duplicates` goes on from one of them"
+        )
+        self._give_up_job(turn, Failure(FailureKind.CHECKPOINT, text, restartable=False))
+
+    # ------------------------------------------------------------ deployed
+
+    def _deploy(self, turn: Turn, region: Region, point: tuple[str, CheckpointMetadata] | None) -> None:
+        cluster = self._context.cluster
+        graph = self._context.journal.record.graph
+        restorer = Restorer(point[1], point[0], self._context.plan) if point else None
+        region.restored = point[0] if point else ""
+        region.move(RegionState.DEPLOYING, "its attempt is stored")
+        around = Surroundings(graph, cluster.epoch, cluster.secret(), cluster.addresses(), restorer)
+        for taskmanager, message in deployments(turn, region, around):
+            self.sent[message.worker] = message
+            self._context.open_workers[message.worker] = (region.attempt, taskmanager)
+            self._context.send(turn, taskmanager, message)
+
+    def send_again(self, turn: Turn, taskmanager: TaskManagerId, worker: WorkerId) -> bool:
+        """Repeat a deployment that a new session doesn't show; False when this leader never sent it."""
+        message = self.sent.get(worker)
+        if message is not None:
+            self._context.cluster.pool.take(SlotRef(taskmanager, message.slot), worker)
+            self._context.send(turn, taskmanager, message)
+        return message is not None
+
+    def reserve_again(self, taskmanager: TaskManagerId) -> None:
+        """A new session has reset the slots of its TaskManager: regions on their way keep theirs."""
+        for region in self._context.regions:
+            if region.state in (RegionState.RECORDING, RegionState.LOADING):
+                for ordinal, slot in region.placement.items():
+                    if slot.taskmanager == taskmanager:
+                        self._context.cluster.pool.take(slot, region.worker(ordinal))
+
+    def forget(self, worker: WorkerId) -> None:
+        """The worker is gone."""
+        self.sent.pop(worker, None)
+
+
+def _with_region(new: RegionRecord) -> Callable[[JobRecord], JobRecord]:
+    def mutate(record: JobRecord) -> JobRecord:
+        others = tuple(region for region in record.regions if region.attempt.region != new.attempt.region)
+        return replace(record, regions=(*others, new))
+
+    return mutate

@@ -1,0 +1,220 @@
+"""How a job comes to its end: all regions finished, cancelled, or given up; then the terminal state is recorded, and
+only then its data goes (law 2.3). Also what people ask of a running job, since most of that is about ending it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from millstream_dataflow.records import SnapshotKind
+from millstream_jobmanager.core.commands import DiscardJob, Reply
+from millstream_jobmanager.core.region_states import RegionState
+from millstream_jobmanager.core.views import job_status
+from millstream_runtime.messages.client import CancelJob, StopJob, TriggerSavepoint
+from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.record import (
+    CompletedCheckpoint,
+    Intent,
+    JobRecord,
+    SavepointRequest,
+    SavepointResult,
+)
+from millstream_runtime.messages.session import JobEnded, RegionEnded
+from millstream_runtime.states import JOB_STATES, JobState
+
+if TYPE_CHECKING:
+    from millstream_jobmanager.core.job import Job
+    from millstream_jobmanager.core.turn import Turn
+
+_TARGET = {JobState.FAILING: JobState.FAILED, JobState.CANCELLING: JobState.CANCELED}
+
+
+class Ending:
+    """The end of one job."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._recording = False
+        self.retry_at: int | None = None
+
+    # ------------------------------------------------------------ what a completed checkpoint means
+
+    def is_last(self, point: CompletedCheckpoint) -> bool:
+        """After it the tasks end."""
+        return point.kind is SnapshotKind.FINAL and not self.is_restore(point)
+
+    def is_restore(self, point: CompletedCheckpoint) -> bool:
+        """It is what the job was started from: another job's, nothing to be told of."""
+        return point == self._job.context.journal.record.restore
+
+    def commits(self, point: CompletedCheckpoint) -> bool:
+        """Sinks commit on it; not on a savepoint that doesn't stop the job (law 4.7)."""
+        return point.kind is not SnapshotKind.SAVEPOINT
+
+    # ------------------------------------------------------------ after every event
+
+    def settle(self, turn: Turn) -> None:
+        """Move towards the end, if that is where the job is going."""
+        job = self._job
+        record = job.context.journal.record
+        if self._recording:
+            return  # nothing changes its mind any more
+        if record.intent is Intent.CANCEL and job.state in (JobState.CREATED, JobState.RUNNING, JobState.RESTARTING):
+            job.move(turn, JobState.CANCELLING, "it was cancelled")
+        if job.state in _TARGET:
+            self._end_regions(turn)
+            if all(region.state is RegionState.ENDED for region in job.context.regions):
+                self._record(turn, _TARGET[job.state])
+        elif job.state is JobState.RUNNING:
+            regions = job.context.regions
+            if all(region.state is RegionState.FINISHED for region in regions):
+                self._record(turn, JobState.FINISHED)
+
+    def _end_regions(self, turn: Turn) -> None:
+        job = self._job
+        for region in job.context.regions:
+            if region.state in (RegionState.RECORDING, RegionState.LOADING):
+                job.deployer.withdraw(turn, region, 0)
+            if region.state not in (RegionState.ENDING, RegionState.ENDED):
+                if region.deployed:
+                    job.failover.end_workers(turn, region, self.grace())
+                region.move(RegionState.ENDING, f"the job is {job.state.name}")
+            workers = [attempt for attempt, _ in job.context.open_workers.values() if attempt.region == region.plan.id]
+            if region.state is RegionState.ENDING and not workers:
+                region.move(RegionState.ENDED, "no worker of it is left")
+
+    def grace(self) -> int:
+        """What workers that nobody wants get before they are killed: of a job that a user cancels, more (law 3.6)."""
+        context = self._job.context
+        user = self._job.state is JobState.CANCELLING
+        return context.settings.cancellation_timeout if user else context.cluster.settings.old_worker_grace
+
+    # ------------------------------------------------------------ the terminal state
+
+    def _record(self, turn: Turn, state: JobState) -> None:
+        if self.retry_at is not None and turn.now.monotonic < self.retry_at:
+            return
+        if self._job.coordinator.completing:
+            return  # its files and its pointer must be known before anything is deleted
+        if state is JobState.FAILED and (named_at := self._named_at()) > turn.now.monotonic:
+            self.retry_at = named_at
+            return
+        self._recording, self.retry_at = True, None
+        job, wall = self._job, turn.now.wall
+        job.coordinator.region_failed(turn)
+
+        def mutate(record: JobRecord) -> JobRecord:
+            unanswered = tuple(self._unanswered(request, state) for request in record.savepoints)
+            return replace(
+                record,
+                state=state,
+                failure=job.failure,
+                ended_at=wall,
+                savepoints=(),
+                results=(*record.results, *unanswered),
+            )
+
+        def stored(turn: Turn) -> None:
+            self._ended(turn, state)
+
+        def refused(turn: Turn, reason: str) -> None:
+            turn.tell(job.context.job, f"the end of the job could not be stored: {reason}; trying again", warning=True)
+            self._recording, self.retry_at = False, turn.now.later(job.context.cluster.settings.retry_delay)
+
+        job.context.journal.change(turn, mutate, stored, refused)
+
+    def _named_at(self) -> int:
+        """When a failure that follows from another has waited long enough for the primary one."""
+        job = self._job
+        if job.failure is None or not job.failure.secondary:
+            return 0
+        return max(region.failed_at for region in job.context.regions) + job.context.cluster.settings.primary_grace
+
+    def _unanswered(self, request: SavepointRequest, state: JobState) -> SavepointResult:
+        text = f"the job was {state.name} before the savepoint was taken"
+        return SavepointResult(request.request, "", Failure(FailureKind.USER, text))
+
+    def _ended(self, turn: Turn, state: JobState) -> None:
+        job = self._job
+        job.move(turn, state, "its end is stored")
+        job.ended_monotonic = turn.now.monotonic
+        for region in job.context.regions:
+            if region.state is RegionState.FINISHED:
+                for taskmanager in sorted(region.taskmanagers):
+                    job.context.send(turn, taskmanager, RegionEnded(region.attempt))
+                region.move(RegionState.ENDED, "the job is FINISHED")
+        for taskmanager in job.context.cluster.taskmanagers():
+            job.context.send(turn, taskmanager, JobEnded(job.context.job))
+        self.discard(turn)
+
+    def discard(self, turn: Turn) -> None:
+        """The terminal state is recorded: the job's data goes. A new leader says it again, for its predecessor may have
+        died before it was done.
+        """
+        turn.emit(DiscardJob(self._job.context.job, self._kept(self._job.state)))
+
+    def _kept(self, state: JobState) -> tuple[str, ...]:
+        """Directories that stay: savepoints, and checkpoints by retention; all of a job that FAILED (law 2.3)."""
+        record = self._job.context.journal.record
+        settings = self._job.context.settings.checkpoints
+        everything = state is JobState.FAILED or (state is JobState.CANCELED and settings.retain_on_cancel)
+        return tuple(point.path for point in record.checkpoints if everything or not point.discardable)
+
+    # ------------------------------------------------------------ what people ask
+
+    def ask(self, turn: Turn, request: int, ask: CancelJob | StopJob | TriggerSavepoint) -> None:
+        """Store the intent, then answer (law 2.2)."""
+        job = self._job
+        if JOB_STATES.is_final(job.state) or job.state in _TARGET:
+            text = f"job {job.context.job} is {job.state.name}; nothing can be asked of it any more"
+            turn.emit(Reply(request, job_status(job), Failure(FailureKind.USER, text)))
+            return
+
+        def stored(turn: Turn) -> None:
+            turn.emit(Reply(request, job_status(job)))
+
+        def refused(turn: Turn, reason: str) -> None:
+            failure = Failure(FailureKind.EXTERNAL, f"the request could not be stored: {reason}")
+            turn.emit(Reply(request, None, failure))
+
+        job.context.journal.change(turn, _intent(ask), stored, refused)
+
+    def drop_stop(self, turn: Turn, failure: Failure) -> None:
+        """The final checkpoint of a stop can't be taken: forget the intent and answer, in one write."""
+
+        def mutate(record: JobRecord) -> JobRecord:
+            stops = tuple(request for request in record.savepoints if request.stop)
+            return replace(
+                record,
+                intent=Intent.RUN if record.intent is Intent.STOP else record.intent,
+                savepoints=tuple(request for request in record.savepoints if not request.stop),
+                results=(*record.results, *(SavepointResult(request.request, "", failure) for request in stops)),
+            )
+
+        record = self._job.context.journal.record
+        if record.intent is Intent.STOP or any(request.stop for request in record.savepoints):
+            self._job.context.journal.change(turn, mutate, lambda _: None, lambda _turn, _reason: None)
+
+
+def _intent(ask: CancelJob | StopJob | TriggerSavepoint) -> Callable[[JobRecord], JobRecord]:
+    """The record with the intent in it; a repeated request changes nothing."""
+    match ask:
+        case CancelJob():
+            return lambda record: replace(record, intent=Intent.CANCEL)
+        case StopJob(request=name, target=target, mode=mode):
+            wanted = SavepointRequest(name, target, stop=True, mode=mode)
+            return lambda record: replace(_with_request(record, wanted), intent=_unless_cancelled(record, Intent.STOP))
+        case TriggerSavepoint(request=name, target=target):
+            wanted = SavepointRequest(name, target, stop=False)
+            return lambda record: _with_request(record, wanted)
+
+
+def _unless_cancelled(record: JobRecord, wanted: Intent) -> Intent:
+    return record.intent if record.intent is Intent.CANCEL else wanted
+
+
+def _with_request(record: JobRecord, wanted: SavepointRequest) -> JobRecord:
+    known = {request.request for request in record.savepoints} | {result.request for result in record.results}
+    return record if wanted.request in known else replace(record, savepoints=(*record.savepoints, wanted))

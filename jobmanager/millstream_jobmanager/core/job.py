@@ -1,0 +1,384 @@
+"""One job: its regions, its checkpoints, and the only place that moves the job's state.
+
+Whatever can be derived is derived, after every event, in `settle`: which region runs, whether the job does, whether
+sources must still be told to stop, tasks to end, leftovers to be dropped. So a new leader carries on what its
+predecessor began without being told what that was (law 2.2), and an event that arrives twice does nothing the second
+time.
+"""
+
+from dataclasses import replace
+
+from millstream_dataflow.identity import (
+    CheckpointId,
+    RegionAttempt,
+    TaskId,
+    TaskManagerId,
+    WorkerId,
+)
+from millstream_jobmanager.core.adoption import adopt, overdue
+from millstream_jobmanager.core.checkpoints.completed import restart_point
+from millstream_jobmanager.core.checkpoints.coordinator import Coordinator
+from millstream_jobmanager.core.checkpoints.pending import Participants, Pending
+from millstream_jobmanager.core.context import JobContext
+from millstream_jobmanager.core.deployer import Deployer
+from millstream_jobmanager.core.ending import Ending
+from millstream_jobmanager.core.events import MetadataLoaded, MetadataWritten, RecordStored
+from millstream_jobmanager.core.failover import UP, Failover
+from millstream_jobmanager.core.leftovers import Leftovers
+from millstream_jobmanager.core.region import Region
+from millstream_jobmanager.core.region_states import RegionState
+from millstream_jobmanager.core.turn import Turn
+from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.record import CompletedCheckpoint, Intent
+from millstream_runtime.messages.session import (
+    CancelRegion,
+    CheckpointAborted,
+    CheckpointAcknowledged,
+    CheckpointCompleted,
+    CheckpointDeclined,
+    ConfirmAcknowledged,
+    FromTaskManager,
+    PeerLost,
+    Register,
+    StopMode,
+    StopSources,
+    TaskReport,
+    TaskStateChanged,
+    TriggerCheckpoint,
+    WorkerEnded,
+)
+from millstream_runtime.messages.snapshots import TaskSnapshot
+from millstream_runtime.states import JOB_STATES, JobState, TaskState
+
+GOING = frozenset({JobState.CREATED, JobState.RUNNING, JobState.RESTARTING})
+"""The states in which regions are deployed and checkpoints taken."""
+
+
+class Job:
+    """One job under one leader."""
+
+    def __init__(self, context: JobContext, *, recovered_at: int | None) -> None:
+        self.context = context
+        self.state = JobState.CREATED if recovered_at is None else JobState.RECONCILING
+        self.recovered_at = recovered_at
+        self.failure: Failure | None = None
+        self.ended_monotonic = recovered_at or 0
+        """When this leader saw the job end; its tombstone stays from then on."""
+        self.deployer = Deployer(context, self.give_up)
+        self.coordinator = Coordinator(
+            context.plan, context.settings.checkpoints, context.journal, context.cluster.epoch, self
+        )
+        self.failover = Failover(context, self.coordinator, self.deployer, self)
+        self.ending = Ending(self)
+        self.leftovers = Leftovers(context)
+        self._told_stop: set[RegionAttempt] = set()
+        self._told_last: set[RegionAttempt] = set()
+
+    # ------------------------------------------------------------ state
+
+    def move(self, turn: Turn, state: JobState, reason: str) -> None:
+        """Take a listed step of the job's table."""
+        if state is self.state:
+            return
+        JOB_STATES.check(f"job {self.context.job[:8]}", self.state, state, reason)
+        turn.tell(self.context.job, f"{self.state.name} -> {state.name}: {reason}")
+        self.state = state
+
+    def give_up(self, turn: Turn, failure: Failure) -> None:
+        """No more tries: cancel everything, then the job is FAILED. A job that is ending anyway ends as it was."""
+        if self.state in GOING or self.state is JobState.RECONCILING:
+            self.failure = failure
+            self.move(turn, JobState.FAILING, str(failure))
+        else:
+            self.rename(failure)
+
+    def rename(self, failure: Failure) -> None:
+        """A primary failure gives its name to a job that fails for a secondary one."""
+        if self.failure is not None and self.failure.secondary and not failure.secondary:
+            self.failure = failure
+            self.ending.retry_at = None
+
+    # ------------------------------------------------------------ events
+
+    def session_opened(self, turn: Turn, taskmanager: TaskManagerId, registration: Register, *, resumed: bool) -> None:
+        """A TaskManager has registered: its truth about this job (law 3.1)."""
+        workers = {report.worker: report for report in registration.workers if report.attempt.job == self.context.job}
+        tasks = [report for report in registration.tasks if report.task.attempt.job == self.context.job]
+        for worker, shown in workers.items():
+            self.context.open_workers[worker] = (shown.attempt, taskmanager)
+        attempts = {report.attempt for report in workers.values()} | {report.task.attempt for report in tasks}
+        self._cancel_ghosts(turn, taskmanager, attempts)
+        for report in tasks:
+            self._report(turn, report)
+        answers: tuple[CheckpointAcknowledged | CheckpointDeclined, ...]
+        answers = *registration.acknowledgements, *registration.declines
+        for answer in answers:
+            if answer.task.attempt.job == self.context.job:
+                self.message(turn, taskmanager, answer)
+        if resumed:
+            self._compare(turn, taskmanager, set(workers), {report.task for report in tasks})
+        self._repeat(turn, taskmanager)
+
+    def _compare(self, turn: Turn, taskmanager: TaskManagerId, workers: set[WorkerId], shown: set[TaskId]) -> None:
+        """What the former session lost: deployments are sent again, and workers that ended meanwhile are gone."""
+        ended = {w for w, (_, holder) in self.context.open_workers.items() if holder == taskmanager} - workers
+        self.deployer.reserve_again(taskmanager)
+        again = self.failover.compare(turn, taskmanager, workers, shown)
+        for worker in sorted(ended - again):
+            self._gone(worker)
+
+    def _cancel_ghosts(self, turn: Turn, taskmanager: TaskManagerId, attempts: set[RegionAttempt]) -> None:
+        """Tasks of former attempts are cancelled wherever they turn up (law 3.4)."""
+        for attempt in sorted(attempts):
+            region = self.context.regions[attempt.region] if attempt.region < len(self.context.regions) else None
+            if region is None or attempt != region.attempt or not region.deployed:
+                self.context.send(turn, taskmanager, CancelRegion(attempt, self.ending.grace()))
+
+    def _repeat(self, turn: Turn, taskmanager: TaskManagerId) -> None:
+        """What may have been lost with the former session; all of it is idempotent."""
+        over = CheckpointId(self.coordinator.settled_below - 1)
+        for region in self.context.regions:
+            if taskmanager in region.taskmanagers and region.deployed and region.state is not RegionState.RECONCILING:
+                self._told_stop.discard(region.attempt)
+                self._told_last.discard(region.attempt)
+                self.leftovers.again(region)
+                if over > 0:
+                    self.context.send(turn, taskmanager, CheckpointAborted(region.attempt, over, older_too=True))
+                self._tell_completion(turn, region, taskmanager)
+        for pending in self.coordinator.pending.values():
+            self.trigger(turn, pending, only=taskmanager)
+
+    def taskmanager_lost(self, turn: Turn, taskmanager: TaskManagerId, reason: str) -> None:
+        """A TaskManager is dead, and its workers with it."""
+        for worker in [w for w, (_, holder) in self.context.open_workers.items() if holder == taskmanager]:
+            self._gone(worker)
+        failure = Failure(FailureKind.EXTERNAL, f"TaskManager {taskmanager[:8]} is lost: {reason}")
+        for region in self.context.regions:
+            if taskmanager in region.taskmanagers:
+                self.failover.fail(turn, region, failure)
+
+    def message(self, turn: Turn, taskmanager: TaskManagerId, message: FromTaskManager) -> None:
+        """Something of this job happened on a TaskManager."""
+        match message:
+            case TaskStateChanged(report=report):
+                self._report(turn, report)
+            case CheckpointAcknowledged(task=task, checkpoint=checkpoint, snapshot=snapshot):
+                if self._current(task):
+                    self.coordinator.acknowledged(turn, task, checkpoint, snapshot)
+                self.context.send(turn, taskmanager, ConfirmAcknowledged(task, checkpoint))
+            case CheckpointDeclined(task=task, checkpoint=checkpoint, failure=failure):
+                if self._current(task):
+                    self.coordinator.declined(turn, task, checkpoint, failure)
+                self.context.send(turn, taskmanager, ConfirmAcknowledged(task, checkpoint))
+            case WorkerEnded(worker=worker):
+                self._worker_ended(turn, worker, message)
+            case PeerLost(attempt=attempt, peer=peer):
+                if attempt.region < len(self.context.regions):
+                    self.context.avoided.add(frozenset((taskmanager, peer)))
+            case _:
+                pass
+
+    def _current(self, task: TaskId) -> bool:
+        """The message speaks of the attempt that is believed; former ones have no effect (law 1.3)."""
+        if task.subtask not in self.context.plan.region_of:
+            return False
+        region = self.context.region_of(task.subtask)
+        return task.attempt == region.attempt and region.deployed
+
+    def _report(self, turn: Turn, report: TaskReport) -> None:
+        if not self._current(report.task):
+            if report.failure is not None and report.task.subtask in self.context.plan.region_of:
+                self.failover.name(turn, report.task.attempt, report.failure)
+            return
+        region = self.context.region_of(report.task.subtask)
+        if region.report(report) and report.state in (TaskState.FAILED, TaskState.CANCELED):
+            text = f"task {report.task} is {report.state.name} although nobody asked for it"
+            self.failover.fail(turn, region, report.failure or Failure(FailureKind.INTERNAL, text))
+
+    def _worker_ended(self, turn: Turn, worker: WorkerId, ended: WorkerEnded) -> None:
+        self._gone(worker)
+        region = self.context.regions[ended.attempt.region]
+        failure = Failure(FailureKind.EXTERNAL, ended.cause)
+        if ended.attempt == region.attempt and region.state in UP:
+            self.failover.fail(turn, region, failure)
+        elif ended.died:
+            self.failover.name(turn, ended.attempt, failure)
+
+    def _gone(self, worker: WorkerId) -> None:
+        self.context.open_workers.pop(worker, None)
+        self.context.cluster.pool.release(worker)
+        self.deployer.forget(worker)
+
+    def stored(self, turn: Turn, event: RecordStored) -> None:
+        """The store has answered."""
+        self.context.journal.stored(turn, event)
+
+    def metadata_written(self, turn: Turn, event: MetadataWritten) -> None:
+        """The storage has answered."""
+        self.coordinator.metadata_written(turn, event)
+
+    def metadata_loaded(self, turn: Turn, event: MetadataLoaded) -> None:
+        """The storage has answered."""
+        self.deployer.loaded(turn, event)
+
+    # ------------------------------------------------------------ after every event
+
+    def settle(self, turn: Turn) -> None:
+        """Derive what follows from the facts as they stand, and act on it."""
+        self.context.journal.tick(turn)
+        if JOB_STATES.is_final(self.state):
+            return
+        self.deployer.tick(turn)
+        if self.state is JobState.RECONCILING:
+            self._reconcile(turn)
+        self._progress(turn)
+        self.coordinator.tick(turn)
+        self._progress(turn)
+        self._carry_on(turn)
+        self.ending.settle(turn)
+
+    def _reconcile(self, turn: Turn) -> None:
+        for region in self.context.regions:
+            if region.state is not RegionState.RECONCILING:
+                continue
+            if not region.missing:
+                adopt(turn, self.context, region)
+                self._tell_completion(turn, region, None)
+            elif overdue(turn, self.context, region, self.recovered_at or 0):
+                self.failover.missing(turn, region)
+        if all(region.state is not RegionState.RECONCILING for region in self.context.regions):
+            self._advance()
+            down = JobState.RESTARTING if any(region.number for region in self.context.regions) else JobState.CREATED
+            reason = "every region is adopted or will be restarted"
+            self.move(turn, JobState.RUNNING if self._all_up() else down, reason)
+
+    def _advance(self) -> None:
+        for region in self.context.regions:
+            if region.state is RegionState.DEPLOYING and region.all_in(TaskState.RUNNING, TaskState.FINISHED):
+                region.move(RegionState.RUNNING, "all its tasks run")
+            if region.state is RegionState.RUNNING and region.all_in(TaskState.FINISHED):
+                region.move(RegionState.FINISHED, "all its tasks are FINISHED")
+
+    def _progress(self, turn: Turn) -> None:
+        if self.state not in GOING:
+            return
+        self._advance()
+        if self._all_up():
+            self.move(turn, JobState.RUNNING, "all its regions run")
+        elif self.state is JobState.RUNNING:
+            self.move(turn, JobState.RESTARTING, "a region is down")
+
+    def _all_up(self) -> bool:
+        return all(region.state in (RegionState.RUNNING, RegionState.FINISHED) for region in self.context.regions)
+
+    def _carry_on(self, turn: Turn) -> None:
+        """Stored intents and facts that every attempt must hear of once."""
+        if self.state not in GOING:
+            return
+        record = self.context.journal.record
+        newest = restart_point(record)
+        for region in self.context.regions:
+            if region.state is not RegionState.RUNNING:
+                continue
+            if record.intent is Intent.STOP and region.attempt not in self._told_stop and not region.all_ended():
+                self._told_stop.add(region.attempt)
+                self._stop_sources(turn, region)
+            if newest and self.ending.is_last(newest) and region.all_ended() and region.attempt not in self._told_last:
+                self._tell_completion(turn, region, None)
+            self.leftovers.tick(turn, region)
+
+    def _stop_sources(self, turn: Turn, region: Region) -> None:
+        request = next((r for r in self.context.journal.record.savepoints if r.stop), None)
+        mode = request.mode if request else StopMode.STOP
+        for taskmanager, tasks in self._triggered(region).items():
+            self.context.send(turn, taskmanager, StopSources(tuple(tasks), mode))
+
+    def _triggered(self, region: Region) -> dict[TaskManagerId, list[TaskId]]:
+        """The tasks of a region that take triggers, by TaskManager."""
+        tasks: dict[TaskManagerId, list[TaskId]] = {}
+        for subtask in region.plan.subtasks:
+            if self.context.plan.vertices[subtask.vertex].triggered:
+                tasks.setdefault(region.holder(subtask), []).append(TaskId(region.attempt, subtask))
+        return tasks
+
+    # ------------------------------------------------------------ the coordinator's doors
+
+    def participants(self) -> Participants | None:
+        """Everybody that runs owes a part; what a finished region stored last is carried on."""
+        if self.state is not JobState.RUNNING or not self._all_up():
+            return None
+        owing: set[TaskId] = set()
+        carried: dict[TaskId, TaskSnapshot] = {}
+        for region in self.context.regions:
+            if region.state is RegionState.FINISHED:
+                carried.update(region.last_parts)
+            else:
+                owing.update(region.task_ids)
+        return Participants(frozenset(owing), carried)
+
+    def all_ended(self) -> bool:
+        """Every task of the job has reported that its inputs have ended."""
+        return all(region.all_ended() for region in self.context.regions)
+
+    def trigger(self, turn: Turn, pending: Pending, *, only: TaskManagerId | None = None) -> None:
+        """Ask the triggered tasks that still owe their part."""
+        if pending.completing:
+            return
+        for region in self.context.regions:
+            for taskmanager, tasks in self._triggered(region).items():
+                owing = tuple(task for task in tasks if task in pending.waiting)
+                if owing and only in (None, taskmanager):
+                    message = TriggerCheckpoint(owing, pending.id, pending.kind, pending.directory)
+                    self.context.send(turn, taskmanager, message)
+
+    def tell_completed(self, turn: Turn, completed: CompletedCheckpoint) -> None:
+        """The pointer is stored: everyone may know (law 4.3)."""
+        metadata = self.coordinator.metadata
+        if metadata is not None and metadata.checkpoint == completed.checkpoint:
+            self.deployer.remember(completed, metadata)
+            for region in self.context.regions:
+                mine = [stored for stored in metadata.tasks if stored.task.attempt.region == region.plan.id]
+                region.last_parts = {stored.task: stored.snapshot for stored in mine}
+        for region in self.context.regions:
+            self._tell_completion(turn, region, None, completed)
+
+    def _tell_completion(
+        self,
+        turn: Turn,
+        region: Region,
+        only: TaskManagerId | None,
+        completed: CompletedCheckpoint | None = None,
+    ) -> None:
+        """The newest completion, to everyone who holds a part of a running region."""
+        point = completed or restart_point(self.context.journal.record)
+        if point is None or not region.deployed or self.ending.is_restore(point):
+            return
+        last = self.ending.is_last(point) and region.all_ended()
+        if last:
+            self._told_last.add(region.attempt)
+        message = CheckpointCompleted(region.attempt, point.checkpoint, commits=self.ending.commits(point), last=last)
+        for taskmanager in sorted(region.taskmanagers):
+            if only in (None, taskmanager):
+                self.context.send(turn, taskmanager, message)
+
+    def tell_aborted(self, turn: Turn, checkpoint: CheckpointId) -> None:
+        """Everyone drops what was begun of it."""
+        self.context.tell_holders(turn, lambda region: CheckpointAborted(region.attempt, checkpoint))
+
+    def checkpoints_failed(self, turn: Turn, failure: Failure) -> None:
+        """Too many in a row: everything restarts from the last one that succeeded."""
+        # Only what a task says of its restore marks a checkpoint as damaged.
+        kind = FailureKind.EXTERNAL if failure.kind is FailureKind.CHECKPOINT else failure.kind
+        for region in self.context.regions:
+            self.failover.fail(turn, region, replace(failure, kind=kind))
+
+    def final_failed(self, turn: Turn, failure: Failure) -> None:
+        """The intent to stop is dropped and answered, everything restarts (ARCHITECTURE 4)."""
+        self.ending.drop_stop(turn, failure)
+        self.checkpoints_failed(turn, failure)
+
+    def audit_failed(self, turn: Turn, failure: Failure) -> bool:
+        """Records were lost or doubled: the job ends, unless it was told to go on (law 10.4)."""
+        if self.context.settings.fail_on_imbalance:
+            self.give_up(turn, failure)
+        return self.context.settings.fail_on_imbalance

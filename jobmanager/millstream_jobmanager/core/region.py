@@ -1,0 +1,166 @@
+"""One region: what starts and fails together. Its attempt, where it runs, what its tasks have reported.
+
+The region knows nothing of slots, stores or strategies; the job moves it. What it refuses is a report of another
+attempt than its own (law 1.3) and a step that its table doesn't list.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from millstream_dataflow.identity import JobId, RegionAttempt, SubtaskId, TaskId, TaskManagerId, WorkerId, worker_id
+from millstream_dataflow.plan import RegionPlan
+from millstream_dataflow.records import EndReason
+from millstream_jobmanager.core.region_states import REGION_STATES, RegionState
+from millstream_jobmanager.core.restart import History
+from millstream_jobmanager.core.slots import SlotRef
+from millstream_runtime.messages.failures import Failure
+from millstream_runtime.messages.record import RegionRecord, StoredWorker
+from millstream_runtime.messages.session import TaskReport
+from millstream_runtime.messages.snapshots import TaskSnapshot
+from millstream_runtime.states import TASK_STATES, TaskState
+
+DEPLOYED = frozenset({RegionState.DEPLOYING, RegionState.RUNNING, RegionState.FINISHED, RegionState.RECONCILING})
+
+
+@dataclass(slots=True)
+class TaskStatus:
+    """What is known of one task of the present attempt."""
+
+    state: TaskState = TaskState.CREATED
+    ended: EndReason | None = None
+    commits_restored: bool = False
+
+
+@dataclass(slots=True)
+class Region:
+    """A region under one leader."""
+
+    job: JobId
+    plan: RegionPlan
+    number: int = 0
+    """Of the present attempt; 0 before the first."""
+    state: RegionState = RegionState.WAITING
+    placement: dict[int, SlotRef] = field(default_factory=dict[int, SlotRef])
+    tasks: dict[SubtaskId, TaskStatus] = field(default_factory=dict[SubtaskId, TaskStatus])
+    history: History = field(default_factory=History)
+    failure: Failure | None = None
+    """Of the last attempt that failed."""
+    failed_at: int = 0
+    failed_number: int = 0
+    """Its number; the next one may have begun meanwhile."""
+    restored: str = ""
+    """Directory of the checkpoint that the present attempt was restored from, if this leader deployed it."""
+    waiting_since: int = 0
+    not_before: int = 0
+    """Monotonic time before which it isn't placed again: the restart delay."""
+    missing: set[SubtaskId] = field(default_factory=set[SubtaskId])
+    """In RECONCILING: tasks that nobody has reported."""
+    last_parts: dict[TaskId, TaskSnapshot] = field(default_factory=dict[TaskId, TaskSnapshot])
+    """Of the newest completed checkpoint; carried on when the region has finished before others."""
+
+    @property
+    def attempt(self) -> RegionAttempt:
+        """The present attempt, as messages name it."""
+        return RegionAttempt(self.job, self.plan.id, self.number)
+
+    @property
+    def task_ids(self) -> Iterator[TaskId]:
+        """All tasks of the present attempt."""
+        return (TaskId(self.attempt, subtask) for subtask in self.plan.subtasks)
+
+    @property
+    def taskmanagers(self) -> set[TaskManagerId]:
+        """Who holds a part of the present attempt."""
+        return {slot.taskmanager for slot in self.placement.values()}
+
+    @property
+    def deployed(self) -> bool:
+        """Workers of the present attempt may be running."""
+        return self.state in DEPLOYED
+
+    def worker(self, ordinal: int) -> WorkerId:
+        """The id of a worker of the present attempt."""
+        return worker_id(self.attempt, ordinal)
+
+    def holder(self, subtask: SubtaskId) -> TaskManagerId:
+        """The TaskManager that a subtask was placed on."""
+        ordinal = next(worker.ordinal for worker in self.plan.workers if subtask in worker.subtasks)
+        return self.placement[ordinal].taskmanager
+
+    # ------------------------------------------------------------ steps
+
+    def move(self, state: RegionState, reason: str) -> None:
+        """Take a listed step; IllegalTransitionError for any other."""
+        REGION_STATES.check(f"region {self.plan.id} of job {self.job[:8]}", self.state, state, reason)
+        self.state = state
+
+    def begin_attempt(self, placement: dict[int, SlotRef]) -> None:
+        """Placed: a new attempt with nothing reported."""
+        self.number += 1
+        self.placement = placement
+        self.restored = ""
+        self.tasks = {subtask: TaskStatus() for subtask in self.plan.subtasks}
+
+    def restored_from(self, record: RegionRecord) -> None:
+        """A new leader takes over what its predecessor stored."""
+        self.number = record.attempt.number
+        self.placement = {worker.ordinal: SlotRef(worker.taskmanager, worker.slot) for worker in record.workers}
+        self.history = History(record.failures, record.backoff)
+        self.tasks = {subtask: TaskStatus(TaskState.RECONCILING) for subtask in self.plan.subtasks}
+        self.missing = set(self.plan.subtasks)
+        self.state = RegionState.RECONCILING
+
+    def to_record(self) -> RegionRecord:
+        """What is stored before anything is deployed."""
+        workers = tuple(
+            StoredWorker(self.worker(ordinal), ordinal, slot.taskmanager, slot.slot)
+            for ordinal, slot in sorted(self.placement.items())
+        )
+        return RegionRecord(self.attempt, workers, self.history.failures, self.history.delay)
+
+    def report(self, report: TaskReport) -> bool:
+        """Take a task's report; False when it belongs to another attempt or says nothing new."""
+        if report.task.attempt != self.attempt or not self.deployed:
+            return False
+        status = self.tasks[report.task.subtask]
+        self.missing.discard(report.task.subtask)
+        changed = status.ended != report.ended and report.ended is not None
+        status.commits_restored = status.commits_restored or report.commits_restored
+        status.ended = report.ended or status.ended
+        if report.state is not status.state and not TASK_STATES.is_final(status.state):
+            self._advance(report.task, status, report.state)
+            return True
+        return changed
+
+    def _advance(self, task: TaskId, status: TaskStatus, state: TaskState) -> None:
+        """Reports are states, not steps: those between may have been lost with a session."""
+        path = _shortest_path(status.state, state)
+        if not path:
+            TASK_STATES.check(f"task {task}", status.state, state, "its TaskManager reported it")
+        for step in path:
+            TASK_STATES.check(f"task {task}", status.state, step, "its TaskManager reported it")
+            status.state = step
+
+    # ------------------------------------------------------------ what its tasks add up to
+
+    def all_in(self, *states: TaskState) -> bool:
+        """Every task is in one of the states."""
+        return all(task.state in states for task in self.tasks.values())
+
+    def all_ended(self) -> bool:
+        """Every task has reported the end of its inputs, or is FINISHED."""
+        return all(task.ended is not None or task.state is TaskState.FINISHED for task in self.tasks.values())
+
+
+def _shortest_path(source: TaskState, target: TaskState) -> list[TaskState]:
+    paths: list[list[TaskState]] = [[source]]
+    seen = {source}
+    while paths:
+        path = paths.pop(0)
+        for state in sorted(TASK_STATES.targets(path[-1]), key=lambda state: list(TaskState).index(state)):
+            if state is target:
+                return [*path[1:], state]
+            if state not in seen:
+                seen.add(state)
+                paths.append([*path, state])
+    return []

@@ -1,0 +1,168 @@
+"""How a job comes into the core: submitted by a client, or found in the store by a new leader.
+
+Accepted means durable: the client hears of it when the record is stored (law 2.2). A known id returns that job's
+state (law 1.1). A job that starts from a savepoint is accepted only after the savepoint's metadata was read and fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from millstream_dataflow.identity import CheckpointId, JobId
+from millstream_dataflow.plan import Plan
+from millstream_jobmanager.core.checkpoints.completed import restart_points
+from millstream_jobmanager.core.checkpoints.restore import incompatibilities
+from millstream_jobmanager.core.commands import LoadMetadata, Reply
+from millstream_jobmanager.core.journal import Journal
+from millstream_jobmanager.core.validation import commits_outside, endless_problem, graph_problem
+from millstream_jobmanager.core.views import job_status
+from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord
+from millstream_runtime.states import JOB_STATES, JobState
+
+if TYPE_CHECKING:
+    from millstream_dataflow.job_graph import JobGraph
+    from millstream_jobmanager.core.events import MetadataLoaded
+    from millstream_jobmanager.core.job import Job
+    from millstream_jobmanager.core.settings import ClusterSettings, JobSettings
+    from millstream_jobmanager.core.turn import Turn
+    from millstream_runtime.messages.client import SubmitJob
+    from millstream_runtime.messages.snapshots import CheckpointMetadata
+
+
+class SubmissionDoors(Protocol):
+    """What submissions ask of the cluster."""
+
+    jobs: dict[JobId, Job]
+
+    @property
+    def settings(self) -> ClusterSettings:
+        """The cluster's own settings."""
+        ...
+
+    def job_settings(self, graph: JobGraph) -> JobSettings:
+        """What the configuration says to a job."""
+        ...
+
+    def nonce(self) -> str:
+        """Names a write."""
+        ...
+
+    def open_job(self, turn: Turn, plan: Plan, journal: Journal, *, recovered: bool) -> Job:
+        """Take a job in."""
+        ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    ask: SubmitJob
+    requests: list[int]
+
+
+class Submissions:
+    """Jobs on their way in."""
+
+    def __init__(self, cluster: SubmissionDoors) -> None:
+        self._cluster = cluster
+        self._waiting: dict[JobId, _Waiting] = {}
+
+    def submit(self, turn: Turn, request: int, ask: SubmitJob) -> None:
+        """A client wants a job run."""
+        job = ask.graph.job
+        if job in self._waiting:
+            self._waiting[job].requests.append(request)
+        elif job in self._cluster.jobs:
+            turn.emit(Reply(request, job_status(self._cluster.jobs[job])))
+        elif (problem := self._problem(ask.graph)) is not None:
+            turn.emit(Reply(request, None, Failure(FailureKind.USER, problem)))
+        else:
+            self._waiting[job] = _Waiting(ask, [request])
+            if ask.restore_path:
+                turn.emit(LoadMetadata(job, ask.restore_path))
+            else:
+                self._accept(turn, ask, None)
+
+    def _problem(self, graph: JobGraph) -> str | None:
+        return graph_problem(graph) or endless_problem(graph, self._cluster.job_settings(graph).checkpoints)
+
+    def pending(self, job: JobId) -> bool:
+        """The job isn't accepted yet."""
+        return job in self._waiting
+
+    def loaded(self, turn: Turn, event: MetadataLoaded) -> bool:
+        """The savepoint's metadata has arrived; False when no submission waits for it."""
+        waiting = self._waiting.get(event.job)
+        if waiting is None or event.path != waiting.ask.restore_path:
+            return False
+        if event.metadata is None:
+            self._refuse(turn, event.job, f"savepoint {event.path} can't be used: {event.reason}")
+            return True
+        plan = Plan(waiting.ask.graph)
+        problems = incompatibilities(event.metadata, plan, allow_non_restored=waiting.ask.allow_non_restored_state)
+        if not waiting.ask.accept_duplicates:
+            problems += self._passed(event.path, event.metadata, waiting.ask.graph)
+        if problems:
+            self._refuse(turn, event.job, "; ".join(problems))
+        else:
+            self._accept(turn, waiting.ask, _point(event.path, event.metadata))
+        return True
+
+    def _passed(self, path: str, metadata: CheckpointMetadata, graph: JobGraph) -> list[str]:
+        """A job known here has completed newer checkpoints, and this graph's sinks have committed on them (law 4.6)."""
+        former = self._cluster.jobs.get(metadata.job)
+        points = [point.path for point in restart_points(former.context.journal.record)] if former else []
+        if path not in points[:-1] or not commits_outside(graph):
+            return []
+        text = (
+            f"checkpoint {path} is older than {points[-1]}; what sinks have committed since would be committed "
+            "again; --accept-duplicates goes on from it nevertheless"
+        )
+        return [text]
+
+    def _refuse(self, turn: Turn, job: JobId, text: str) -> None:
+        for request in self._waiting.pop(job).requests:
+            turn.emit(Reply(request, None, Failure(FailureKind.USER, text)))
+
+    def _accept(self, turn: Turn, ask: SubmitJob, restore: CompletedCheckpoint | None) -> None:
+        graph = ask.graph
+        record = JobRecord(graph.job, graph.name, ask.graph_blob, turn.now.wall, JobState.CREATED, restore=restore)
+        journal = Journal(record, self._cluster.nonce, self._cluster.settings.retry_delay)
+
+        def stored(turn: Turn) -> None:
+            for request in self._waiting.pop(graph.job).requests:
+                turn.emit(Reply(request, job_status(self._cluster.jobs[graph.job])))
+
+        def refused(turn: Turn, reason: str) -> None:
+            del self._cluster.jobs[graph.job]
+            self._refuse(turn, graph.job, f"the job could not be stored: {reason}")
+
+        self._cluster.open_job(turn, Plan(graph), journal, recovered=False)
+        journal.change(turn, replace, stored, refused)
+
+    def recover(self, turn: Turn, record: JobRecord, graph: JobGraph) -> None:
+        """A job of a former leader: hold it until its tasks are reported (law 3.4), or keep it as a tombstone."""
+        plan = Plan(graph)
+        journal = Journal(record, self._cluster.nonce, self._cluster.settings.retry_delay)
+        job = self._cluster.open_job(turn, plan, journal, recovered=True)
+        if JOB_STATES.is_final(record.state):
+            job.state, job.failure = record.state, record.failure
+            job.ending.discard(turn)
+            return
+        stored = {region.attempt.region: region for region in record.regions}
+        for region in job.context.regions:
+            if region.plan.id in stored:
+                region.restored_from(stored[region.plan.id])
+        turn.tell(record.job, f"{record.name} is recovered from the store")
+
+
+def _point(path: str, metadata: CheckpointMetadata) -> CompletedCheckpoint:
+    return CompletedCheckpoint(
+        CheckpointId(metadata.checkpoint),
+        metadata.epoch,
+        metadata.kind,
+        path,
+        metadata.completed_at,
+        size=0,
+        discardable=False,
+    )
