@@ -6,6 +6,7 @@ A failing layer does not stop the ones behind it: the table at the end is worth 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,10 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Unit tests share nothing, so they fill two cores; the other layers start clusters and watch clocks, one at a time.
+# Unit tests and simulations share nothing, so they fill two cores; the other layers start clusters and watch clocks.
 LAYERS = {
     "unit": ["-n", "2"],
-    "simulation": [],
+    "simulation": ["-n", "2"],
     "stories": [],
     "integration": [],
 }
@@ -68,7 +69,8 @@ def run_layer(root: Path, name: str, options: list[str]) -> LayerResult:
     with tempfile.TemporaryDirectory() as temporary:
         report = Path(temporary) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *options, f"tests/{name}"]
-        exit_code = subprocess.run(command, cwd=root, check=False).returncode
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}  # so that `make sim` replays what a test has seen
+        exit_code = subprocess.run(command, cwd=root, env=environment, check=False).returncode
         passed, failed, skipped = read_counts(report)
     if failed == 0 and exit_code not in {0, NO_TESTS_COLLECTED}:
         failed = 1  # pytest itself failed: that must show in the sum

@@ -1,0 +1,342 @@
+"""The TaskManager's core: `handle(event, now) -> commands`, `deadline()`.
+
+It stands between one leader and its own workers. It obeys the highest epoch it has seen, only for attempts that it
+runs (law 1.2); passes orders down and reports up; keeps what the leader hasn't confirmed; ends what no leader wants
+any more. Without a leader its tasks go on computing and commit nothing, since only a leader's word makes them commit
+(law 3.5).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from millstream_dataflow.identity import (
+    Epoch,
+    JobId,
+    RegionAttempt,
+    RegionId,
+    SessionId,
+    TaskId,
+    TaskManagerId,
+    WorkerId,
+)
+from millstream_dataflow.job_graph import Versions
+from millstream_runtime.messages.deployments import DataAddress, DeployWorker
+from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.session import (
+    CancelRegion,
+    CheckpointAborted,
+    CheckpointAcknowledged,
+    CheckpointCompleted,
+    CheckpointDeclined,
+    ConfirmAcknowledged,
+    DropLeftovers,
+    FromJobManager,
+    FromTaskManager,
+    Heartbeat,
+    JobEnded,
+    OperatorRequest,
+    RegionEnded,
+    Register,
+    Registered,
+    StopSources,
+    TaskReport,
+    TaskStateChanged,
+    TriggerCheckpoint,
+    WorkerEnded,
+)
+from millstream_runtime.messages.worker import CancelTasks, FromWorker, LeaderChanged, ToWorker
+from millstream_runtime.states import TASK_STATES, TaskState
+from millstream_taskmanager.core.commands import (
+    CloseSession,
+    Command,
+    DropJob,
+    KillWorker,
+    SendToLeader,
+    SendToWorker,
+    StartWorker,
+    Tell,
+)
+from millstream_taskmanager.core.events import (
+    Event,
+    LeaderConnected,
+    LeaderDisconnected,
+    LeaderSaid,
+    Tick,
+    WorkerExited,
+    WorkerSaid,
+)
+from millstream_taskmanager.core.ledger import Ledger
+from millstream_taskmanager.core.workers import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class TaskManagerSettings:
+    """What the configuration says to the core. Times are milliseconds."""
+
+    slots: int
+    leader_absence_timeout: int = 900_000
+    """After this long without a leader the tasks are cancelled (law 3.5)."""
+    ended_grace: int = 200
+    """What a worker gets to leave once its region or job has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """Who this TaskManager is."""
+
+    id: TaskManagerId
+    address: DataAddress
+    versions: Versions
+    resource: str
+
+
+class TaskManagerCore:
+    """Everything a TaskManager decides."""
+
+    def __init__(self, me: Self, settings: TaskManagerSettings) -> None:
+        self._me = me
+        self._settings = settings
+        self._commands: list[Command] = []
+        self._now = 0
+        self._session: SessionId | None = None
+        self._registered: Registered | None = None
+        self._heard_at = 0
+        self._next_heartbeat = 0
+        self._heartbeats = 0
+        self._leaderless_since: int | None = 0
+        self._cancelled: dict[tuple[JobId, RegionId], int] = {}
+        self.epoch = Epoch(0)
+        self.ledger = Ledger()
+        self.workers = Workers()
+
+    # ------------------------------------------------------------ face
+
+    def handle(self, event: Event, now: int) -> list[Command]:
+        """Take one event at a monotonic time in milliseconds; what the shell must do, in order."""
+        self._now, self._commands = now, []
+        match event:
+            case LeaderConnected(session=session):
+                self._session, self._heard_at = session, now
+                self._send(self._registration())
+            case LeaderDisconnected(session=session, reason=reason):
+                if session == self._session:
+                    self._leader_lost(reason)
+            case LeaderSaid():
+                self._leader_said(event)
+            case WorkerSaid(worker=worker, message=message):
+                self._worker_said(worker, message)
+            case WorkerExited():
+                self._worker_exited(event)
+            case Tick():
+                pass
+        self._time_passes()
+        return self._commands
+
+    def deadline(self) -> int | None:
+        """The time of the next Tick that would change something."""
+        times = [self.workers.deadline()]
+        if self._registered is not None:
+            times += [self._next_heartbeat, self._heard_at + self._registered.heartbeat_timeout]
+        elif self._leaderless_since is not None and any(True for _ in self.workers):
+            times.append(self._leaderless_since + self._settings.leader_absence_timeout)
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def slots(self) -> int:
+        """How many workers it can run at once."""
+        return self._settings.slots
+
+    def _send(self, message: FromTaskManager) -> None:
+        if self._session is not None:
+            self._commands.append(SendToLeader(self._session, message))
+
+    def _tell_worker(self, worker: WorkerId, message: ToWorker) -> None:
+        self._commands.append(SendToWorker(worker, message))
+
+    # ------------------------------------------------------------ the leader comes and goes
+
+    def _registration(self) -> Register:
+        return Register(
+            self._me.address,
+            self._settings.slots,
+            self._me.versions,
+            self.epoch,
+            self._me.resource,
+            self.workers.reports(),
+            tuple(self.ledger.tasks.values()),
+            tuple(self.ledger.acknowledgements.values()),
+            tuple(self.ledger.declines.values()),
+            tuple(self.ledger.jobs.values()),
+        )
+
+    def _leader_lost(self, reason: str) -> None:
+        self._session = None
+        if self._registered is not None:
+            self._registered, self._leaderless_since = None, self._now
+            self._commands.append(Tell(f"the leader is lost: {reason}; tasks go on without it", warning=True))
+            self._tell_all(LeaderChanged(present=False))
+
+    def _tell_all(self, message: ToWorker) -> None:
+        for worker, _ in self.workers:
+            self._tell_worker(worker, message)
+
+    def _leader_said(self, event: LeaderSaid) -> None:
+        if event.session != self._session:
+            return
+        if event.epoch < self.epoch:
+            text = f"the leader speaks in epoch {event.epoch}, but {self.epoch} has begun; it must step down"
+            self._commands.append(CloseSession(event.session, text))
+            self._leader_lost(text)
+            return
+        self.epoch, self._heard_at = event.epoch, self._now
+        self._obey(event.message)
+
+    def _obey(self, message: FromJobManager) -> None:
+        match message:
+            case Registered(heartbeat_interval=interval):
+                self._registered, self._leaderless_since = message, None
+                self._next_heartbeat = self._now + interval
+                self._tell_all(LeaderChanged(present=True))
+            case DeployWorker():
+                self._deploy(message)
+            case CancelRegion(attempt=attempt, grace=grace):
+                self._end_region(attempt, grace, "its region was cancelled")
+            case RegionEnded(attempt=attempt):
+                self._end_region(attempt, self._settings.ended_grace, "its region has ended")
+            case JobEnded(job=job):
+                self._end_job(job)
+            case ConfirmAcknowledged(task=task, checkpoint=checkpoint):
+                self.ledger.confirmed(task, checkpoint)
+            case _:
+                self._pass_down(message)
+
+    def _pass_down(self, message: FromJobManager) -> None:
+        """What tasks must do themselves."""
+        match message:
+            case TriggerCheckpoint(tasks=tasks) | StopSources(tasks=tasks):
+                self._to_workers(tasks, message)
+            case DropLeftovers(task=task) | OperatorRequest(task=task):
+                self._to_workers((task,), message)
+            case CheckpointCompleted(attempt=attempt, checkpoint=checkpoint):
+                self.ledger.completed(attempt.job, checkpoint)
+                self._to_attempt(attempt, message)
+            case CheckpointAborted(attempt=attempt):
+                self._to_attempt(attempt, message)
+            case _:
+                pass
+
+    def _to_workers(self, tasks: Iterable[TaskId], message: ToWorker) -> None:
+        wanted = set(tasks)
+        for worker, entry in self.workers:
+            mine = {TaskId(entry.attempt, subtask) for subtask in entry.deployment.subtasks}
+            if wanted & mine and not entry.ending:
+                self._tell_worker(worker, message)
+
+    def _to_attempt(self, attempt: RegionAttempt, message: ToWorker) -> None:
+        for worker in self.workers.of_attempt(attempt):
+            self._tell_worker(worker, message)
+
+    # ------------------------------------------------------------ workers begin and end
+
+    def _deploy(self, deployment: DeployWorker) -> None:
+        attempt = deployment.attempt
+        if deployment.worker in self.workers:
+            return
+        occupant = self.workers.occupant(deployment.slot)
+        if attempt.number <= self._cancelled.get((attempt.job, attempt.region), 0):
+            self._ended(deployment, "its region was cancelled before it came", died=False)
+        elif occupant is not None or not 0 <= deployment.slot < self._settings.slots:
+            self._ended(deployment, f"slot {deployment.slot} is not free: {occupant}", died=True)
+        elif not any(task.attempt == attempt and task.subtask in deployment.subtasks for task in self.ledger.tasks):
+            # Known tasks would mean that this worker has already come and gone; its final states are being reported.
+            self.workers.add(deployment)
+            self._commands.append(StartWorker(deployment))
+            for subtask in deployment.subtasks:
+                self._report(TaskReport(TaskId(attempt, subtask), TaskState.DEPLOYING))
+
+    def _ended(self, deployment: DeployWorker, cause: str, *, died: bool) -> None:
+        self._send(WorkerEnded(deployment.worker, deployment.attempt, deployment.slot, died, cause))
+
+    def _end_region(self, attempt: RegionAttempt, grace: int, reason: str) -> None:
+        key = attempt.job, attempt.region
+        self._cancelled[key] = max(attempt.number, self._cancelled.get(key, 0))
+        self.ledger.forget_region(attempt)
+        for name, _ in self.workers.of_region(attempt):
+            self._end_worker(name, grace, reason)
+
+    def _end_worker(self, name: WorkerId, grace: int, reason: str) -> None:
+        worker = self.workers.get(name)
+        if worker is None:
+            return
+        if not worker.ending:
+            worker.ending = reason
+            self._tell_worker(name, CancelTasks(reason))
+        kill_at = self._now + grace
+        worker.kill_at = kill_at if worker.kill_at is None else min(worker.kill_at, kill_at)
+
+    def _end_job(self, job: JobId) -> None:
+        for name, _ in self.workers.of_job(job):
+            self._end_worker(name, self._settings.ended_grace, "its job has ended")
+        self.ledger.forget_job(job)
+        self._cancelled = {key: number for key, number in self._cancelled.items() if key[0] != job}
+        self._commands.append(DropJob(job))
+
+    def _worker_exited(self, event: WorkerExited) -> None:
+        worker = self.workers.remove(event.worker)
+        if worker is None:
+            return
+        if not worker.ending:
+            failure = Failure(FailureKind.EXTERNAL, event.cause)
+            for subtask in worker.deployment.subtasks:
+                report = self.ledger.tasks.get(TaskId(worker.attempt, subtask))
+                if report is not None and not TASK_STATES.is_final(report.state):
+                    self._report(TaskReport(report.task, TaskState.FAILED, failure))
+        died = event.crashed or not worker.ending
+        self._ended(worker.deployment, event.cause if died else worker.ending, died=died)
+
+    # ------------------------------------------------------------ workers report
+
+    def _worker_said(self, name: WorkerId, message: FromWorker) -> None:
+        worker = self.workers.get(name)
+        if worker is None or worker.ending:
+            return
+        match message:
+            case TaskStateChanged(report=report):
+                self._report(report)
+            case CheckpointAcknowledged() | CheckpointDeclined():
+                self.ledger.answered(message)
+                self._send(message)
+            case _:
+                self._send(message)
+
+    def _report(self, report: TaskReport) -> None:
+        self._send(TaskStateChanged(self.ledger.report(report)))
+
+    # ------------------------------------------------------------ time
+
+    def _time_passes(self) -> None:
+        for name, worker in self.workers:
+            if worker.kill_at is not None and self._now >= worker.kill_at:
+                worker.kill_at = None
+                self._commands.append(KillWorker(name, worker.ending))
+        if self._registered is not None:
+            self._beat(self._registered)
+        elif self._leaderless_since is not None:
+            self._abandon(self._leaderless_since)
+
+    def _beat(self, registered: Registered) -> None:
+        if self._session is not None and self._now >= self._heard_at + registered.heartbeat_timeout:
+            text = f"the leader was silent for {registered.heartbeat_timeout} ms"
+            self._commands.append(CloseSession(self._session, text))
+            self._leader_lost(text)
+        elif self._now >= self._next_heartbeat:
+            self._heartbeats += 1
+            self._next_heartbeat = self._now + registered.heartbeat_interval
+            self._send(Heartbeat(self._heartbeats))
+
+    def _abandon(self, since: int) -> None:
+        if self._now < since + self._settings.leader_absence_timeout:
+            return
+        for name, worker in list(self.workers):
+            if not worker.ending:
+                self._end_worker(name, self._settings.ended_grace, "no leader was there for too long")

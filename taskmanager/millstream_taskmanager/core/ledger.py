@@ -1,0 +1,77 @@
+"""What a TaskManager must be able to tell any leader: the state of each task until its region has ended, and what was
+acknowledged or declined until that is confirmed (laws 3.1, 3.4). A registration is this ledger as it stands.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from millstream_dataflow.identity import CheckpointId, JobId, RegionAttempt, TaskId
+from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined, JobProgress, TaskReport
+
+NONE = CheckpointId(0)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The TaskManager's truth."""
+
+    tasks: dict[TaskId, TaskReport] = field(default_factory=dict[TaskId, TaskReport])
+    acknowledgements: dict[tuple[TaskId, CheckpointId], CheckpointAcknowledged] = field(
+        default_factory=dict[tuple[TaskId, CheckpointId], CheckpointAcknowledged]
+    )
+    declines: dict[tuple[TaskId, CheckpointId], CheckpointDeclined] = field(
+        default_factory=dict[tuple[TaskId, CheckpointId], CheckpointDeclined]
+    )
+    jobs: dict[JobId, JobProgress] = field(default_factory=dict[JobId, JobProgress])
+
+    def report(self, report: TaskReport) -> TaskReport:
+        """A task has moved; facts that were known of it stay."""
+        known = self.tasks.get(report.task)
+        if known is not None:
+            report = replace(
+                report,
+                failure=report.failure or known.failure,
+                ended=report.ended or known.ended,
+                commits_restored=report.commits_restored or known.commits_restored,
+            )
+        self.tasks[report.task] = report
+        return report
+
+    def answered(self, answer: CheckpointAcknowledged | CheckpointDeclined) -> None:
+        """A task has answered for a checkpoint."""
+        key = answer.task, answer.checkpoint
+        if isinstance(answer, CheckpointAcknowledged):
+            self.acknowledgements[key] = answer
+        else:
+            self.declines[key] = answer
+        self._heard(answer.task.attempt.job, highest=answer.checkpoint)
+
+    def confirmed(self, task: TaskId, checkpoint: CheckpointId) -> None:
+        """The leader has the answer."""
+        self.acknowledgements.pop((task, checkpoint), None)
+        self.declines.pop((task, checkpoint), None)
+
+    def completed(self, job: JobId, checkpoint: CheckpointId) -> None:
+        """The leader has told a completion."""
+        self._heard(job, highest=checkpoint, completed=checkpoint)
+
+    def _heard(self, job: JobId, highest: CheckpointId, completed: CheckpointId = NONE) -> None:
+        known = self.jobs.get(job, JobProgress(job, NONE, NONE))
+        self.jobs[job] = JobProgress(job, max(known.highest_checkpoint, highest), max(known.last_completed, completed))
+
+    def forget_region(self, attempt: RegionAttempt) -> None:
+        """Everything of this attempt of a region, and of older ones, is settled."""
+
+        def settled(task: TaskId) -> bool:
+            same = (task.attempt.job, task.attempt.region) == (attempt.job, attempt.region)
+            return same and task.attempt.number <= attempt.number
+
+        self.tasks = {task: report for task, report in self.tasks.items() if not settled(task)}
+        self.acknowledgements = {key: ack for key, ack in self.acknowledgements.items() if not settled(key[0])}
+        self.declines = {key: decline for key, decline in self.declines.items() if not settled(key[0])}
+
+    def forget_job(self, job: JobId) -> None:
+        """The job has ended."""
+        for region in {task.attempt for task in self.tasks} | {key[0].attempt for key in self.acknowledgements}:
+            if region.job == job:
+                self.forget_region(region)
+        self.jobs.pop(job, None)
