@@ -1,5 +1,8 @@
 """Thousands of seeds against the real cores, and broken cores that must be found out (fault 8)."""
 
+import os
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -40,3 +43,19 @@ def test_a_seed_replays_exactly() -> None:
     """The same seed tells the same story, line by line."""
     stories = [play(17, tell=True).world.story for _ in range(2)]
     assert stories[0] == stories[1]
+
+
+def test_a_seed_replays_in_another_process() -> None:
+    """The order in which Python walks sets of strings differs from process to process; the story may not."""
+    code = "from tests.simulation.scenario import play; print(*play(23, tell=True).world.story, sep=chr(10))"
+    stories = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    ]
+    assert stories[0] == stories[1] != ""
