@@ -33,7 +33,7 @@ class CheckpointedFunction(ABC):
 
     @abstractmethod
     def initialize_state(self, context: FunctionInitializationContext) -> None:
-        """Called once, after `open` and before the first record: ask for state, and take up what is restored."""
+        """Called once, ahead of `open` as in Flink: ask for state, and take up what is restored."""
 
     @abstractmethod
     def snapshot_state(self, context: FunctionSnapshotContext) -> None:

@@ -113,7 +113,7 @@ class MapState(State, Generic[K, V]):
         value = self.get(key)
         if value is None and not self.contains(key):
             raise KeyError(key)
-        return value  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # a None that was put is a V
+        return value  # type: ignore[return-value]  # a None that was put is a V
 
     def __setitem__(self, key: K, value: V) -> None:
         self.put(key, value)

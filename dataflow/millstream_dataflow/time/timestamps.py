@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
@@ -34,10 +35,10 @@ def resolve_assigner(assigner: AssignerFunction[T]) -> Callable[[T, int], int]:
     if not callable(given) or (isinstance(given, type) and issubclass(given, TimestampAssigner)):
         mend = "write it with parentheses" if callable(given) else "give a function of the value"
         raise TypeError(f"a timestamp assigner is a TimestampAssigner or a function, but got {given!r}; {mend}")
+    if _accepts(assigner, 1):  # first, since a second parameter with a default is the function's own affair
+        return _OfValue(cast("Callable[[T], int]", assigner))
     if _accepts(assigner, 2):
         return cast("Callable[[T, int], int]", assigner)
-    if _accepts(assigner, 1):
-        return _OfValue(cast("Callable[[T], int]", assigner))
     raise TypeError(
         f"a timestamp assigner takes (value, timestamp) or (value), but got {assigner!r}{_signature(assigner)}"
     )
@@ -47,7 +48,9 @@ def assign_all(
     assigner: Callable[[T, int], int], values: Sequence[T], timestamps: Sequence[int] | None = None
 ) -> list[int]:
     """The times of a batch; `timestamps` are the former ones. TypeError or ValueError for what is no time."""
-    if timestamps is None:
+    if isinstance(assigner, _OfValue):
+        times = list(map(assigner.function, values))
+    elif timestamps is None:
         times = [assigner(value, NO_TIMESTAMP) for value in values]
     else:
         times = [assigner(value, former) for value, former in zip(values, timestamps, strict=True)]
@@ -56,16 +59,14 @@ def assign_all(
     return times
 
 
+@dataclass(frozen=True, slots=True)
 class _OfValue(Generic[T]):
     """A function of the value alone, called as one of value and former time."""
 
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[[T], int]) -> None:
-        self._function = function
+    function: Callable[[T], int]
 
     def __call__(self, value: T, _record_timestamp: int) -> int:
-        return self._function(value)
+        return self.function(value)
 
 
 def _accepts(function: Callable[..., Any], count: int) -> bool:

@@ -31,8 +31,14 @@ def written(parts: Sequence[TypeInformation[Any]]) -> str:
 
 
 def all_plain_columns(parts: Parts, rows: Sequence[tuple[object, ...]]) -> bool:
-    """Whether each field of the tuples is plain; they all have as many fields as there are parts."""
-    return all(part.all_plain(column) for part, column in zip(parts, zip(*rows, strict=True), strict=False))
+    """Whether each of the tuples has as many fields as there are parts, and all of them are plain."""
+    if rows and len(rows[0]) != len(parts):
+        return False
+    try:
+        columns = list(zip(*rows, strict=True))
+    except ValueError:  # one is longer or shorter than the first
+        return False
+    return all(part.all_plain(column) for part, column in zip(parts, columns, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,7 @@ class TupleType(TypeInformation[tuple[Any, ...]]):
         """See TypeInformation."""
         if not self.is_plain or not {tuple}.issuperset(map(type, values)):
             return False
-        rows = cast("Sequence[tuple[object, ...]]", values)
-        return {len(self.fields)}.issuperset(map(len, rows)) and all_plain_columns(self.fields, rows)
+        return all_plain_columns(self.fields, cast("Sequence[tuple[object, ...]]", values))
 
     def python_type(self) -> Any:  # noqa: ANN401  # an annotation may be any object
         """`tuple[...]`."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import Any, NoReturn, overload
+from typing import Any, overload
 
 
 class RowKind(Enum):
@@ -46,9 +46,10 @@ class Row:
             if values:
                 raise ValueError("a Row is made of values or of named values, not of both at once")
             names = _shared(tuple(sorted(named)))
-            _set(self, tuple(named[name] for name in names), names, RowKind.INSERT)
+            self._values, self._names = tuple([named[name] for name in names]), names
         else:
-            _set(self, values, None, RowKind.INSERT)
+            self._values, self._names = values, None
+        self._kind = RowKind.INSERT
 
     def __call__(self, *values: object) -> "Row":
         """A row whose field names are this row's values; ValueError when their numbers differ."""
@@ -69,7 +70,7 @@ class Row:
 
     def set_row_kind(self, row_kind: RowKind) -> None:
         """Say what the row means for a changing result."""
-        object.__setattr__(self, "_kind", row_kind)
+        self._kind = row_kind
 
     def get_field_names(self) -> tuple[str, ...] | None:
         """The names in order; None if it has none."""
@@ -79,20 +80,17 @@ class Row:
         """Name the fields; ValueError when there are more or fewer names than values."""
         if len(field_names) != len(self._values):
             raise ValueError(f"{self!r} has {len(self._values)} values, but got {len(field_names)} names")
-        object.__setattr__(self, "_names", _shared(tuple(field_names)))
+        self._names = _shared(tuple(field_names))
 
     def __canonical_fields__(self) -> tuple[object, ...]:
         """The values, by which rows are keys (law 11)."""
         return self._values
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # a field may be anything
-        """The value of that name."""
-        if name.startswith("_") or self._names is None or name not in self._names:
-            raise AttributeError(f"the row has no field {name!r}; it has {self._known()}", name=name, obj=self)
-        return self._values[self._names.index(name)]
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a Row takes no attributes; write row[{name!r}] = ...", name=name, obj=self)
+        """The value of that name, unless it begins with an underscore."""
+        if name[0] != "_" and (names := self._names) is not None and name in names:
+            return self._values[names.index(name)]
+        raise AttributeError(f"the row has no field {name!r}; it has {self._known()}", name=name, obj=self)
 
     @overload
     def __getitem__(self, item: int | str) -> Any: ...  # noqa: ANN401  # a field may be anything
@@ -106,7 +104,7 @@ class Row:
         """By position or by name."""
         values = list(self._values)
         values[self._index(item) if isinstance(item, str) else item] = value
-        object.__setattr__(self, "_values", tuple(values))
+        self._values = tuple(values)
 
     def _index(self, name: str) -> int:
         if self._names is None or name not in self._names:
@@ -147,15 +145,9 @@ class Row:
         return (Row, self._values) if self._names is None else (_restore, (self._values, self._names))
 
 
-def _set(row: Row, values: tuple[Any, ...], names: tuple[str, ...] | None, kind: RowKind) -> None:
-    object.__setattr__(row, "_values", values)
-    object.__setattr__(row, "_names", names)
-    object.__setattr__(row, "_kind", kind)
-
-
 def _restore(values: tuple[Any, ...], names: tuple[str, ...] | None, kind: RowKind = RowKind.INSERT) -> Row:
     row = Row.__new__(Row)
-    _set(row, values, names, kind)
+    row._values, row._names, row._kind = values, names, kind  # noqa: SLF001  # it makes the row
     return row
 
 

@@ -40,7 +40,7 @@ class Scalar(TypeInformation[T_co]):
     def key_problem(self) -> str | None:
         """Asks `keys` about the class; of ANY nothing is known before its first value."""
         cls = _RULES[self.name].python_type
-        return class_key_problem(cls) if isinstance(cls, type) else None
+        return None if cls is Any else class_key_problem(cls)
 
     def __str__(self) -> str:
         return _RULES[self.name].written or f"{self.name}()"

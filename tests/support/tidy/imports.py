@@ -22,7 +22,7 @@ BELOW = {
 }
 
 # The only parts of the face that start a cluster, and so may import one.
-STARTS_CLUSTERS = ("millstream.cli", "millstream.embedded")
+STARTS_CLUSTERS = ("millstream.cli", "millstream.embedded", "millstream.inline")
 CLUSTER = {"millstream_jobmanager", "millstream_taskmanager"}
 
 

@@ -1,0 +1,168 @@
+"""What is refused before anything is submitted. Each check raises at the first mistake, with its mend.
+
+Cycles and programs without anything to do are found earlier, where the graph is built (`stream_graph`); functions
+that can't travel later, where they are pickled (`pickling`).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from millstream.compiler.naming import label
+from millstream.compiler.stream_graph import StreamGraph, StreamNode, is_source
+from millstream.errors import (
+    CheckpointingRequiredError,
+    DuplicateUidError,
+    KeyedStreamRequiredError,
+    KeyTypeError,
+    ParallelismError,
+    PartitioningError,
+    ProgramError,
+    SizeLimitError,
+)
+from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration.options import checkpointing, jobmanager
+from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
+from millstream_dataflow.connectors import Boundedness
+from millstream_dataflow.job_graph import Artifact, Partitioning, Vertex
+from millstream_dataflow.operators.specifications import KeySelection, ReaderSpecification, SinkSpecification, source_of
+
+Check = Callable[[StreamGraph, Configuration], None]
+
+
+def check_graph(graph: StreamGraph, configuration: Configuration) -> None:
+    """Refuse a graph that can't run, or could not be recovered."""
+    for check in _CHECKS:
+        check(graph, configuration)
+
+
+def check_size(vertices: Iterable[Vertex], artifacts: Sequence[Artifact], configuration: Configuration) -> None:
+    """Refuse a job that a cluster of this configuration would not take."""
+    ordered = sorted(vertices, key=lambda vertex: vertex.functions.size, reverse=True)
+    size, limit = sum(vertex.functions.size for vertex in ordered), configuration.get(jobmanager.MAX_GRAPH_SIZE)
+    if size > limit:
+        what = (
+            f"the job's functions take {size} bytes, more than the {limit} that {jobmanager.MAX_GRAPH_SIZE.key} "
+            f"allows; the largest vertex is {ordered[0].name} with {ordered[0].functions.size}"
+        )
+        raise SizeLimitError(what, "read big data in open() or from a source instead of carrying it in a function")
+    limit = configuration.get(jobmanager.MAX_ARTIFACT_SIZE)
+    for artifact in artifacts:
+        if artifact.blob.size > limit:
+            what = f"{artifact.name} has {artifact.blob.size} bytes"
+            what += f", more than the {limit} that {jobmanager.MAX_ARTIFACT_SIZE.key} allows"
+            raise SizeLimitError(what, "install it where the TaskManagers run")
+
+
+def key_of(node: StreamNode) -> KeySelection | None:
+    """How a keyed operator finds the key of a record; None for an operator that needs none."""
+    key = getattr(node.operator.specification, "key", None)
+    return key if isinstance(key, KeySelection) else None
+
+
+def _place(node: StreamNode) -> dict[str, str]:
+    return {"operator": label(node.operator), "defined_at": node.defined_at}
+
+
+def _uids(graph: StreamGraph, _configuration: Configuration) -> None:
+    owners: dict[str, StreamNode] = {}
+    for node in graph.nodes.values():
+        uid = node.operator.uid
+        if uid is None:
+            continue
+        other = owners.setdefault(uid, node)
+        if other is not node:
+            what = f"its uid {uid!r} is also that of {label(other.operator)} ({other.defined_at})"
+            raise DuplicateUidError(what, "give each operator a uid of its own: state is found by it", **_place(node))
+
+
+def _parallelism(graph: StreamGraph, _configuration: Configuration) -> None:
+    for node in graph.nodes.values():
+        fixed, wished = node.operator.fixed_parallelism, node.operator.parallelism
+        if fixed is not None and wished not in {None, fixed}:
+            what = f"it runs with parallelism {fixed} alone, not with {wished}"
+            raise ParallelismError(what, "leave out set_parallelism", **_place(node))
+        if not 1 <= node.parallelism <= MAX_PARALLELISM_LIMIT:
+            what = f"parallelism {node.parallelism} is not in 1 to {MAX_PARALLELISM_LIMIT}"
+            raise ParallelismError(what, "choose one that is", **_place(node))
+        if node.parallelism > node.max_parallelism:
+            what = f"its parallelism {node.parallelism} is above its max parallelism {node.max_parallelism}"
+            mend = "lower the one or raise the other (set_max_parallelism, pipeline.max-parallelism)"
+            raise ParallelismError(what, mend, **_place(node))
+
+
+def _inputs(graph: StreamGraph, _configuration: Configuration) -> None:
+    for node in graph.nodes.values():
+        edges = graph.inputs(node.number)
+        if not is_source(node.operator):
+            if not edges:
+                raise ProgramError("it has no input", "take it from a stream that begins at a source", **_place(node))
+            continue
+        source = source_of(node.operator.specification)
+        reads_splits = isinstance(node.operator.specification, ReaderSpecification) and source is not None
+        if reads_splits and source is not None and source.has_enumerator != bool(edges):
+            raise ProgramError("its source and its enumerator don't belong together", "use from_source", **_place(node))
+
+
+def _keyed(graph: StreamGraph, _configuration: Configuration) -> None:
+    for node in graph.nodes.values():
+        if key_of(node) is None:
+            continue
+        for edge in graph.inputs(node.number):
+            if edge.partitioning is not Partitioning.HASH or edge.key is None:
+                what = f"it works per key, but gets its records from {label(graph.nodes[edge.source].operator)} unkeyed"
+                raise KeyedStreamRequiredError(what, "call key_by(...) directly before it", **_place(node))
+
+
+def _key_types(graph: StreamGraph, _configuration: Configuration) -> None:
+    for edge in graph.edges:
+        if edge.key is None or edge.key.type is None or edge.partitioning is not Partitioning.HASH:
+            continue
+        if problem := edge.key.type.key_problem():
+            node = graph.nodes[edge.target]
+            raise KeyTypeError(
+                f"its key is declared as {edge.key.type}, which can't be one: {problem}",
+                "let the key selector return something that can",
+                operator=label(node.operator),
+                defined_at=edge.defined_at or node.defined_at,
+            )
+
+
+def _partitioning(graph: StreamGraph, _configuration: Configuration) -> None:
+    for edge in graph.edges:
+        source, target = graph.nodes[edge.source], graph.nodes[edge.target]
+        if edge.partitioning is Partitioning.FORWARD and source.parallelism != target.parallelism:
+            what = (
+                f"forward passes records on within one subtask, but {label(source.operator)} has parallelism "
+                f"{source.parallelism} and this operator {target.parallelism}"
+            )
+            mend = "give both the same parallelism, or use rebalance() or rescale()"
+            raise PartitioningError(what, mend, operator=label(target.operator), defined_at=edge.defined_at)
+        if edge.partitioning is Partitioning.CUSTOM and (edge.partitioner is None or edge.key is None):
+            what = "custom partitioning needs a partitioner and a key selector"
+            raise PartitioningError(what, "use partition_custom(partitioner, key_selector)", defined_at=edge.defined_at)
+
+
+def _commits(graph: StreamGraph, configuration: Configuration) -> None:
+    """Law 5.4: what such a sink has written would stay invisible for ever."""
+    if configuration.get(checkpointing.INTERVAL) is not None:
+        return
+    unbounded = next(filter(_is_unbounded, graph.nodes.values()), None)
+    for node in graph.nodes.values():
+        specification = node.operator.specification
+        if unbounded and isinstance(specification, SinkSpecification) and specification.sink.commits_outside:
+            what = (
+                f"it shows its output at each checkpoint, there are none, and {label(unbounded.operator)} "
+                f"({unbounded.defined_at}) never ends"
+            )
+            mend = "call enable_checkpointing(interval) or set execution.checkpointing.interval"
+            raise CheckpointingRequiredError(what, mend, **_place(node))
+
+
+def _is_unbounded(node: StreamNode) -> bool:
+    specification = node.operator.specification
+    return isinstance(specification, ReaderSpecification) and (
+        specification.source.boundedness is Boundedness.CONTINUOUS_UNBOUNDED
+    )
+
+
+_CHECKS: Final[tuple[Check, ...]] = (_inputs, _uids, _parallelism, _keyed, _key_types, _partitioning, _commits)

@@ -1,0 +1,70 @@
+"""Operator ids: they name state in checkpoints, and so must be the same in the next version of a program.
+
+With a uid the id is a digest of it and of nothing else. Without one it is a digest of what the operator is (its kind,
+for sources and sinks their class) and where it stands (the ids of its inputs), so what is added elsewhere in the
+program changes nothing; of several operators that are equal in both, the order of the calls decides. Parallelism,
+names, partitioning and chaining don't count: a job that is rescaled keeps its state. The idea is that of Flink's
+StreamGraphHasher, which also counts the operators before, and so is less stable.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+from millstream.compiler.naming import kind
+from millstream.compiler.stream_graph import StreamGraph, StreamNode
+from millstream_dataflow.identity import OperatorId
+from millstream_dataflow.operators.specifications import (
+    EnumeratorSpecification,
+    OperatorSpecification,
+    SinkSpecification,
+    source_of,
+)
+
+ID_DIGITS = 32
+
+
+def operator_ids(graph: StreamGraph) -> dict[int, OperatorId]:
+    """The id of every node, by number."""
+    ids: dict[int, OperatorId] = {}
+    twins: Counter[str] = Counter()
+    for node in graph.nodes.values():
+        uid = node.operator.uid
+        if uid is not None:
+            ids[node.number] = id_of_uid(uid)
+        elif (reader_uid := _uid_of_reader(graph, node)) is not None:
+            ids[node.number] = _digest("splits", reader_uid)
+        else:
+            place = _place(graph, node, ids)
+            ids[node.number] = _digest("place", place, str(twins[place]))
+            twins[place] += 1
+    return ids
+
+
+def id_of_uid(uid: str) -> OperatorId:
+    """The id of an operator with that uid, in every program."""
+    return OperatorId(hashlib.sha256(uid.encode()).hexdigest()[:ID_DIGITS])
+
+
+def _uid_of_reader(graph: StreamGraph, node: StreamNode) -> str | None:
+    """An enumerator has its reader's uid: the user sees one operator."""
+    if not isinstance(node.operator.specification, EnumeratorSpecification):
+        return None
+    return next((graph.nodes[edge.target].operator.uid for edge in graph.outputs(node.number)), None)
+
+
+def _place(graph: StreamGraph, node: StreamNode, ids: Mapping[int, OperatorId]) -> str:
+    inputs = sorted((ids[edge.source], edge.tag) for edge in graph.inputs(node.number))
+    specification = node.operator.specification
+    return json.dumps([kind(specification), _connector(specification), inputs])
+
+
+def _connector(specification: OperatorSpecification) -> str:
+    connector = specification.sink if isinstance(specification, SinkSpecification) else source_of(specification)
+    return "" if connector is None else f"{type(connector).__module__}.{type(connector).__qualname__}"
+
+
+def _digest(*parts: str) -> OperatorId:
+    # JSON of a list is no uid that a person would write, so the two kinds of ids can't meet.
+    return OperatorId(hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:ID_DIGITS])

@@ -1,0 +1,172 @@
+"""The last step: a job graph without user code in it, and beside it the blobs that hold all user code."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+
+from millstream.compiler.chaining import Chain, build_chains
+from millstream.compiler.checks import check_graph, check_size, key_of
+from millstream.compiler.ids import operator_ids
+from millstream.compiler.modules import collect_modules
+from millstream.compiler.naming import kind, label
+from millstream.compiler.pickling import blob_of, by_value, pickle_chain
+from millstream.compiler.source_files import ProgramFiles
+from millstream.compiler.stream_graph import StreamEdge, StreamGraph, StreamNode, build_stream_graph
+from millstream.version import __version__
+from millstream_dataflow.configuration import Configuration, Scope
+from millstream_dataflow.configuration.options import execution
+from millstream_dataflow.connectors import Boundedness
+from millstream_dataflow.identity import Digest, EdgeId, JobId, OperatorId, VertexId
+from millstream_dataflow.job_graph import Artifact, BlobRef, Edge, JobGraph, OperatorSummary, Versions, Vertex
+from millstream_dataflow.operators.chain import ChainInput, ChainNode, ChainOutput, ChainSpecification
+from millstream_dataflow.operators.specifications import SinkSpecification, source_of
+from millstream_dataflow.transformations import Program
+
+
+@dataclass(frozen=True, slots=True)
+class CompileSettings:
+    """What a compilation needs beside the program."""
+
+    job: JobId
+    name: str
+    configuration: Configuration = field(default_factory=Configuration)
+    files: ProgramFiles = field(default_factory=ProgramFiles)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledJob:
+    """A graph, the bytes it refers to, and the id of each operator by its transformation's number."""
+
+    graph: JobGraph
+    blobs: Mapping[Digest, bytes]
+    operators: Mapping[int, OperatorId]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The program laid out: what vertices and edges are made from."""
+
+    chains: tuple[Chain, ...]
+    ids: Mapping[int, OperatorId]
+    heads: Mapping[int, int]
+    """The head of each operator's chain, by number."""
+    edges: tuple[tuple[Edge, StreamEdge], ...]
+    """Those between vertices, each with what it was made from."""
+
+
+def compile_program(program: Program, settings: CompileSettings) -> CompiledJob:
+    """A program as a job; ProgramError for one that can't be. The same program gives the same bytes, the id apart."""
+    graph = build_stream_graph(program, settings.configuration)
+    check_graph(graph, settings.configuration)
+    layout = _lay_out(graph, settings.configuration)
+    blobs: dict[Digest, bytes] = {}
+    modules = collect_modules(settings.files, dict(sys.modules))
+    artifacts = tuple(Artifact(archive.name, _keep(archive.data, blobs)) for archive in modules.archives)
+    with by_value(modules.by_value):
+        functions = [pickle_chain(*_specification(chain, layout)) for chain in layout.chains]
+    vertices = tuple(
+        _vertex(chain, layout, _keep(data, blobs)) for chain, data in zip(layout.chains, functions, strict=True)
+    )
+    check_size(vertices, artifacts, settings.configuration)
+    job_graph = JobGraph(
+        settings.job,
+        settings.name,
+        vertices,
+        tuple(edge for edge, _ in layout.edges),
+        own_versions(),
+        settings.configuration.to_strings((Scope.JOB,)),
+        artifacts,
+    )
+    return CompiledJob(job_graph, blobs, layout.ids)
+
+
+def own_versions() -> Versions:
+    """The versions that functions were pickled with. Bytecode is the same within a minor version of Python."""
+    return Versions(
+        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        millstream=__version__,
+        cloudpickle=metadata.version("cloudpickle"),
+        pyarrow=metadata.version("pyarrow"),
+    )
+
+
+def _keep(data: bytes, blobs: dict[Digest, bytes]) -> BlobRef:
+    reference = blob_of(data)
+    blobs[reference.digest] = data
+    return reference
+
+
+def _lay_out(graph: StreamGraph, configuration: Configuration) -> _Layout:
+    chains = build_chains(graph, chaining=configuration.get(execution.OPERATOR_CHAINING))
+    ids = operator_ids(graph)
+    heads = {link.node.number: chain.head.number for chain in chains for link in chain.links}
+    between = [edge for edge in graph.edges if heads[edge.target] == edge.target]
+    edges = (
+        (
+            Edge(
+                EdgeId(number),
+                VertexId(ids[heads[edge.source]]),
+                VertexId(ids[edge.target]),
+                edge.partitioning,
+                tag=edge.tag,
+            ),
+            edge,
+        )
+        for number, edge in enumerate(between)
+    )
+    return _Layout(chains, ids, heads, tuple(edges))
+
+
+def _specification(chain: Chain, layout: _Layout) -> tuple[ChainSpecification, list[str]]:
+    """What the worker runs, and how errors name its operators."""
+    nodes = tuple(
+        ChainNode(
+            layout.ids[link.node.number],
+            link.node.name,
+            link.node.operator.specification,
+            link.parent,
+            link.tag,
+            link.node.defined_at,
+        )
+        for link in chain.links
+    )
+    head = chain.head.number
+    inputs = tuple(ChainInput(edge.id, origin.type) for edge, origin in layout.edges if origin.target == head)
+    outputs = tuple(
+        ChainOutput(edge.id, chain.position(origin.source), edge.tag, origin.type, origin.key, origin.partitioner)
+        for edge, origin in layout.edges
+        if layout.heads[origin.source] == head
+    )
+    return ChainSpecification(nodes, inputs, outputs), [
+        label(link.node.operator, link.node.name) for link in chain.links
+    ]
+
+
+def _vertex(chain: Chain, layout: _Layout, functions: BlobRef) -> Vertex:
+    head = chain.head
+    source = source_of(head.operator.specification)
+    triggered = source is not None and not any(origin.target == head.number for _, origin in layout.edges)
+    return Vertex(
+        VertexId(layout.ids[head.number]),
+        chain.name,
+        head.parallelism,
+        head.max_parallelism,
+        head.slot_sharing_group,
+        tuple(_summary(link.node, layout.ids) for link in chain.links),
+        functions,
+        triggered,
+        bounded=triggered and source is not None and source.boundedness is Boundedness.BOUNDED,
+    )
+
+
+def _summary(node: StreamNode, ids: Mapping[int, OperatorId]) -> OperatorSummary:
+    specification = node.operator.specification
+    return OperatorSummary(
+        ids[node.number],
+        node.name,
+        kind(specification),
+        node.operator.uid or "",
+        keyed=key_of(node) is not None,
+        commits_outside=isinstance(specification, SinkSpecification) and specification.sink.commits_outside,
+    )

@@ -1,0 +1,107 @@
+"""What people call an operator: its kind, its name when the user gives none (Flink's), and its label in errors."""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import partial
+from typing import Any, Final
+
+from millstream_dataflow.operators.specifications import (
+    CollectSpecification,
+    EnumeratorSpecification,
+    FilterSpecification,
+    FlatMapSpecification,
+    KeyedProcessSpecification,
+    KeyedReduceSpecification,
+    MapBatchesSpecification,
+    MapSpecification,
+    OperatorSpecification,
+    ProcessSpecification,
+    ReaderSpecification,
+    SinkSpecification,
+    TimestampsSpecification,
+    WindowSpecification,
+)
+from millstream_dataflow.transformations import OperatorTransformation
+from millstream_dataflow.windows import WindowAssigner
+
+_TITLES: Final[dict[type[OperatorSpecification], str]] = {
+    MapSpecification: "Map",
+    FlatMapSpecification: "Flat Map",
+    FilterSpecification: "Filter",
+    MapBatchesSpecification: "Map Batches",
+    ProcessSpecification: "Process",
+    KeyedProcessSpecification: "Keyed Process",
+    KeyedReduceSpecification: "Keyed Reduce",
+    WindowSpecification: "Window",
+    TimestampsSpecification: "Timestamps/Watermarks",
+    EnumeratorSpecification: "Enumerator",
+    ReaderSpecification: "Source",
+    SinkSpecification: "Sink",
+    CollectSpecification: "Collect Stream Sink",
+}
+
+
+def title(specification: OperatorSpecification) -> str:
+    """The kind of operator, in words for people: those of the call that made it."""
+    function: object = getattr(specification, "function", None)
+    call: str = getattr(function, "stands_for", "")
+    return call or _TITLES[type(specification)]
+
+
+def kind(specification: OperatorSpecification) -> str:
+    """The kind of operator, as one word for programs: `keyed_process`."""
+    name = type(specification).__name__.removesuffix("Specification")
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def default_name(specification: OperatorSpecification) -> str:
+    """The operator's name as long as the user gives it none."""
+    match specification:
+        case ReaderSpecification(source=source):
+            return f"Source: {_short(type(source).__name__, 'Source')}"
+        case SinkSpecification(sink=sink):
+            return f"Sink: {_short(type(sink).__name__, 'Sink')}"
+        case WindowSpecification(assigner=assigner, reduce=reduce, aggregate=aggregate, process=process):
+            functions = [function_name(function) for function in (reduce, aggregate, process) if function is not None]
+            return f"Window({', '.join([_assigner_name(assigner), *functions])})"
+        case _:
+            return title(specification)
+
+
+def enumerator_name(reader: str) -> str:
+    """The name of the operator that finds splits for a reader of that name."""
+    return f"{reader} (splits)"
+
+
+def function_name(function: Any) -> str:  # noqa: ANN401  # whatever the user gave
+    """What to call a function: its own name, or its class's."""
+    while isinstance(function, partial):
+        function = function.func
+    name: str = getattr(function, "__name__", "") or type(function).__name__
+    return name
+
+
+def label(operator: OperatorTransformation, decided_name: str = "") -> str:
+    """How errors name an operator: `Map "parse"`, the name being the user's, else the function's."""
+    head, name = title(operator.specification), decided_name or operator.name
+    function: Callable[..., Any] | None = getattr(operator.specification, "function", None)
+    if function is not None and name == default_name(operator.specification):
+        name = function_name(function)
+    return head if name in {"", head} else f'{head} "{name}"'
+
+
+def with_article(noun: str) -> str:
+    """`a MapFunction`, `an OutputTag`."""
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _assigner_name(assigner: WindowAssigner) -> str:
+    """`TumblingEventTimeWindows(3600000)`: milliseconds, and of what follows the size only what is not zero."""
+    if not is_dataclass(assigner):
+        return type(assigner).__name__
+    first, *others = [getattr(assigner, field.name) for field in fields(assigner)]
+    return f"{type(assigner).__name__}({', '.join(str(value) for value in [first, *filter(None, others)])})"
+
+
+def _short(class_name: str, suffix: str) -> str:
+    return class_name.removesuffix(suffix) or class_name

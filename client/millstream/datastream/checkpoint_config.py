@@ -1,0 +1,103 @@
+"""Checkpointing as a program sets it. Names, meanings and defaults are Flink's; plain numbers are milliseconds."""
+
+from typing import Final
+
+from millstream.datastream.settings import Settings, duration
+from millstream_dataflow.configuration import milliseconds
+from millstream_dataflow.configuration.enums import CheckpointingMode, ExternalizedCheckpointRetention
+from millstream_dataflow.configuration.options import checkpointing
+from millstream_dataflow.time import Span
+
+NO_INTERVAL: Final = -1
+"""What `get_checkpoint_interval` says when checkpointing is off, as Flink's does."""
+
+
+class CheckpointConfig:
+    """How often and how the job is checkpointed: a view of the keys `execution.checkpointing.*`.
+
+    Setters return the same object. ConfigurationError for a value that the key doesn't accept.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def is_checkpointing_enabled(self) -> bool:
+        """Whether checkpoints are taken while the job runs."""
+        return self._settings.get(checkpointing.INTERVAL) is not None
+
+    def get_checkpoint_interval(self) -> int:
+        """Milliseconds from trigger to trigger; -1 when there are no checkpoints."""
+        interval = self._settings.get(checkpointing.INTERVAL)
+        return NO_INTERVAL if interval is None else milliseconds(interval)
+
+    def set_checkpoint_interval(self, checkpoint_interval: Span) -> "CheckpointConfig":
+        """Take checkpoints this often; at least every 10 ms."""
+        self._settings.set(checkpointing.INTERVAL, duration(checkpoint_interval))
+        return self
+
+    def get_checkpointing_mode(self) -> CheckpointingMode:
+        """EXACTLY_ONCE unless it was set."""
+        return self._settings.get(checkpointing.MODE)
+
+    def set_checkpointing_mode(self, checkpointing_mode: CheckpointingMode) -> "CheckpointConfig":
+        """Whether barriers are aligned (EXACTLY_ONCE) or not (AT_LEAST_ONCE)."""
+        self._settings.set(checkpointing.MODE, checkpointing_mode)
+        return self
+
+    def get_checkpoint_timeout(self) -> int:
+        """Milliseconds after which a checkpoint is aborted."""
+        return self._settings.get_milliseconds(checkpointing.TIMEOUT)
+
+    def set_checkpoint_timeout(self, checkpoint_timeout: Span) -> "CheckpointConfig":
+        """Abort a checkpoint that takes longer."""
+        self._settings.set(checkpointing.TIMEOUT, duration(checkpoint_timeout))
+        return self
+
+    def get_min_pause_between_checkpoints(self) -> int:
+        """Milliseconds between the end of a checkpoint and the trigger of the next, at least."""
+        return self._settings.get_milliseconds(checkpointing.MIN_PAUSE)
+
+    def set_min_pause_between_checkpoints(self, min_pause_between_checkpoints: Span) -> "CheckpointConfig":
+        """Leave the job in peace for at least this long after each checkpoint."""
+        self._settings.set(checkpointing.MIN_PAUSE, duration(min_pause_between_checkpoints))
+        return self
+
+    def get_max_concurrent_checkpoints(self) -> int:
+        """How many checkpoints may be under way at once."""
+        return self._settings.get(checkpointing.MAX_CONCURRENT)
+
+    def set_max_concurrent_checkpoints(self, max_concurrent_checkpoints: int) -> "CheckpointConfig":
+        """Trigger a checkpoint while fewer than this many are under way."""
+        self._settings.set(checkpointing.MAX_CONCURRENT, max_concurrent_checkpoints)
+        return self
+
+    def get_tolerable_checkpoint_failure_number(self) -> int:
+        """How many checkpoints in a row may fail before the job fails over."""
+        return self._settings.get(checkpointing.TOLERABLE_FAILURES)
+
+    def set_tolerable_checkpoint_failure_number(self, tolerable_checkpoint_failure_number: int) -> "CheckpointConfig":
+        """Go on although this many checkpoints in a row have failed."""
+        self._settings.set(checkpointing.TOLERABLE_FAILURES, tolerable_checkpoint_failure_number)
+        return self
+
+    def get_externalized_checkpoint_retention(self) -> ExternalizedCheckpointRetention:
+        """What becomes of the checkpoints of a job that is cancelled."""
+        return self._settings.get(checkpointing.RETENTION)
+
+    def set_externalized_checkpoint_retention(self, retention: ExternalizedCheckpointRetention) -> "CheckpointConfig":
+        """Keep (RETAIN_ON_CANCELLATION) or delete the checkpoints of a job that is cancelled."""
+        self._settings.set(checkpointing.RETENTION, retention)
+        return self
+
+    def is_externalized_checkpoints_enabled(self) -> bool:
+        """Whether checkpoints outlive the cancellation of their job."""
+        return self.get_externalized_checkpoint_retention() is ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION
+
+    def get_checkpoint_storage_dir(self) -> str | None:
+        """The directory or URI where checkpoints lie; None: in the job store."""
+        return self._settings.get(checkpointing.DIRECTORY)
+
+    def set_checkpoint_storage_dir(self, checkpoint_path: str) -> "CheckpointConfig":
+        """Keep checkpoints in this directory or under this URI, which every process of the cluster must reach."""
+        self._settings.set(checkpointing.DIRECTORY, checkpoint_path)
+        return self

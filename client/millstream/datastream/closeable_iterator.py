@@ -1,0 +1,42 @@
+"""The records of a running job, as they arrive."""
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from millstream.errors import ExecutionError
+from millstream.execution.job_client import JobClient
+
+T = TypeVar("T")
+
+
+class CloseableIterator(Iterator[T], Generic[T]):
+    """What `execute_and_collect` gives. Close it, or use it in a `with`: a job that nobody listens to is cancelled.
+
+    >>> with stream.execute_and_collect() as records:
+    ...     for record in records: ...
+    """
+
+    def __init__(self, records: Iterator[T], client: JobClient) -> None:
+        self._records = records
+        self._client = client
+        self._open = True
+
+    def __next__(self) -> T:
+        """The next record; what the job failed with, when it did."""
+        try:
+            return next(self._records)
+        except (StopIteration, ExecutionError):  # the job has ended, one way or the other
+            self._open = False
+            raise
+
+    def close(self) -> None:
+        """Cancel the job unless all of its records were taken. A second call does nothing."""
+        if self._open:
+            self._open = False
+            self._client.cancel().result()
+
+    def __enter__(self) -> "CloseableIterator[T]":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

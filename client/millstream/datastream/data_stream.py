@@ -1,0 +1,259 @@
+"""A stream of records, and what can be done with it. Names and meanings are PyFlink's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+
+import pyarrow as pa
+
+from millstream.connectors.print_sink import PrintSink
+from millstream.datastream.arguments import accepted, accepted_instance, key_selection, partitioner_function
+from millstream.datastream.closeable_iterator import CloseableIterator
+from millstream.datastream.data_stream_sink import DataStreamSink
+from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
+from millstream.datastream.operator_settings import OperatorSettings
+from millstream.datastream.recording import add_operator, add_partition, add_side_output, add_union
+from millstream.errors import KeyedStreamRequiredError, NotAnOperatorError
+from millstream_dataflow.connectors import Sink
+from millstream_dataflow.functions import (
+    FilterFunction,
+    FlatMapFunction,
+    KeySelector,
+    MapFunction,
+    Partitioner,
+    ProcessFunction,
+    resolve_filter,
+    resolve_flat_map,
+    resolve_map,
+    resolve_map_batches,
+    resolve_process,
+)
+from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.job_graph import Partitioning
+from millstream_dataflow.operators.specifications import (
+    CollectSpecification,
+    FilterSpecification,
+    FlatMapSpecification,
+    MapBatchesSpecification,
+    MapSpecification,
+    OperatorSpecification,
+    ProcessSpecification,
+    SinkSpecification,
+    TimestampsSpecification,
+)
+from millstream_dataflow.tags import OutputTag
+from millstream_dataflow.time import WatermarkStrategy
+from millstream_dataflow.transformations import OperatorTransformation, Transformation
+from millstream_dataflow.types import TypeInformation, Types
+
+if TYPE_CHECKING:
+    from millstream.datastream.environment import StreamExecutionEnvironment
+    from millstream.datastream.keyed_stream import KeyedStream
+
+T = TypeVar("T")
+U = TypeVar("U")
+K = TypeVar("K")
+
+_PER_KEY = frozenset({"reduce", "sum", "min", "max", "min_by", "max_by", "window", "count_window"})
+
+
+class DataStream(OperatorSettings, Generic[T]):
+    """A stream of records of type T. Every call gives a new stream; nothing runs before `execute`.
+
+    Where a function is taken, an object of its class (`MapFunction`) or a plain callable will do. `output_type` says
+    what the function gives; without it, its annotations do; without those, records travel pickled.
+    """
+
+    def __init__(self, environment: StreamExecutionEnvironment, transformation: Transformation) -> None:
+        self._environment = environment
+        self._transformation = transformation
+
+    def get_type(self) -> TypeInformation[Any]:
+        """The declared type of the records; PICKLED_BYTE_ARRAY when there is none."""
+        return self._transformation.type or Types.PICKLED_BYTE_ARRAY()
+
+    def get_execution_environment(self) -> StreamExecutionEnvironment:
+        """The environment of the program that the stream belongs to."""
+        return self._environment
+
+    # ---------------------------------------------------------------------------------------- record by record
+
+    def map(
+        self, func: MapFunction[T, U] | Callable[[T], U], output_type: TypeInformation[U] | None = None
+    ) -> DataStream[U]:
+        """One record out for each in."""
+        accepted(resolve_map, func)
+        return self._operate(MapSpecification(func), output_type or returned_type(func, "map"))
+
+    def flat_map(
+        self,
+        func: FlatMapFunction[T, U] | Callable[[T], Iterable[U] | None],
+        output_type: TypeInformation[U] | None = None,
+    ) -> DataStream[U]:
+        """Any number of records out for each in: what the function returns or yields."""
+        accepted(resolve_flat_map, func)
+        return self._operate(FlatMapSpecification(func), output_type or returned_items_type(func, "flat_map"))
+
+    def filter(self, func: FilterFunction[T] | Callable[[T], object]) -> DataStream[T]:
+        """The records for which the function is true."""
+        accepted(resolve_filter, func)
+        return self._operate(FilterSpecification(func), self._transformation.type)
+
+    def map_batches(
+        self, func: Callable[[pa.RecordBatch], pa.RecordBatch], output_type: TypeInformation[Any] | None = None
+    ) -> DataStream[Any]:
+        """Columns at once: a `pyarrow.RecordBatch` out for each in. Rows keep their times where their number stays."""
+        accepted(resolve_map_batches, func)
+        return self._operate(MapBatchesSpecification(func), output_type)
+
+    def process(
+        self,
+        func: ProcessFunction[T, U] | Callable[[T, ProcessFunction.Context], Emitted[U]],
+        output_type: TypeInformation[U] | None = None,
+    ) -> DataStream[U]:
+        """Any number of records out for each in, side outputs, and the record's time; no keyed state, no timers."""
+        accepted(resolve_process, func)
+        return self._operate(ProcessSpecification(func), output_type)
+
+    def assign_timestamps_and_watermarks(self, watermark_strategy: WatermarkStrategy[T]) -> DataStream[T]:
+        """Event times and watermarks from here on, in the place of those that the stream had."""
+        call = "assign_timestamps_and_watermarks"
+        accepted_instance(call, watermark_strategy, WatermarkStrategy, "a WatermarkStrategy")
+        return self._operate(TimestampsSpecification(watermark_strategy), self._transformation.type)
+
+    # -------------------------------------------------------------------------------------------- ways to travel
+
+    @overload
+    def key_by(
+        self, key_selector: KeySelector[T, K] | Callable[[T], K], key_type: TypeInformation[K] | None = None
+    ) -> KeyedStream[T, K]: ...
+    @overload
+    def key_by(self, key_selector: str | int, key_type: TypeInformation[K] | None = None) -> KeyedStream[T, Any]: ...
+    def key_by(
+        self,
+        key_selector: KeySelector[T, Any] | Callable[[T], Any] | str | int,
+        key_type: TypeInformation[Any] | None = None,
+    ) -> KeyedStream[T, Any]:
+        """Send records with equal keys to one subtask, and give what follows state of its own for each key.
+
+        The key is what the function gives, or the field of that name or position. It must be the same at each call.
+        """
+        from millstream.datastream.keyed_stream import KeyedStream  # noqa: PLC0415  # it is a DataStream itself
+
+        key = key_selection(key_selector, key_type)
+        partition = add_partition(self._environment.program, self._without_key(), Partitioning.HASH, key)
+        return KeyedStream(self._environment, partition, key)
+
+    def union(self, *streams: DataStream[T]) -> DataStream[T]:
+        """The records of all streams, in no particular order."""
+        for stream in streams:
+            accepted_instance("union", stream, DataStream, "a DataStream")
+        origins = [stream._transformation for stream in (self, *streams)]  # noqa: SLF001  # of the same class
+        return DataStream(self._environment, add_union(self._environment.program, *origins))
+
+    def rebalance(self) -> DataStream[T]:
+        """Deal records out to all subtasks in turn."""
+        return self._partition(Partitioning.REBALANCE)
+
+    def rescale(self) -> DataStream[T]:
+        """Deal records out in turn to a part of the subtasks, so that the fewest connections are needed."""
+        return self._partition(Partitioning.RESCALE)
+
+    def shuffle(self) -> DataStream[T]:
+        """Send each record to a subtask chosen by chance."""
+        return self._partition(Partitioning.SHUFFLE)
+
+    def broadcast(self) -> DataStream[T]:
+        """Send each record to every subtask."""
+        return self._partition(Partitioning.BROADCAST)
+
+    def global_(self) -> DataStream[T]:
+        """Send all records to the first subtask."""
+        return self._partition(Partitioning.GLOBAL)
+
+    def forward(self) -> DataStream[T]:
+        """Keep records in their subtask; both operators must have the same parallelism."""
+        return self._partition(Partitioning.FORWARD)
+
+    def partition_custom(
+        self,
+        partitioner: Partitioner[K] | Callable[[K, int], int],
+        key_selector: KeySelector[T, K] | Callable[[T], K] | str | int,
+    ) -> DataStream[T]:
+        """Send each record to the subtask that `partitioner(key, number of subtasks)` names."""
+        function = partitioner_function(partitioner)
+        key = key_selection(key_selector, None)
+        program = self._environment.program
+        return DataStream(
+            self._environment, add_partition(program, self._transformation, Partitioning.CUSTOM, key, function)
+        )
+
+    # ------------------------------------------------------------------------------------------------------ ends
+
+    def get_side_output(self, output_tag: OutputTag[U]) -> DataStream[U]:
+        """What the operator gave to a tag, by `yield tag, value` or as late data."""
+        accepted_instance("get_side_output", output_tag, OutputTag, "an OutputTag")
+        if not isinstance(self._transformation, OperatorTransformation):
+            mend = "call it on what process() or a window gave"
+            raise NotAnOperatorError("get_side_output was called on a stream that is no operator", mend)
+        program, type_ = self._environment.program, output_tag.type_info
+        return DataStream(self._environment, add_side_output(program, self._transformation, output_tag.tag_id, type_))
+
+    def sink_to(self, sink: Sink[Any]) -> DataStreamSink:
+        """Write the records to a sink."""
+        accepted_instance("sink_to", sink, Sink, "a Sink")
+        return DataStreamSink(self._add(SinkSpecification(sink), None))
+
+    def print(self, sink_identifier: str | None = None) -> DataStreamSink:
+        """Write each record to standard output as a line, with the number of the subtask before it: `2> `.
+
+        With an identifier the line begins with `identifier:2> `.
+        """
+        return self.sink_to(PrintSink(sink_identifier or ""))
+
+    @overload
+    def execute_and_collect(self, job_execution_name: str | None = None) -> CloseableIterator[T]: ...
+    @overload
+    def execute_and_collect(self, job_execution_name: str | None = None, *, limit: int) -> list[T]: ...
+    @overload
+    def execute_and_collect(self, job_execution_name: str | None, limit: int) -> list[T]: ...
+    def execute_and_collect(
+        self, job_execution_name: str | None = None, limit: int | None = None
+    ) -> CloseableIterator[T] | list[T]:
+        """Run the program, this stream's records coming back to it. Close the iterator to end an unbounded job.
+
+        With a limit, a list of at most so many records; the job is cancelled when they are there.
+        """
+        specification = CollectSpecification(self._transformation.type)
+        records: CloseableIterator[T] = self._environment.collect(self._add(specification, None), job_execution_name)
+        if limit is None:
+            return records
+        with records:
+            return list(islice(records, limit))
+
+    # ---------------------------------------------------------------------------------------------------- inside
+
+    def _add(self, specification: OperatorSpecification, type_: AnyType) -> OperatorTransformation:
+        return add_operator(self._environment.program, self._transformation, specification, type_)
+
+    def _operate(self, specification: OperatorSpecification, type_: AnyType) -> DataStream[Any]:
+        return DataStream(self._environment, self._add(specification, type_))
+
+    def _without_key(self) -> Transformation:
+        """The stream as it was before it got a key; the stream itself if it has none."""
+        return self._transformation
+
+    def _partition(self, partitioning: Partitioning) -> DataStream[T]:
+        partition = add_partition(self._environment.program, self._transformation, partitioning)
+        return DataStream(self._environment, partition)
+
+    if not TYPE_CHECKING:  # a type checker knows which names are there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in _PER_KEY:
+                raise KeyedStreamRequiredError(
+                    f"{name} works per key, and this stream has none", f"write stream.key_by(...).{name}(...)"
+                )
+            raise AttributeError(f"a {type(self).__name__} has no {name!r}", name=name, obj=self)

@@ -1,0 +1,219 @@
+"""Where a program begins: its sources, its settings, and its execution. Names and meanings are PyFlink's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from millstream.connectors.collection import CollectionSource
+from millstream.connectors.sequence import NumberSequenceSource
+from millstream.datastream.arguments import accepted_instance
+from millstream.datastream.call_site import call_site
+from millstream.datastream.checkpoint_config import CheckpointConfig
+from millstream.datastream.closeable_iterator import CloseableIterator
+from millstream.datastream.data_stream import DataStream
+from millstream.datastream.execution_config import ExecutionConfig
+from millstream.datastream.operator_settings import stays_in_program
+from millstream.datastream.recording import add_operator, add_partition
+from millstream.datastream.settings import Settings, duration, texts_of
+from millstream.errors import ArgumentError
+from millstream.execution.context import ProgramContext, current_context
+from millstream.execution.job_client import JobClient
+from millstream.execution.job_execution_result import JobExecutionResult
+from millstream.execution.launch import Launch, launch
+from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration.enums import CheckpointingMode, RuntimeExecutionMode
+from millstream_dataflow.configuration.options import client, execution
+from millstream_dataflow.connectors import Source
+from millstream_dataflow.job_graph import Partitioning
+from millstream_dataflow.operators.specifications import EnumeratorSpecification, ReaderSpecification
+from millstream_dataflow.time import Span, WatermarkStrategy
+from millstream_dataflow.transformations import OperatorTransformation, Program, Transformation
+from millstream_dataflow.types import TypeInformation, Types
+
+T = TypeVar("T")
+
+_log = logging.getLogger("millstream")
+
+
+class StreamExecutionEnvironment:
+    """A program in the making. Sources give streams, calls on streams are written down, `execute` runs it all.
+
+    Settings in the program are stronger than those on the command line, in the environment and in the file.
+    """
+
+    def __init__(self, context: ProgramContext) -> None:
+        self.program = Program()
+        self._context = context
+        self._settings = Settings(context.configuration)
+        self._py_files: list[Path] = []
+        self._said: set[str] = set(context.configuration.notices)
+
+    @staticmethod
+    def get_execution_environment(
+        configuration: Configuration | Mapping[str, object] | None = None,
+    ) -> StreamExecutionEnvironment:
+        """A new environment, with the settings that the program was started with and those given here."""
+        environment = StreamExecutionEnvironment(current_context())
+        if configuration is not None:
+            environment.configure(configuration)
+        return environment
+
+    def __reduce__(self) -> NoReturn:
+        """Refused, as for streams."""
+        stays_in_program(self)
+
+    # ------------------------------------------------------------------------------------------------ settings
+
+    @property
+    def configuration(self) -> Configuration:
+        """Everything that is set, wherever."""
+        return self._settings.configuration
+
+    def configure(self, configuration: Configuration | Mapping[str, object]) -> StreamExecutionEnvironment:
+        """Set keys, from a Configuration or a dict: `{"execution.target": "inline"}`.
+
+        ConfigurationError names each key that isn't known, with the nearest one, and each value that isn't accepted.
+        """
+        stronger = configuration if isinstance(configuration, Configuration) else texts_of(configuration)
+        self._settings.configuration = self._settings.configuration.under(stronger)
+        return self
+
+    def get_config(self) -> ExecutionConfig:
+        """Parallelism and watermark interval, as PyFlink groups them."""
+        return ExecutionConfig(self._settings)
+
+    def get_parallelism(self) -> int:
+        """The parallelism of operators that name none."""
+        return self._settings.get(execution.PARALLELISM)
+
+    def set_parallelism(self, parallelism: int) -> StreamExecutionEnvironment:
+        """Run operators that name no parallelism with this one."""
+        self._settings.set(execution.PARALLELISM, parallelism)
+        return self
+
+    def get_max_parallelism(self) -> int:
+        """The number of key groups; -1: chosen by parallelism."""
+        return self._settings.get(execution.MAX_PARALLELISM)
+
+    def set_max_parallelism(self, max_parallelism: int) -> StreamExecutionEnvironment:
+        """The number of key groups, and so the greatest parallelism that the job can ever have."""
+        self._settings.set(execution.MAX_PARALLELISM, max_parallelism)
+        return self
+
+    def set_runtime_mode(self, execution_mode: RuntimeExecutionMode) -> StreamExecutionEnvironment:
+        """STREAMING; other modes aren't there yet, and are refused."""
+        self._settings.set(execution.RUNTIME_MODE, execution_mode)
+        return self
+
+    def get_buffer_timeout(self) -> int:
+        """Milliseconds for which a record waits for its batch to fill, at most."""
+        return self._settings.get_milliseconds(execution.BUFFER_TIMEOUT)
+
+    def set_buffer_timeout(self, timeout_millis: Span) -> StreamExecutionEnvironment:
+        """Let no record wait longer for its batch to fill; a task without more input sends at once in any case."""
+        self._settings.set(execution.BUFFER_TIMEOUT, duration(timeout_millis))
+        return self
+
+    def is_chaining_enabled(self) -> bool:
+        """Whether operators that pass records straight on run in one task."""
+        return self._settings.get(execution.OPERATOR_CHAINING)
+
+    def disable_operator_chaining(self) -> StreamExecutionEnvironment:
+        """Run every operator in a task of its own."""
+        self._settings.set(execution.OPERATOR_CHAINING, value=False)
+        return self
+
+    def enable_checkpointing(self, interval: Span, mode: CheckpointingMode | None = None) -> StreamExecutionEnvironment:
+        """Take a checkpoint this often (milliseconds), exactly once unless another mode is set."""
+        config = self.get_checkpoint_config().set_checkpoint_interval(interval)
+        if mode is not None:
+            config.set_checkpointing_mode(mode)
+        return self
+
+    def get_checkpoint_config(self) -> CheckpointConfig:
+        """All that can be set about checkpoints."""
+        return CheckpointConfig(self._settings)
+
+    def get_checkpoint_interval(self) -> int:
+        """Milliseconds from trigger to trigger; -1 when there are no checkpoints."""
+        return self.get_checkpoint_config().get_checkpoint_interval()
+
+    def get_checkpointing_mode(self) -> CheckpointingMode:
+        """EXACTLY_ONCE unless it was set."""
+        return self.get_checkpoint_config().get_checkpointing_mode()
+
+    def add_python_file(self, file_path: str | Path) -> None:
+        """Let the workers import from this .py file, folder, zip or wheel, as `--py-files` does."""
+        self._py_files.append(Path(file_path))
+
+    # ------------------------------------------------------------------------------------------------- sources
+
+    def from_collection(self, collection: Iterable[T], type_info: TypeInformation[T] | None = None) -> DataStream[T]:
+        """The program's own values, in order, by one subtask. ArgumentError for one that doesn't fit the type."""
+        source = CollectionSource.of(collection)
+        for index, value in enumerate(source.values) if type_info is not None else ():
+            if type_info is not None and (problem := type_info.check(value)):
+                mend = "mend it, or declare another type"
+                raise ArgumentError(f"from_collection, item {index}: {problem}", mend, defined_at=call_site())
+        stream: DataStream[T] = self.from_source(source, WatermarkStrategy.no_watermarks(), "Collection", type_info)
+        return stream.force_non_parallel()
+
+    def from_sequence(self, start: int, end: int) -> DataStream[int]:
+        """The whole numbers from start to end, both included, each subtask giving a run of them."""
+        source = NumberSequenceSource(start, end)
+        return self.from_source(source, WatermarkStrategy.no_watermarks(), "Sequence", Types.LONG())
+
+    def from_source(
+        self,
+        source: Source[Any],
+        watermark_strategy: WatermarkStrategy[T],
+        source_name: str = "",
+        type_info: TypeInformation[T] | None = None,
+    ) -> DataStream[T]:
+        """The records of a source, with times and watermarks by the strategy, one generator per split."""
+        accepted_instance("from_source", source, Source, "a Source")
+        origin: Transformation | None = None
+        if source.has_enumerator:
+            enumerator = add_operator(self.program, None, EnumeratorSpecification(source), None)
+            enumerator.fixed_parallelism = 1
+            origin = add_partition(self.program, enumerator, Partitioning.SPLITS)
+        specification = ReaderSpecification(source, watermark_strategy)
+        name = f"Source: {source_name}" if source_name else ""
+        reader = add_operator(self.program, origin, specification, type_info, name)
+        return DataStream(self, reader)
+
+    # ----------------------------------------------------------------------------------------------- execution
+
+    def execute(self, job_name: str | None = None) -> JobExecutionResult:
+        """Run the program and wait for its end. JobFailedError, with the root cause, when it fails.
+
+        Detached (`execution.attached: false`) it returns when the job is accepted.
+        """
+        job = self.execute_async(job_name)
+        if not self._settings.get(client.ATTACHED):
+            return JobExecutionResult(job.get_job_id())
+        return job.get_job_execution_result().result()
+
+    def execute_async(self, job_name: str | None = None) -> JobClient:
+        """Start the program, and return when its job is accepted."""
+        return self._launch(job_name).client
+
+    def collect(self, operator: OperatorTransformation, job_name: str | None) -> CloseableIterator[Any]:
+        """Start the program, and give what arrives at that operator. For `DataStream.execute_and_collect`."""
+        started = self._launch(job_name)
+        records = started.client.fetch_records(started.operators[operator.number])
+        return CloseableIterator(records, started.client)
+
+    def _launch(self, job_name: str | None) -> Launch:
+        self._say_notices()
+        return launch(self.program, self._context, self.configuration, job_name, tuple(self._py_files))
+
+    def _say_notices(self) -> None:
+        """Keys without effect and keys with newer names are worth a line each, once."""
+        for notice in self.configuration.notices:
+            if notice not in self._said:
+                self._said.add(notice)
+                _log.warning(notice)

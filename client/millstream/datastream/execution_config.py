@@ -1,0 +1,39 @@
+"""The part of a program's configuration that PyFlink keeps in `ExecutionConfig`."""
+
+from millstream.datastream.settings import Settings, duration
+from millstream_dataflow.configuration.options import execution
+from millstream_dataflow.time import Span
+
+
+class ExecutionConfig:
+    """How the program runs: a view of `pipeline.*` and `parallelism.default`. Setters return the same object."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def get_parallelism(self) -> int:
+        """The parallelism of operators that name none."""
+        return self._settings.get(execution.PARALLELISM)
+
+    def set_parallelism(self, parallelism: int) -> "ExecutionConfig":
+        """Run operators that name no parallelism with this one."""
+        self._settings.set(execution.PARALLELISM, parallelism)
+        return self
+
+    def get_max_parallelism(self) -> int:
+        """The number of key groups; -1: chosen by parallelism."""
+        return self._settings.get(execution.MAX_PARALLELISM)
+
+    def set_max_parallelism(self, max_parallelism: int) -> "ExecutionConfig":
+        """The number of key groups, and so the greatest parallelism that the job can ever have."""
+        self._settings.set(execution.MAX_PARALLELISM, max_parallelism)
+        return self
+
+    def get_auto_watermark_interval(self) -> int:
+        """Milliseconds between periodic watermarks; 0: none on a clock."""
+        return self._settings.get_milliseconds(execution.AUTO_WATERMARK_INTERVAL)
+
+    def set_auto_watermark_interval(self, interval: Span) -> "ExecutionConfig":
+        """Emit watermarks this often, beside those that follow each batch which raised them."""
+        self._settings.set(execution.AUTO_WATERMARK_INTERVAL, duration(interval))
+        return self

@@ -1,0 +1,68 @@
+"""MapFunction, FlatMapFunction and FilterFunction on a keyed stream: as process functions, since only those have state.
+
+In Flink these calls run in the keyed context too, so that a `FlatMapFunction` may ask for `ValueState` in `open`.
+"""
+
+from typing import Any, ClassVar
+
+from millstream_dataflow.functions import (
+    FilterFunction,
+    FlatMapFunction,
+    Function,
+    KeyedProcessFunction,
+    MapFunction,
+    RuntimeContext,
+)
+from millstream_dataflow.functions.process import Emitted
+
+
+class _Keyed(KeyedProcessFunction[Any, Any, Any]):
+    """Opens and closes the function that it stands for."""
+
+    stands_for: ClassVar[str]
+    """The call that the user made; his operator has this name."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.__name__ = type(function).__name__  # what errors call it
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """As the function wants it."""
+        self.function.open(runtime_context)
+
+    def close(self) -> None:
+        """As the function wants it."""
+        self.function.close()
+
+
+class KeyedMap(_Keyed):
+    """A MapFunction with state of the record's key."""
+
+    stands_for = "Map"
+    function: MapFunction[Any, Any]
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Emitted[Any]:  # noqa: ANN401  # any record
+        """One record out."""
+        return (self.function.map(value),)
+
+
+class KeyedFlatMap(_Keyed):
+    """A FlatMapFunction with state of the record's key."""
+
+    stands_for = "Flat Map"
+    function: FlatMapFunction[Any, Any]
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Emitted[Any]:  # noqa: ANN401  # any record
+        """Any number of records out."""
+        return self.function.flat_map(value)
+
+
+class KeyedFilter(_Keyed):
+    """A FilterFunction with state of the record's key."""
+
+    stands_for = "Filter"
+    function: FilterFunction[Any]
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Emitted[Any]:  # noqa: ANN401  # any record
+        """The record or nothing."""
+        return (value,) if self.function.filter(value) else ()

@@ -1,0 +1,166 @@
+"""A stream with a key for each record: what follows has state of its own for each key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+
+from millstream.datastream.arguments import accepted, accepted_instance
+from millstream.datastream.call_site import call_site
+from millstream.datastream.data_stream import DataStream
+from millstream.datastream.declared_types import returned_items_type, returned_type
+from millstream.datastream.fields import Max, Min, Sum
+from millstream.datastream.keyed_functions import KeyedFilter, KeyedFlatMap, KeyedMap
+from millstream.datastream.windowed_stream import WindowedStream
+from millstream.errors import NotAnOperatorError, PartitioningError
+from millstream_dataflow.functions import (
+    FilterFunction,
+    FlatMapFunction,
+    KeyedProcessFunction,
+    KeySelector,
+    MapFunction,
+    Partitioner,
+    ReduceFunction,
+    resolve_keyed_process,
+    resolve_reduce,
+)
+from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.operators.specifications import (
+    KeyedProcessSpecification,
+    KeyedReduceSpecification,
+    KeySelection,
+)
+from millstream_dataflow.transformations import OperatorTransformation, PartitionTransformation, Transformation
+from millstream_dataflow.types import TypeInformation
+from millstream_dataflow.windows import WindowAssigner
+
+if TYPE_CHECKING:
+    from millstream.datastream.environment import StreamExecutionEnvironment
+
+T = TypeVar("T")
+U = TypeVar("U")
+K = TypeVar("K")
+J = TypeVar("J")
+
+
+class KeyedStream(DataStream[T], Generic[T, K]):
+    """A stream of records of type T, each with a key of type K.
+
+    Its records travel by key, so calls that would send them elsewhere are refused (PartitioningError), and it is no
+    operator, so those that set something on one are too (NotAnOperatorError); both as in PyFlink.
+    """
+
+    def __init__(
+        self, environment: StreamExecutionEnvironment, partition: PartitionTransformation, key: KeySelection
+    ) -> None:
+        super().__init__(environment, partition)
+        self._key = key
+
+    # ----------------------------------------------------------------------------------------------- with state
+
+    def process(  # type: ignore[override]  # as in Flink, a keyed stream takes another kind of function
+        self,
+        func: KeyedProcessFunction[K, T, U] | Callable[[T, KeyedProcessFunction.Context], Emitted[U]],  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
+        output_type: TypeInformation[U] | None = None,
+    ) -> DataStream[U]:
+        """Any number of records out for each in, with state and timers for each key, and side outputs."""
+        accepted(resolve_keyed_process, func)
+        return self._operate(KeyedProcessSpecification(func, self._key), output_type)
+
+    def map(
+        self, func: MapFunction[T, U] | Callable[[T], U], output_type: TypeInformation[U] | None = None
+    ) -> DataStream[U]:
+        """One record out for each in; the `open` of a MapFunction can ask for state of each key."""
+        if not isinstance(func, MapFunction):
+            return super().map(func, output_type)
+        specification = KeyedProcessSpecification(KeyedMap(func), self._key)
+        return self._operate(specification, output_type or returned_type(func, "map"))
+
+    def flat_map(
+        self,
+        func: FlatMapFunction[T, U] | Callable[[T], Iterable[U] | None],
+        output_type: TypeInformation[U] | None = None,
+    ) -> DataStream[U]:
+        """Any number of records out for each in; the `open` of a FlatMapFunction can ask for state of each key."""
+        if not isinstance(func, FlatMapFunction):
+            return super().flat_map(func, output_type)
+        specification = KeyedProcessSpecification(KeyedFlatMap(func), self._key)
+        return self._operate(specification, output_type or returned_items_type(func, "flat_map"))
+
+    def filter(self, func: FilterFunction[T] | Callable[[T], object]) -> DataStream[T]:
+        """The records for which the function is true; the `open` of a FilterFunction can ask for state of each key."""
+        if not isinstance(func, FilterFunction):
+            return super().filter(func)
+        return self._operate(KeyedProcessSpecification(KeyedFilter(func), self._key), self._transformation.type)
+
+    def reduce(self, func: ReduceFunction[T] | Callable[[T, T], T]) -> DataStream[T]:
+        """The running reduction of each key: one record out for each in, the first as it is."""
+        accepted(resolve_reduce, func)
+        return self._operate(KeyedReduceSpecification(func, self._key), self._transformation.type)
+
+    def sum(self, position_to_sum: int | str = 0) -> DataStream[T]:
+        """For each record in, the key's first record with the sum so far in that field; without fields, the sum."""
+        return self.reduce(Sum(position_to_sum))
+
+    def min(self, position_to_min: int | str = 0) -> DataStream[T]:
+        """For each record in, the key's first record with the least so far in that field."""
+        return self.reduce(Min(position_to_min))
+
+    def max(self, position_to_max: int | str = 0) -> DataStream[T]:
+        """For each record in, the key's first record with the greatest so far in that field."""
+        return self.reduce(Max(position_to_max))
+
+    def window(self, window_assigner: WindowAssigner) -> WindowedStream[T, K]:
+        """Group the records of each key by windows of time; what happens to each window is said next."""
+        wanted = "a WindowAssigner, such as TumblingEventTimeWindows.of(...)"
+        accepted_instance("window", window_assigner, WindowAssigner, wanted)
+        return WindowedStream(self._environment, self._transformation, self._key, window_assigner)
+
+    # ------------------------------------------------------------------------------------------------- refused
+
+    def rebalance(self) -> NoReturn:
+        """Refused: the key decides."""
+        self._refuse_partitioning("rebalance")
+
+    def rescale(self) -> NoReturn:
+        """Refused: the key decides."""
+        self._refuse_partitioning("rescale")
+
+    def shuffle(self) -> NoReturn:
+        """Refused: the key decides."""
+        self._refuse_partitioning("shuffle")
+
+    def broadcast(self) -> NoReturn:
+        """Refused: the key decides."""
+        self._refuse_partitioning("broadcast")
+
+    def global_(self) -> NoReturn:
+        """Refused: the key decides."""
+        self._refuse_partitioning("global_")
+
+    def forward(self) -> NoReturn:
+        """Refused: the key decides."""
+        self._refuse_partitioning("forward")
+
+    def partition_custom(
+        self,
+        partitioner: Partitioner[J] | Callable[[J, int], int],
+        key_selector: KeySelector[T, J] | Callable[[T], J] | str | int,
+    ) -> NoReturn:
+        """Refused: the key decides."""
+        self._refuse_partitioning("partition_custom")
+
+    def _refuse_partitioning(self, call: str) -> NoReturn:
+        what = f"{call} was called on a keyed stream, whose records travel by their key"
+        raise PartitioningError(
+            what, "call it before key_by, or on what the keyed operation gives", defined_at=call_site()
+        )
+
+    # -------------------------------------------------------------------------------------------------- inside
+
+    def _operator(self, setting: str) -> OperatorTransformation:
+        what = f"{setting} was called on a keyed stream, which is no operator"
+        raise NotAnOperatorError(what, "call it on the operator before key_by, or on what the keyed operation gives")
+
+    def _without_key(self) -> Transformation:
+        return self._transformation.inputs[0]

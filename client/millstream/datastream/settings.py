@@ -1,0 +1,46 @@
+"""What holds a program's configuration, and how a setter writes to it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TypeVar
+
+from millstream_dataflow.configuration import PROGRAM, TABLE, Configuration, Option, Text, milliseconds
+from millstream_dataflow.time import Span, to_milliseconds
+
+T = TypeVar("T")
+
+
+class Settings:
+    """The configuration of one program: immutable layers, of which the newest is kept here."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+
+    def get(self, option: Option[T]) -> T:
+        """The value of an option."""
+        return self.configuration.get(option)
+
+    def set(self, option: Option[T], value: T) -> None:
+        """What the program sets; ConfigurationError, naming key and what is accepted, for a value that isn't."""
+        self.configuration = self.configuration.with_(option, value)
+
+    def get_milliseconds(self, option: Option[timedelta]) -> int:
+        """A duration as the API gives it."""
+        return milliseconds(self.get(option))
+
+
+def duration(value: Span) -> timedelta:
+    """A duration as an option takes it: milliseconds, or any of the objects that mean some."""
+    return timedelta(milliseconds=to_milliseconds(value))
+
+
+def texts_of(values: Mapping[str, object]) -> Configuration:
+    """Keys and values of a dict, values as text or as what the option holds (True, 5, a timedelta)."""
+    return Configuration.read(Text(key, _text(key, value), PROGRAM) for key, value in values.items())
+
+
+def _text(key: str, value: object) -> str:
+    option = TABLE.find(key)
+    if option is not None and not isinstance(value, str) and option.parser.holds(value):
+        return option.parser.render(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

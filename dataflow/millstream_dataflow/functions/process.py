@@ -1,0 +1,72 @@
+"""Process functions: a record with all that is around it (Flink, "Process Function").
+
+What they yield goes to the main output, and `yield tag, value` to the side output of an `OutputTag`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from millstream_dataflow.functions.function import Function
+from millstream_dataflow.functions.timers import TimeDomain, TimerService, refuse_timers
+from millstream_dataflow.tags import OutputTag
+
+K = TypeVar("K")
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+Emitted: TypeAlias = Iterable[Out | tuple[OutputTag[Any], Any]] | None
+"""Records, and pairs of a tag and a record for a side output; None is none."""
+
+
+class ProcessFunction(Function, Generic[In, Out]):
+    """Any number of records out for each in, with its time and side outputs; no keyed state, no timers."""
+
+    class Context(ABC):
+        """What is around the record. Valid during the call only."""
+
+        @abstractmethod
+        def timestamp(self) -> int | None:
+            """The record's event time in milliseconds, or None when the stream has no times."""
+
+        def timer_service(self) -> TimerService:
+            """The times of now. Without keys there are no timers: RuntimeError, here or where one is registered."""
+            refuse_timers()
+
+    @abstractmethod
+    def process_element(self, value: In, ctx: "ProcessFunction.Context") -> Emitted[Out]:
+        """The records for this one."""
+
+
+class KeyedProcessFunction(Function, Generic[K, In, Out]):
+    """As ProcessFunction, and with state and timers of the record's key."""
+
+    class Context(ABC):
+        """What is around the record or the timer. Valid during the call only."""
+
+        @abstractmethod
+        def get_current_key(self) -> Any:  # noqa: ANN401  # whatever the stream is keyed by
+            """The key of the record or the timer."""
+
+        @abstractmethod
+        def timestamp(self) -> int | None:
+            """Event time of the record, or the timer's time, in milliseconds; None when the stream has no times."""
+
+        @abstractmethod
+        def timer_service(self) -> TimerService:
+            """The times of now, and this key's timers."""
+
+    class OnTimerContext(Context):
+        """What is around a timer."""
+
+        @abstractmethod
+        def time_domain(self) -> TimeDomain:
+            """Whether the timer went by the watermark or by the clock."""
+
+    @abstractmethod
+    def process_element(self, value: In, ctx: "KeyedProcessFunction.Context") -> Emitted[Out]:
+        """The records for this one."""
+
+    def on_timer(self, timestamp: int, ctx: "KeyedProcessFunction.OnTimerContext") -> Emitted[Out]:
+        """The records for a timer of the current key, registered for `timestamp`, which is at hand now."""
+        return None

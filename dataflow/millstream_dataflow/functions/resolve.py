@@ -1,0 +1,229 @@
+"""From what a user gave to what the runtime calls. The client asks so as to refuse at once, the worker so as to run.
+
+Wherever a function object goes, a plain callable does too. What is refused is what could only fail or surprise later: a
+class where an object belongs, another kind of function, a coroutine, a generator that would itself become the record,
+a function that can't take that many arguments. TypeError says which operation, what came, and what to do.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePath
+from typing import Any, NoReturn, TypeAlias
+
+from millstream_dataflow.functions.aggregate import AggregateFunction
+from millstream_dataflow.functions.function import Function
+from millstream_dataflow.functions.process import Emitted, KeyedProcessFunction, ProcessFunction
+from millstream_dataflow.functions.rows import (
+    FilterFunction,
+    FlatMapFunction,
+    KeySelector,
+    MapFunction,
+    Partitioner,
+    ReduceFunction,
+)
+from millstream_dataflow.functions.window import ProcessWindowFunction
+from millstream_dataflow.types.information import shown
+from millstream_dataflow.windows import Window
+
+Callback: TypeAlias = Callable[..., Any]
+_Emitting: TypeAlias = Callable[..., Emitted[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One operation: what it takes, and which method of it is called with what."""
+
+    operation: str
+    base: type[Function]
+    method: str
+    arguments: tuple[str, ...]
+    may_generate: bool = False
+
+    @property
+    def takes(self) -> str:
+        article = "an" if self.base.__name__[0] in "AEIOU" else "a"
+        return f"{self.operation} takes {article} {self.base.__name__} or a function of ({', '.join(self.arguments)})"
+
+
+_MAP = _Kind("map", MapFunction, "map", ("value",))
+_FLAT_MAP = _Kind("flat_map", FlatMapFunction, "flat_map", ("value",), may_generate=True)
+_FILTER = _Kind("filter", FilterFunction, "filter", ("value",))
+_REDUCE = _Kind("reduce", ReduceFunction, "reduce", ("value1", "value2"))
+_KEY_BY = _Kind("key_by", KeySelector, "get_key", ("value",))
+_PARTITION = _Kind("partition_custom", Partitioner, "partition", ("key", "num_partitions"))
+_PROCESS = _Kind("process", ProcessFunction, "process_element", ("value", "ctx"), may_generate=True)
+_KEYED_PROCESS = _Kind(
+    "process on a keyed stream", KeyedProcessFunction, "process_element", ("value", "ctx"), may_generate=True
+)
+_WINDOW = _Kind(
+    "process on a window", ProcessWindowFunction, "process", ("key", "context", "elements"), may_generate=True
+)
+_AGGREGATE = _Kind("aggregate", AggregateFunction, "add", ("value", "accumulator"))
+
+_KINDS = (
+    _MAP,
+    _FLAT_MAP,
+    _FILTER,
+    _REDUCE,
+    _KEY_BY,
+    _PARTITION,
+    _PROCESS,
+    _KEYED_PROCESS,
+    _WINDOW,
+    _AGGREGATE,
+)
+
+
+def resolve_map(function: object) -> Callable[[Any], Any]:
+    """The callable from a value to its record."""
+    return _resolve(_MAP, function)
+
+
+def resolve_flat_map(function: object) -> Callable[[Any], Iterable[Any] | None]:
+    """The callable from a value to its records."""
+    return _resolve(_FLAT_MAP, function)
+
+
+def resolve_filter(function: object) -> Callable[[Any], Any]:
+    """The callable that is true of the values to keep."""
+    return _resolve(_FILTER, function)
+
+
+def resolve_reduce(function: object) -> Callable[[Any, Any], Any]:
+    """The callable from two values to one."""
+    return _resolve(_REDUCE, function)
+
+
+def resolve_key_selector(function: object) -> Callable[[Any], Any]:
+    """The callable from a value to its key."""
+    return _resolve(_KEY_BY, function)
+
+
+def resolve_partitioner(function: object) -> Callable[[Any, int], int]:
+    """The callable from a key and a number of partitions to a partition."""
+    return _resolve(_PARTITION, function)
+
+
+def resolve_map_batches(function: object) -> Callable[[Any], Any]:
+    """The callable from a `pyarrow.RecordBatch` to another; there is no class for it."""
+    takes = "map_batches takes a function of (batch)"
+    if isinstance(function, Function) or not callable(function):
+        raise TypeError(f"{takes}, but got {_described(function)}")
+    _check_callable(takes, function, ("batch",), may_generate=False)
+    return function
+
+
+def resolve_process(function: object) -> ProcessFunction[Any, Any]:
+    """The function object; a plain callable gets one around it."""
+    callback = _resolve(_PROCESS, function)
+    return function if isinstance(function, ProcessFunction) else _PlainProcess(callback)
+
+
+def resolve_keyed_process(function: object) -> KeyedProcessFunction[Any, Any, Any]:
+    """The function object; a plain callable gets one around it, which has no timers."""
+    callback = _resolve(_KEYED_PROCESS, function)
+    return function if isinstance(function, KeyedProcessFunction) else _PlainKeyedProcess(callback)
+
+
+def resolve_process_window(function: object) -> ProcessWindowFunction[Any, Any, Any, Any]:
+    """The function object; a plain callable gets one around it."""
+    callback = _resolve(_WINDOW, function)
+    return function if isinstance(function, ProcessWindowFunction) else _PlainProcessWindow(callback)
+
+
+def resolve_aggregate(function: object) -> AggregateFunction[Any, Any, Any]:
+    """The function object: an aggregate is made of four methods, so no plain callable will do."""
+    if not isinstance(function, AggregateFunction):
+        _refuse_kind(_AGGREGATE, "aggregate takes an AggregateFunction", function)
+    _resolve(_AGGREGATE, function)
+    return function
+
+
+class _PlainProcess(ProcessFunction[Any, Any]):
+    """A callable as the method that the runtime calls."""
+
+    def __init__(self, callback: _Emitting) -> None:
+        self._callback = callback
+
+    def process_element(self, value: object, ctx: ProcessFunction.Context) -> Emitted[Any]:
+        return self._callback(value, ctx)
+
+
+class _PlainKeyedProcess(KeyedProcessFunction[Any, Any, Any]):
+    """As above."""
+
+    def __init__(self, callback: _Emitting) -> None:
+        self._callback = callback
+
+    def process_element(self, value: object, ctx: KeyedProcessFunction.Context) -> Emitted[Any]:
+        return self._callback(value, ctx)
+
+
+class _PlainProcessWindow(ProcessWindowFunction[Any, Any, Any, Window]):
+    """As above."""
+
+    def __init__(self, callback: _Emitting) -> None:
+        self._callback = callback
+
+    def process(
+        self, key: object, context: ProcessWindowFunction.Context[Window], elements: Iterable[Any]
+    ) -> Emitted[Any]:
+        return self._callback(key, context, elements)
+
+
+def _resolve(kind: _Kind, function: object) -> Callback:
+    if isinstance(function, kind.base):
+        method: Callback = getattr(function, kind.method)
+        _check_callable(
+            f"{kind.operation} ({_described(function)})", method, kind.arguments, may_generate=kind.may_generate
+        )
+        return method
+    is_class_of_ours = isinstance(function, type) and issubclass(function, Function)
+    if isinstance(function, Function) or is_class_of_ours or not callable(function):
+        _refuse_kind(kind, kind.takes, function)
+    _check_callable(kind.takes, function, kind.arguments, may_generate=kind.may_generate)
+    return function
+
+
+def _refuse_kind(kind: _Kind, takes: str, function: object) -> NoReturn:
+    cls = function if isinstance(function, type) else type(function)
+    if cls is function and issubclass(cls, kind.base):
+        mend = f"; give an object of it: {cls.__name__}()"
+    else:
+        fitting = [f"{other.operation} takes it" for other in _KINDS if issubclass(cls, other.base)]
+        mend = f"; {fitting[0]}" if fitting else ""
+    raise TypeError(f"{takes}, but got {_described(function)}{mend}")
+
+
+def _check_callable(takes: str, function: Callback, arguments: Sequence[str], *, may_generate: bool) -> None:
+    code = function if inspect.isroutine(function) or isinstance(function, partial | type) else type(function).__call__
+    if inspect.iscoroutinefunction(code) or inspect.isasyncgenfunction(code):
+        raise TypeError(f"{takes}, but {_described(function)} is async; write it as a plain def")
+    if inspect.isgeneratorfunction(code) and not may_generate:
+        raise TypeError(
+            f"{takes}, but {_described(function)} yields; return the result, or use flat_map to give several"
+        )
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some builtins don't tell
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as problem:
+        what = f"{_described(function)} takes {signature}: {problem}"
+        raise TypeError(f"{takes}, called with ({', '.join(arguments)}), but {what}") from None
+
+
+def _described(function: object) -> str:
+    """What came, with the place of a function whose name says little."""
+    if isinstance(function, type):
+        return f"the class {function.__qualname__}"
+    if isinstance(function, Function):
+        base = next(c.__name__ for c in type(function).__mro__ if c.__module__.startswith("millstream_dataflow."))
+        return f"the {base} {type(function).__qualname__}"
+    code = getattr(function, "__code__", None)
+    if not callable(function) or code is None:
+        return shown(function)
+    return f"{getattr(function, '__qualname__', 'function')} ({PurePath(code.co_filename).name}:{code.co_firstlineno})"

@@ -1,0 +1,60 @@
+"""Functions of one record, or of two: classes for those who need `open` or state; a plain callable does otherwise."""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from millstream_dataflow.functions.function import Function
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class MapFunction(Function, Generic[In, Out]):
+    """One record out for each in."""
+
+    @abstractmethod
+    def map(self, value: In) -> Out:
+        """The record for this one."""
+
+
+class FlatMapFunction(Function, Generic[In, Out]):
+    """Any number of records out for each in."""
+
+    @abstractmethod
+    def flat_map(self, value: In) -> Iterable[Out] | None:
+        """The records for this one: `yield` them, or return a list. None is none."""
+
+
+class FilterFunction(Function, Generic[T]):
+    """Keeps some of the records. It must not change them."""
+
+    @abstractmethod
+    def filter(self, value: T) -> bool:
+        """Whether to keep the record."""
+
+
+class ReduceFunction(Function, Generic[T]):
+    """Folds many values into one of the same kind. Associative, for parts of a window may be folded first."""
+
+    @abstractmethod
+    def reduce(self, value1: T, value2: T) -> T:
+        """Both in one; `value1` is what was folded before."""
+
+
+class KeySelector(Function, Generic[T, K]):
+    """Finds a record's key: the same one at every call, since each task that needs it asks again."""
+
+    @abstractmethod
+    def get_key(self, value: T) -> K:
+        """The key (law 11 says what can be one)."""
+
+
+class Partitioner(Function, Generic[K]):
+    """Decides which subtask a key goes to (`partition_custom`)."""
+
+    @abstractmethod
+    def partition(self, key: K, num_partitions: int) -> int:
+        """The subtask's index, at least 0 and below `num_partitions`."""

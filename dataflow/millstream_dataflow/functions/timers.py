@@ -1,0 +1,69 @@
+"""Timers: calls of `on_timer` at a time to come, one at most per key, time and domain."""
+
+from abc import ABC, abstractmethod
+from enum import Enum
+from typing import NoReturn
+
+
+class TimeDomain(Enum):
+    """Which clock a timer goes by."""
+
+    EVENT_TIME = 0
+    PROCESSING_TIME = 1
+
+
+class TimerService(ABC):
+    """The times of now, and timers for the current key (Flink, "Process Function"), in milliseconds since the epoch.
+
+    A timer is state: it is in the checkpoints. Registering one again does nothing; deleting one that isn't there too.
+    """
+
+    @abstractmethod
+    def current_processing_time(self) -> int:
+        """The clock of the machine."""
+
+    @abstractmethod
+    def current_watermark(self) -> int:
+        """The operator's watermark: -2**63 before the first."""
+
+    @abstractmethod
+    def register_processing_time_timer(self, timestamp: int) -> None:
+        """Call `on_timer` for this key when the clock has reached the time."""
+
+    @abstractmethod
+    def register_event_time_timer(self, timestamp: int) -> None:
+        """Call `on_timer` for this key when the watermark has reached the time; at the next one if it has already."""
+
+    @abstractmethod
+    def delete_processing_time_timer(self, timestamp: int) -> None:
+        """Forget this key's timer by the clock at that time."""
+
+    @abstractmethod
+    def delete_event_time_timer(self, timestamp: int) -> None:
+        """Forget this key's timer by the watermark at that time."""
+
+
+class NonKeyedTimerService(TimerService):
+    """For functions on a stream without keys: it tells the times, as in Flink, and refuses timers by RuntimeError."""
+
+    def register_processing_time_timer(self, timestamp: int) -> None:
+        """Refused."""
+        refuse_timers()
+
+    def register_event_time_timer(self, timestamp: int) -> None:
+        """Refused."""
+        refuse_timers()
+
+    def delete_processing_time_timer(self, timestamp: int) -> None:
+        """Refused."""
+        refuse_timers()
+
+    def delete_event_time_timer(self, timestamp: int) -> None:
+        """Refused."""
+        refuse_timers()
+
+
+def refuse_timers() -> NoReturn:
+    """A timer belongs to a key."""
+    mend = "call key_by first, and process with a KeyedProcessFunction"
+    raise RuntimeError(f"timers belong to keys, and this stream has none; {mend}")

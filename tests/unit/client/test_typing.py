@@ -1,0 +1,113 @@
+"""A type checker knows what flows through a pipeline: mypy's verdict on a program, line by line."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.tidy.source import ROOT
+
+# A line that ends in `# T` reveals the type T; one that ends in `# error: CODE` is refused with that code.
+PROGRAM = """
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from millstream.datastream.environment import StreamExecutionEnvironment
+from millstream_dataflow.functions import (
+    AggregateFunction, FilterFunction, FlatMapFunction, KeyedProcessFunction, KeySelector, MapFunction,
+    ProcessFunction, ProcessWindowFunction, ReduceFunction,
+)
+from millstream_dataflow.tags import OutputTag
+from millstream_dataflow.types import Types
+from millstream_dataflow.windows import TimeWindow, TumblingEventTimeWindows
+
+env = StreamExecutionEnvironment.get_execution_environment()
+words = env.from_collection(["a", "b"])
+
+class Length(MapFunction[str, int]):
+    def map(self, value: str) -> int: return len(value)
+class Letters(FlatMapFunction[str, bytes]):
+    def flat_map(self, value: str) -> Iterator[bytes]: yield b""
+class Initial(KeySelector[str, bool]):
+    def get_key(self, value: str) -> bool: return True
+class Plain(ProcessFunction[str, float]):
+    def process_element(self, value: str, ctx: ProcessFunction.Context) -> Iterable[float]: return [1.0]
+class Keyed(KeyedProcessFunction[int, str, float]):
+    def process_element(self, value: str, ctx: KeyedProcessFunction.Context) -> Iterable[float]: return [1.0]
+class Mean(AggregateFunction[str, list[int], float]):
+    def create_accumulator(self) -> list[int]: return []
+    def add(self, value: str, accumulator: list[int]) -> list[int]: return accumulator
+    def get_result(self, accumulator: list[int]) -> float: return 0.0
+    def merge(self, acc_a: list[int], acc_b: list[int]) -> list[int]: return acc_a
+Around = ProcessWindowFunction.Context[TimeWindow]
+class Show(ProcessWindowFunction[float, bytes, int, TimeWindow]):
+    def process(self, key: int, context: Around, elements: Iterable[float]) -> Iterable[bytes]: return []
+
+def length(word: str) -> int: return len(word)
+def letters(word: str) -> list[str]: return list(word)
+
+reveal_type(words)  # DataStream[str]
+reveal_type(words.map(length))  # DataStream[int]
+reveal_type(words.map(lambda word: (word, len(word))))  # DataStream[tuple[str, int]]
+reveal_type(words.map(Length()))  # DataStream[int]
+reveal_type(words.map(len, Types.INT()))  # DataStream[int]
+reveal_type(words.flat_map(letters))  # DataStream[str]
+reveal_type(words.flat_map(lambda word: [len(word)]))  # DataStream[int]
+reveal_type(words.flat_map(Letters()))  # DataStream[bytes]
+reveal_type(words.filter(lambda word: len(word) > 1))  # DataStream[str]
+reveal_type(words.process(Plain()))  # DataStream[float]
+reveal_type(words.key_by(length))  # KeyedStream[str, int]
+reveal_type(words.key_by(lambda word: word[0]))  # KeyedStream[str, str]
+reveal_type(words.key_by(Initial()))  # KeyedStream[str, bool]
+reveal_type(words.key_by("name"))  # KeyedStream[str, Any]
+reveal_type(words.key_by(length).process(Keyed()))  # DataStream[float]
+reveal_type(words.key_by(length).reduce(lambda one, other: one + other))  # DataStream[str]
+reveal_type(words.key_by(length).key_by(Initial()))  # KeyedStream[str, bool]
+reveal_type(words.key_by(length).map(Length()))  # DataStream[int]
+reveal_type(words.map(length).key_by(0).sum())  # DataStream[int]
+reveal_type(words.union(words).rebalance())  # DataStream[str]
+reveal_type(words.partition_custom(lambda key, n: key % n, length))  # DataStream[str]
+reveal_type(words.get_side_output(OutputTag("n", Types.LONG())))  # DataStream[int]
+
+windows = words.key_by(length).window(TumblingEventTimeWindows.of(timedelta(hours=1))).allowed_lateness(5)
+reveal_type(windows)  # WindowedStream[str, int]
+reveal_type(windows.reduce(max))  # DataStream[str]
+reveal_type(windows.aggregate(Mean()))  # DataStream[float]
+reveal_type(windows.aggregate(Mean(), Show()))  # DataStream[bytes]
+
+reveal_type(words.print())  # DataStreamSink
+reveal_type(words.print().name("out").uid("out"))  # DataStreamSink
+reveal_type(words.map(length).uid("n").set_parallelism(2))  # DataStream[int]
+reveal_type(words.execute_and_collect())  # CloseableIterator[str]
+reveal_type(words.execute_and_collect(limit=5))  # list[str]
+reveal_type(env.from_sequence(1, 5))  # DataStream[int]
+reveal_type(env.execute())  # JobExecutionResult
+
+words.map(Letters())  # error: arg-type
+words.map(abs)  # error: arg-type
+words.reduce(max)  # error: attr-defined
+words.key_by(length).process(Plain())  # error: arg-type
+windows.process(Keyed())  # error: arg-type
+"""
+
+
+def expectations() -> dict[int, str]:
+    lines = PROGRAM.splitlines()
+    return {number: line.rpartition("# ")[2] for number, line in enumerate(lines, start=1) if ")  # " in line}
+
+
+def test_mypy_sees_the_types_of_records(tmp_path: Path) -> None:
+    program = tmp_path / "job.py"
+    program.write_text(PROGRAM)
+    command = [sys.executable, "-m", "mypy", "--no-error-summary", "--hide-error-context", str(program)]
+    verdict = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout
+    found: dict[int, str] = {}
+    for number, kind, text in re.findall(r"job\.py:(\d+): (\w+): (.*)", verdict):
+        revealed = re.search(r'Revealed type is "(.*)"', text)
+        short = re.sub(r"\b[a-z_]\w*\.(?=[\w.]*\w)", "", revealed[1]) if revealed else ""
+        code = re.search(r"\[([\w-]+)\]$", text)
+        if revealed:
+            found[int(number)] = short
+        elif kind == "error":
+            found[int(number)] = f"error: {code[1] if code else text}"
+    assert found == expectations(), verdict

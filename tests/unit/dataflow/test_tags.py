@@ -1,0 +1,23 @@
+"""Tags of side outputs are their ids."""
+
+from typing import Any
+
+import pytest
+
+from millstream_dataflow.tags import OutputTag
+from millstream_dataflow.types import Types
+
+
+def test_equal_by_id() -> None:
+    late = OutputTag("late", Types.LONG())
+    other: OutputTag[Any] = OutputTag("late", Types.STRING())
+    assert late == other
+    assert late != OutputTag("early", Types.LONG())
+    assert {late: 1}[OutputTag("late")] == 1
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="not empty"):
+        OutputTag(" ")
+    with pytest.raises(TypeError, match="takes a str"):
+        OutputTag(None)  # type: ignore[arg-type]  # what is tested
