@@ -1,4 +1,5 @@
-"""Steady names for classes that travel by value, so that the same program gives the same bytes.
+"""Steady names for classes that travel by value, so that the same program gives the same bytes; and the files of code
+that travels by value, so that an error on a worker shows the user's line.
 
 cloudpickle marks such a class (and a TypeVar) by a random id, by which a process that loads it twice recognises it.
 Here the id is made of module and qualified name before cloudpickle makes one. Two classes of one name that live at
@@ -8,6 +9,7 @@ the same time (a notebook cell that ran again) get different ids.
 import hashlib
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager
+from types import CodeType
 from typing import Any, TypeVar, cast
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
@@ -17,16 +19,20 @@ from cloudpickle import cloudpickle as _internals
 _internal = cast("Any", _internals)
 _by_class: MutableMapping[object, str] = _internal._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001  # no public way
 _by_id: MutableMapping[str, object] = _internal._DYNAMIC_CLASS_TRACKER_BY_ID  # noqa: SLF001  # no public way
+_NO_FILE = "<dynamic-code>"  # what cloudpickle writes instead
 _lock: AbstractContextManager[object] = _internal._DYNAMIC_CLASS_TRACKER_LOCK  # noqa: SLF001  # no public way
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
-    """cloudpickle's, but for the ids of classes."""
+    """cloudpickle's, but for the ids of classes and the file names of code, which it drops."""
 
     def reducer_override(self, obj: Any) -> Any:  # noqa: ANN401  # the signature of pickle
         """Called for every object that is not of a built-in type."""
         if isinstance(obj, type | TypeVar):
             _name(obj)
+        if isinstance(obj, CodeType):
+            make, parts = _internal._code_reduce(obj)  # noqa: SLF001  # no public way
+            return make, tuple(obj.co_filename if part == _NO_FILE else part for part in parts)
         return super().reducer_override(obj)
 
 

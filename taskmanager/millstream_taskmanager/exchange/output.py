@@ -24,11 +24,6 @@ class Output:
         """Whether columns must be turned into rows before they come here."""
         return self._partitioner.rows_only
 
-    @property
-    def writable(self) -> bool:
-        """Whether every channel has credit: which one the next record goes to isn't known before it is there."""
-        return all(channel.writable for channel in self.channels)
-
     def emit(self, batch: Batch, now: int) -> None:
         """Deal a batch out. One without rows is nothing."""
         if not batch:
@@ -86,8 +81,11 @@ class Outputs:
 
     @property
     def writable(self) -> bool:
-        """Whether the task may go on: every channel has credit."""
-        return all(channel.writable for channel in self._channels)
+        """Whether the task may go on: every channel has credit, for nobody knows which the next record goes to."""
+        for channel in self._channels:  # noqa: SIM110  # asked at every batch: a generator costs as much again
+            if not channel.writable:
+                return False
+        return True
 
     @property
     def due(self) -> int | None:

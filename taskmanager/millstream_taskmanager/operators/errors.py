@@ -8,8 +8,7 @@ import linecache
 import reprlib
 import sysconfig
 import traceback
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from operator import length_hint
 from pathlib import Path
 from types import TracebackType
@@ -64,18 +63,35 @@ class UserCodeError(Exception):
         )
 
 
-@contextmanager
-def connector_code(operator: str) -> Generator[None]:
-    """Within the block a source or sink is at work: what it raises is its own, what the machine refuses is nobody's
-    fault.
+class UnsupportedOperatorError(Exception):
+    """This version has nothing that runs such an operator; the job is refused before it starts."""
+
+
+class UserCode:
+    """Within a `with` the user's code is at work: what it raises becomes a UserCodeError. For the error of a record
+    see there.
     """
-    try:
-        yield
-    except UserCodeError:
-        raise
-    except Exception as error:
-        kind = FailureKind.EXTERNAL if isinstance(error, OSError) else FailureKind.USER
-        raise UserCodeError(error, operator, kind=kind) from error
+
+    __slots__ = ("_external", "_operator")
+
+    def __init__(self, operator: str, external: type[Exception] | None = None) -> None:
+        """`external`: the errors for which not the program but the machine is to blame."""
+        self._operator = operator
+        self._external = external
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, UserCodeError):
+            return
+        external = self._external is not None and isinstance(error, self._external)
+        kind = FailureKind.EXTERNAL if external else FailureKind.USER
+        raise UserCodeError(error, self._operator, kind=kind) from error
+
+
+def connector_code(operator: str) -> UserCode:
+    """The same for a source or a sink: a file that is gone is nobody's mistake."""
+    return UserCode(operator, OSError)
 
 
 def failure_of(error: Exception) -> Failure:

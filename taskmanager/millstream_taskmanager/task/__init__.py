@@ -6,12 +6,14 @@ Read in this order:
 * `alignment`        when a snapshot is due, and which channels wait for it (law 4.2)
 * `valve`            one watermark and one status out of many (law 7.3)
 * `ending`           end of data, finish, final checkpoint, end (law 5)
-* `idleness`         the clock that makes a split idle (design 6)
 * `snapshot`         the parts of one snapshot until it is handed over
 * `doors`            what a task may ask of its surroundings
-* `task`             what one step of a task does
+* `timers`           calls at a time
+* `commits`          what goes outside, one after the other
+* `pump`             what a task is at, as far as credit goes
+* `cuts`             what alignment decides, done
+* `task`             a task's life, and what a step of it does
 * `operator_task`    a task that takes its input from a gate
 * `source_task`      a task that reads splits
-* `splits`           the open splits of a reader, and the watermark of all of them
 * `enumerator_task`  a task that finds splits and gives them to readers
 """

@@ -1,0 +1,306 @@
+"""Inline execution: the whole job in the program's own process and thread, task by task, as a debugger wants it.
+
+Same graph, same functions (each subtask unpickles its own, as in a worker), same tasks as on a cluster; channels hand
+batches over by reference, and what may block is done at once. An exception of the user's code leaves `execute()` as it
+is, with its own traceback, so `breakpoint()` and post-mortem debuggers stand where it was raised.
+
+A job runs to its end within `submit`. One whose records are fetched (`execute_and_collect`) runs while they are.
+There are no periodic checkpoints; the final one, which lets sinks commit, is answered at once (law 5.4).
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from typing import Any, NoReturn, TypeVar
+
+from millstream.errors import ExecutionError, JobCanceledError, JobFailedError, JobRefusedError
+from millstream.execution.job_client import JobClient
+from millstream.execution.job_execution_result import JobExecutionResult
+from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration.options import client
+from millstream_dataflow.identity import CheckpointId, Digest, JobId, OperatorId, RegionAttempt, TaskId
+from millstream_dataflow.job_graph import JobGraph
+from millstream_dataflow.plan import Plan
+from millstream_dataflow.records import Barrier, SnapshotKind
+from millstream_runtime.messages.failures import Failure
+from millstream_runtime.messages.session import TaskReport
+from millstream_runtime.states import JOB_STATES, JobState, TaskState
+from millstream_taskmanager.operators.collect import CollectOperator
+from millstream_taskmanager.operators.errors import UnsupportedOperatorError, UserCodeError
+from millstream_taskmanager.task.snapshot import TaskPart
+from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
+from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
+from millstream_taskmanager.worker.settings import task_settings
+
+T = TypeVar("T")
+
+_FINAL = CheckpointId(1)
+_LONGEST_NAP_S = 60.0  # Ctrl-C ends a nap, but a clock that is set back should not make it longer
+
+
+class InlineExecutor:
+    """Runs jobs in the thread that calls. See the module."""
+
+    def submit(self, graph: JobGraph, blobs: Mapping[Digest, bytes], configuration: Configuration) -> JobClient:
+        """Run the job to its end, unless its records are to be fetched. What the user's code raises, this raises."""
+        job = InlineJob(graph, blobs, configuration)
+        if not job.is_fetched:
+            job.run()
+        return job
+
+
+class InlineJob:
+    """A job of this process, and the handle on it."""
+
+    def __init__(self, graph: JobGraph, blobs: Mapping[Digest, bytes], configuration: Configuration) -> None:
+        """JobRefusedError when there is an operator that this version can't run."""
+        plan = Plan(graph)
+        attempts = {subtask: RegionAttempt(graph.job, plan.region_of[subtask], 1) for subtask in plan.subtasks}
+        orders = Orders(plan, attempts, task_settings(configuration), lambda blob: blobs[blob.digest])
+        self._id = graph.job
+        self._scheduler = Scheduler()
+        self._doors: dict[TaskId, _InlineDoors] = {}
+        self._failure: Exception | None = None
+        self._round = _FinalRound(plan)
+        try:
+            tasks = deploy(orders, self._open_doors)
+        except UnsupportedOperatorError as error:
+            raise JobRefusedError(f"{error}; nothing was started", job=graph.job) from error
+        self._tasks = {task.place.task: task for task in tasks}
+        rank_of = ranks(plan)
+        for task in tasks:
+            self._doors[task.place.task].task = task
+            self._scheduler.add(task, rank_of[task.place.task.subtask.vertex])
+        self._state = JobState.CREATED
+        self._started = time.monotonic_ns()
+        self._runtime = 0
+
+    # ------------------------------------------------------------------------------------------------ running
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether somebody will fetch records, and so turn the job."""
+        return any(
+            isinstance(operator, CollectOperator) for task in self._tasks.values() for operator in task.chain.operators
+        )
+
+    def run(self) -> None:
+        """To the end. Raises what the user's code raises."""
+        while self._turn():
+            pass
+
+    def _turn(self) -> bool:
+        """A step, or a nap until there is one to do; False when the job is over."""
+        if JOB_STATES.is_final(self._state):
+            return False
+        self._state = JobState.RUNNING
+        try:
+            self._scheduler.run_timers(now())
+            if not self._scheduler.step() and not self._round.goes_on(self._tasks):
+                self._nap()
+        except BaseException:  # Ctrl-C
+            self._end(JobState.CANCELED)
+            raise
+        if self._failure is not None:
+            self._raise(self._failure)
+        if all(task.state is TaskState.FINISHED for task in self._tasks.values()):
+            self._end(JobState.FINISHED)
+        return self._state is JobState.RUNNING
+
+    def _nap(self) -> None:
+        """Nothing to do before the next timer."""
+        due = self._scheduler.next_timer()
+        if due is None:
+            places = ", ".join(f"{task.place.vertex_name} {task.ending.phase.value}" for task in self._tasks.values())
+            raise ExecutionError(f"the job stands still, which is a mistake of Millstream: {places}", job=self._id)
+        time.sleep(min(max((due - now()) / 1_000, 0.0), _LONGEST_NAP_S))
+
+    def _raise(self, failure: Exception) -> NoReturn:
+        self._end(JobState.FAILED)
+        if not isinstance(failure, UserCodeError):
+            raise failure
+        cause = failure.cause
+        record = f", at record {failure.record}" if failure.record else ""
+        cause.add_note(f"raised in operator {failure.operator}{record}")
+        raise cause
+
+    def _end(self, state: JobState) -> None:
+        self._state = state
+        self._runtime = (time.monotonic_ns() - self._started) // 1_000_000
+        for task in self._tasks.values():
+            task.cancel()
+
+    # ---------------------------------------------------------------------------------------------- the handle
+
+    def get_job_id(self) -> JobId:
+        """See JobClient."""
+        return self._id
+
+    def get_job_status(self) -> Future[JobState]:
+        """See JobClient."""
+        return _done(self._state)
+
+    def cancel(self) -> Future[None]:
+        """See JobClient."""
+        if not JOB_STATES.is_final(self._state):
+            self._end(JobState.CANCELED)
+        return _done(None)
+
+    def stop_with_savepoint(
+        self,
+        advance_to_end_of_event_time: bool,  # noqa: FBT001  # PyFlink's signature
+        savepoint_directory: str | None = None,
+    ) -> Future[str]:
+        """Not inline."""
+        return self._no_savepoints()
+
+    def trigger_savepoint(self, savepoint_directory: str | None = None) -> Future[str]:
+        """Not inline."""
+        return self._no_savepoints()
+
+    def get_job_execution_result(self) -> Future[JobExecutionResult]:
+        """See JobClient. Runs the job to its end, and raises what the user's code raises."""
+        self.run()
+        if self._state is JobState.FINISHED:
+            return _done(JobExecutionResult(self._id, self._runtime))
+        if self._state is JobState.CANCELED:
+            return _failed(JobCanceledError("the job was cancelled", job=self._id))
+        return _failed(JobFailedError("the job has failed; its error was raised where it ran", job=self._id))
+
+    def fetch_records(self, operator: OperatorId) -> Iterator[Any]:
+        """See JobClient. Runs the job while records are taken."""
+        collectors = self._collectors(operator)
+        try:
+            running = True
+            while running:
+                running = self._turn()
+                for collector in collectors:
+                    yield from collector.fetch()
+        finally:
+            self.cancel()
+        if self._state is JobState.CANCELED:
+            raise JobCanceledError("the job was cancelled before all of its records were fetched", job=self._id)
+
+    def _collectors(self, operator: OperatorId) -> list[CollectOperator]:
+        found = [one for task in self._tasks.values() if isinstance(one := task.chain.find(operator), CollectOperator)]
+        if not found:
+            raise ExecutionError(f"operator {operator} of job {self._id} collects no records", job=self._id)
+        return found
+
+    def _no_savepoints(self) -> Future[str]:
+        target = client.TARGET.key
+        message = f"inline execution takes no savepoints; run the job on a cluster ({target}: embedded or remote)"
+        return _failed(ExecutionError(message, job=self._id))
+
+    # ------------------------------------------------------------------------------------------------- doors
+
+    def _open_doors(self, task: TaskId) -> "_InlineDoors":
+        doors = self._doors[task] = _InlineDoors(self._scheduler, self._round, self._failed)
+        return doors
+
+    def _failed(self, error: Exception) -> None:
+        self._failure = self._failure or error
+
+
+class _FinalRound:
+    """The one checkpoint of an inline job: when every task has ended it is taken, and is stored at once (law 5.4)."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._triggered = plan.triggered
+        self._ended = set[TaskId]()
+        self._acknowledged = 0
+        self._begun = False
+        self._told = False
+
+    def report(self, report: TaskReport) -> None:
+        """A task tells where it is."""
+        if report.ended is not None:
+            self._ended.add(report.task)
+
+    def acknowledge(self) -> None:
+        """A task's part is there."""
+        self._acknowledged += 1
+
+    def goes_on(self, tasks: Mapping[TaskId, Task]) -> bool:
+        """Take the next step of the round if it is due, and say whether it was."""
+        if not self._begun and len(self._ended) == len(tasks):
+            self._begun = True
+            for task in tasks.values():
+                if task.place.task.subtask in self._triggered:
+                    task.trigger(Barrier(_FINAL, SnapshotKind.FINAL))
+        elif not self._told and self._acknowledged == len(tasks):
+            self._told = True
+            for task in tasks.values():
+                task.completed(_FINAL, commits=True, last=True)
+        else:
+            return False
+        return True
+
+
+class _InlineDoors:
+    """The doors of one task."""
+
+    def __init__(self, scheduler: Scheduler, round_: _FinalRound, failed: Callable[[Exception], None]) -> None:
+        self._scheduler = scheduler
+        self._round = round_
+        self._failed = failed
+        self.task: Task | None = None
+
+    def now(self) -> int:
+        return now()
+
+    def call_at(self, time: int, action: Callable[[], None]) -> ScheduledCall:
+        return self._scheduler.call_at(time, action)
+
+    def wake(self) -> None:
+        if self.task is not None:
+            self._scheduler.wake(self.task)
+
+    def report(self, report: TaskReport) -> None:
+        self._round.report(report)
+
+    def acknowledge(self, part: TaskPart) -> None:
+        self._round.acknowledge()
+
+    def forget(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
+        """Nothing was kept."""
+
+    def decline(self, checkpoint: CheckpointId, failure: Failure) -> None:
+        self._failed(ExecutionError(f"the final checkpoint could not be taken: {failure}"))
+
+    def fail(self, report: TaskReport, error: Exception) -> None:
+        self._failed(error)
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        """At once: there is nobody else to do it."""
+        error: Exception | None = None
+        try:
+            job()
+        except Exception as problem:  # noqa: BLE001  # the user's committer may raise what it likes
+            error = problem
+        then(error)
+
+    def write_out(self, text: str) -> None:
+        sys.stdout.write(text)
+
+    def malformed(self, operator: str, record: str, place: str, reason: str) -> None:
+        sys.stderr.write(f"{operator}: malformed record at {place}: {reason}: {record}\n")
+
+
+def now() -> int:
+    """Processing time, milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def _done(result: T) -> Future[T]:
+    future = Future[T]()
+    future.set_result(result)
+    return future
+
+
+def _failed(error: Exception) -> Future[Any]:
+    future = Future[Any]()
+    future.set_exception(error)
+    return future

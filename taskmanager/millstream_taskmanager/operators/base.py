@@ -1,0 +1,226 @@
+"""What an operator is. Its methods are generators: whoever emits much yields slices of at most `SLICE` records, and the
+task pulls the next one only while every output has credit (law 9.1). So no operator needs to know what credit is.
+
+Batches come as the operator takes them; the chain converts. What it yields:
+
+    a batch           to its main output
+    SideBatch         to a side output
+    Watermark, StreamStatus
+                      if it makes its own (`makes_watermarks`); else those of its input pass when `advance` is through
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import ClassVar, Protocol
+
+from millstream_dataflow.identity import CheckpointId, JobId, OperatorId, TaskId
+from millstream_dataflow.operators.chain import ChainNode
+from millstream_dataflow.records import Barrier, Batch, RowBatch, StreamStatus, Watermark
+from millstream_taskmanager.operators.state import FRESH, RestoredState, StoredList
+
+SLICE = 8_192
+"""Records that are emitted at once, at most: with bytes as few, enough for the speed of big batches (law 9.1)."""
+
+
+class Takes(Enum):
+    """In which form an operator wants its batches."""
+
+    ROWS = "rows"
+    COLUMNS = "columns"
+    EITHER = "either"
+
+
+@dataclass(slots=True)
+class SideBatch:
+    """A batch for a side output. A tag that nobody reads is dropped."""
+
+    tag: str
+    batch: Batch
+
+
+Output = Batch | SideBatch | Watermark | StreamStatus
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlace:
+    """Where a task stands in its job."""
+
+    task: TaskId
+    vertex_name: str
+    parallelism: int
+    max_parallelism: int
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The job's own options."""
+
+    @property
+    def job(self) -> JobId:
+        """The job."""
+        return self.task.attempt.job
+
+
+class OperatorDoors(Protocol):
+    """What operators may ask of their surroundings."""
+
+    def now(self) -> int:
+        """Processing time, milliseconds since the epoch."""
+        ...
+
+    def call_at(self, time: int, operator: OperatorId) -> None:
+        """Call the operator's `on_time` at that processing time, or soon after."""
+        ...
+
+    def write_out(self, text: str) -> None:
+        """To the task's standard output."""
+        ...
+
+    def malformed(self, operator: str, record: str, place: str, reason: str) -> None:
+        """Count and show an input record that can't be read."""
+        ...
+
+
+class OperatorContext:
+    """An operator's own view of its task. Is what connectors know as SourceContext and SinkContext."""
+
+    def __init__(
+        self, operator: OperatorId, name: str, place: TaskPlace, doors: OperatorDoors, state: RestoredState = FRESH
+    ) -> None:
+        self._operator = operator
+        self._doors = doors
+        self.name = name
+        self.place = place
+        self.state = state
+
+    def named(self, operator: OperatorId, name: str) -> "OperatorContext":
+        """The same for another operator that runs within this one. It has the state of this one."""
+        return OperatorContext(operator, name, self.place, self._doors, self.state)
+
+    @property
+    def job(self) -> str:
+        """The job's id."""
+        return self.place.job
+
+    @property
+    def operator(self) -> OperatorId:
+        """The operator's id."""
+        return self._operator
+
+    @property
+    def region(self) -> int:
+        """The task's region."""
+        return self.place.task.attempt.region
+
+    @property
+    def attempt(self) -> int:
+        """The region's attempt."""
+        return self.place.task.attempt.number
+
+    @property
+    def subtask_index(self) -> int:
+        """Which of the parallel instances this is, from 0."""
+        return self.place.task.subtask.index
+
+    @property
+    def parallelism(self) -> int:
+        """How many instances there are."""
+        return self.place.parallelism
+
+    def now(self) -> int:
+        """Processing time, milliseconds since the epoch."""
+        return self._doors.now()
+
+    def call_at(self, time: int) -> None:
+        """Be called (`on_time`) at that processing time, or soon after."""
+        self._doors.call_at(time, self._operator)
+
+    def write_out(self, text: str) -> None:
+        """To the task's standard output."""
+        self._doors.write_out(text)
+
+    def malformed(self, record: str, place: str, reason: str) -> None:
+        """Count and show an input record that can't be read; `place` says where it stands (file and line)."""
+        self._doors.malformed(self.name, record, place, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What becomes visible outside: `run` may block and is called in the pool, then `done` in the task's own thread."""
+
+    run: Callable[[], None]
+    done: Callable[[], None]
+
+
+class Operator(ABC):
+    """One operator of a task. Methods are called one at a time, never while a generator of it is half pulled."""
+
+    takes: ClassVar[Takes] = Takes.ROWS
+    makes_watermarks: ClassVar[bool] = False
+    counts_idleness: ClassVar[bool] = False
+    """Whether `hold` is of interest."""
+    late: int = 0
+    """Records that came too late, since the attempt began."""
+
+    def open(self, context: OperatorContext) -> None:  # noqa: B027  # most hold nothing
+        """Called once before everything else; the restored state is in the context."""
+
+    @abstractmethod
+    def process(self, number: int, batch: Batch) -> Iterator[Output]:
+        """A batch of input `number`."""
+
+    def advance(self, watermark: Watermark) -> Iterator[Output]:
+        """Event time has come so far: what is due by it."""
+        return iter(())
+
+    def on_time(self, now: int) -> Iterator[Output]:
+        """Processing time has come so far; asked for by `call_at`."""
+        return iter(())
+
+    def before_barrier(self) -> Iterator[Output]:
+        """What must be out before the snapshot."""
+        return iter(())
+
+    def end_of_input(self, number: int) -> Iterator[Output]:
+        """Input `number` has no more records."""
+        return iter(())
+
+    def finish(self) -> Iterator[Output]:
+        """No input has more records; what is left is emitted now."""
+        return iter(())
+
+    def hold(self, *, held: bool) -> None:  # noqa: B027  # only clocks of idleness ask
+        """The task can't take input: an output has no credit, or alignment holds a channel; or it can again."""
+
+    def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
+        """Its state at the barrier, as a value. `ended`: no records will follow."""
+        return ()
+
+    def restored_commit(self) -> Commit | None:
+        """What the restored checkpoint had prepared to go outside."""
+        return None
+
+    def commit(self, checkpoint: CheckpointId) -> Commit | None:
+        """The checkpoint is complete and commits: what of it goes outside."""
+        return None
+
+    def close(self) -> None:  # noqa: B027  # most hold nothing
+        """Called once at the end, however it came."""
+
+
+class RowOperator(Operator):
+    """One that takes rows."""
+
+    def process(self, number: int, batch: Batch) -> Iterator[Output]:
+        """See Operator."""
+        if not isinstance(batch, RowBatch):
+            raise TypeError(f"{type(self).__name__} takes rows, but the chain brought columns")
+        return self.process_rows(number, batch)
+
+    @abstractmethod
+    def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
+        """A batch of rows of input `number`."""
+
+
+def label(node: ChainNode) -> str:
+    """How errors name an operator: its name, and where the user made it."""
+    return f"{node.name} ({node.defined_at})" if node.defined_at else node.name

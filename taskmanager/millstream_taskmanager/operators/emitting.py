@@ -1,0 +1,48 @@
+"""What process functions yield, sorted into batches: values for the main output, pairs of a tag and a value for the
+side.
+"""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from millstream_dataflow.records import RowBatch
+from millstream_dataflow.tags import OutputTag
+from millstream_taskmanager.operators.base import SLICE, SideBatch
+
+
+class Collector:
+    """Batches as they fill. Records of one output keep their order; all carry the time of the record they came of."""
+
+    def __init__(self, *, timed: bool) -> None:
+        self._timed = timed
+        self._main = self._batch()
+        self._sides: dict[str, RowBatch] = {}
+        self._count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether a slice is at hand."""
+        return self._count >= SLICE
+
+    def add(self, item: Any, time: int | None) -> None:  # noqa: ANN401  # a record, or a pair of a tag and one
+        """Something that a function gave."""
+        batch = self._main
+        if type(item) is tuple and len(item) == 2 and isinstance(item[0], OutputTag):
+            tag, item = cast("tuple[OutputTag[Any], Any]", item)
+            batch = self._sides.get(tag.tag_id) or self._sides.setdefault(tag.tag_id, self._batch())
+        batch.values.append(item)
+        if batch.timestamps is not None and time is not None:
+            batch.timestamps.append(time)
+        self._count += 1
+
+    def take(self) -> Iterator[RowBatch | SideBatch]:
+        """All batches; the collector is empty then."""
+        main, sides = self._main, self._sides
+        self._main, self._sides, self._count = self._batch(), {}, 0
+        if main.values:
+            yield main
+        for tag, batch in sides.items():
+            yield SideBatch(tag, batch)
+
+    def _batch(self) -> RowBatch:
+        return RowBatch([], [] if self._timed else None)

@@ -1,0 +1,220 @@
+"""Reads splits, a batch at a time, one watermark generator each; together they have one watermark (laws 7 and 8).
+
+The reader doesn't know where splits come from: its task gives them to it, and says whether it has asked for one.
+While a request is unanswered the reader is active at its watermark, because the split to come may hold older records.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from millstream_dataflow.connectors import Read, SplitReader
+from millstream_dataflow.operators.specifications import ReaderSpecification
+from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
+from millstream_taskmanager.operators.base import Operator, OperatorContext, Output, Takes
+from millstream_taskmanager.operators.errors import connector_code
+from millstream_taskmanager.operators.idleness import IdleClock
+from millstream_taskmanager.operators.stamping import Stamper, StampState
+from millstream_taskmanager.operators.state import StoredList, stored_list
+from millstream_taskmanager.task.valve import Confluence
+
+_STATE = "splits"
+_REQUEST = -1  # member of the confluence: a split that was asked for
+_ASK_AGAIN = 10  # milliseconds until a reader without records is asked again, if it doesn't say itself
+
+
+# An open split in a checkpoint: where its reader goes on, and how far event time had come. A plain tuple, since a
+# savepoint outlives the names of our classes.
+StoredSplit = tuple[Any, Any, StampState]
+
+
+@dataclass(slots=True)
+class _OpenSplit:
+    split: Any
+    reader: SplitReader
+    stamper: Stamper
+    clock: IdleClock | None
+    ready_at: int = 0
+    idle: bool = False
+
+
+class ReaderOperator(Operator):
+    """See the module. The head of its chain; it has no input, so `process` is never called."""
+
+    takes = Takes.EITHER
+    makes_watermarks = True
+    counts_idleness = True
+
+    def __init__(self, specification: ReaderSpecification, interval: int, limit: int) -> None:
+        """`interval`: milliseconds between two periodic watermarks, 0: none by the clock; `limit`: records of a
+        batch.
+        """
+        self.source = specification.source
+        self._strategy = specification.strategy
+        self._interval = interval
+        self._limit = limit
+        self._splits: dict[int, _OpenSplit] = {}
+        self._confluence = Confluence[int]()
+        self._number = 0
+
+    def open(self, context: OperatorContext) -> None:
+        """Opens the restored splits."""
+        self._context = context
+        self._guard = connector_code(context.name)
+        stored: list[StoredSplit] = context.state.items(_STATE)
+        for split, position, stamps in stored:
+            self._open(split, position, stamps)
+        self._arm(context.now())
+
+    def start(self) -> Iterator[Output]:
+        """What the restored splits say of event time."""
+        if self._confluence.time > Confluence[int]().time:
+            yield Watermark(self._confluence.time)
+
+    @property
+    def restored(self) -> bool:
+        """Whether the splits of a source without enumerator have been opened before."""
+        return self._context.state.restored
+
+    @property
+    def time(self) -> int:
+        """The watermark of all splits together."""
+        return self._confluence.time
+
+    @property
+    def splits(self) -> int:
+        """How many are open."""
+        return len(self._splits)
+
+    # ------------------------------------------------------------------------------------------ splits come
+
+    def add(self, split: Any) -> Iterator[Output]:  # noqa: ANN401  # each source has a split type of its own
+        """A split from its beginning."""
+        yield from self._open(split, None, None)
+
+    def asked(self) -> Iterator[Output]:
+        """The task has asked for a split, and has no answer yet."""
+        yield from self._confluence.join(_REQUEST, self._confluence.time)
+
+    def answered(self) -> Iterator[Output]:
+        """The request was answered with a split, or will never be: no more are to come."""
+        yield from self._confluence.leave(_REQUEST)
+
+    def none_now(self) -> Iterator[Output]:
+        """There is no split at the moment: who has none at all is idle (law 7.3)."""
+        yield from self._confluence.status(_REQUEST, idle=True)
+
+    def _open(self, split: Any, position: Any, stamps: StampState | None) -> list[Watermark | StreamStatus]:  # noqa: ANN401  # as above
+        stamper = Stamper(self._strategy, self._context.name)
+        if stamps is not None:
+            stamper.restore(stamps)
+        with self._guard:
+            reader = self.source.create_reader(self._context, split, position)
+        timeout = self._strategy.idle_timeout
+        clock = None if timeout is None else IdleClock(timeout, self._context.now())
+        self._number += 1
+        self._splits[self._number] = _OpenSplit(split, reader, stamper, clock)
+        return self._confluence.join(self._number, stamper.time)
+
+    # --------------------------------------------------------------------------------------------- reading
+
+    def readable(self, now: int) -> bool:
+        """Whether a split may have records now."""
+        for split in self._splits.values():  # noqa: SIM110  # asked at every step: a generator costs as much again
+            if split.ready_at <= now:
+                return True
+        return False
+
+    def next_ready(self) -> int | None:
+        """When one may have, milliseconds; None: no split is open."""
+        return min((split.ready_at for split in self._splits.values()), default=None)
+
+    def read(self) -> Iterator[Output]:
+        """A batch of the next split that is ready; splits take turns."""
+        now = self._context.now()
+        number = next(number for number, split in self._splits.items() if split.ready_at <= now)
+        split = self._splits.pop(number)
+        self._splits[number] = split  # to the end of the line
+        with self._guard:
+            read = split.reader.read(self._limit)
+        split.ready_at = _next_read(read, now)
+        if read.batch is not None and len(read.batch):
+            yield from self._stamped(number, split, read.batch, now)
+        if read.ended:
+            yield from self._ended(number, split)
+
+    def process(self, number: int, batch: Batch) -> Iterator[Output]:
+        """Never called."""
+        raise TypeError("a reader has no input")
+
+    def _stamped(self, number: int, split: _OpenSplit, batch: Batch, now: int) -> Iterator[Output]:
+        if split.clock is not None:
+            split.clock.record(now)
+            if split.idle:
+                split.idle = False
+                yield from self._confluence.status(number, idle=False)
+        for part in split.stamper.stamp(batch):
+            if isinstance(part, int):
+                yield from self._confluence.advance(number, part)
+            else:
+                yield part
+
+    def _ended(self, number: int, split: _OpenSplit) -> Iterator[Output]:
+        del self._splits[number]
+        with self._guard:
+            split.reader.close()
+        yield from self._confluence.leave(number)
+
+    # ------------------------------------------------------------------------------------------------- time
+
+    def advance(self, watermark: Watermark) -> Iterator[Output]:
+        """The task's own word that all has been read."""
+        yield watermark
+
+    def on_time(self, now: int) -> Iterator[Output]:
+        """Watermarks by the clock, and splits that bring nothing."""
+        for number, split in tuple(self._splits.items()):
+            if (time := split.stamper.periodic()) is not None:
+                yield from self._confluence.advance(number, time)
+            if split.clock is not None and not split.idle and split.clock.is_idle(now):
+                split.idle = True
+                yield from self._confluence.status(number, idle=True)
+        self._arm(now)
+
+    def hold(self, *, held: bool) -> None:
+        """See Operator."""
+        now = self._context.now()
+        for split in self._splits.values():
+            if split.clock is not None:
+                split.clock.hold(now, held=held)
+        self._arm(now)
+
+    def _arm(self, now: int) -> None:
+        clocks = [split.clock for split in self._splits.values() if split.clock is not None and not split.idle]
+        due = [idle_at for clock in clocks if (idle_at := clock.due()) is not None]
+        if self._interval:
+            due.append(now + self._interval)
+        if due:
+            self._context.call_at(min(due))
+
+    # ---------------------------------------------------------------------------------------------- storing
+
+    def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
+        """The open splits, each with its position."""
+        with self._guard:
+            items: list[StoredSplit] = [
+                (split.split, split.reader.position(), split.stamper.snapshot()) for split in self._splits.values()
+            ]
+            return [stored_list(_STATE, items)]
+
+    def close(self) -> None:
+        """Closes what is open."""
+        for split in self._splits.values():
+            split.reader.close()
+        self._splits.clear()
+
+
+def _next_read(read: Read, now: int) -> int:
+    if read.batch is not None:
+        return now
+    return now + _ASK_AGAIN if read.ready_at is None else read.ready_at

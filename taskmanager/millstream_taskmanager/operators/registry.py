@@ -1,0 +1,87 @@
+"""From a specification to its operator, by class. A job with an operator that isn't here is refused before it
+starts.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from millstream_dataflow.operators.chain import ChainNode
+from millstream_dataflow.operators.specifications import (
+    CollectSpecification,
+    EnumeratorSpecification,
+    FilterSpecification,
+    FlatMapSpecification,
+    KeyedProcessSpecification,
+    KeyedReduceSpecification,
+    MapBatchesSpecification,
+    MapSpecification,
+    OperatorSpecification,
+    ProcessSpecification,
+    ReaderSpecification,
+    SinkSpecification,
+    TimestampsSpecification,
+    WindowSpecification,
+)
+from millstream_taskmanager.operators.base import Operator, label
+from millstream_taskmanager.operators.collect import CollectOperator
+from millstream_taskmanager.operators.enumerator import EnumeratorOperator
+from millstream_taskmanager.operators.errors import UnsupportedOperatorError
+from millstream_taskmanager.operators.filter import filter_stage
+from millstream_taskmanager.operators.flat_map import flat_map_stage
+from millstream_taskmanager.operators.fusion import Stage
+from millstream_taskmanager.operators.keyed_process import KeyedProcessOperator
+from millstream_taskmanager.operators.keyed_reduce import KeyedReduceOperator
+from millstream_taskmanager.operators.map import map_stage
+from millstream_taskmanager.operators.map_batches import MapBatchesOperator
+from millstream_taskmanager.operators.process import ProcessOperator
+from millstream_taskmanager.operators.reader import ReaderOperator
+from millstream_taskmanager.operators.sink import SinkOperator
+from millstream_taskmanager.operators.timestamps import TimestampsOperator
+from millstream_taskmanager.operators.window import WindowOperator
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """What operators take from the job's configuration: milliseconds, and records of a batch."""
+
+    watermark_interval: int = 200
+    batch_records: int = 8_192
+
+
+# Any: each maker takes the class of specification that it is filed under.
+STAGES: Mapping[type[OperatorSpecification], Callable[[ChainNode, Any], Stage]] = {
+    MapSpecification: map_stage,
+    FilterSpecification: filter_stage,
+    FlatMapSpecification: flat_map_stage,
+}
+"""Those that share a loop."""
+
+OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings], Operator]] = {
+    KeyedProcessSpecification: lambda specification, _: KeyedProcessOperator(specification),
+    KeyedReduceSpecification: lambda specification, _: KeyedReduceOperator(specification),
+    WindowSpecification: lambda specification, _: WindowOperator(specification),
+    MapBatchesSpecification: lambda specification, _: MapBatchesOperator(specification),
+    ProcessSpecification: lambda specification, _: ProcessOperator(specification),
+    TimestampsSpecification: lambda specification, settings: TimestampsOperator(
+        specification, settings.watermark_interval
+    ),
+    ReaderSpecification: lambda specification, settings: ReaderOperator(
+        specification, settings.watermark_interval, settings.batch_records
+    ),
+    EnumeratorSpecification: lambda specification, _: EnumeratorOperator(specification),
+    SinkSpecification: lambda specification, _: SinkOperator(specification),
+    CollectSpecification: lambda _specification, _: CollectOperator(),
+}
+
+
+def make_operator(node: ChainNode, settings: OperatorSettings) -> Operator:
+    """The operator of a node that stands alone; UnsupportedOperatorError when there is none."""
+    maker = OPERATORS.get(type(node.specification))
+    if maker is None:
+        kind = type(node.specification).__name__.removesuffix("Specification")
+        raise UnsupportedOperatorError(f"operator {label(node)}: this version has nothing that runs a {kind} operator")
+    try:
+        return maker(node.specification, settings)
+    except UnsupportedOperatorError as error:
+        raise UnsupportedOperatorError(f"operator {label(node)}: {error}") from None

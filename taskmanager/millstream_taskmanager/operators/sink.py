@@ -1,0 +1,82 @@
+"""A sink: its writer takes batches, at a barrier it hands over committables, and they go outside when it is complete
+(law 6).
+
+The committer's state at a barrier is every committable that isn't known to be committed, each with the checkpoint
+that it was prepared for. So what was prepared for an aborted checkpoint, or at a savepoint, is committed with the
+next one (laws 4.4 and 4.7), and a restored operator commits at once what its checkpoint had prepared.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.operators.specifications import SinkSpecification
+from millstream_dataflow.records import Barrier, Batch
+from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, Takes
+from millstream_taskmanager.operators.errors import connector_code
+from millstream_taskmanager.operators.state import StoredList, only, stored_list
+
+_WRITER = "writer"
+_COMMITTABLES = "committables"
+_NOTHING: Iterator[Output] = iter(())
+
+
+class SinkOperator(Operator):
+    """See the module."""
+
+    takes = Takes.EITHER
+
+    def __init__(self, specification: SinkSpecification) -> None:
+        self._sink = specification.sink
+        self._pending: list[tuple[CheckpointId, Any]] = []
+
+    def open(self, context: OperatorContext) -> None:
+        """Takes up what was prepared before."""
+        self._pending = context.state.items(_COMMITTABLES)
+        self._guard = connector_code(context.name)
+        with self._guard:
+            self._committer = self._sink.create_committer(context)
+            self._writer = self._sink.create_writer(context, context.state.items(_WRITER))
+
+    def process(self, number: int, batch: Batch) -> Iterator[Output]:
+        """See Operator."""
+        with self._guard:
+            self._writer.write(batch)
+        return _NOTHING
+
+    def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
+        """The writer's own state, and every committable not known to be committed."""
+        with self._guard:
+            prepared = self._writer.prepare_commit(barrier.checkpoint, end_of_input=ended)
+            self._pending += [(barrier.checkpoint, committable) for committable in prepared]
+            return only([stored_list(_WRITER, self._writer.snapshot()), stored_list(_COMMITTABLES, self._pending)])
+
+    def restored_commit(self) -> Commit | None:
+        """See Operator."""
+        return self._commit_of(self._pending)
+
+    def commit(self, checkpoint: CheckpointId) -> Commit | None:
+        """See Operator."""
+        return self._commit_of([item for item in self._pending if item[0] <= checkpoint])
+
+    def _commit_of(self, items: Iterable[tuple[CheckpointId, Any]]) -> Commit | None:
+        taken = list(items)
+        committer = self._committer
+        if committer is None or not taken:
+            return None
+
+        def run() -> None:
+            with self._guard:
+                committer.commit([committable for _, committable in taken])
+
+        def done() -> None:
+            gone = set(map(id, taken))
+            self._pending = [item for item in self._pending if id(item) not in gone]
+
+        return Commit(run, done)
+
+    def close(self) -> None:
+        """Gives files and connections back."""
+        writer = getattr(self, "_writer", None)
+        if writer is not None:
+            writer.close()

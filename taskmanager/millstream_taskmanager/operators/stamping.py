@@ -1,0 +1,124 @@
+"""Times and watermarks of one split, or of one subtask behind a source: its assigner and its generator (laws 7.1,
+7.2).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
+from millstream_dataflow.records.batches import Times
+from millstream_dataflow.records.controls import MIN_TIME
+from millstream_dataflow.time import NO_TIMESTAMP, NoWatermarks, WatermarkGenerator, WatermarkStrategy, assign_all
+from millstream_taskmanager.operators.conversion import to_rows
+from millstream_taskmanager.operators.errors import NO_RECORD, UserCode, UserCodeError
+
+T = TypeVar("T")
+StampState = tuple[int, Any]
+"""The last watermark, and what the generator's `snapshot` gave."""
+
+
+class Stamper:
+    """One generator with its assigner. `time` is its watermark, which never falls."""
+
+    def __init__(self, strategy: WatermarkStrategy[Any], operator: str) -> None:
+        """`operator` is named when the user's code fails."""
+        self.time = MIN_TIME
+        self._operator = operator
+        self._assigner = _guarded(strategy.create_timestamp_assigner, operator)
+        self._generator: WatermarkGenerator[Any] = _guarded(strategy.create_watermark_generator, operator)
+        self._needs_times = not isinstance(self._generator, NoWatermarks)
+
+    def stamp(self, batch: Batch) -> Iterator[Batch | int]:
+        """The batch with its times, cut where a watermark (its time) stands; each watermark is above the last."""
+        rows = self._rows(batch)
+        batch = self._timed(batch, rows)
+        if batch.timestamps is None:
+            yield batch
+            return
+        cuts = self._cuts(rows.values if rows is not None else (), batch.timestamps)
+        start = 0
+        for cut in cuts:
+            if cut.watermark > self.time:
+                yield _part(batch, start, cut.records)
+                start = cut.records
+                self.time = cut.watermark
+                yield cut.watermark
+        if start < len(batch):
+            yield _part(batch, start, len(batch))
+        if (periodic := self.periodic()) is not None:
+            yield periodic
+
+    def periodic(self) -> int | None:
+        """The watermark by now, if it is above the last."""
+        time = _guarded(self._generator.on_periodic, self._operator)
+        if time is None or time <= self.time:
+            return None
+        self.time = time
+        return time
+
+    def snapshot(self) -> StampState:
+        """What a fresh stamper needs to go on."""
+        return self.time, _guarded(self._generator.snapshot, self._operator)
+
+    def restore(self, state: StampState) -> None:
+        """Go on from a snapshot."""
+        self.time, generator = state
+        if generator is not None:
+            _guarded(lambda: self._generator.restore(generator), self._operator)
+
+    def _rows(self, batch: Batch) -> RowBatch | None:
+        """The batch as rows, where the user's code looks at values."""
+        if isinstance(batch, RowBatch):
+            return batch
+        return to_rows(batch) if self._assigner is not None or self._generator.reads_values else None
+
+    def _timed(self, batch: Batch, rows: RowBatch | None) -> Batch:
+        if self._assigner is not None and rows is not None:
+            times = self._assigned(self._assigner, rows)
+            if isinstance(batch, RowBatch):
+                return RowBatch(batch.values, times)
+            return ColumnBatch(batch.columns, np.array(times, np.int64))
+        if batch.timestamps is None and self._needs_times:
+            mend = "give the watermark strategy a timestamp assigner: with_timestamp_assigner(lambda record: ...)"
+            error = ValueError(f"watermarks follow the times of records, and these have none; {mend}")
+            raise UserCodeError(
+                error, self._operator, rows.values[0] if rows is not None and rows.values else NO_RECORD
+            )
+        return batch
+
+    def _assigned(self, assigner: Callable[[Any, int], int], rows: RowBatch) -> list[int]:
+        try:
+            return assign_all(assigner, rows.values, rows.timestamps)
+        except Exception as error:  # the user's code may raise what it likes
+            raise UserCodeError(error, self._operator, _culprit(assigner, rows)) from error
+
+    def _cuts(self, values: Sequence[Any], times: list[int] | Times) -> Sequence[Any]:
+        generator = self._generator
+        return _guarded(lambda: generator.on_batch(values if generator.reads_values else (), times), self._operator)
+
+
+def _guarded(call: Callable[[], T], operator: str) -> T:
+    with UserCode(operator):
+        return call()
+
+
+def _culprit(assigner: Callable[[Any, int], int], rows: RowBatch) -> object:
+    """The first record that the assigner can't take, found by asking again."""
+    former = [NO_TIMESTAMP] * len(rows) if rows.timestamps is None else rows.timestamps
+    for value, time in zip(rows.values, former, strict=True):
+        try:
+            assign_all(assigner, (value,), (time,))
+        except Exception:  # noqa: BLE001  # the user's code may raise what it likes
+            return value
+    return NO_RECORD
+
+
+def _part(batch: Batch, start: int, end: int) -> Batch:
+    if start == 0 and end == len(batch):
+        return batch
+    if isinstance(batch, RowBatch):
+        return RowBatch(batch.values[start:end], None if batch.timestamps is None else batch.timestamps[start:end])
+    columns = batch.columns.slice(start, end - start)
+    return ColumnBatch(columns, None if batch.timestamps is None else batch.timestamps[start:end])

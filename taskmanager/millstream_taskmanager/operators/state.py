@@ -1,0 +1,59 @@
+"""What an operator stores at a barrier, as a value: lists of items, each pickled at once (laws 4.5 and 8.1).
+
+Pickled there and then, since what user code does to an object afterwards belongs to the next checkpoint. How lists are
+shared out when the parallelism changes stands beside them: the JobManager does it without opening an item.
+"""
+
+import pickle
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from millstream_dataflow.identity import OperatorId
+from millstream_runtime.messages.snapshots import Redistribution
+
+
+@dataclass(frozen=True, slots=True)
+class StoredList:
+    """One list of one operator. Items are pickles."""
+
+    name: str
+    redistribution: Redistribution
+    items: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorState:
+    """All that one operator stores."""
+
+    operator: OperatorId
+    lists: tuple[StoredList, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredState:
+    """What an operator begins with. `rescaled`: the vertex had another parallelism, and lists were shared out anew."""
+
+    lists: tuple[StoredList, ...] = ()
+    restored: bool = False
+    rescaled: bool = False
+
+    def items(self, name: str) -> list[Any]:
+        """The items of a list; none where there was none."""
+        pickles = [item for stored in self.lists if stored.name == name for item in stored.items]
+        return list(map(pickle.loads, pickles))  # our own, from a checksummed checkpoint
+
+
+FRESH = RestoredState()
+
+
+def stored_list(
+    name: str, items: Iterable[object], redistribution: Redistribution = Redistribution.SPLIT
+) -> StoredList:
+    """The list as it is now."""
+    return StoredList(name, redistribution, tuple(pickle.dumps(item, 5) for item in items))
+
+
+def only(lists: Sequence[StoredList]) -> tuple[StoredList, ...]:
+    """Those that hold something: an empty list says no more than none."""
+    return tuple(stored for stored in lists if stored.items)

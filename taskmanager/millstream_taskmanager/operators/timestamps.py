@@ -1,0 +1,97 @@
+"""`assign_timestamps_and_watermarks` behind a source: one generator per subtask, which makes its own watermarks.
+
+What its input says of event time is dropped, but for the end: the highest watermark passes (Flink's
+TimestampsAndWatermarksOperator).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from millstream_dataflow.operators.specifications import TimestampsSpecification
+from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
+from millstream_dataflow.records.controls import MAX_TIME
+from millstream_runtime.messages.snapshots import Redistribution
+from millstream_taskmanager.operators.base import Operator, OperatorContext, Output, Takes
+from millstream_taskmanager.operators.idleness import IdleClock
+from millstream_taskmanager.operators.stamping import Stamper, StampState
+from millstream_taskmanager.operators.state import RestoredState, StoredList, stored_list
+
+_STATE = "watermarks"
+
+
+class TimestampsOperator(Operator):
+    """See the module."""
+
+    takes = Takes.EITHER
+    makes_watermarks = True
+    counts_idleness = True
+
+    def __init__(self, specification: TimestampsSpecification, interval: int) -> None:
+        """`interval`: milliseconds between two periodic watermarks; 0: none by the clock."""
+        self._strategy = specification.strategy
+        self._interval = interval
+        self._clock: IdleClock | None = None
+        self._idle = False
+
+    def open(self, context: OperatorContext) -> None:
+        """See Operator."""
+        self._context = context
+        self._stamper = Stamper(self._strategy, context.name)
+        if (state := _own_state(context.state, context.subtask_index)) is not None:
+            self._stamper.restore(state)
+        if (timeout := self._strategy.idle_timeout) is not None:
+            self._clock = IdleClock(timeout, context.now())
+        self._arm(context.now())
+
+    def process(self, number: int, batch: Batch) -> Iterator[Output]:
+        """See Operator."""
+        if self._clock is not None:
+            self._clock.record(self._context.now())
+            if self._idle:
+                self._idle = False
+                yield StreamStatus(idle=False)
+        for part in self._stamper.stamp(batch):
+            yield Watermark(part) if isinstance(part, int) else part
+
+    def advance(self, watermark: Watermark) -> Iterator[Output]:
+        """Only the end of all input passes."""
+        if watermark.time == MAX_TIME:
+            if self._idle:
+                yield StreamStatus(idle=False)
+            yield watermark
+
+    def on_time(self, now: int) -> Iterator[Output]:
+        """Watermarks by the clock, and the loss of it."""
+        if (time := self._stamper.periodic()) is not None:
+            yield Watermark(time)
+        if self._clock is not None and not self._idle and self._clock.is_idle(now):
+            self._idle = True
+            yield StreamStatus(idle=True)
+        self._arm(now)
+
+    def hold(self, *, held: bool) -> None:
+        """See Operator."""
+        if self._clock is not None:
+            self._clock.hold(self._context.now(), held=held)
+            self._arm(self._context.now())
+
+    def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
+        """Each subtask's own, told to all: another parallelism starts at the minimum (law 7.1)."""
+        item = (self._context.subtask_index, self._stamper.snapshot())
+        return [stored_list(_STATE, [item], Redistribution.UNION)]
+
+    def _arm(self, now: int) -> None:
+        due = [now + self._interval] if self._interval else []
+        if self._clock is not None and not self._idle and (idle_at := self._clock.due()) is not None:
+            due.append(idle_at)
+        if due:
+            self._context.call_at(min(due))
+
+
+def _own_state(state: RestoredState, subtask: int) -> StampState | None:
+    stored: list[tuple[int, StampState]] = state.items(_STATE)
+    if not stored:
+        return None
+    if state.rescaled:
+        return min(time for _, (time, _) in stored), None
+    own: list[StampState] = [item for index, item in stored if index == subtask]
+    return own[0] if own else None

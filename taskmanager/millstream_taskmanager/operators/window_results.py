@@ -1,0 +1,159 @@
+"""How a window's records are kept, and what comes of them when it fires."""
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from millstream_dataflow.functions import (
+    KeyedStateStore,
+    ProcessWindowFunction,
+    resolve_aggregate,
+    resolve_process_window,
+    resolve_reduce,
+)
+from millstream_dataflow.operators.specifications import WindowSpecification
+from millstream_dataflow.records.controls import MIN_TIME
+from millstream_dataflow.windows import TimeWindow
+from millstream_taskmanager.operators.base import OperatorContext
+from millstream_taskmanager.operators.copies import copy_of
+from millstream_taskmanager.operators.emitting import Collector
+from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.state.current_key import CurrentKey
+from millstream_taskmanager.state.store import KeyedTables
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulation:
+    """What is kept of the first record of a key in a window, of each more, and what all of them come to.
+
+    `whole`: the records themselves are kept, and a process function sees them all.
+    """
+
+    first: Callable[[Any], Any]
+    more: Callable[[Any, Any], Any]
+    result: Callable[[Any], Any]
+    whole: bool = False
+
+
+def accumulation_of(specification: WindowSpecification) -> Accumulation:
+    """By reduce, by aggregate, or all records."""
+    if specification.reduce is not None:
+        return Accumulation(_itself, resolve_reduce(specification.reduce), _itself)
+    if specification.aggregate is not None:
+        function = resolve_aggregate(specification.aggregate)
+        return Accumulation(
+            lambda value: function.add(value, function.create_accumulator()),
+            lambda accumulator, value: function.add(value, accumulator),
+            function.get_result,
+        )
+    return Accumulation(lambda value: [value], _appended, _itself, whole=True)
+
+
+def _itself(value: Any) -> Any:  # noqa: ANN401  # any record
+    return value
+
+
+def _appended(kept: list[Any], value: object) -> list[Any]:
+    kept.append(value)
+    return kept
+
+
+class WindowResults:
+    """What a window gives for a key: the result itself, or what a process function makes of it."""
+
+    def __init__(
+        self, specification: WindowSpecification, accumulation: Accumulation, around: "WindowSurroundings"
+    ) -> None:
+        process = specification.process
+        self._accumulation = accumulation
+        self._function = None if process is None else resolve_process_window(process)
+        self._keeps = specification.allowed_lateness > 0  # and may not share what it keeps with anybody
+        self._name = around.name
+        self._around = around
+
+    @property
+    def clears(self) -> bool:
+        """Whether the user's function wants to hear of windows that are forgotten."""
+        function = self._function
+        return function is not None and type(function).clear is not ProcessWindowFunction.clear
+
+    def fire(self, window: TimeWindow, key: object, identity: Hashable, kept: object, collector: Collector) -> None:
+        """What a window gives for a key. Results carry the window's last millisecond."""
+        self._around.at(window, key, identity)
+        time = window.max_timestamp()
+        try:
+            result = self._accumulation.result(kept)
+            if self._keeps:
+                result = copy_of(result)
+            if self._function is None:
+                collector.add(result, time)
+                return
+            elements: Iterable[Any] = result if self._accumulation.whole else (result,)
+            for item in self._function.process(key, self._around, elements) or ():
+                collector.add(item, time)
+        except Exception as error:  # the user's code may raise what it likes
+            raise UserCodeError(error, self._name, _Fired(key, window)) from error
+
+    def clear(self, window: TimeWindow, key: object, identity: Hashable) -> None:
+        """The window is forgotten."""
+        self._around.at(window, key, identity)
+        if self._function is not None:
+            try:
+                self._function.clear(self._around)
+            except Exception as error:  # the user's code may raise what it likes
+                raise UserCodeError(error, self._name, _Fired(key, window)) from error
+
+
+class WindowSurroundings(ProcessWindowFunction.Context[TimeWindow]):
+    """What is around a window."""
+
+    def __init__(self, current: CurrentKey, tables: KeyedTables, context: OperatorContext) -> None:
+        """`tables` are those of the key, whatever the window."""
+        self.name = context.name
+        self.watermark = MIN_TIME
+        self._context = context
+        self._current = current
+        self._tables = tables
+        self._current_in_window = CurrentKey()
+        self._tables_in_window = KeyedTables(self._current_in_window)
+        self._window: TimeWindow | None = None
+
+    def at(self, window: TimeWindow, key: object, identity: Hashable) -> None:
+        """The turn of a key and a window."""
+        self._window = window
+        self._current.set(key, identity)
+        self._current_in_window.set(key, identity)
+        self._current_in_window.within(window)
+
+    def window(self) -> TimeWindow:
+        """See the base."""
+        if self._window is None:
+            raise RuntimeError("no window is at hand")
+        return self._window
+
+    def current_processing_time(self) -> int:
+        """See the base."""
+        return self._context.now()
+
+    def current_watermark(self) -> int:
+        """See the base."""
+        return self.watermark
+
+    def window_state(self) -> KeyedStateStore:
+        """See the base."""
+        return self._tables_in_window
+
+    def global_state(self) -> KeyedStateStore:
+        """See the base."""
+        return self._tables
+
+
+class _Fired:
+    """A key's window in the place of a record."""
+
+    def __init__(self, key: object, window: TimeWindow) -> None:
+        self._key = key
+        self._window = window
+
+    def __repr__(self) -> str:
+        return f"<{self._window} of key {self._key!r}>"

@@ -1,0 +1,148 @@
+"""What a function holds: a view of one flat table at the current key (Flink, "Working with State").
+
+Map keys are told apart as keys of streams are (law 11): 1, 1.0 and True are one.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+from millstream_dataflow.keys import key_identity
+from millstream_dataflow.state import AggregatingState, ListState, MapState, ReducingState, State, ValueState
+from millstream_dataflow.state.descriptors import Aggregates
+from millstream_taskmanager.state.current_key import CurrentKey
+from millstream_taskmanager.state.tables import FlatTable
+
+V = TypeVar("V")
+
+
+class _Handle(State, Generic[V]):
+    """What all have in common."""
+
+    def __init__(self, current: CurrentKey, table: FlatTable[V]) -> None:
+        self._current = current
+        self._entries = table.entries
+
+    def clear(self) -> None:
+        """See State."""
+        self._entries.pop(self._current.address, None)
+
+
+class MemoryValue(_Handle[Any], ValueState[Any]):
+    """One value."""
+
+    def value(self) -> Any:  # noqa: ANN401  # whatever is kept
+        """See ValueState."""
+        return self._entries.get(self._current.address)
+
+    def update(self, value: object) -> None:
+        """See ValueState."""
+        if value is None:
+            self.clear()
+        else:
+            self._entries[self._current.address] = value
+
+
+class MemoryListOfKey(_Handle[list[Any]], ListState[Any]):
+    """A list."""
+
+    def get(self) -> Sequence[Any]:
+        """See ListState: a copy, since whoever goes through it may change it meanwhile."""
+        return tuple(self._entries.get(self._current.address, ()))
+
+    def add(self, value: object) -> None:
+        """See ListState."""
+        self._entries.setdefault(self._current.address, []).append(value)
+
+    def add_all(self, values: Iterable[Any]) -> None:
+        """See ListState."""
+        if items := list(values):
+            self._entries.setdefault(self._current.address, []).extend(items)
+
+    def update(self, values: Iterable[Any]) -> None:
+        """See ListState."""
+        if items := list(values):
+            self._entries[self._current.address] = items
+        else:
+            self.clear()
+
+
+class MemoryMap(_Handle[dict[Hashable, tuple[Any, Any]]], MapState[Any, Any]):
+    """A map; its entries keep the form of the key that came first."""
+
+    def get(self, key: object) -> Any:  # noqa: ANN401  # whatever is kept
+        """See MapState."""
+        entry = self._map().get(key_identity(key))
+        return None if entry is None else entry[1]
+
+    def put(self, key: object, value: object) -> None:
+        """See MapState."""
+        identity = key_identity(key)
+        entries = self._entries.setdefault(self._current.address, {})
+        first = entries.get(identity)
+        entries[identity] = (key if first is None else first[0], value)
+
+    def remove(self, key: object) -> None:
+        """See MapState. A map without keys takes no room."""
+        entries = self._map()
+        entries.pop(key_identity(key), None)
+        if not entries:
+            self.clear()
+
+    def contains(self, key: object) -> bool:
+        """See MapState."""
+        return key_identity(key) in self._map()
+
+    def items(self) -> Iterable[tuple[Any, Any]]:
+        """See MapState."""
+        return self._map().values()
+
+    def keys(self) -> Iterable[Any]:
+        """See MapState."""
+        return (key for key, _ in self._map().values())
+
+    def values(self) -> Iterable[Any]:
+        """See MapState."""
+        return (value for _, value in self._map().values())
+
+    def is_empty(self) -> bool:
+        """See MapState."""
+        return not self._map()
+
+    def _map(self) -> dict[Hashable, tuple[Any, Any]]:
+        return self._entries.get(self._current.address, {})
+
+
+class MemoryReducing(_Handle[Any], ReducingState[Any]):
+    """One value, into which others are folded."""
+
+    def __init__(self, current: CurrentKey, table: FlatTable[Any], reduce: Callable[[Any, Any], Any]) -> None:
+        super().__init__(current, table)
+        self._reduce = reduce
+
+    def get(self) -> Any:  # noqa: ANN401  # whatever is kept
+        """See ReducingState."""
+        return self._entries.get(self._current.address)
+
+    def add(self, value: object) -> None:
+        """See ReducingState."""
+        address = self._current.address
+        self._entries[address] = self._reduce(self._entries[address], value) if address in self._entries else value
+
+
+class MemoryAggregating(_Handle[Any], AggregatingState[Any, Any]):
+    """One accumulator."""
+
+    def __init__(self, current: CurrentKey, table: FlatTable[Any], aggregate: Aggregates[Any, Any, Any]) -> None:
+        super().__init__(current, table)
+        self._aggregate = aggregate
+
+    def get(self) -> Any:  # noqa: ANN401  # whatever comes of it
+        """See AggregatingState."""
+        address = self._current.address
+        return self._aggregate.get_result(self._entries[address]) if address in self._entries else None
+
+    def add(self, value: object) -> None:
+        """See AggregatingState."""
+        address, aggregate = self._current.address, self._aggregate
+        accumulator = self._entries[address] if address in self._entries else aggregate.create_accumulator()
+        self._entries[address] = aggregate.add(value, accumulator)

@@ -1,0 +1,125 @@
+"""The cuts of one task: what alignment decides, done. At a cut the state is taken, and the barrier goes on."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.records import Barrier, Control
+from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_taskmanager.exchange.gate import Gate
+from millstream_taskmanager.exchange.pending import PendingList
+from millstream_taskmanager.operators.chain import Chain, Emission
+from millstream_taskmanager.task.alignment import (
+    Alignment,
+    Block,
+    Decision,
+    Decline,
+    Forget,
+    Guarantee,
+    TakeSnapshot,
+    Unblock,
+)
+from millstream_taskmanager.task.doors import TaskDoors
+from millstream_taskmanager.task.ending import Ending
+from millstream_taskmanager.task.protocol import ProtocolError
+from millstream_taskmanager.task.snapshot import SnapshotLedger, TaskPart
+
+
+class CutTask(Protocol):
+    """A task, as far as a cut goes through it."""
+
+    @property
+    def gate(self) -> Gate | None:
+        """Its inputs."""
+        ...
+
+    @property
+    def chain(self) -> Chain:
+        """Its operators."""
+        ...
+
+    @property
+    def ending(self) -> Ending:
+        """How far it is with its end."""
+        ...
+
+    @property
+    def channels(self) -> Sequence[PendingList]:
+        """All channels that it writes to."""
+        ...
+
+    def broadcast(self, control: Control) -> None:
+        """Into every channel."""
+        ...
+
+
+class Cuts:
+    """See the module. What comes between two batches gives an activity; what acts at once is done when it returns."""
+
+    def __init__(self, task: CutTask, guarantee: Guarantee, doors: TaskDoors) -> None:
+        channels = () if task.gate is None else task.gate.channels
+        self._task = task
+        self._doors = doors
+        self._alignment = Alignment(len(channels), guarantee)
+        self._ledger = SnapshotLedger(channels)
+
+    def trigger(self, barrier: Barrier) -> Iterator[Emission]:
+        """The coordinator's own word."""
+        return self._obey(self._alignment.trigger(barrier))
+
+    def barrier(self, gate: Gate, channel: int, barrier: Barrier) -> Iterator[Emission]:
+        """A barrier was taken from a channel."""
+        self._ledger.passes(barrier.checkpoint, channel, gate.records[channel])
+        return self._obey(self._alignment.barrier(channel, barrier))
+
+    def end(self, channel: int) -> Iterator[Emission]:
+        """A channel has ended."""
+        return self._obey(self._alignment.end(channel))
+
+    def leader(self, *, present: bool) -> None:
+        """The TaskManager has lost its leader, or has one again."""
+        self._at_once(self._alignment.leader(present=present))
+
+    def aborted(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
+        """A checkpoint is given up."""
+        self._at_once(self._alignment.abort(checkpoint, older_too=older_too))
+
+    def _at_once(self, decisions: Iterable[Decision]) -> None:
+        for _ in self._obey(decisions):
+            raise ProtocolError("to give a checkpoint up can't emit anything")
+
+    def _obey(self, decisions: Iterable[Decision]) -> Iterator[Emission]:
+        for decision in decisions:
+            match decision:
+                case TakeSnapshot(barrier=barrier):
+                    yield from self._cut(barrier)
+                case Block(channel=channel):
+                    self._gate().block(channel)
+                case Unblock(channels=channels):
+                    self._gate().unblock(channels)
+                case Forget(checkpoint=checkpoint, older_too=older_too):
+                    self._ledger.forget(checkpoint, older_too=older_too)
+                    self._doors.forget(checkpoint, older_too=older_too)
+                case Decline(checkpoint=checkpoint, reason=reason):
+                    self._doors.decline(checkpoint, Failure(FailureKind.INTERNAL, reason))
+
+    def _cut(self, barrier: Barrier) -> Iterator[Emission]:
+        task = self._task
+        if task.ending.emits:
+            yield from task.chain.before_barrier()
+        if self._ledger.is_forgotten(barrier.checkpoint):  # given up while that was on its way out
+            return
+        operators = task.chain.snapshot(barrier, ended=not task.ending.emits)
+        taken = () if task.gate is None else task.gate.records
+        sent = [(channel.id, channel.records) for channel in task.channels]
+        audit = self._ledger.counts(barrier.checkpoint, taken, sent)
+        task.broadcast(barrier)
+        self._doors.acknowledge(
+            TaskPart(barrier.checkpoint, barrier.kind, operators, audit, finished=task.ending.finished)
+        )
+
+    def _gate(self) -> Gate:
+        gate = self._task.gate
+        if gate is None:
+            raise ProtocolError("a task without input channels has none to block")
+        return gate

@@ -1,0 +1,65 @@
+"""What a task may ask of its surroundings: a worker process, inline execution, the simulation, a test."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from millstream_dataflow.identity import CheckpointId
+from millstream_runtime.messages.failures import Failure
+from millstream_runtime.messages.session import TaskReport
+from millstream_taskmanager.task.snapshot import TaskPart
+
+
+class Timer(Protocol):
+    """A call that was asked for."""
+
+    def cancel(self) -> None:
+        """Don't call."""
+        ...
+
+
+class TaskDoors(Protocol):
+    """Times are processing time, milliseconds since the epoch. Nothing here blocks."""
+
+    def now(self) -> int:
+        """The time."""
+        ...
+
+    def call_at(self, time: int, action: Callable[[], None]) -> Timer:
+        """Call at that time or soon after, between steps."""
+        ...
+
+    def wake(self) -> None:
+        """The task may be runnable."""
+        ...
+
+    def report(self, report: TaskReport) -> None:
+        """The task's state has changed, or its inputs have ended."""
+        ...
+
+    def acknowledge(self, part: TaskPart) -> None:
+        """The task's part of a checkpoint, to be made durable and acknowledged."""
+        ...
+
+    def forget(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
+        """What was handed over for these checkpoints is of no use any more."""
+        ...
+
+    def decline(self, checkpoint: CheckpointId, failure: Failure) -> None:
+        """The task gives its part up."""
+        ...
+
+    def fail(self, report: TaskReport, error: Exception) -> None:
+        """The task has failed; `error` is what was raised, a UserCodeError where it was the user's code."""
+        ...
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        """Do in the pool what may block, then call back between steps, with what it raised."""
+        ...
+
+    def write_out(self, text: str) -> None:
+        """To the task's standard output."""
+        ...
+
+    def malformed(self, operator: str, record: str, place: str, reason: str) -> None:
+        """Count and show an input record that can't be read."""
+        ...

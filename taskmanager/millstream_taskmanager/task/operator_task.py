@@ -1,0 +1,84 @@
+"""A task that takes its input from a gate: every one but sources."""
+
+from collections.abc import Iterable
+
+from millstream_dataflow.records import (
+    Barrier,
+    ColumnBatch,
+    End,
+    EndOfData,
+    EndReason,
+    NoSplitNow,
+    RowBatch,
+    StreamStatus,
+    Watermark,
+)
+from millstream_taskmanager.exchange.gate import Gate, Taken
+from millstream_taskmanager.task.doors import TaskDoors
+from millstream_taskmanager.task.protocol import ProtocolError
+from millstream_taskmanager.task.pump import Activity
+from millstream_taskmanager.task.task import Task, TaskParts
+from millstream_taskmanager.task.valve import Change, Valve
+
+
+class OperatorTask(Task):
+    """See the module. Watermarks of its channels meet in a valve, barriers in an alignment, ends in an ending."""
+
+    def __init__(self, parts: TaskParts, gate: Gate, doors: TaskDoors) -> None:
+        super().__init__(parts, gate, doors)
+        self._gate = gate
+        self._valve = Valve(gate.inputs, time=parts.restored.watermark)
+        self._open_channels = {number: gate.inputs.count(number) for number in gate.inputs}
+        self._stopped = set[int]()
+
+    def _has_input(self) -> bool:
+        return self._gate.ready and self.outputs.writable
+
+    def _input_waits(self) -> bool:
+        return self._gate.ready
+
+    def _watermark(self) -> int:
+        return self._valve.time
+
+    def _take_input(self) -> Activity | None:
+        taken = self._gate.take()
+        if taken is None:
+            return None
+        element = taken.element
+        if isinstance(element, RowBatch | ColumnBatch):
+            self.ending.check_data(taken.channel)
+            return self.chain.process(taken.input, element)
+        return self._control(taken)
+
+    def _control(self, taken: Taken) -> Activity:
+        channel, number, element = taken
+        match element:
+            case Watermark():
+                self.ending.check_data(channel)
+                return self._events(self._valve.watermark(channel, element))
+            case StreamStatus():
+                self.ending.check_data(channel)
+                return self._events(self._valve.status(channel, element))
+            case Barrier():
+                return self._cuts.barrier(self._gate, channel, element)
+            case EndOfData(reason=reason):
+                return self._end_of_data(channel, number, reason)
+            case End():
+                self.ending.end(channel)
+                return self._cuts.end(channel)
+            case NoSplitNow() | RowBatch() | ColumnBatch():
+                raise ProtocolError(f"{self._gate.channels[channel]} brings {element} to a task that reads no splits")
+
+    def _events(self, changes: Iterable[Change]) -> Activity:
+        for change in changes:
+            if self.ending.emits:
+                yield from self.chain.event(change)
+
+    def _end_of_data(self, channel: int, number: int, reason: EndReason) -> Activity:
+        steps = self.ending.end_of_data(channel, reason)
+        self._open_channels[number] -= 1
+        if reason is EndReason.STOP:
+            self._stopped.add(number)  # it goes on when the job does
+        if not self._open_channels[number] and number not in self._stopped and self.ending.emits:
+            yield from self.chain.end_of_input(number)
+        yield from self._steps(steps)

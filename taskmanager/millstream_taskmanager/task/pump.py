@@ -1,0 +1,88 @@
+"""What a task is at: one iterator over what leaves the task, pulled as far as the credit of its outputs goes.
+
+Data that finds an output without credit is held, and the iterator rests. So it shows whether there was any: a barrier
+that stands behind needn't wait for credit in order to learn that there was none. Controls spend no credit.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from types import GeneratorType
+
+from millstream_dataflow.records import ColumnBatch, RowBatch
+from millstream_taskmanager.exchange.output import Outputs
+from millstream_taskmanager.operators.base import SLICE
+from millstream_taskmanager.operators.chain import Emission
+from millstream_taskmanager.task.doors import TaskDoors
+from millstream_taskmanager.task.timers import Alarm
+
+Activity = Iterator[Emission]
+
+
+class Pump:
+    """The only activity of a task, and when what has come of it is sent."""
+
+    def __init__(self, outputs: Outputs, doors: TaskDoors) -> None:
+        self._outputs = outputs
+        self._doors = doors
+        self._activity: Activity | None = None
+        self._held: Emission | None = None
+        self._alarm = Alarm(doors, self._send_in_time)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the next thing may begin."""
+        return self._activity is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the activity could go on."""
+        return self._held is None or self._outputs.writable
+
+    def begin(self, activity: Activity) -> None:
+        """The next thing."""
+        self._activity = activity
+
+    def pull(self) -> None:
+        """Until it is through, until data finds an output without credit, or for a slice of records."""
+        if self._activity is None:
+            return
+        outputs, now = self._outputs, self._doors.now()
+        records = 0
+        for index, element in chain(self._take_held(), self._activity):
+            if isinstance(element, RowBatch | ColumnBatch):
+                if not outputs.writable:
+                    self._held = (index, element)
+                    return
+                records += len(element)
+            outputs.emit(index, element, now)
+            if records >= SLICE:
+                return
+        self._activity = None
+
+    def _take_held(self) -> Iterator[Emission]:
+        held, self._held = self._held, None
+        if held is not None:
+            yield held
+
+    def send(self, *, more_input: bool) -> None:
+        """Natural batching: who has no more input sends what there is; who is busy, when it has waited for the
+        timeout.
+        """
+        if self.idle and not more_input:
+            self._outputs.flush()
+        else:
+            self._send_in_time()
+
+    def _send_in_time(self) -> None:
+        outputs = self._outputs
+        if outputs.due is not None and outputs.due <= (now := self._doors.now()):
+            outputs.flush_old(now)
+        self._alarm.set(None if outputs.due is None or outputs.writable else outputs.due)
+
+    def close(self) -> None:
+        """Nothing more. The user's generators are closed, unless it is one of them that asks for it."""
+        activity = self._activity
+        self._activity = self._held = None
+        self._alarm.set(None)
+        if isinstance(activity, GeneratorType) and not activity.gi_running:
+            activity.close()

@@ -1,0 +1,322 @@
+"""One task: what a step of it does.
+
+A step goes on with what the task is at, or begins the next thing, and ends when the thing is done, when an output is
+out of credit, or after a slice of records. The thing is an iterator over what leaves the task, and **it is the task's
+only activity**: commands, timers and input wait until it is through (ARCHITECTURE 3). Only cancel and an aborted
+checkpoint act meanwhile. So no operator meets a barrier or a timer in the middle of a batch.
+
+In order of precedence: what it is at; commands (completions, triggers, stop), which need no credit; timers; input.
+
+Measured on Python 3.11, two tasks in one process, a reader and a map with a sink, records/s in batches of 8 k: passed
+on 36 M ints; dealt out in turn to two 29 M; by hash 10 M ints, 8 M strings, 8 M pairs by a string in them. A batch of
+one record costs 9 us from the reader's call to the sink's, by hash 16 us.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from millstream_dataflow.identity import CheckpointId, OperatorId
+from millstream_dataflow.records import (
+    Barrier,
+    Control,
+    End,
+    EndOfData,
+    EndReason,
+    Watermark,
+)
+from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
+from millstream_runtime.messages.session import StopMode, TaskReport, TaskTotals
+from millstream_runtime.states import TASK_STATES, TaskState
+from millstream_taskmanager.exchange.gate import Gate
+from millstream_taskmanager.exchange.output import Outputs
+from millstream_taskmanager.exchange.pending import PendingList
+from millstream_taskmanager.operators.base import OperatorContext, TaskPlace
+from millstream_taskmanager.operators.chain import Chain
+from millstream_taskmanager.operators.errors import failure_of
+from millstream_taskmanager.operators.state import FRESH, RestoredState
+from millstream_taskmanager.task.alignment import Guarantee
+from millstream_taskmanager.task.commits import CommitQueue
+from millstream_taskmanager.task.cuts import Cuts
+from millstream_taskmanager.task.doors import TaskDoors
+from millstream_taskmanager.task.ending import AnnounceEnd, Close, Ending, Finish, Step
+from millstream_taskmanager.task.pump import Activity, Pump
+from millstream_taskmanager.task.timers import OperatorTimers
+
+STOP_REASONS = {StopMode.STOP: EndReason.STOP, StopMode.DRAIN: EndReason.DRAIN}
+"""What ends the data of a task that is told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a task begins with; nothing at the first start."""
+
+    states: Mapping[OperatorId, RestoredState] = field(default_factory=dict[OperatorId, RestoredState])
+    watermark: int = MIN_TIME
+    ended: EndReason | None = None
+    """Its input had ended (law 5.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskParts:
+    """What a task is made of."""
+
+    place: TaskPlace
+    chain: Chain
+    outputs: Outputs
+    guarantee: Guarantee = Guarantee.EXACTLY_ONCE
+    restored: Restored = Restored()  # frozen, so one may be shared
+
+
+class Task(ABC):
+    """What all tasks have in common. Everything is called from one thread, nothing from within a step but the doors."""
+
+    def __init__(self, parts: TaskParts, gate: Gate | None, doors: TaskDoors) -> None:
+        channels = () if gate is None else gate.channels
+        self.place = parts.place
+        self.state = TaskState.DEPLOYING
+        self.over = False
+        """Whether the task has come to its end, whichever."""
+        self.chain = parts.chain
+        self.outputs = parts.outputs
+        self.gate = gate
+        self.ending = Ending(len(channels), restored=parts.restored.ended)
+        self._cuts = Cuts(self, parts.guarantee, doors)
+        self._states = parts.restored.states
+        self._doors = doors
+        self._timers = OperatorTimers(doors)
+        self._commits = CommitQueue(doors.run_blocking, self._fail)
+        self._commands = deque[Callable[[], Activity]]()
+        self._pump = Pump(parts.outputs, doors)
+        self._pump.begin(self._opening())
+        self._is_held_back = False
+        self.outputs.when_writable(self._credited)
+
+    # ---------------------------------------------------------------------------------------------------- steps
+
+    @property
+    def runnable(self) -> bool:
+        """Whether a step would do something."""
+        if self.over:
+            return False
+        if not self._pump.idle:
+            return self._pump.ready
+        return bool(self._commands) or self._has_input() or (self._timers.ready and self.outputs.writable)
+
+    def step(self) -> None:
+        """Go on. What is raised ends the task."""
+        try:
+            if self._pump.idle and (activity := self._next()) is not None:
+                self._pump.begin(activity)
+            self._pump.pull()
+            if not self.over:
+                self._after_step()
+        except Exception as error:  # noqa: BLE001  # the user's code may raise what it likes
+            self._fail(error)
+
+    def _after_step(self) -> None:
+        self._pump.send(more_input=self._input_waits())
+        self._update_hold()
+
+    @abstractmethod
+    def _has_input(self) -> bool:
+        """Whether `_take_input` has something, and may."""
+
+    @abstractmethod
+    def _input_waits(self) -> bool:
+        """Whether there is input at hand, taken or not: then batches wait for their companions."""
+
+    @abstractmethod
+    def _take_input(self) -> Activity | None:
+        """Take what is next, if there is something; None when nothing comes of it that leaves the task."""
+
+    def _starting(self) -> Activity:
+        """What the task has to say when it is open."""
+        return iter(())
+
+    def _next(self) -> Activity | None:
+        if self._commands:
+            return self._commands.popleft()()
+        if self._timers.ready and self.outputs.writable:
+            return self._on_time()
+        return self._take_input()
+
+    def _credited(self) -> None:
+        self._update_hold()
+        self._doors.wake()
+
+    def _update_hold(self) -> None:
+        """Clocks of idleness stop while the task can't take input."""
+        if not self.chain.counts_idleness:
+            return
+        held = not self.outputs.writable or bool(self.gate is not None and self.gate.blocked)
+        if held is not self._is_held_back:
+            self._is_held_back = held
+            self.chain.hold(held=held)
+
+    def _on_time(self) -> Activity:
+        now = self._doors.now()
+        for operator in self._timers.due(now):
+            if self.ending.emits:  # timers of an ended task are silent
+                yield from self.chain.on_time(operator, now)
+
+    # ------------------------------------------------------------------------------------------------- commands
+
+    def trigger(self, barrier: Barrier) -> None:
+        """Put a barrier into the outputs: for tasks that take triggers (law 8.2)."""
+        self._command(lambda: self._cuts.trigger(barrier))
+
+    def completed(self, checkpoint: CheckpointId, *, commits: bool, last: bool) -> None:
+        """The checkpoint is stored; told at least once. `last`: the task ends when its sinks have committed."""
+        self._command(lambda: self._on_completed(checkpoint, commits=commits, last=last))
+
+    def stop(self, mode: StopMode) -> None:
+        """Read nothing more: for tasks that take triggers (law 5.1)."""
+        self._command(lambda: self._steps(self.ending.exhausted(STOP_REASONS[mode])))
+
+    def leader(self, *, present: bool) -> None:
+        """The TaskManager has lost its leader, or has one again (law 4.2)."""
+        if not self.over:
+            self._cuts.leader(present=present)
+            self._update_hold()
+
+    def aborted(self, checkpoint: CheckpointId, *, older_too: bool = False) -> None:
+        """The checkpoint is given up: whatever it blocks goes on at once (law 4.2)."""
+        if not self.over:
+            self._cuts.aborted(checkpoint, older_too=older_too)
+            self._update_hold()
+
+    def cancel(self) -> None:
+        """End now; nothing more is emitted."""
+        if self.over:
+            return
+        self._move(TaskState.CANCELING, "it was cancelled")
+        with suppress(Exception):  # the user's close() can't hinder a cancel
+            self._release()
+        self._move(TaskState.CANCELED, "it was cancelled")
+
+    def totals(self) -> TaskTotals:
+        """Counters since the attempt began."""
+        taken = 0 if self.gate is None else sum(self.gate.records)
+        written = sum(channel.records for channel in self.channels)
+        late = sum(operator.late for operator in self.chain.operators)
+        return TaskTotals(self.place.task, taken, written, late, self._watermark())
+
+    def _watermark(self) -> int:
+        return MIN_TIME
+
+    def _command(self, command: Callable[[], Activity]) -> None:
+        self._commands.append(command)
+        self._doors.wake()
+
+    # -------------------------------------------------------------------------------------------------- a life
+
+    def _opening(self) -> Activity:
+        self._move(TaskState.INITIALIZING, "it was deployed")
+        self.chain.open(self._context)
+        self._move(TaskState.RUNNING, "its operators are open")
+        self._commits.add(self.chain.restored_commits(), self._restored_commits_done)
+        yield from self._starting()
+        if self.ending.finished:  # restored as such: its peers may be running, and wait for its watermark
+            for channel in self.outputs.channels:
+                channel.add_control(Watermark(MAX_TIME), self._doors.now())
+        yield from self._steps(self.ending.start())
+
+    def _context(self, operator: OperatorId, name: str) -> OperatorContext:
+        doors = _OperatorDoors(self._doors, self._timers)
+        return OperatorContext(operator, name, self.place, doors, self._states.get(operator, FRESH))
+
+    def _restored_commits_done(self) -> None:
+        self._doors.report(TaskReport(self.place.task, self.state, ended=self._ended(), commits_restored=True))
+
+    def _ended(self) -> EndReason | None:
+        return None if self.ending.emits else self.ending.reason
+
+    def _move(self, state: TaskState, reason: str) -> None:
+        self._set_state(state, reason)
+        self._doors.report(TaskReport(self.place.task, state, ended=self._ended()))
+
+    def _set_state(self, state: TaskState, reason: str) -> None:
+        TASK_STATES.check(f"task {self.place.task}", self.state, state, reason)
+        self.state = state
+        self.over = TASK_STATES.is_final(state)
+
+    def _fail(self, error: Exception) -> None:
+        if self.over:
+            return
+        self._set_state(TaskState.FAILED, str(error))
+        with suppress(Exception):  # the first error is the one that counts
+            self._release()
+        self._doors.fail(TaskReport(self.place.task, self.state, failure_of(error)), error)
+
+    def _release(self) -> None:
+        """Give everything back. The user's generators are closed before the functions that made them."""
+        self._pump.close()
+        self._commands.clear()
+        self._commits.clear()
+        self._timers.close()
+        if self.gate is not None:
+            self.gate.close()
+        self.chain.close()
+
+    # --------------------------------------------------------------------------------------------------- ends
+
+    @property
+    def channels(self) -> Sequence[PendingList]:
+        """All channels that the task writes to."""
+        return self.outputs.channels
+
+    def broadcast(self, control: Control) -> None:
+        """Into every channel."""
+        now = self._doors.now()
+        for channel in self.channels:
+            channel.add_control(control, now)
+
+    def _steps(self, steps: Iterable[Step]) -> Activity:
+        """Do what the ending says."""
+        for step in steps:
+            match step:
+                case Finish(fire=fire):
+                    if fire:
+                        yield from self._finish()
+                    yield from self._steps(self.ending.emitted())
+                case AnnounceEnd(reason=reason):
+                    self.broadcast(EndOfData(reason))
+                    self._doors.report(TaskReport(self.place.task, self.state, ended=reason))
+                case Close():
+                    self._commits.add((), self._close)
+
+    def _finish(self) -> Activity:
+        if self._watermark() < MAX_TIME:
+            yield from self.chain.event(Watermark(MAX_TIME))
+        yield from self.chain.finish()
+
+    def _on_completed(self, checkpoint: CheckpointId, *, commits: bool, last: bool) -> Activity:
+        if commits:
+            self._commits.add(self.chain.commits(checkpoint), _nothing)
+        yield from self._steps(self.ending.completed(last=last))
+
+    def _close(self) -> None:
+        """Everything is committed."""
+        try:
+            self.broadcast(End())
+            self._release()
+            self._move(TaskState.FINISHED, "the last checkpoint is stored")
+        except Exception as error:  # noqa: BLE001  # the user's close() may raise what it likes
+            self._fail(error)
+
+
+class _OperatorDoors:
+    """The doors of one task's operators."""
+
+    def __init__(self, doors: TaskDoors, timers: OperatorTimers) -> None:
+        self.now = doors.now
+        self.write_out = doors.write_out
+        self.malformed = doors.malformed
+        self.call_at = timers.call_at
+
+
+def _nothing() -> None:
+    """For who waits for nothing."""

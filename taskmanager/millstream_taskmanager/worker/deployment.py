@@ -1,0 +1,168 @@
+"""From a job graph to the tasks of one process: functions unpickled, gates and channels made, operators tied together.
+
+Graph and plan say everything; the JobManager planned with the same function, so nothing is negotiated. Each subtask
+unpickles its chain for itself: function objects of two subtasks have nothing in common, as if in two processes.
+"""
+
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from millstream_dataflow.identity import ChannelId, EdgeId, RegionAttempt, SubtaskId, TaskId, VertexId
+from millstream_dataflow.job_graph import BlobRef, Edge, Partitioning
+from millstream_dataflow.operators.chain import ChainSpecification
+from millstream_dataflow.operators.specifications import EnumeratorSpecification, ReaderSpecification
+from millstream_dataflow.plan import Plan
+from millstream_taskmanager.exchange.channel import LocalChannel
+from millstream_taskmanager.exchange.credits import ByteCredits, ExplicitCredits
+from millstream_taskmanager.exchange.gate import Gate
+from millstream_taskmanager.exchange.output import Output, Outputs, SplitOutput
+from millstream_taskmanager.exchange.partitioners import Place, make_partitioner
+from millstream_taskmanager.exchange.pending import PendingList
+from millstream_taskmanager.operators.base import TaskPlace, label
+from millstream_taskmanager.operators.building import build_chain
+from millstream_taskmanager.task.doors import TaskDoors
+from millstream_taskmanager.task.enumerator_task import EnumeratorTask
+from millstream_taskmanager.task.operator_task import OperatorTask
+from millstream_taskmanager.task.source_task import SourceTask
+from millstream_taskmanager.task.task import Restored, Task, TaskParts
+from millstream_taskmanager.worker.settings import TaskSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a process is to run."""
+
+    plan: Plan
+    attempts: Mapping[SubtaskId, RegionAttempt]
+    """The subtasks of this process, each with its region's attempt."""
+    settings: TaskSettings
+    blob: Callable[[BlobRef], bytes]
+    restored: Mapping[SubtaskId, Restored] = field(default_factory=dict[SubtaskId, Restored])
+
+
+@dataclass(slots=True)
+class _Site:
+    """A task as it is built."""
+
+    id: TaskId
+    specification: ChainSpecification
+    doors: TaskDoors
+    gate: Gate | None = None
+    outputs: dict[EdgeId, list[PendingList]] = field(default_factory=dict[EdgeId, list[PendingList]])
+
+
+def deploy(orders: Orders, doors_of: Callable[[TaskId], TaskDoors]) -> list[Task]:
+    """The tasks, connected with each other. `doors_of` is asked once for each, before the task is there."""
+    sites = {subtask: _site(orders, subtask, doors_of) for subtask in orders.attempts}
+    for site in sites.values():
+        site.gate = _gate(orders, site)
+    for site in sites.values():
+        _connect(orders, site, sites)
+    return [_task(orders, site) for site in sites.values()]
+
+
+def ranks(plan: Plan) -> dict[VertexId, int]:
+    """For each vertex the length of the longest path that leads to it from a source."""
+    found: dict[VertexId, int] = {}
+
+    def rank(vertex: VertexId) -> int:
+        if vertex not in found:
+            found[vertex] = max((rank(edge.source) + 1 for edge in plan.edges_to(vertex)), default=0)
+        return found[vertex]
+
+    for vertex in plan.vertices:
+        rank(vertex)
+    return found
+
+
+def _site(orders: Orders, subtask: SubtaskId, doors_of: Callable[[TaskId], TaskDoors]) -> _Site:
+    task = TaskId(orders.attempts[subtask], subtask)
+    functions = orders.blob(orders.plan.vertices[subtask.vertex].functions)
+    # Cloudpickle's own format is read by pickle. What comes here came from an authenticated client (design 11).
+    specification: ChainSpecification = pickle.loads(functions)  # noqa: S301  # see above
+    return _Site(task, specification, doors_of(task))
+
+
+def _gate(orders: Orders, site: _Site) -> Gate | None:
+    edges = list(orders.plan.edges_to(site.id.subtask.vertex))
+    if not edges:
+        return None
+    channels: list[ChannelId] = []
+    inputs: list[int] = []
+    for number, edge in enumerate(edges):
+        into = list(orders.plan.channels_to(edge, site.id.subtask.index))
+        channels += into
+        inputs += [number] * len(into)
+    settings = orders.settings
+    if any(_carries_splits(edge) for edge in edges):
+        return Gate(channels, inputs, ExplicitCredits(), site.doors.wake)
+    return Gate(channels, inputs, ByteCredits(len(channels), settings.window, settings.floating), site.doors.wake)
+
+
+def _connect(orders: Orders, site: _Site, sites: Mapping[SubtaskId, _Site]) -> None:
+    """The channels that begin at a task."""
+    for edge in orders.plan.edges_from(site.id.subtask.vertex):
+        pending = site.outputs[edge.id] = []
+        for channel in orders.plan.channels_from(edge, site.id.subtask.index):
+            gate = sites[SubtaskId(edge.target, channel.target)].gate
+            if gate is None:
+                raise ValueError(f"{channel} leads to a task without a gate")
+            position = gate.channels.index(channel)
+            end = LocalChannel(channel, 0 if _carries_splits(edge) else orders.settings.window, gate, position)
+            gate.connect(position, end)
+            pending.append(PendingList(end, orders.settings.flush))
+
+
+def _task(orders: Orders, site: _Site) -> Task:
+    head = site.specification.nodes[0].specification
+    if isinstance(head, EnumeratorSpecification):
+        [(edge, channels)] = site.outputs.items()
+        return EnumeratorTask(_parts(orders, site, []), SplitOutput(edge, channels), site.doors)
+    parts = _parts(orders, site, _outputs(orders, site))
+    if isinstance(head, ReaderSpecification):
+        return SourceTask(parts, site.gate, site.doors)
+    if site.gate is None:
+        raise ValueError(f"task {site.id} has no input and is no source")
+    return OperatorTask(parts, site.gate, site.doors)
+
+
+def _parts(orders: Orders, site: _Site, outputs: Sequence[Output]) -> TaskParts:
+    vertex = orders.plan.vertices[site.id.subtask.vertex]
+    place = TaskPlace(site.id, vertex.name, vertex.parallelism, vertex.max_parallelism, orders.plan.graph.configuration)
+    # An enumerator's one output takes splits, which no operator of a chain gives.
+    specification = site.specification if outputs else _without_outputs(site.specification)
+    settings = orders.settings
+    return TaskParts(
+        place,
+        build_chain(specification, [output.rows_only for output in outputs], settings.operators),
+        Outputs(outputs, settings.flush.timeout),
+        settings.guarantee,
+        orders.restored.get(site.id.subtask, Restored()),
+    )
+
+
+def _outputs(orders: Orders, site: _Site) -> list[Output]:
+    """In the order of the chain's outputs, which is how a chain names them."""
+    return [_output(orders, site, number) for number in range(len(site.specification.outputs))]
+
+
+def _output(orders: Orders, site: _Site, number: int) -> Output:
+    output = site.specification.outputs[number]
+    edge = next(edge for edge in orders.plan.graph.edges if edge.id == output.edge)
+    channels = site.outputs[edge.id]
+    target = orders.plan.vertices[edge.target]
+    subtask = site.id.subtask.index
+    place = Place(subtask, len(channels), target.max_parallelism, label(site.specification.nodes[output.node]))
+    chance = np.random.default_rng((orders.settings.seed, edge.id, subtask))
+    return Output(edge.id, make_partitioner(edge.partitioning, output, place, chance), channels)
+
+
+def _without_outputs(specification: ChainSpecification) -> ChainSpecification:
+    return ChainSpecification(specification.nodes, specification.inputs)
+
+
+def _carries_splits(edge: Edge) -> bool:
+    return edge.partitioning is Partitioning.SPLITS

@@ -1,0 +1,102 @@
+"""The cooperative scheduler of one thread: whose step is next, and the timers.
+
+A step is a batch, and never blocks. Runnable tasks wait in a queue by rank, downstream first: what is nearest to its
+end goes first, so little is under way and the latency is that of the path; tasks of one rank take turns. Sources come
+last, so they read only when nothing is left to do with what was read before.
+
+Time is an argument: whoever turns the scheduler says what time it is, and may sleep until `next_timer`.
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Runnable(Protocol):
+    """A task, as the scheduler sees it."""
+
+    @property
+    def runnable(self) -> bool:
+        """Whether a step would do something."""
+        ...
+
+    def step(self) -> None:
+        """A batch of work."""
+        ...
+
+
+class ScheduledCall:
+    """A call at a time."""
+
+    __slots__ = ("action", "time")
+
+    def __init__(self, time: int, action: Callable[[], None]) -> None:
+        self.time = time
+        self.action: Callable[[], None] | None = action
+
+    def cancel(self) -> None:
+        """Don't call."""
+        self.action = None
+
+
+class Scheduler:
+    """Tasks are added with their rank: the length of the longest path from a source to them."""
+
+    def __init__(self) -> None:
+        self._ranks: dict[Runnable, int] = {}
+        self._queue: list[tuple[int, int, Runnable]] = []
+        self._queued = set[Runnable]()
+        self._timers: list[tuple[int, int, ScheduledCall]] = []
+        self._order = itertools.count()
+
+    def add(self, task: Runnable, rank: int) -> None:
+        """A task, which may be runnable at once."""
+        self._ranks[task] = rank
+        self.wake(task)
+
+    def wake(self, task: Runnable) -> None:
+        """The task may be runnable. Cheap, and may be said too often: it is asked when its turn comes."""
+        if task not in self._queued:
+            self._queued.add(task)
+            heapq.heappush(self._queue, (-self._ranks[task], next(self._order), task))
+
+    def step(self) -> bool:
+        """One step of the task whose turn it is; False when none is runnable."""
+        while self._queue:
+            _, _, task = heapq.heappop(self._queue)
+            self._queued.discard(task)
+            if task.runnable:
+                task.step()
+                if task.runnable:
+                    self.wake(task)
+                return True
+        return False
+
+    def run_until_idle(self) -> int:
+        """Steps until no task is runnable; gives their number."""
+        steps = 0
+        while self.step():
+            steps += 1
+        return steps
+
+    # --------------------------------------------------------------------------------------------------- timers
+
+    def call_at(self, time: int, action: Callable[[], None]) -> ScheduledCall:
+        """Call when `run_timers` is told that time, or a later one."""
+        call = ScheduledCall(time, action)
+        heapq.heappush(self._timers, (time, next(self._order), call))
+        return call
+
+    def run_timers(self, now: int) -> None:
+        """The calls whose time has come, in the order of their times."""
+        while self._timers and self._timers[0][0] <= now:
+            _, _, call = heapq.heappop(self._timers)
+            if call.action is not None:
+                call.action()
+
+    def next_timer(self) -> int | None:
+        """The time of the next call, milliseconds; None: there is none."""
+        while self._timers and self._timers[0][2].action is None:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None

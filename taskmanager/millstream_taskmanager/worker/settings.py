@@ -1,0 +1,40 @@
+"""What tasks take from the job's and the cluster's configuration."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration.enums import CheckpointingMode
+from millstream_dataflow.configuration.options import checkpointing, execution, network
+from millstream_taskmanager.exchange.pending import FlushRules
+from millstream_taskmanager.operators.registry import OperatorSettings
+from millstream_taskmanager.task.alignment import Guarantee
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSettings:
+    """Bytes, records and milliseconds. `seed` makes shuffles repeatable."""
+
+    flush: FlushRules = FlushRules(8_192, 1 << 20, 100)  # noqa: RUF009  # frozen, so one may be shared
+    window: int = 64 << 10
+    floating: int = 1 << 20
+    guarantee: Guarantee = Guarantee.EXACTLY_ONCE
+    operators: OperatorSettings = OperatorSettings()  # noqa: RUF009  # as above
+    seed: int = 0
+
+
+def task_settings(configuration: Configuration, *, seed: int = 0) -> TaskSettings:
+    """The settings that a configuration says."""
+    get = configuration.get
+    records = get(execution.BATCH_MAX_RECORDS)
+    exactly_once = get(checkpointing.MODE) is CheckpointingMode.EXACTLY_ONCE
+    return TaskSettings(
+        FlushRules(records, get(execution.BATCH_MAX_SIZE), get(execution.BUFFER_TIMEOUT) // _MILLISECOND),
+        get(network.EXCLUSIVE_BYTES_PER_CHANNEL),
+        get(network.FLOATING_BYTES_PER_GATE),
+        Guarantee.EXACTLY_ONCE if exactly_once else Guarantee.AT_LEAST_ONCE,
+        OperatorSettings(get(execution.AUTO_WATERMARK_INTERVAL) // _MILLISECOND, records),
+        seed,
+    )

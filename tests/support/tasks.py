@@ -1,0 +1,476 @@
+"""Jobs of real tasks under a virtual clock: a graph drawn in a few lines, run step by step, without a process."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+from millstream_dataflow.connectors import (
+    Boundedness,
+    Committer,
+    Read,
+    Sink,
+    SinkContext,
+    SinkWriter,
+    Source,
+    SourceContext,
+    SplitEnumerator,
+    SplitReader,
+)
+from millstream_dataflow.identity import (
+    CheckpointId,
+    Digest,
+    EdgeId,
+    JobId,
+    OperatorId,
+    RegionAttempt,
+    RegionId,
+    SubtaskId,
+    TaskId,
+    VertexId,
+)
+from millstream_dataflow.job_graph import BlobRef, Edge, JobGraph, Partitioning, Versions, Vertex
+from millstream_dataflow.operators.chain import HEAD, ChainInput, ChainNode, ChainOutput, ChainSpecification
+from millstream_dataflow.operators.specifications import (
+    CollectSpecification,
+    EnumeratorSpecification,
+    KeySelection,
+    OperatorSpecification,
+    ReaderSpecification,
+)
+from millstream_dataflow.plan import Plan
+from millstream_dataflow.records import Barrier, Batch, RowBatch, SnapshotKind
+from millstream_dataflow.time import WatermarkStrategy
+from millstream_runtime.messages.failures import Failure
+from millstream_runtime.messages.session import TaskReport
+from millstream_runtime.states import TaskState
+from millstream_taskmanager.operators.base import OperatorContext, TaskPlace
+from millstream_taskmanager.operators.collect import CollectOperator
+from millstream_taskmanager.operators.state import RestoredState
+from millstream_taskmanager.task.snapshot import TaskPart
+from millstream_taskmanager.task.task import Restored, Task
+from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
+from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
+from millstream_taskmanager.worker.settings import TaskSettings
+
+JOB = JobId("job")
+
+
+# ------------------------------------------------------------------------------------------------ drawing a graph
+
+
+@dataclass
+class Draft:
+    """A vertex as it is drawn: its operators in a row, or with parents and tags."""
+
+    name: str
+    parallelism: int
+    nodes: list[ChainNode]
+    triggered: bool
+    inputs: list[ChainInput] = field(default_factory=list[ChainInput])
+    outputs: list[ChainOutput] = field(default_factory=list[ChainOutput])
+
+    def add(self, specification: OperatorSpecification, parent: int = -2, tag: str = "") -> int:
+        """One more operator; by default behind the last. Gives its number."""
+        number = len(self.nodes)
+        above = number - 1 if parent == -2 else parent
+        name = f"{type(specification).__name__.removesuffix('Specification')} {number}"
+        self.nodes.append(ChainNode(OperatorId(f"{self.name}/{number}"), name, specification, above, tag))
+        return number
+
+
+class Drawing:
+    """A job graph as a test draws it."""
+
+    def __init__(self, configuration: Mapping[str, str] | None = None) -> None:
+        self._drafts: list[Draft] = []
+        self._edges: list[Edge] = []
+        self._configuration = dict(configuration or {})
+
+    def vertex(self, name: str, *operators: OperatorSpecification, parallelism: int = 1) -> Draft:
+        """A vertex of operators in a row."""
+        head = operators[0]
+        enumerator = isinstance(head, EnumeratorSpecification)
+        static = isinstance(head, ReaderSpecification) and not head.source.has_enumerator
+        draft = Draft(name, parallelism, [], triggered=enumerator or static)
+        for number, specification in enumerate(operators):
+            draft.add(specification, number - 1 if number else HEAD)
+        self._drafts.append(draft)
+        return draft
+
+    def edge(
+        self,
+        source: Draft,
+        target: Draft,
+        partitioning: Partitioning = Partitioning.FORWARD,
+        *,
+        node: int = -1,
+        tag: str = "",
+        key: Callable[[Any], Any] | None = None,
+        custom: Callable[[Any, int], int] | None = None,
+    ) -> None:
+        """An edge from an operator of the source (the last by default)."""
+        number = EdgeId(len(self._edges))
+        self._edges.append(Edge(number, VertexId(source.name), VertexId(target.name), partitioning, tag=tag))
+        selection = None if key is None else KeySelection(key)
+        node = node if node >= 0 else len(source.nodes) - 1
+        source.outputs.append(ChainOutput(number, node, tag, None, selection, custom))
+        target.inputs.append(ChainInput(number))
+
+    def source(
+        self, name: str, source: Source[Any], strategy: WatermarkStrategy[Any] | None = None, *, parallelism: int = 1
+    ) -> Draft:
+        """A reader, with its enumerator where the source has one."""
+        strategy = strategy or WatermarkStrategy.no_watermarks()
+        reader = self.vertex(name, ReaderSpecification(source, strategy), parallelism=parallelism)
+        if source.has_enumerator:
+            enumerator = self.vertex(f"{name}-splits", EnumeratorSpecification(source))
+            self.edge(enumerator, reader, Partitioning.SPLITS)
+        return reader
+
+    def collect(self, name: str, *, parallelism: int = 1) -> Draft:
+        """A vertex that keeps what comes."""
+        return self.vertex(name, CollectSpecification(), parallelism=parallelism)
+
+    def graph(self) -> tuple[JobGraph, dict[Digest, bytes]]:
+        """Graph and blobs."""
+        blobs: dict[Digest, bytes] = {}
+        vertices: list[Vertex] = []
+        for draft in self._drafts:
+            blob = cloudpickle.dumps(ChainSpecification(draft.nodes, draft.inputs, draft.outputs))
+            reference = BlobRef(Digest(draft.name), len(blob))
+            blobs[reference.digest] = blob
+            vertices.append(
+                Vertex(
+                    VertexId(draft.name), draft.name, draft.parallelism, 128, "default", (), reference, draft.triggered
+                )
+            )
+        versions = Versions("3", "0", "3", "26")
+        return JobGraph(JOB, "drawn", tuple(vertices), tuple(self._edges), versions, self._configuration), blobs
+
+
+# -------------------------------------------------------------------------------------------------- running it
+
+
+class VirtualDoors:
+    """Doors of one task in a virtual job."""
+
+    def __init__(self, job: "VirtualJob") -> None:
+        self._job = job
+        self.task: Task | None = None
+
+    def now(self) -> int:
+        return self._job.now
+
+    def call_at(self, time: int, action: Callable[[], None]) -> ScheduledCall:
+        return self._job.scheduler.call_at(time, action)
+
+    def wake(self) -> None:
+        if self.task is not None:
+            self._job.scheduler.wake(self.task)
+
+    def report(self, report: TaskReport) -> None:
+        self._job.reports.append(report)
+
+    def acknowledge(self, part: TaskPart) -> None:
+        assert self.task is not None
+        self._job.parts.setdefault(part.checkpoint, {})[self.task.place.task.subtask] = part
+
+    def forget(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
+        self._job.forgotten.append(checkpoint)
+
+    def decline(self, checkpoint: CheckpointId, failure: Failure) -> None:
+        assert self.task is not None
+        self._job.declined.append((self.task.place.task.subtask, checkpoint, failure.message))
+
+    def fail(self, report: TaskReport, error: Exception) -> None:
+        self._job.reports.append(report)
+        self._job.errors.append(error)
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        self._job.pool.append((job, then))
+
+    def write_out(self, text: str) -> None:
+        self._job.printed.append(text)
+
+    def malformed(self, operator: str, record: str, place: str, reason: str) -> None:
+        self._job.printed.append(f"{operator}: {place}: {reason}: {record}")
+
+
+class VirtualJob:
+    """All tasks of a graph in one thread. The test is the JobManager."""
+
+    def __init__(
+        self,
+        drawing: Drawing,
+        settings: TaskSettings | None = None,
+        restored: Mapping[SubtaskId, Restored] | None = None,
+        *,
+        now: int = 0,
+        rank: Mapping[str, int] | None = None,
+    ) -> None:
+        """`rank` overrules in which order vertices have their turns."""
+        graph, blobs = drawing.graph()
+        self.plan = Plan(graph)
+        self.now = now
+        self.scheduler = Scheduler()
+        self.reports: list[TaskReport] = []
+        self.parts: dict[CheckpointId, dict[SubtaskId, TaskPart]] = {}
+        self.declined: list[tuple[SubtaskId, CheckpointId, str]] = []
+        self.forgotten: list[CheckpointId] = []
+        self.errors: list[Exception] = []
+        self.printed: list[str] = []
+        self.pool = deque[tuple[Callable[[], None], Callable[[Exception | None], None]]]()
+        attempts = {subtask: RegionAttempt(JOB, self.plan.region_of[subtask], 1) for subtask in self.plan.subtasks}
+        orders = Orders(
+            self.plan, attempts, settings or TaskSettings(), lambda blob: blobs[blob.digest], restored or {}
+        )
+        doors: dict[TaskId, VirtualDoors] = {}
+        tasks = deploy(orders, lambda task: doors.setdefault(task, VirtualDoors(self)))
+        self.tasks = {task.place.task.subtask: task for task in tasks}
+        rank_of = {**ranks(self.plan), **{VertexId(name): number for name, number in (rank or {}).items()}}
+        for task in tasks:
+            doors[task.place.task].task = task
+            self.scheduler.add(task, rank_of[task.place.task.subtask.vertex])
+
+    def task(self, vertex: str, index: int = 0) -> Task:
+        """One of the tasks."""
+        return self.tasks[SubtaskId(VertexId(vertex), index)]
+
+    def settle(self) -> None:
+        """Run until nothing is left to do at this time; jobs of the pool are done when the tasks rest."""
+        for _ in range(100_000):
+            self.scheduler.run_timers(self.now)
+            steps = 0
+            while steps < 10_000 and self.scheduler.step():
+                steps += 1
+            assert steps < 10_000, "it never comes to rest"
+            if not self.pool:
+                if (self.scheduler.next_timer() or self.now + 1) > self.now and not self._runnable():
+                    return
+                continue
+            job, then = self.pool.popleft()
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001  # any committer's
+                then(error)
+            else:
+                then(None)
+
+    def _runnable(self) -> bool:
+        return any(task.runnable for task in self.tasks.values())
+
+    def pass_time(self, milliseconds: int, step: int = 50) -> None:
+        """Let time pass, in small steps."""
+        for _ in range(0, milliseconds, step):
+            self.now += step
+            self.settle()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all tasks have reported the end of their data."""
+        return {report.task for report in self.reports if report.ended is not None} == {
+            task.place.task for task in self.tasks.values()
+        }
+
+    def trigger(self, checkpoint: int, kind: SnapshotKind = SnapshotKind.CHECKPOINT) -> None:
+        """As the coordinator would."""
+        for subtask in self.plan.triggered:
+            self.tasks[subtask].trigger(Barrier(CheckpointId(checkpoint), kind))
+
+    def complete(self, checkpoint: int, *, commits: bool = True, last: bool = False) -> None:
+        """As the coordinator would."""
+        assert len(self.parts[CheckpointId(checkpoint)]) == len(self.tasks), "not all have acknowledged"
+        for task in self.tasks.values():
+            task.completed(CheckpointId(checkpoint), commits=commits, last=last)
+
+    def finish(self, checkpoint: int = 99) -> None:
+        """To the end of the data, the final checkpoint, and the end."""
+        self.settle()
+        assert not self.errors, self.errors
+        assert self.ended, [(str(s), t.ending.phase.value) for s, t in self.tasks.items()]
+        self.trigger(checkpoint, SnapshotKind.FINAL)
+        self.settle()
+        self.complete(checkpoint, last=True)
+        self.settle()
+        assert {task.state for task in self.tasks.values()} == {TaskState.FINISHED}
+
+    def collected(self, vertex: str) -> list[Any]:
+        """What a collecting vertex has got since the last call, subtask by subtask."""
+        return [record for part in self.collected_by_subtask(vertex) for record in part]
+
+    def collected_by_subtask(self, vertex: str) -> list[list[Any]]:
+        """The same, apart."""
+        found: list[list[Any]] = []
+        for index in range(self.plan.vertices[VertexId(vertex)].parallelism):
+            operators = self.task(vertex, index).chain.operators
+            found += [operator.fetch() for operator in operators if isinstance(operator, CollectOperator)]
+        return found
+
+    def restored_from(self, checkpoint: int) -> dict[SubtaskId, Restored]:
+        """What a job of the same form begins with when it goes on from a checkpoint of this one."""
+        found: dict[SubtaskId, Restored] = {}
+        for subtask, part in self.parts[CheckpointId(checkpoint)].items():
+            states = {state.operator: RestoredState(state.lists, restored=True) for state in part.operators}
+            ended = self.tasks[subtask].ending.reason if part.finished else None
+            found[subtask] = Restored(states, ended=ended)
+        return found
+
+
+# ------------------------------------------------------------------------------------------ sources and sinks
+
+
+@dataclass(frozen=True)
+class ListSource(Source[tuple[Any, ...]]):
+    """Splits that are tuples of items: a value, a (value, time) pair if `timed`, or None for `nothing at the
+    moment`.
+    """
+
+    splits: tuple[tuple[Any, ...], ...]
+    timed: bool = False
+    has_enumerator: bool = False
+    boundedness: Boundedness = Boundedness.BOUNDED
+    batch: int = 2
+    """Records that are read at once."""
+    discovery_interval: int | None = None
+
+    def static_splits(self, parallelism: int) -> Sequence[tuple[Any, ...]]:
+        return self.splits
+
+    def create_enumerator(self, context: SourceContext, state: int | None) -> "ListEnumerator":
+        return ListEnumerator(self.splits, state, one_at_a_time=self.discovery_interval is not None)
+
+    def create_reader(self, context: SourceContext, split: tuple[Any, ...], position: int | None) -> "ListReader":
+        return ListReader(self, split, position or 0)
+
+
+class ListEnumerator(SplitEnumerator[tuple[Any, ...]]):
+    """Gives all splits at once, or one at a discovery."""
+
+    def __init__(self, splits: Sequence[tuple[Any, ...]], state: int | None, *, one_at_a_time: bool) -> None:
+        self.splits = splits
+        self.given = state or 0
+        self.one_at_a_time = one_at_a_time
+
+    def discover(self) -> Sequence[tuple[Any, ...]]:
+        end = self.given + 1 if self.one_at_a_time else len(self.splits)
+        found = self.splits[self.given : end]
+        self.given = min(end, len(self.splits))
+        return found
+
+    def snapshot(self) -> int:
+        return self.given
+
+
+class ListReader(SplitReader):
+    """Reads a list."""
+
+    def __init__(self, source: ListSource, split: tuple[Any, ...], position: int) -> None:
+        self.source = source
+        self.split = split
+        self.next = position
+
+    def read(self, limit: int) -> Read:
+        if self.next < len(self.split) and self.split[self.next] is None:
+            self.next += 1
+            return Read()
+        end = self.next
+        while end < min(len(self.split), self.next + min(limit, self.source.batch)) and self.split[end] is not None:
+            end += 1
+        items = list(self.split[self.next : end])
+        self.next = end
+        bounded = self.source.boundedness is Boundedness.BOUNDED
+        ended = bounded and end >= len(self.split)
+        if not items:
+            return Read(ended=ended)
+        if self.source.timed:
+            return Read(RowBatch([item[0] for item in items], [item[1] for item in items]), ended=ended)
+        return Read(RowBatch(items), ended=ended)
+
+    def position(self) -> int:
+        return self.next
+
+
+@dataclass(frozen=True)
+class LedgerSink(Sink[tuple[Any, ...]]):
+    """Commits into `LEDGERS[name]`, a list of records, each committable once."""
+
+    name: str
+    commits_outside: bool = True
+
+    def create_writer(self, context: SinkContext, state: Sequence[Any]) -> "LedgerWriter":
+        return LedgerWriter()
+
+    def create_committer(self, context: SinkContext) -> "LedgerCommitter":
+        return LedgerCommitter(self.name)
+
+
+LEDGERS: dict[str, list[Any]] = {}
+COMMITTED: dict[str, set[tuple[Any, ...]]] = {}
+
+
+class LedgerWriter(SinkWriter[tuple[Any, ...]]):
+    """Makes a committable of what came since the last barrier."""
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def write(self, batch: Batch) -> None:
+        assert isinstance(batch, RowBatch)
+        self.records += batch.values
+
+    def prepare_commit(self, checkpoint: CheckpointId, *, end_of_input: bool) -> Sequence[tuple[Any, ...]]:
+        records, self.records = self.records, []
+        return [(checkpoint, *records)] if records else []
+
+
+class LedgerCommitter(Committer[tuple[Any, ...]]):
+    """Idempotent."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def commit(self, committables: Sequence[tuple[Any, ...]]) -> None:
+        done = COMMITTED.setdefault(self.name, set())
+        for committable in committables:
+            if committable not in done:
+                done.add(committable)
+                LEDGERS.setdefault(self.name, []).extend(committable[1:])
+
+
+# -------------------------------------------------------------------------------------------- one operator alone
+
+
+class OperatorBench:
+    """What an operator asks its task for, without a task."""
+
+    def __init__(self, *, now: int = 0, subtask: int = 0, parallelism: int = 1) -> None:
+        self.time = now
+        self.due: list[int] = []
+        self.printed: list[str] = []
+        attempt = RegionAttempt(JOB, RegionId(0), 1)
+        task = TaskId(attempt, SubtaskId(VertexId("vertex"), subtask))
+        self.place = TaskPlace(task, "Vertex", parallelism, 128, {"answer": "42"})
+
+    def context(self, state: RestoredState | None = None) -> OperatorContext:
+        """The context of an operator called `Operator`."""
+        return OperatorContext(OperatorId("op"), "Operator", self.place, self, state or RestoredState())
+
+    def now(self) -> int:
+        return self.time
+
+    def call_at(self, time: int, operator: OperatorId) -> None:
+        self.due.append(time)
+
+    def write_out(self, text: str) -> None:
+        self.printed.append(text)
+
+    def malformed(self, operator: str, record: str, place: str, reason: str) -> None:
+        self.printed.append(f"{operator}: {place}: {reason}: {record}")
+
+
+def parse(text: str) -> int:
+    """A function that raises, in a module that travels by reference."""
+    return int(text)

@@ -1,0 +1,168 @@
+"""Splits, one watermark generator each (laws 7.1 to 7.3 and 8)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from millstream_dataflow.connectors import Read, Source, SourceContext, SplitReader
+from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.operators.specifications import ReaderSpecification
+from millstream_dataflow.records import Barrier, RowBatch, StreamStatus, Watermark
+from millstream_dataflow.time import WatermarkStrategy
+from millstream_runtime.messages.failures import FailureKind
+from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.operators.reader import ReaderOperator
+from millstream_taskmanager.operators.state import RestoredState
+from tests.support.tasks import ListSource, OperatorBench
+
+RISING = WatermarkStrategy.for_monotonous_timestamps()
+BARRIER = Barrier(CheckpointId(1))
+
+
+def timed(*times: int | None) -> tuple[Any, ...]:
+    """A split whose records are their times."""
+    return tuple(None if time is None else (time, time) for time in times)
+
+
+class Bench(OperatorBench):
+    """A reader and what it says."""
+
+    def __init__(
+        self,
+        strategy: WatermarkStrategy[Any] = RISING,
+        state: RestoredState | None = None,
+        source: Source[Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.reader = ReaderOperator(ReaderSpecification(source or ListSource((), timed=True), strategy), 200, 100)
+        self.reader.open(self.context(state))
+
+    def add(self, *times: int | None) -> list[Any]:
+        return shown(self.reader.add(timed(*times)))
+
+    def read(self) -> list[Any]:
+        assert self.reader.readable(self.time)
+        return shown(self.reader.read())
+
+
+def shown(outputs: Iterable[object]) -> list[Any]:
+    return [output.values if isinstance(output, RowBatch) else output for output in outputs]
+
+
+def test_splits_take_turns_and_the_slowest_decides() -> None:
+    bench = Bench()
+    bench.add(10, 20, 30, 40)
+    bench.add(15, 16)
+    assert bench.read() == [[10, 20]]
+    assert bench.read() == [[15, 16], Watermark(15), Watermark(19)]  # and it has ended
+    assert bench.read() == [[30, 40], Watermark(39)]
+    assert not bench.reader.readable(0)
+    assert (bench.reader.splits, bench.reader.time) == (0, 39)
+
+
+def test_a_new_split_holds_event_time_back() -> None:
+    bench = Bench()
+    bench.add(10, 20, 30, 40, 50, 60)
+    assert bench.read() == [[10, 20], Watermark(19)]
+    bench.add(25, 26, 27)
+    assert bench.read() == [[30, 40]]
+    assert bench.read() == [[25, 26], Watermark(25)]
+
+
+def test_who_waits_for_an_answer_is_active_who_got_none_is_idle() -> None:
+    bench = Bench()
+    assert shown(bench.reader.asked()) == []
+    assert shown(bench.reader.none_now()) == [StreamStatus(idle=True)]
+    assert bench.add(10, 20) == [StreamStatus(idle=False)]
+    assert shown(bench.reader.answered()) == []
+    assert bench.read() == [[10, 20], Watermark(19)]
+    # Asked again: the watermark stands until there is an answer, whatever was read before.
+    assert shown(bench.reader.asked()) == []
+    assert shown(bench.reader.none_now()) == [StreamStatus(idle=True)]
+
+
+def test_a_split_without_records_falls_idle() -> None:
+    bench = Bench(RISING.with_idleness(500))
+    bench.add(10, 20, 30, 40)
+    bench.add(None, None, 25)
+    assert bench.read() == [[10, 20]]
+    assert bench.read() == []
+    bench.time = 500
+    assert shown(bench.reader.on_time(500)) == [StreamStatus(idle=True)]
+    # The first comes back: what it had said counts now. It ends, and the other is still idle.
+    back = [StreamStatus(idle=False), Watermark(19), [30, 40], Watermark(39), StreamStatus(idle=True)]
+    assert bench.read() == back
+    assert bench.read() == []
+    bench.time = 520
+    # The other comes back behind what the first has said meanwhile, and changes nothing.
+    assert bench.read() == [StreamStatus(idle=False), [25]]
+
+
+def test_a_reader_with_nothing_is_asked_again_in_a_moment() -> None:
+    bench = Bench()
+    bench.add(None, 10)
+    assert bench.read() == []
+    assert not bench.reader.readable(0)
+    assert bench.reader.next_ready() == 10
+    bench.time = 10
+    assert bench.read() == [[10], Watermark(9)]
+
+
+def test_positions_and_watermarks_are_state() -> None:
+    bench = Bench()
+    bench.add(10, 20, 30, 40)
+    bench.read()
+    stored = tuple(bench.reader.snapshot(BARRIER, ended=False))
+    again = Bench(state=RestoredState(stored, restored=True))
+    assert again.reader.restored
+    assert shown(again.reader.start()) == [Watermark(19)]
+    assert again.read() == [[30, 40], Watermark(39)]
+
+
+def test_a_reader_without_splits_remembers_that_it_had_them() -> None:
+    [stored] = Bench().reader.snapshot(BARRIER, ended=False)
+    assert stored.items == ()
+    assert Bench(state=RestoredState((stored,), restored=True)).reader.restored
+
+
+class Faulty(Source[int], SplitReader):
+    """Opens or reads badly."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.closed = 0
+
+    def create_reader(self, context: SourceContext, split: int, position: object) -> SplitReader:
+        if self.where == "open":
+            raise FileNotFoundError("no such split")
+        return self
+
+    def read(self, limit: int) -> Read:
+        raise ValueError("garbage")
+
+    def position(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_errors_of_a_source_name_it() -> None:
+    with pytest.raises(UserCodeError, match="no such split") as raised:
+        list(Bench(source=Faulty("open")).reader.add(1))
+    assert raised.value.kind is FailureKind.EXTERNAL
+    bench = Bench(source=Faulty("read"))
+    list(bench.reader.add(1))
+    with pytest.raises(UserCodeError, match="garbage") as raised:
+        bench.read()
+    assert raised.value.operator == "Operator"
+
+
+def test_open_splits_are_closed() -> None:
+    source = Faulty("read")
+    bench = Bench(source=source)
+    list(bench.reader.add(1))
+    bench.reader.close()
+    bench.reader.close()
+    assert source.closed == 1

@@ -1,0 +1,153 @@
+"""Times and watermarks of a stream (laws 7.1 and 7.2)."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.operators.specifications import TimestampsSpecification
+from millstream_dataflow.records import Barrier, Batch, ColumnBatch, RowBatch, StreamStatus, Watermark
+from millstream_dataflow.records.controls import MAX_TIME
+from millstream_dataflow.time import WatermarkGenerator, WatermarkStrategy
+from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.operators.state import RestoredState, StoredList
+from millstream_taskmanager.operators.timestamps import TimestampsOperator
+from tests.support.tasks import OperatorBench
+
+
+def itself(value: int) -> int:
+    """The records are their times."""
+    return value
+
+
+def time_of(row: Any) -> int:  # noqa: ANN401  # any kind of row
+    """The records have their times in a field."""
+    time: int = row["t"]
+    return time
+
+
+BARRIER = Barrier(CheckpointId(1))
+LATE_BY_10 = WatermarkStrategy.for_bounded_out_of_orderness(10).with_timestamp_assigner(itself)
+
+
+def opened(
+    strategy: WatermarkStrategy[Any], bench: OperatorBench | None = None, state: RestoredState | None = None
+) -> TimestampsOperator:
+    operator = TimestampsOperator(TimestampsSpecification(strategy), interval=200)
+    operator.open((bench or OperatorBench()).context(state))
+    return operator
+
+
+def told(operator: TimestampsOperator, batch: Batch) -> list[Any]:
+    return [(o.values, o.timestamps) if isinstance(o, RowBatch) else o for o in operator.process(0, batch)]
+
+
+def test_a_watermark_behind_each_batch_that_raised_it() -> None:
+    operator = opened(LATE_BY_10)
+    assert told(operator, RowBatch([50, 20])) == [([50, 20], [50, 20]), Watermark(39)]
+    assert told(operator, RowBatch([40])) == [([40], [40])]
+    assert told(operator, RowBatch([51])) == [([51], [51]), Watermark(40)]
+
+
+def test_a_punctuated_generator_cuts_behind_each_record() -> None:
+    operator = opened(LATE_BY_10.with_punctuated_watermarks())
+    assert told(operator, RowBatch([50, 20, 51, 49])) == [
+        ([50], [50]),
+        Watermark(39),
+        ([20, 51], [20, 51]),
+        Watermark(40),
+        ([49], [49]),
+    ]
+
+
+def test_columns_keep_their_form() -> None:
+    strategy = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(time_of)
+    columns = pa.RecordBatch.from_pydict({"t": [5, 7]})
+    batch, watermark = told(opened(strategy), ColumnBatch(columns))
+    assert isinstance(batch, ColumnBatch)
+    assert batch.timestamps is not None
+    assert batch.timestamps.tolist() == [5, 7]
+    assert watermark == Watermark(6)
+
+
+def test_watermarks_of_the_input_are_dropped_but_for_the_end() -> None:
+    operator = opened(LATE_BY_10)
+    assert list(operator.advance(Watermark(99))) == []
+    assert list(operator.advance(Watermark(MAX_TIME))) == [Watermark(MAX_TIME)]
+
+
+def test_idle_when_nothing_comes_and_active_again() -> None:
+    bench = OperatorBench(now=1_000)
+    operator = opened(LATE_BY_10.with_idleness(500), bench)
+    assert bench.due == [1_200]
+    bench.time = 1_500
+    assert list(operator.on_time(1_500)) == [StreamStatus(idle=True)]
+    assert list(operator.on_time(1_700)) == []
+    assert told(operator, RowBatch([30]))[0] == StreamStatus(idle=False)
+
+
+def test_held_back_it_is_not_idle() -> None:
+    bench = OperatorBench(now=0)
+    operator = opened(LATE_BY_10.with_idleness(500), bench)
+    operator.hold(held=True)
+    assert list(operator.on_time(900)) == []
+    bench.time = 900
+    operator.hold(held=False)
+    assert list(operator.on_time(1_399)) == []
+    assert list(operator.on_time(1_400)) == [StreamStatus(idle=True)]
+
+
+def test_watermarks_are_state() -> None:
+    operator = opened(LATE_BY_10)
+    told(operator, RowBatch([50]))
+    stored = tuple(operator.snapshot(BARRIER, ended=False))
+    again = opened(LATE_BY_10, state=RestoredState(stored, restored=True))
+    assert told(again, RowBatch([45])) == [([45], [45])]
+    assert told(again, RowBatch([60])) == [([60], [60]), Watermark(49)]
+
+
+def test_another_parallelism_starts_at_the_minimum() -> None:
+    lists: list[StoredList] = []
+    for subtask, time in ((0, 50), (1, 80)):
+        operator = opened(LATE_BY_10, OperatorBench(subtask=subtask, parallelism=2))
+        told(operator, RowBatch([time]))
+        lists += operator.snapshot(BARRIER, ended=False)
+    state = RestoredState(tuple(lists), restored=True, rescaled=True)
+    again = opened(LATE_BY_10, OperatorBench(subtask=2, parallelism=3), state)
+    assert told(again, RowBatch([45])) == [([45], [45])]
+    assert told(again, RowBatch([52])) == [([52], [52]), Watermark(41)]
+    same = RestoredState(tuple(lists), restored=True)
+    second = opened(LATE_BY_10, OperatorBench(subtask=1, parallelism=2), same)
+    assert told(second, RowBatch([75])) == [([75], [75])]
+
+
+def test_an_assigner_that_fails_names_the_record() -> None:
+    strategy = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(time_of)
+    with pytest.raises(UserCodeError) as raised:
+        told(opened(strategy), RowBatch([{"t": 1}, {"x": 2}]))
+    assert isinstance(raised.value.cause, KeyError)
+    assert raised.value.record == "{'x': 2}"
+    with pytest.raises(UserCodeError, match="int of milliseconds") as raised:
+        told(opened(strategy), RowBatch([{"t": 1}, {"t": 2.5}]))
+    assert raised.value.record == "{'t': 2.5}"
+
+
+def test_records_without_times_need_an_assigner() -> None:
+    with pytest.raises(UserCodeError, match="with_timestamp_assigner"):
+        told(opened(WatermarkStrategy.for_monotonous_timestamps()), RowBatch([1]))
+    assert told(opened(WatermarkStrategy.no_watermarks()), RowBatch([1])) == [([1], None)]
+
+
+class Broken(WatermarkGenerator[Any]):
+    """Raises."""
+
+    def on_event(self, value: object, timestamp: int) -> int | None:
+        raise LookupError(value)
+
+
+def test_a_generator_that_fails_names_the_operator() -> None:
+    strategy = WatermarkStrategy.for_generator(Broken).with_timestamp_assigner(itself)
+    with pytest.raises(UserCodeError) as raised:
+        told(opened(strategy), RowBatch([1]))
+    assert raised.value.operator == "Operator"

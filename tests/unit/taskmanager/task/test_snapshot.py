@@ -1,0 +1,40 @@
+"""Law 10.1: records are counted as the barrier passes each channel."""
+
+from millstream_dataflow.identity import ChannelId, CheckpointId, EdgeId
+from millstream_runtime.messages.snapshots import AuditCounts, ChannelCount
+from millstream_taskmanager.task.snapshot import SnapshotLedger
+
+IN = tuple(ChannelId(EdgeId(0), number, 0) for number in range(2))
+OUT = ChannelId(EdgeId(1), 0, 0)
+
+
+def passed(*numbers: int) -> tuple[ChannelCount, ...]:
+    return tuple(ChannelCount(channel, number) for channel, number in zip(IN, numbers, strict=True))
+
+
+def test_each_channel_at_its_own_moment() -> None:
+    """Without alignment a channel goes on between its barrier and the cut."""
+    ledger = SnapshotLedger(IN)
+    ledger.passes(CheckpointId(1), 0, 5)
+    ledger.passes(CheckpointId(2), 0, 9)
+    ledger.passes(CheckpointId(1), 1, 7)
+    assert ledger.counts(CheckpointId(1), [11, 7], [(OUT, 18)]) == AuditCounts((ChannelCount(OUT, 18),), passed(5, 7))
+    ledger.passes(CheckpointId(2), 1, 8)
+    assert ledger.counts(CheckpointId(2), [12, 8], []).received == passed(9, 8)
+
+
+def test_an_ended_channel_counts_as_it_is() -> None:
+    ledger = SnapshotLedger(IN)
+    ledger.passes(CheckpointId(1), 1, 7)
+    assert ledger.counts(CheckpointId(1), [11, 7], []).received == passed(11, 7)
+
+
+def test_what_was_given_up_is_forgotten() -> None:
+    ledger = SnapshotLedger(IN)
+    ledger.passes(CheckpointId(1), 0, 5)
+    ledger.passes(CheckpointId(2), 0, 6)
+    ledger.forget(CheckpointId(2), older_too=True)
+    assert ledger.is_forgotten(CheckpointId(2))
+    assert not ledger.is_forgotten(CheckpointId(3))
+    assert ledger.counts(CheckpointId(3), [9, 9], []).received == passed(9, 9)
+    assert not ledger.is_forgotten(CheckpointId(2)), "behind the last cut nobody asks"

@@ -1,0 +1,232 @@
+"""A task from its deployment to its end, whichever it is (law 5, style: states are a table)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from millstream_dataflow.functions import MapFunction, RuntimeContext
+from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.job_graph import Partitioning
+from millstream_dataflow.operators.specifications import FlatMapSpecification, MapSpecification, SinkSpecification
+from millstream_dataflow.records import EndReason, SnapshotKind
+from millstream_runtime.messages.failures import FailureKind
+from millstream_runtime.messages.session import StopMode
+from millstream_runtime.states import TaskState
+from millstream_taskmanager.exchange.pending import FlushRules
+from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.worker.settings import TaskSettings
+from tests.support.tasks import COMMITTED, LEDGERS, Drawing, LedgerSink, ListSource, VirtualJob
+
+TEN = ListSource((tuple(range(10)),))
+
+
+@pytest.fixture(autouse=True)
+def _empty_ledgers() -> None:
+    LEDGERS.clear()
+    COMMITTED.clear()
+    Watched.log.clear()
+
+
+class Watched(MapFunction[int, int]):
+    """Tells what happens to it."""
+
+    log: list[str] = []  # noqa: RUF012  # shared on purpose
+
+    def __init__(self, fails_at: int = -1, where: str = "map") -> None:
+        self.fails_at = fails_at
+        self.where = where
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.log.append(f"open {runtime_context.get_task_name_with_subtasks()}")
+        if self.where == "open":
+            raise ConnectionError("no database")
+
+    def map(self, value: int) -> int:
+        if value == self.fails_at and self.where == "map":
+            raise ValueError("bad record")
+        return value
+
+    def close(self) -> None:
+        self.log.append("close")
+        if self.where == "close":
+            raise RuntimeError("can't close")
+
+
+def job(
+    function: MapFunction[int, int] | None = None, *, settings: TaskSettings | None = None, source: ListSource = TEN
+) -> VirtualJob:
+    """Source -> work -> sink, three tasks."""
+    return VirtualJob(drawn(source, function), settings)
+
+
+def drawn(source: ListSource = TEN, function: MapFunction[int, int] | None = None) -> Drawing:
+    drawing = Drawing()
+    read = drawing.source("source", source)
+    work = drawing.vertex("work", MapSpecification(function or Watched()))
+    sink = drawing.vertex("sink", SinkSpecification(LedgerSink("out")))
+    drawing.edge(read, work, Partitioning.REBALANCE)
+    drawing.edge(work, sink, Partitioning.REBALANCE)
+    return drawing
+
+
+def states(job_: VirtualJob, vertex: str) -> list[TaskState]:
+    task = job_.task(vertex).place.task
+    return [
+        report.state
+        for report in job_.reports
+        if report.task == task and report.ended is None and not report.commits_restored
+    ]
+
+
+def test_from_deployment_to_finished() -> None:
+    run = job()
+    assert run.task("work").state is TaskState.DEPLOYING
+    run.settle()
+    assert run.task("work").state is TaskState.RUNNING
+    assert run.ended
+    assert LEDGERS == {}, "nothing goes outside before the final checkpoint"
+    run.finish()
+    assert LEDGERS["out"] == list(range(10))
+    assert states(run, "work") == [TaskState.INITIALIZING, TaskState.RUNNING]
+    assert Watched.log == ["open work (1/1)", "close"]
+    totals = run.task("work").totals()
+    assert (totals.records_in, totals.records_out) == (10, 10)
+
+
+def test_the_final_checkpoint_counts_as_finished() -> None:
+    run = job()
+    run.finish(7)
+    assert all(part.finished for part in run.parts[CheckpointId(7)].values())
+
+
+def test_restored_as_ended_it_commits_and_is_told_again() -> None:
+    """Law 5.3: killed between the final checkpoint and its commit."""
+    run = job()
+    run.settle()
+    run.trigger(7, SnapshotKind.FINAL)
+    run.settle()
+    assert LEDGERS == {}
+    again = VirtualJob(drawn(), restored=run.restored_from(7))
+    again.settle()
+    assert again.ended
+    assert LEDGERS["out"] == list(range(10))
+    assert [report.commits_restored for report in again.reports if report.commits_restored] == [True] * 3
+    again.finish(8)
+    assert LEDGERS["out"] == list(range(10))
+
+
+@pytest.mark.parametrize("mode", StopMode)
+@pytest.mark.parametrize("enumerated", [False, True])
+def test_stopped_and_drained(mode: StopMode, enumerated: bool) -> None:
+    """Law 5.1: it reads nothing more, and its open splits stay in its state."""
+    source = ListSource((tuple(range(10)), tuple(range(10, 20))), has_enumerator=enumerated, batch=1)
+    run = job(source=source)
+    for _ in range(12):
+        run.scheduler.step()
+    for subtask in run.plan.triggered:
+        run.tasks[subtask].stop(mode)
+    run.finish(5)
+    done = len(LEDGERS["out"])
+    assert 0 < done < 20
+    reasons = {task.ending.reason for task in run.tasks.values()}
+    assert reasons <= {EndReason(mode.value), EndReason.INPUT}
+    sink_part = run.parts[CheckpointId(5)][run.task("sink").place.task.subtask]
+    assert sink_part.finished is (mode is StopMode.DRAIN)
+    if mode is StopMode.STOP:
+        again = VirtualJob(drawn(source), restored=run.restored_from(5))
+        again.finish(9)
+        assert sorted(LEDGERS["out"]) == list(range(20))
+
+
+def test_a_function_that_raises_fails_its_task() -> None:
+    run = job(Watched(fails_at=3))
+    run.settle()
+    [error] = run.errors
+    assert isinstance(error, UserCodeError)
+    [failure] = [report.failure for report in run.reports if report.failure is not None]
+    assert (failure.kind, failure.operator, failure.record) == (FailureKind.USER, "Map 0", "3")
+    assert 'raise ValueError("bad record")' in failure.source_line
+    assert run.task("work").state is TaskState.FAILED
+    assert Watched.log == ["open work (1/1)", "close"]
+    assert not run.task("work").runnable
+
+
+def test_an_open_that_raises_fails_its_task() -> None:
+    run = job(Watched(where="open"))
+    run.settle()
+    assert states(run, "work") == [TaskState.INITIALIZING, TaskState.FAILED]
+    assert Watched.log == ["open work (1/1)", "close"]
+
+
+def test_a_close_that_raises_at_the_end_fails_its_task() -> None:
+    run = job(Watched(where="close"))
+    run.settle()
+    run.trigger(1, SnapshotKind.FINAL)
+    run.settle()
+    run.complete(1, last=True)
+    run.settle()
+    assert run.task("work").state is TaskState.FAILED
+    assert run.task("sink").state is TaskState.FINISHED
+
+
+def test_cancelled_in_the_middle() -> None:
+    run = job(Watched(where="close"), settings=TaskSettings(FlushRules(2, 100, 100), 10, 0))
+    for _ in range(8):
+        run.scheduler.step()
+    for task in run.tasks.values():
+        task.cancel()
+        task.cancel()
+    run.settle()
+    assert {task.state for task in run.tasks.values()} == {TaskState.CANCELED}
+    assert states(run, "work")[-2:] == [TaskState.CANCELING, TaskState.CANCELED]
+    assert Watched.log == ["open work (1/1)", "close"]
+    assert not run.errors
+
+
+def many(value: int) -> Iterator[int]:
+    """More than fits into a slice."""
+    Watched.log.append("begun")
+    try:
+        for _ in range(20_000):
+            yield value
+    finally:
+        Watched.log.append("ended")
+
+
+def test_a_generator_in_the_middle_is_closed() -> None:
+    drawing = Drawing()
+    read = drawing.source("source", TEN)
+    work = drawing.vertex("work", FlatMapSpecification(many))
+    drawing.edge(read, work, Partitioning.REBALANCE)
+    drawing.edge(work, drawing.collect("sink"), Partitioning.REBALANCE)
+    run = VirtualJob(drawing)
+    while "begun" not in Watched.log:
+        run.scheduler.step()
+    assert Watched.log == ["begun"]
+    run.task("work").cancel()
+    assert Watched.log == ["begun", "ended"]
+
+
+def test_a_commit_that_fails_fails_the_task() -> None:
+    run = job()
+    run.settle()
+    run.trigger(1, SnapshotKind.FINAL)
+    run.settle()
+    COMMITTED["out"] = None  # type: ignore[assignment]  # the committer trips over it
+    run.complete(1, last=True)
+    run.settle()
+    assert run.task("sink").state is TaskState.FAILED
+    assert run.task("work").state is TaskState.FINISHED
+
+
+def test_a_savepoint_commits_nothing() -> None:
+    """Law 4.7: what it had prepared waits for the next checkpoint."""
+    run = job()
+    run.settle()
+    run.trigger(1, SnapshotKind.SAVEPOINT)
+    run.settle()
+    run.complete(1, commits=False)
+    run.settle()
+    assert LEDGERS == {}
+    run.finish(2)
+    assert LEDGERS["out"] == list(range(10))

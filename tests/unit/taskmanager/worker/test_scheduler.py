@@ -1,0 +1,89 @@
+"""Whose step is next: downstream first, in turn among equals; timers by the time that is told."""
+
+from millstream_taskmanager.worker.scheduler import Scheduler
+
+
+class Work:
+    """So many steps, each of which may wake another."""
+
+    def __init__(self, name: str, steps: int, log: list[str]) -> None:
+        self.name = name
+        self.left = steps
+        self.log = log
+        self.wakes: Work | None = None
+        self.scheduler: Scheduler | None = None
+
+    @property
+    def runnable(self) -> bool:
+        return self.left > 0
+
+    def step(self) -> None:
+        self.left -= 1
+        self.log.append(self.name)
+        if self.wakes is not None and self.scheduler is not None:
+            self.wakes.left += 1
+            self.scheduler.wake(self.wakes)
+
+
+def test_downstream_first() -> None:
+    log: list[str] = []
+    scheduler = Scheduler()
+    source, sink = Work("source", 3, log), Work("sink", 0, log)
+    source.wakes, source.scheduler = sink, scheduler
+    scheduler.add(source, 0)
+    scheduler.add(sink, 1)
+    assert scheduler.run_until_idle() == 6
+    assert log == ["source", "sink"] * 3
+
+
+def test_equals_take_turns() -> None:
+    log: list[str] = []
+    scheduler = Scheduler()
+    for name in "ab":
+        scheduler.add(Work(name, 2, log), 0)
+    scheduler.run_until_idle()
+    assert log == ["a", "b", "a", "b"]
+
+
+def test_woken_for_nothing_costs_no_step() -> None:
+    scheduler = Scheduler()
+    work = Work("a", 0, [])
+    scheduler.add(work, 0)
+    for _ in range(5):
+        scheduler.wake(work)
+    assert not scheduler.step()
+    work.left = 1
+    scheduler.wake(work)
+    assert scheduler.step()
+
+
+def test_timers_in_the_order_of_their_times() -> None:
+    scheduler = Scheduler()
+    log: list[str] = []
+    scheduler.call_at(30, lambda: log.append("c"))
+    scheduler.call_at(10, lambda: log.append("a"))
+    gone = scheduler.call_at(5, lambda: log.append("never"))
+    scheduler.call_at(10, lambda: log.append("b"))
+    gone.cancel()
+    assert scheduler.next_timer() == 10
+    scheduler.run_timers(9)
+    assert log == []
+    scheduler.run_timers(10)
+    assert log == ["a", "b"]
+    scheduler.run_timers(99)
+    assert log == ["a", "b", "c"]
+    assert scheduler.next_timer() is None
+
+
+def test_a_timer_may_ask_for_another() -> None:
+    scheduler = Scheduler()
+    log: list[int] = []
+
+    def again() -> None:
+        log.append(len(log))
+        scheduler.call_at(len(log) * 10, again)
+
+    scheduler.call_at(0, again)
+    scheduler.run_timers(25)
+    assert log == [0, 1, 2]
+    assert scheduler.next_timer() == 30
