@@ -8,7 +8,7 @@ from millstream_dataflow.types import TypeInformation
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutputTag(Generic[T]):
     """The name of a side output and the type of its values. Tags with one id are the same, whatever type they say.
 

@@ -48,7 +48,7 @@ class Aggregates(Protocol[In_contra, Acc, Out_co]):
         ...
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, init=False)
 class StateDescriptor(Generic[T]):
     """Base of all: the name of a state, and the type of what is kept for a key. TypeError or ValueError for no name."""
 
@@ -86,7 +86,7 @@ class ListStateDescriptor(StateDescriptor[T]):
         self._describe(name, declared_type(elem_type_info))
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, init=False)
 class MapStateDescriptor(StateDescriptor[dict[K, V]], Generic[K, V]):
     """A map per key; `type_info` is the type of the whole map."""
 
@@ -128,7 +128,7 @@ class ReducingStateDescriptor(StateDescriptor[T]):
         object.__setattr__(self, "reduce_function", reduce_function)
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, init=False)
 class AggregatingStateDescriptor(StateDescriptor[Acc], Generic[In, Acc, Out]):
     """One accumulator per key, to which values are added; `type_info` is the type of the accumulator."""
 

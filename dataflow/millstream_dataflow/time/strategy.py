@@ -28,7 +28,7 @@ class _OutOfOrderness:
         return BoundedOutOfOrderness(self.delay, punctuated=self.punctuated)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WatermarkStrategy(Generic[T]):
     """Where event times come from and how watermarks follow them (Flink, "Generating Watermarks"). A value: each
     method gives a new one.

@@ -59,7 +59,7 @@ def assign_all(
     return times
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _OfValue(Generic[T]):
     """A function of the value alone, called as one of value and former time."""
 

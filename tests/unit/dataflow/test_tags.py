@@ -21,3 +21,8 @@ def test_refusals() -> None:
         OutputTag(" ")
     with pytest.raises(TypeError, match="takes a str"):
         OutputTag(None)  # type: ignore[arg-type]  # what is tested
+
+
+def test_a_tag_may_be_made_with_its_type() -> None:
+    """On Python 3.11 a frozen dataclass with slots refuses to be called subscripted."""
+    assert OutputTag[str]("late") == OutputTag("late")
