@@ -49,7 +49,7 @@ class LeaderChanged(_message.Message):
     def __init__(self, present: _Optional[bool] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("start_tasks", "cancel_tasks", "peer_connected", "drop_peer", "leader_changed", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request")
+    __slots__ = ("start_tasks", "cancel_tasks", "peer_connected", "drop_peer", "leader_changed", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output")
     START_TASKS_FIELD_NUMBER: _ClassVar[int]
     CANCEL_TASKS_FIELD_NUMBER: _ClassVar[int]
     PEER_CONNECTED_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,7 @@ class ToWorker(_message.Message):
     STOP_SOURCES_FIELD_NUMBER: _ClassVar[int]
     DROP_LEFTOVERS_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     start_tasks: StartTasks
     cancel_tasks: CancelTasks
     peer_connected: PeerConnected
@@ -72,20 +73,23 @@ class ToWorker(_message.Message):
     stop_sources: _session_pb2.StopSources
     drop_leftovers: _session_pb2.DropLeftovers
     operator_request: _session_pb2.OperatorRequest
-    def __init__(self, start_tasks: _Optional[_Union[StartTasks, _Mapping]] = ..., cancel_tasks: _Optional[_Union[CancelTasks, _Mapping]] = ..., peer_connected: _Optional[_Union[PeerConnected, _Mapping]] = ..., drop_peer: _Optional[_Union[DropPeer, _Mapping]] = ..., leader_changed: _Optional[_Union[LeaderChanged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[_session_pb2.TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[_session_pb2.CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[_session_pb2.CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[_session_pb2.StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[_session_pb2.DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[_session_pb2.OperatorRequest, _Mapping]] = ...) -> None: ...
+    listen_output: _session_pb2.ListenOutput
+    def __init__(self, start_tasks: _Optional[_Union[StartTasks, _Mapping]] = ..., cancel_tasks: _Optional[_Union[CancelTasks, _Mapping]] = ..., peer_connected: _Optional[_Union[PeerConnected, _Mapping]] = ..., drop_peer: _Optional[_Union[DropPeer, _Mapping]] = ..., leader_changed: _Optional[_Union[LeaderChanged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[_session_pb2.TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[_session_pb2.CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[_session_pb2.CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[_session_pb2.StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[_session_pb2.DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[_session_pb2.OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[_session_pb2.ListenOutput, _Mapping]] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "progress", "operator_reply")
+    __slots__ = ("task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "progress", "operator_reply", "task_output")
     TASK_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_DECLINED_FIELD_NUMBER: _ClassVar[int]
     PEER_LOST_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_REPLY_FIELD_NUMBER: _ClassVar[int]
+    TASK_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     task_state_changed: _session_pb2.TaskStateChanged
     checkpoint_acknowledged: _session_pb2.CheckpointAcknowledged
     checkpoint_declined: _session_pb2.CheckpointDeclined
     peer_lost: _session_pb2.PeerLost
     progress: _session_pb2.Progress
     operator_reply: _session_pb2.OperatorReply
-    def __init__(self, task_state_changed: _Optional[_Union[_session_pb2.TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[_session_pb2.CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[_session_pb2.CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[_session_pb2.PeerLost, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., operator_reply: _Optional[_Union[_session_pb2.OperatorReply, _Mapping]] = ...) -> None: ...
+    task_output: _session_pb2.TaskOutput
+    def __init__(self, task_state_changed: _Optional[_Union[_session_pb2.TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[_session_pb2.CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[_session_pb2.CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[_session_pb2.PeerLost, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., operator_reply: _Optional[_Union[_session_pb2.OperatorReply, _Mapping]] = ..., task_output: _Optional[_Union[_session_pb2.TaskOutput, _Mapping]] = ...) -> None: ...

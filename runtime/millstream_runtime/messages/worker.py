@@ -13,11 +13,13 @@ from millstream_runtime.messages.session import (
     CheckpointCompleted,
     CheckpointDeclined,
     DropLeftovers,
+    ListenOutput,
     OperatorReply,
     OperatorRequest,
     PeerLost,
     Progress,
     StopSources,
+    TaskOutput,
     TaskStateChanged,
     TriggerCheckpoint,
 )
@@ -82,6 +84,9 @@ ToWorker = (
     | StopSources
     | DropLeftovers
     | OperatorRequest
+    | ListenOutput
 )
 
-FromWorker = TaskStateChanged | CheckpointAcknowledged | CheckpointDeclined | PeerLost | Progress | OperatorReply
+FromWorker = (
+    TaskStateChanged | CheckpointAcknowledged | CheckpointDeclined | PeerLost | Progress | OperatorReply | TaskOutput
+)

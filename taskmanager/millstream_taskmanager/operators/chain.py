@@ -17,10 +17,10 @@ from typing import Any
 from millstream_dataflow.identity import CheckpointId, OperatorId
 from millstream_dataflow.records import Barrier, Batch, ColumnBatch, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.types import TypeInformation
+from millstream_runtime.checkpoint_files.contents import OperatorContents
 from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, SideBatch, Takes
 from millstream_taskmanager.operators.conversion import ToColumns, to_rows
 from millstream_taskmanager.operators.copies import copied
-from millstream_taskmanager.operators.state import OperatorState
 
 Emission = tuple[int, Batch | Watermark | StreamStatus]
 """Which output of the vertex, and what goes there."""
@@ -204,10 +204,10 @@ class Chain:
 
     # ------------------------------------------------------------------------------------------- checkpoints
 
-    def snapshot(self, barrier: Barrier, *, ended: bool) -> tuple[OperatorState, ...]:
+    def snapshot(self, barrier: Barrier, *, ended: bool) -> tuple[OperatorContents, ...]:
         """What each operator stores; those without state are left out."""
         taken = [(member.id, member.operator.snapshot(barrier, ended=ended)) for member in self._members]
-        return tuple(OperatorState(id_, tuple(lists)) for id_, lists in taken if lists)
+        return tuple(OperatorContents(id_, tuple(lists)) for id_, lists in taken if lists)
 
     def restored_commits(self) -> list[Commit]:
         """What the restored checkpoint had prepared to go outside."""

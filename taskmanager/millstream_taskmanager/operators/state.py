@@ -9,25 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from millstream_dataflow.identity import OperatorId
+from millstream_runtime.checkpoint_files.contents import StoredList
 from millstream_runtime.messages.snapshots import Redistribution
-
-
-@dataclass(frozen=True, slots=True)
-class StoredList:
-    """One list of one operator. Items are pickles."""
-
-    name: str
-    redistribution: Redistribution
-    items: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorState:
-    """All that one operator stores."""
-
-    operator: OperatorId
-    lists: tuple[StoredList, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

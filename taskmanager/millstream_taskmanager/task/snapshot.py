@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from millstream_dataflow.identity import ChannelId, CheckpointId
 from millstream_dataflow.records import SnapshotKind
+from millstream_runtime.checkpoint_files.contents import OperatorContents
 from millstream_runtime.messages.snapshots import AuditCounts, ChannelCount
-from millstream_taskmanager.operators.state import OperatorState
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class TaskPart:
 
     checkpoint: CheckpointId
     kind: SnapshotKind
-    operators: tuple[OperatorState, ...] = ()
+    operators: tuple[OperatorContents, ...] = ()
     audit: AuditCounts = AuditCounts()  # noqa: RUF009  # frozen, so one may be shared
     finished: bool = False
 
