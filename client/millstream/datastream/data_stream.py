@@ -227,7 +227,9 @@ class DataStream(OperatorSettings, Generic[T]):
         With a limit, a list of at most so many records; the job is cancelled when they are there.
         """
         specification = CollectSpecification(self._transformation.type)
-        records: CloseableIterator[T] = self._environment.collect(self._add(specification, None), job_execution_name)
+        collector = self._add(specification, None)
+        collector.fixed_parallelism = 1  # one place where the client asks, and one order of the records
+        records: CloseableIterator[T] = self._environment.collect(collector, job_execution_name)
         if limit is None:
             return records
         with records:

@@ -203,6 +203,24 @@ class Operator(ABC):
         """The checkpoint is complete and commits: what of it goes outside."""
         return None
 
+    @property
+    def accepts(self) -> bool:
+        """Whether it has room for more input; when it has again, its task is woken by whoever made room."""
+        return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether it may end: nothing of it is waited for by somebody outside."""
+        return True
+
+    def ask(self, payload: bytes) -> bytes:
+        """A question from outside, between steps. LookupError from an operator that answers none."""
+        raise LookupError(f"{type(self).__name__} answers no questions")
+
+    def drop_leftovers(self, spared: Sequence[CheckpointId]) -> Callable[[], None] | None:
+        """What deletes the hidden output of former attempts, but that of these checkpoints (law 6.2). It may block."""
+        return None
+
     def close(self) -> None:  # noqa: B027  # most hold nothing
         """Called once at the end, however it came."""
 

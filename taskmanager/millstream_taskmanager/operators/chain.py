@@ -144,6 +144,7 @@ class Chain:
         self._members = tuple(members)
         self._by_id = {member.id: member.link for member in members}
         self._idle_clocks = [member.operator for member in members if member.operator.counts_idleness]
+        self._narrow = [one.operator for one in members if type(one.operator).accepts is not Operator.accepts]
         self.head = members[0].link
 
     @property
@@ -216,6 +217,21 @@ class Chain:
     def commits(self, checkpoint: CheckpointId) -> list[Commit]:
         """What goes outside now that the checkpoint is complete."""
         return [commit for operator in self.operators if (commit := operator.commit(checkpoint)) is not None]
+
+    # -------------------------------------------------------------------------------------- who waits outside
+
+    @property
+    def accepts(self) -> bool:
+        """Whether every operator has room for more."""
+        for operator in self._narrow:  # noqa: SIM110  # asked at every step, and most chains have none
+            if not operator.accepts:
+                return False
+        return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is waited for by somebody outside."""
+        return all(operator.settled for operator in self.operators)
 
     # ------------------------------------------------------------------------------------------------- clocks
 

@@ -47,6 +47,8 @@ class OperatorSettings:
 
     watermark_interval: int = 200
     batch_records: int = 8_192
+    results_wait: bool = False
+    """Whether collected records are fetched by requests from outside, so that a task must wait for them."""
 
 
 # Any: each maker takes the class of specification that it is filed under.
@@ -71,7 +73,7 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     ),
     EnumeratorSpecification: lambda specification, _: EnumeratorOperator(specification),
     SinkSpecification: lambda specification, _: SinkOperator(specification),
-    CollectSpecification: lambda _specification, _: CollectOperator(),
+    CollectSpecification: lambda it, settings: CollectOperator(it, waits=settings.results_wait),
 }
 
 

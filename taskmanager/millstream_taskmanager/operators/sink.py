@@ -6,7 +6,7 @@ that it was prepared for. So what was prepared for an aborted checkpoint, or at 
 next one (laws 4.4 and 4.7), and a restored operator commits at once what its checkpoint had prepared.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from millstream_dataflow.identity import CheckpointId
@@ -32,6 +32,7 @@ class SinkOperator(Operator):
 
     def open(self, context: OperatorContext) -> None:
         """Takes up what was prepared before."""
+        self._context = context
         self._pending = context.state.items(_COMMITTABLES)
         self._guard = connector_code(context.name)
         with self._guard:
@@ -50,6 +51,13 @@ class SinkOperator(Operator):
             prepared = self._writer.prepare_commit(barrier.checkpoint, end_of_input=ended)
             self._pending += [(barrier.checkpoint, committable) for committable in prepared]
             return only([stored_list(_WRITER, self._writer.snapshot()), stored_list(_COMMITTABLES, self._pending)])
+
+    def drop_leftovers(self, spared: Sequence[CheckpointId]) -> Callable[[], None] | None:
+        """See Operator."""
+        committer, context = self._committer, self._context
+        if committer is None:
+            return None
+        return lambda: committer.drop_leftovers(context, spared)
 
     def restored_commit(self) -> Commit | None:
         """See Operator."""

@@ -32,7 +32,7 @@ class OperatorTask(Task):
         self._stopped = set[int]()
 
     def _has_input(self) -> bool:
-        return self._gate.ready and self.outputs.writable
+        return self._gate.ready and self.outputs.writable and self.chain.accepts
 
     def _input_waits(self) -> bool:
         return self._gate.ready

@@ -86,7 +86,7 @@ class SourceTask(Task):
     def _has_input(self) -> bool:
         if self.gate is not None and self.gate.ready:
             return True
-        return self.outputs.writable and (self._exhausted or self._readable())
+        return self.outputs.writable and self.chain.accepts and (self._exhausted or self._readable())
 
     def _input_waits(self) -> bool:
         return self._readable()

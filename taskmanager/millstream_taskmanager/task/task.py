@@ -40,13 +40,15 @@ from millstream_taskmanager.operators.state import FRESH, RestoredState
 from millstream_taskmanager.task.alignment import Guarantee
 from millstream_taskmanager.task.commits import CommitQueue
 from millstream_taskmanager.task.cuts import Cuts
-from millstream_taskmanager.task.doors import TaskDoors
+from millstream_taskmanager.task.doors import TaskDoors, Timer
 from millstream_taskmanager.task.ending import AnnounceEnd, Close, Ending, Finish, Step
 from millstream_taskmanager.task.pump import Activity, Pump
 from millstream_taskmanager.task.timers import OperatorTimers
 
 STOP_REASONS = {StopMode.STOP: EndReason.STOP, StopMode.DRAIN: EndReason.DRAIN}
 """What ends the data of a task that is told to stop."""
+
+_CLIENT_CHECK = 5_000  # ms between two looks at whether a client that stopped fetching is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Task(ABC):
         self._pump = Pump(parts.outputs, doors)
         self._pump.begin(self._opening())
         self._is_held_back = False
+        self._awaits_client: Timer | None = None
         self.outputs.when_writable(self._credited)
 
     # ---------------------------------------------------------------------------------------------------- steps
@@ -197,6 +200,24 @@ class Task(ABC):
             self._release()
         self._move(TaskState.CANCELED, "it was cancelled")
 
+    def ask(self, operator: OperatorId, payload: bytes) -> bytes:
+        """A question to one of its operators. LookupError when nobody here answers it."""
+        found = None if self.over else self.chain.find(operator)
+        if found is None:
+            raise LookupError(f"task {self.place.task} runs no operator {operator}")
+        answer = found.ask(payload)
+        if self._awaits_client is not None and self.chain.settled:
+            self._close()
+        self._doors.wake()
+        return answer
+
+    def drop_leftovers(self, operator: OperatorId, spared: Sequence[CheckpointId]) -> None:
+        """Delete hidden output that former attempts of a sink left (law 6.2). What can't be deleted hurts nobody."""
+        found = None if self.over else self.chain.find(operator)
+        job = None if found is None else found.drop_leftovers(spared)
+        if job is not None:
+            self._doors.run_blocking(job, _ignored)
+
     def totals(self) -> TaskTotals:
         """Counters since the attempt began."""
         taken = 0 if self.gate is None else sum(self.gate.records)
@@ -257,6 +278,8 @@ class Task(ABC):
         self._commands.clear()
         self._commits.clear()
         self._timers.close()
+        if self._awaits_client is not None:
+            self._awaits_client.cancel()
         if self.gate is not None:
             self.gate.close()
         self.chain.close()
@@ -299,7 +322,12 @@ class Task(ABC):
         yield from self._steps(self.ending.completed(last=last))
 
     def _close(self) -> None:
-        """Everything is committed."""
+        """Everything is committed. What a client has still to fetch is waited for, though not for ever."""
+        if self._awaits_client is not None:
+            self._awaits_client.cancel()
+        if not self.chain.settled:
+            self._awaits_client = self._doors.call_at(self._doors.now() + _CLIENT_CHECK, self._close)
+            return
         try:
             self.broadcast(End())
             self._release()
@@ -320,3 +348,7 @@ class _OperatorDoors:
 
 def _nothing() -> None:
     """For who waits for nothing."""
+
+
+def _ignored(error: Exception | None) -> None:
+    """For who can go on without."""

@@ -25,8 +25,8 @@ class TaskSettings:
     seed: int = 0
 
 
-def task_settings(configuration: Configuration, *, seed: int = 0) -> TaskSettings:
-    """The settings that a configuration says."""
+def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: bool = False) -> TaskSettings:
+    """The settings that a configuration says. `results_wait`: the client fetches what is collected by requests."""
     get = configuration.get
     records = get(execution.BATCH_MAX_RECORDS)
     exactly_once = get(checkpointing.MODE) is CheckpointingMode.EXACTLY_ONCE
@@ -35,6 +35,6 @@ def task_settings(configuration: Configuration, *, seed: int = 0) -> TaskSetting
         get(network.EXCLUSIVE_BYTES_PER_CHANNEL),
         get(network.FLOATING_BYTES_PER_GATE),
         Guarantee.EXACTLY_ONCE if exactly_once else Guarantee.AT_LEAST_ONCE,
-        OperatorSettings(get(execution.AUTO_WATERMARK_INTERVAL) // _MILLISECOND, records),
+        OperatorSettings(get(execution.AUTO_WATERMARK_INTERVAL) // _MILLISECOND, records, results_wait),
         seed,
     )
