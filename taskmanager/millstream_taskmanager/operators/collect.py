@@ -17,9 +17,10 @@ import msgspec
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import CollectSpecification
 from millstream_dataflow.records import Barrier, RowBatch
+from millstream_runtime.checkpoint_files.contents import StoredList
 from millstream_taskmanager.exchange.elements import SizeEstimator
 from millstream_taskmanager.operators.base import Commit, OperatorContext, Output, RowOperator
-from millstream_taskmanager.operators.state import StoredList, only, stored_list
+from millstream_taskmanager.operators.state import only, stored_list
 
 _RECORDS = "records"
 _OFFSET = "offset"
