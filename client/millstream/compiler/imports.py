@@ -7,6 +7,7 @@ will be.
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -32,23 +33,25 @@ class SourceModule:
 def needed_modules(starts: Iterable[SourceModule], search: Sequence[Path]) -> dict[str, SourceModule]:
     """All modules in the folders of `search` that the starts import, directly or not; without the starts themselves."""
     found: dict[str, SourceModule] = {}
+    looked_for = set[str]()
     waiting = list(starts)
     while waiting:
         for name in _imported_names(waiting.pop()):
-            for module in _on_the_way(name, search):
-                if module.name not in found:
-                    found[module.name] = module
+            for step in _on_the_way(name):
+                if step in looked_for:  # most names are those of libraries, and each costs a few calls of the system
+                    continue
+                looked_for.add(step)
+                module = find_module(step, search)
+                if module is not None:
+                    found[step] = module
                     waiting.append(module)
     return found
 
 
-def _on_the_way(name: str, search: Sequence[Path]) -> Iterator[SourceModule]:
-    """The modules that importing `a.b.c` loads: a, a.b and a.b.c, as far as they are ours."""
+def _on_the_way(name: str) -> Iterator[str]:
+    """The modules that importing `a.b.c` loads: a, a.b and a.b.c."""
     parts = name.split(".")
-    for length in range(1, len(parts) + 1):
-        module = find_module(".".join(parts[:length]), search)
-        if module is not None:
-            yield module
+    return (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
 def find_module(name: str, search: Sequence[Path]) -> SourceModule | None:
@@ -61,18 +64,26 @@ def find_module(name: str, search: Sequence[Path]) -> SourceModule | None:
     return None
 
 
-def _imported_names(module: SourceModule) -> Iterator[str]:
+def _imported_names(module: SourceModule) -> tuple[str, ...]:
     """Dotted names that a module's source imports; `from a import b` may mean the module a.b, so it gives a.b."""
     try:
-        tree = ast.parse(module.file.read_bytes())
+        return _names_in(module.file.read_bytes(), module.package)
     except (OSError, SyntaxError, ValueError):
-        return  # whoever imports it is told by Python itself
+        return ()  # whoever imports it is told by Python itself
+
+
+@lru_cache(maxsize=4_096)  # to parse 300 modules takes 2 s, and a notebook executes many programs
+def _names_in(source: bytes, package: str) -> tuple[str, ...]:
+    return tuple(_names_of(ast.parse(source), package))
+
+
+def _names_of(tree: ast.Module, package: str) -> Iterator[str]:
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
                 yield from (alias.name for alias in names)
             case ast.ImportFrom(names=names):
-                base = _absolute(node, module.package)
+                base = _absolute(node, package)
                 yield from (f"{base}.{alias.name}".strip(".") for alias in names if alias.name != "*")
                 yield from ([base] if base else [])
             case ast.Call(
