@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from millstream_dataflow.records import SnapshotKind
+from millstream_jobmanager.core.checkpoints.completed import with_results
 from millstream_jobmanager.core.commands import DiscardJob, Reply
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.views import job_status
@@ -113,7 +114,7 @@ class Ending:
                 failure=job.failure,
                 ended_at=wall,
                 savepoints=(),
-                results=(*record.results, *unanswered),
+                results=with_results(record, unanswered),
             )
 
         def stored(turn: Turn) -> None:
@@ -190,7 +191,7 @@ class Ending:
                 record,
                 intent=Intent.RUN if record.intent is Intent.STOP else record.intent,
                 savepoints=tuple(request for request in record.savepoints if not request.stop),
-                results=(*record.results, *(SavepointResult(request.request, "", failure) for request in stops)),
+                results=with_results(record, [SavepointResult(request.request, "", failure) for request in stops]),
             )
 
         record = self._job.context.journal.record

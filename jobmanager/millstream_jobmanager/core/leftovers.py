@@ -24,6 +24,11 @@ class Leftovers:
             self._swept.add(region.attempt)
             self._drop(turn, region, sinks)
 
+    def at_end(self, turn: Turn, region: Region) -> None:
+        """Once more before the sinks close: a worker that nobody could kill may have gone on until now."""
+        if region.attempt.number > 1:
+            self._drop(turn, region, self._sinks(region))
+
     def again(self, region: Region) -> None:
         """The order may have been lost with a session."""
         self._swept.discard(region.attempt)

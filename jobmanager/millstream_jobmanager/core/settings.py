@@ -58,8 +58,6 @@ class JobSettings:
     slot_request_timeout: int = 300_000
     cancellation_timeout: int = 180_000
     fail_on_imbalance: bool = True
-    allow_non_restored_state: bool = False
-    accept_duplicates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

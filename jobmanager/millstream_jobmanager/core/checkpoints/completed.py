@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from millstream_dataflow.records import SnapshotKind
-from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord
+from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord, SavepointResult
+
+_RESULTS_KEPT = 100
 
 
 def restart_point(record: JobRecord) -> CompletedCheckpoint | None:
@@ -32,6 +34,11 @@ def with_point(
     so an older one that completes later must not become the restart point.
     """
     return tuple(sorted((*checkpoints, completed), key=lambda point: point.checkpoint))
+
+
+def with_results(record: JobRecord, results: Sequence[SavepointResult]) -> tuple[SavepointResult, ...]:
+    """The answers that the record keeps: the newest, since a client asks within minutes and a job runs for years."""
+    return (*record.results, *results)[-_RESULTS_KEPT:]
 
 
 def after_retention(

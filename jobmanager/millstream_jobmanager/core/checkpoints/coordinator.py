@@ -18,7 +18,7 @@ from millstream_dataflow.identity import CheckpointId, Epoch, SubtaskId, TaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.audit import imbalances
-from millstream_jobmanager.core.checkpoints.completed import after_retention, restart_points, with_point
+from millstream_jobmanager.core.checkpoints.completed import after_retention, restart_points, with_point, with_results
 from millstream_jobmanager.core.checkpoints.decider import Pace, next_due
 from millstream_jobmanager.core.checkpoints.ids import CheckpointIds
 from millstream_jobmanager.core.checkpoints.pending import Participants, Pending, Phase, metadata_of
@@ -292,7 +292,7 @@ class Coordinator:
                 with_point(record.checkpoints, completed), self._settings.num_retained
             )
             asked = tuple(s for s in record.savepoints if s.request not in pending.requests)
-            return replace(record, checkpoints=kept, savepoints=asked, results=(*record.results, *results))
+            return replace(record, checkpoints=kept, savepoints=asked, results=with_results(record, results))
 
         return add
 
@@ -351,7 +351,7 @@ class Coordinator:
 
         def answer(record: JobRecord) -> JobRecord:
             asked = tuple(request for request in record.savepoints if request.request not in answers)
-            return replace(record, savepoints=asked, results=(*record.results, *answers.values()))
+            return replace(record, savepoints=asked, results=with_results(record, [*answers.values()]))
 
         def settled(_turn: Turn, _reason: str = "") -> None:
             self._answered.difference_update(answers)
