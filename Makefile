@@ -35,7 +35,7 @@ check: $(READY) ## format, lint, types, house rules, generated code: all that ne
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m mypy tests tools
+	$(PYTHON) -m mypy tests tools benchmarks examples
 	$(PYTHON) -m pyright
 	$(PYTHON) tools/generate_protos.py --check
 	$(PYTHON) -m pytest -q tests/unit/test_tidy.py
@@ -52,6 +52,10 @@ proto: $(READY) ## generate the Python of proto/**/*.proto
 .PHONY: sim
 sim: $(READY) ## replay a seed of the simulation and print its story: make sim SEED=17
 	@$(PYTHON) -m tests.simulation --seed $(SEED)
+
+.PHONY: bench
+bench: $(READY) ## run the benchmarks, each against its yardstick: make bench NAME=map_filter (all takes minutes)
+	@$(PYTHON) -m benchmarks $(or $(NAME),all)
 
 .PHONY: docs
 docs: $(READY) ## write the pages that are made from code

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -289,7 +289,7 @@ class Cluster:
 @contextmanager
 def running_cluster(
     directory: Path, *, taskmanagers: int = 1, slots: int = 2, options: Mapping[str, str] | None = None
-) -> Iterator[Cluster]:
+) -> Generator[Cluster]:
     """A cluster that stands, and is gone afterwards."""
     cluster = Cluster(directory, options or {})
     try:

@@ -1,0 +1,88 @@
+"""Columns dealt out to two processes: half of each stays, half crosses a socket."""
+
+import socket
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.harness import Measured, Report, check, compare
+from benchmarks.jobs import PARALLELISM, run_job
+from benchmarks.measuring import CountingSink, ReadySource, columns_of
+from benchmarks.processes import Peer, in_two_processes
+from millstream import StreamExecutionEnvironment, WatermarkStrategy
+from millstream_dataflow.records import Batch, ColumnBatch
+
+BATCH = 8_192
+BATCHES = 64
+PASSES = 64
+WIDTH = 4  # columns of 8 bytes
+RECORDS = BATCH * BATCHES * PASSES * PARALLELISM
+
+
+def columns(process: int, number: int) -> pa.RecordBatch:
+    """One batch of input."""
+    first = (process * BATCHES + number) * BATCH
+    values = np.arange(first, first + BATCH, dtype=np.int64)
+    return pa.RecordBatch.from_arrays([pa.array(values + column) for column in range(WIDTH)], list("abcd"))
+
+
+def batches(process: int) -> Sequence[Batch]:
+    """The input of one process."""
+    return [ColumnBatch(columns(process, number)) for number in range(BATCHES)]
+
+
+def first(batch: Batch) -> int:
+    """Enough of a batch to tell whether it is the right one: reading all of it is not what is measured."""
+    return int(columns_of(batch).column(0)[0].as_py())
+
+
+def ours() -> Measured:
+    """As a program: each batch goes whole to one of the two, in turn."""
+
+    def build(env: StreamExecutionEnvironment, directory: str) -> None:
+        source = ReadySource(directory, batches, PASSES, PARALLELISM)
+        stream = env.from_source(source, WatermarkStrategy.no_watermarks(), "columns")
+        stream.rebalance().sink_to(CountingSink(directory, first))
+
+    found = run_job(build)
+    total = PASSES * sum(range(0, BATCH * BATCHES * PARALLELISM, BATCH))
+    check("records and the first of each batch", (found.records, found.total), (RECORDS, total))
+    return found.measured(RECORDS)
+
+
+def prepare(process: int) -> list[memoryview]:
+    """The same bytes, without the work of making them columns."""
+    return [memoryview(b"".join(_buffers(columns(process, number)))) for number in range(BATCHES)]
+
+
+def _buffers(batch: pa.RecordBatch) -> list[bytes]:
+    return [bytes(buffer) for column in batch.columns for buffer in column.buffers() if buffer is not None]
+
+
+def work(_: int, ready: list[memoryview], end: socket.socket) -> int:
+    """Every second batch to the other process."""
+    peer = Peer(end)
+    size = WIDTH * 8
+    records = 0
+    for _pass in range(PASSES):
+        for number, batch in enumerate(ready):
+            if number % 2:
+                peer.send(batch)
+            else:
+                records += len(batch) // size
+            for frame in peer.turn(wait=peer.backlog > 8):
+                records += len(frame) // size
+    for frame in peer.finish():
+        records += len(frame) // size
+    return records
+
+
+def theirs() -> Measured:
+    """In two processes."""
+    return in_two_processes(prepare, work, RECORDS, lambda counts: check("records", sum(counts), RECORDS))
+
+
+def run() -> Report:
+    """The benchmark."""
+    return compare("exchange", "a raw socket copy of the same bytes", ours, theirs)
