@@ -1,8 +1,5 @@
-"""The version of the installed distribution, from its metadata: pyproject.toml is the only place that states it."""
+"""The version of the installed distribution."""
 
-from importlib.metadata import PackageNotFoundError, version
+from millstream_runtime.versions import own_version
 
-try:
-    __version__ = version("millstream")
-except PackageNotFoundError:  # run from a checkout that nobody installed
-    __version__ = "0+not.installed"
+__version__ = own_version()

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 
 from millstream.compiler.chaining import Chain, build_chains
 from millstream.compiler.checks import check_graph, check_size, key_of
@@ -13,15 +12,15 @@ from millstream.compiler.naming import kind, label
 from millstream.compiler.pickling import blob_of, by_value, pickle_chain
 from millstream.compiler.source_files import ProgramFiles
 from millstream.compiler.stream_graph import StreamEdge, StreamGraph, StreamNode, build_stream_graph
-from millstream.version import __version__
 from millstream_dataflow.configuration import Configuration, Scope
 from millstream_dataflow.configuration.options import execution
 from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.identity import Digest, EdgeId, JobId, OperatorId, VertexId
-from millstream_dataflow.job_graph import Artifact, BlobRef, Edge, JobGraph, OperatorSummary, Versions, Vertex
+from millstream_dataflow.job_graph import Artifact, BlobRef, Edge, JobGraph, OperatorSummary, Vertex
 from millstream_dataflow.operators.chain import ChainInput, ChainNode, ChainOutput, ChainSpecification
 from millstream_dataflow.operators.specifications import SinkSpecification, source_of
 from millstream_dataflow.transformations import Program
+from millstream_runtime.versions import own_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +80,6 @@ def compile_program(program: Program, settings: CompileSettings) -> CompiledJob:
     return CompiledJob(job_graph, blobs, layout.ids)
 
 
-def own_versions() -> Versions:
-    """The versions that functions were pickled with. Bytecode is the same within a minor version of Python."""
-    return Versions(
-        python=f"{sys.version_info.major}.{sys.version_info.minor}",
-        millstream=__version__,
-        cloudpickle=metadata.version("cloudpickle"),
-        pyarrow=metadata.version("pyarrow"),
-    )
-
-
 def _keep(data: bytes, blobs: dict[Digest, bytes]) -> BlobRef:
     reference = blob_of(data)
     blobs[reference.digest] = data
@@ -128,6 +117,7 @@ def _specification(chain: Chain, layout: _Layout) -> tuple[ChainSpecification, l
             link.parent,
             link.tag,
             link.node.defined_at,
+            link.node.operator.type,
         )
         for link in chain.links
     )

@@ -5,7 +5,7 @@ The shell carries out commands in their order and reports what came of them as e
 
 from dataclasses import dataclass
 
-from millstream_dataflow.identity import CheckpointId, Digest, JobId, SessionId
+from millstream_dataflow.identity import CheckpointId, Digest, JobId, RegionAttempt, SessionId
 from millstream_runtime.messages.client import JobStatus
 from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.record import JobRecord
@@ -82,9 +82,9 @@ class DiscardJob:
 
 @dataclass(frozen=True, slots=True)
 class PublishBlob:
-    """Serve these bytes to whoever fetches the digest, until the job ends."""
+    """Serve these bytes to whoever fetches the digest, until a newer attempt of the region or the end of the job."""
 
-    job: JobId
+    attempt: RegionAttempt
     digest: Digest
     data: bytes
 

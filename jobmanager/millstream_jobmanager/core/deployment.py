@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from millstream_dataflow.identity import Digest, Epoch, JobId, TaskManagerId
+from millstream_dataflow.identity import Digest, Epoch, RegionAttempt, TaskManagerId
 from millstream_dataflow.job_graph import BlobRef
 from millstream_dataflow.plan import WorkerPlan
 from millstream_jobmanager.core.checkpoints.restore import Restorer
@@ -16,11 +16,11 @@ from millstream_runtime.messages.deployments import DataAddress, DeployWorker, R
 from millstream_runtime.messages.snapshots import WorkerRestore
 
 
-def publish(turn: Turn, job: JobId, value: object) -> BlobRef:
+def publish(turn: Turn, attempt: RegionAttempt, value: object) -> BlobRef:
     """Serve a message as a blob."""
     data = encode(value)
     digest = Digest(hashlib.sha256(data).hexdigest())
-    turn.emit(PublishBlob(job, digest, data))
+    turn.emit(PublishBlob(attempt, digest, data))
     return BlobRef(digest, len(data))
 
 
@@ -41,7 +41,7 @@ def deployments(turn: Turn, region: Region, around: Surroundings) -> list[tuple[
         WorkerPlacement(region.worker(o), o, slot.taskmanager, slot.slot, around.addresses[slot.taskmanager])
         for o, slot in sorted(region.placement.items())
     )
-    shared = publish(turn, region.job, RegionDeployment(region.attempt, around.epoch, around.secret, placements))
+    shared = publish(turn, region.attempt, RegionDeployment(region.attempt, around.epoch, around.secret, placements))
     return [_message(turn, region, worker, shared, around) for worker in region.plan.workers]
 
 
@@ -51,7 +51,7 @@ def _message(
     slot, restore = region.placement[worker.ordinal], None
     if around.restorer is not None:
         restores = WorkerRestore(tuple(around.restorer.subtask(subtask) for subtask in worker.subtasks))
-        restore = publish(turn, region.job, restores)
+        restore = publish(turn, region.attempt, restores)
     name = region.worker(worker.ordinal)
     message = DeployWorker(
         name, region.attempt, slot.slot, worker.ordinal, worker.subtasks, around.graph, shared, restore

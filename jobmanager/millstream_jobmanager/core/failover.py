@@ -94,6 +94,8 @@ class Failover:
 
     def name(self, turn: Turn, attempt: RegionAttempt, failure: Failure) -> None:
         """A later report of a failed attempt: it may know better what the reason was, and that trying is in vain."""
+        if not 0 <= attempt.region < len(self._context.regions):
+            return
         region = self._context.regions[attempt.region]
         known = region.failure
         recent = turn.now.monotonic - region.failed_at <= self._context.cluster.settings.primary_grace

@@ -130,7 +130,8 @@ class Job:
     def _cancel_ghosts(self, turn: Turn, taskmanager: TaskManagerId, attempts: set[RegionAttempt]) -> None:
         """Tasks of former attempts are cancelled wherever they turn up (law 3.4)."""
         for attempt in sorted(attempts):
-            region = self.context.regions[attempt.region] if attempt.region < len(self.context.regions) else None
+            known = 0 <= attempt.region < len(self.context.regions)
+            region = self.context.regions[attempt.region] if known else None
             if region is None or attempt != region.attempt or not region.deployed:
                 self.context.send(turn, taskmanager, CancelRegion(attempt, self.ending.grace()))
 
@@ -197,6 +198,8 @@ class Job:
 
     def _worker_ended(self, turn: Turn, worker: WorkerId, ended: WorkerEnded) -> None:
         self._gone(worker)
+        if not 0 <= ended.attempt.region < len(self.context.regions):
+            return
         region = self.context.regions[ended.attempt.region]
         failure = Failure(FailureKind.EXTERNAL, ended.cause)
         if ended.attempt == region.attempt and region.state in UP:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
 from millstream_dataflow.job_graph import JOB_GRAPH_FORMAT, JobGraph, Partitioning
 from millstream_jobmanager.core.settings import CheckpointSettings
 
@@ -29,6 +30,8 @@ def _vertex_problem(graph: JobGraph) -> str | None:
                 f"{vertex.name} has parallelism {vertex.parallelism} and maximal parallelism {vertex.max_parallelism}; "
                 "the first must lie between 1 and the second"
             )
+        if vertex.max_parallelism > MAX_PARALLELISM_LIMIT:
+            return f"{vertex.name} has maximal parallelism {vertex.max_parallelism}, above {MAX_PARALLELISM_LIMIT}"
     return None
 
 

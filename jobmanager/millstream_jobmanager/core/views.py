@@ -9,9 +9,11 @@ from millstream_jobmanager.core.region_states import RegionState
 from millstream_runtime.messages.client import (
     CheckpointCounts,
     CheckpointView,
+    ClusterView,
     JobDetails,
     JobStatus,
     SavepointStatus,
+    TaskManagerView,
     TaskView,
 )
 from millstream_runtime.states import JobState
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from millstream_dataflow.identity import TaskId
+    from millstream_dataflow.job_graph import Versions
+    from millstream_jobmanager.core.cluster import ClusterCore
     from millstream_jobmanager.core.job import Job
     from millstream_runtime.messages.record import CompletedCheckpoint
     from millstream_runtime.messages.session import TaskTotals
@@ -87,3 +91,13 @@ def _tasks(job: Job, totals: Mapping[TaskId, TaskTotals]) -> tuple[TaskView, ...
 def _checkpoint(job: Job, point: CompletedCheckpoint) -> CheckpointView:
     duration = job.coordinator.durations.get(point.checkpoint, 0)
     return CheckpointView(point.checkpoint, point.kind, point.path, point.completed_at, duration, point.size)
+
+
+def cluster_view(cluster: ClusterCore, versions: Versions) -> ClusterView:
+    """Everything `millstream list` shows, in the order of registration and of submission."""
+    taskmanagers = tuple(
+        TaskManagerView(taskmanager, address.host, address.port, *cluster.pool.counts(taskmanager))
+        for taskmanager, address in cluster.addresses().items()
+    )
+    statuses = tuple(cluster.statuses())
+    return ClusterView(cluster.settings.leader, cluster.epoch, versions, taskmanagers, statuses)

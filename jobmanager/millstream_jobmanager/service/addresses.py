@@ -1,0 +1,43 @@
+"""Where a JobManager listens, and what its clients connect to."""
+
+from dataclasses import dataclass
+
+from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration.options import jobmanager
+
+MAX_SOCKET_PATH = 107
+"""Bytes of a Unix socket's path, the same on every Linux; others allow fewer, and say so when it is bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """A host and a port (0: a free one), or, with `path`, a Unix socket. Made by `tcp`, `unix` or `configured`."""
+
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def tcp(cls, host: str, port: int) -> "ListenAddress":
+        """A host and a port; 0 takes a free one. `localhost` is 127.0.0.1, whatever else the name may mean here."""
+        return cls("127.0.0.1" if host.lower().rstrip(".") == "localhost" else host, port, "")
+
+    @classmethod
+    def unix(cls, path: str) -> "ListenAddress":
+        """A Unix socket, which only this user reaches."""
+        return cls("", 0, path)
+
+    @classmethod
+    def configured(cls, configuration: Configuration) -> "ListenAddress":
+        """What `jobmanager.bind-host` and `jobmanager.rpc.port` say."""
+        return cls.tcp(configuration.get(jobmanager.BIND_HOST), configuration.get(jobmanager.RPC_PORT))
+
+    def target(self, port: int) -> str:
+        """What a gRPC client on this host connects to, once `port` is known."""
+        if self.path:
+            return f"unix:{self.path}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # compared, not bound
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"

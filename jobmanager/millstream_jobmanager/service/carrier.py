@@ -1,0 +1,164 @@
+"""Carries out what blocks: one thread for the store, a few for checkpoint files, a few for the local disk.
+
+Each order of the core becomes a job of a thread, whose end is an event. What goes wrong is sorted here and nowhere
+else, for law 2.1 hangs on it: `REFUSED` only where it is certain that nothing was written and nothing will be,
+`CONFLICT` only where somebody else's bytes were seen, `UNKNOWN` for everything else.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from millstream_dataflow.identity import Digest, JobId
+from millstream_jobmanager.core.commands import LoadMetadata, StoreRecord, WriteMetadata
+from millstream_jobmanager.core.events import Event, LoadProblem, MetadataLoaded, MetadataWritten, Outcome, RecordStored
+from millstream_jobmanager.store import JobStore
+from millstream_runtime.checkpoint_files import (
+    CheckpointConflictError,
+    CorruptCheckpointError,
+    StorageRefusedError,
+    discard_checkpoint,
+    discard_job,
+    load_metadata,
+    publish_metadata,
+)
+from millstream_runtime.messages.record import JobRecord
+
+T = TypeVar("T")
+
+FILE_THREADS = 4
+"""Checkpoints of several jobs are published at once; one object store that hangs mustn't hold up all of them."""
+DISK_THREADS = 2
+"""Uploads and fetches: the local disk is no faster with more."""
+
+_log = logging.getLogger("millstream.jobmanager.carrier")
+
+
+class Carrier:
+    """The threads, and what runs in each. Made inside the running loop."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._store_thread = ThreadPoolExecutor(1, "millstream-store")
+        self._file_threads = ThreadPoolExecutor(FILE_THREADS, "millstream-files")
+        self._disk_threads = ThreadPoolExecutor(DISK_THREADS, "millstream-disk")
+
+    def close(self) -> None:
+        """Wait for what runs, drop what waits, close the store. Blocks."""
+        for pool in (self._disk_threads, self._file_threads, self._store_thread):
+            pool.shutdown(wait=True, cancel_futures=True)
+        self._store.close()
+
+    # ------------------------------------------------------------ asked and awaited
+
+    async def store(self, call: Callable[[JobStore], T]) -> T:
+        """Ask the store, in its own thread."""
+        return await self._loop.run_in_executor(self._store_thread, call, self._store)
+
+    async def files(self, call: Callable[[], T]) -> T:
+        """Ask the storage of checkpoints."""
+        return await self._loop.run_in_executor(self._file_threads, call)
+
+    async def disk(self, call: Callable[[], T]) -> T:
+        """Something short with a local file."""
+        return await self._loop.run_in_executor(self._disk_threads, call)
+
+    async def blob_path(self, digest: Digest) -> Path | None:
+        """Where the store keeps a blob."""
+        return await self.store(lambda store: store.blob_path(digest))
+
+    async def put_blob(self, digest: Digest, chunks: Iterable[bytes]) -> None:
+        """Keep a blob; BlobMismatchError when the chunks are other bytes."""
+        await self.store(lambda store: store.put_blob(digest, chunks))
+
+    # ------------------------------------------------------------ the core's orders
+
+    def store_record(self, command: StoreRecord, post: Callable[[Event], None]) -> None:
+        """Answered by RecordStored."""
+        self._start(self._store_thread, lambda: _store_record(self._store, command.record), post)
+
+    def write_metadata(self, command: WriteMetadata, post: Callable[[Event], None]) -> None:
+        """Answered by MetadataWritten."""
+        self._start(self._file_threads, lambda: _write_metadata(command), post)
+
+    def load_metadata(self, command: LoadMetadata, post: Callable[[Event], None]) -> None:
+        """Answered by MetadataLoaded."""
+        self._start(self._file_threads, lambda: _load_metadata(command), post)
+
+    def delete_record(self, job: JobId) -> None:
+        """Not answered. Afterwards its blobs are nobody's."""
+        self._aside(self._store_thread, lambda: self._store.delete(job), job, "its record could not be deleted")
+        self.collect_garbage()
+
+    def collect_garbage(self) -> None:
+        """Not answered."""
+        self._aside(self._store_thread, self._store.collect_garbage, None, "unused blobs could not be deleted")
+
+    def discard_checkpoint(self, job: JobId, path: str) -> None:
+        """Not answered: what stays is found again at the job's end."""
+        self._aside(self._file_threads, lambda: discard_checkpoint(path), job, f"{path} could not be deleted")
+
+    def discard_job(self, job: JobId, directory: str, kept: tuple[str, ...]) -> None:
+        """Not answered: a new leader says it again."""
+        doubt = f"its files in {directory} could not all be deleted"
+        self._aside(self._file_threads, lambda: discard_job(directory, job, kept), job, doubt)
+
+    # ------------------------------------------------------------ threads
+
+    def _start(self, pool: ThreadPoolExecutor, job: Callable[[], Event], post: Callable[[Event], None]) -> None:
+        def done(future: Future[Event]) -> None:
+            if not future.cancelled():
+                self._loop.call_soon_threadsafe(post, future.result())
+
+        pool.submit(job).add_done_callback(done)
+
+    def _aside(self, pool: ThreadPoolExecutor, job: Callable[[], None], about: JobId | None, doubt: str) -> None:
+        def run() -> None:
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001  # nobody waits, so it is said
+                _log.warning("%s%s: %s", f"job {about}: " if about else "", doubt, error)
+
+        pool.submit(run)
+
+
+def _store_record(store: JobStore, record: JobRecord) -> Event:
+    try:
+        answer = store.put(record)
+    except Exception as error:  # noqa: BLE001  # whatever it is, nobody knows what was written
+        _log.error(
+            "job %s: the store failed in a way it shouldn't; the write counts as unknown", record.job, exc_info=error
+        )
+        return RecordStored(record.job, record.nonce, Outcome.UNKNOWN, str(error))
+    return RecordStored(record.job, record.nonce, answer.outcome, answer.reason)
+
+
+def _write_metadata(command: WriteMetadata) -> Event:
+    def answer(outcome: Outcome, reason: str) -> Event:
+        return MetadataWritten(command.job, command.checkpoint, outcome, reason=reason)
+
+    try:
+        size = publish_metadata(command.path, command.metadata)
+    except CheckpointConflictError as error:
+        return answer(Outcome.CONFLICT, str(error))
+    except StorageRefusedError as error:
+        return answer(Outcome.REFUSED, str(error))
+    except Exception as error:  # noqa: BLE001  # whatever it is, nobody knows what was written
+        _log.warning("job %s: checkpoint %s: %s", command.job, command.checkpoint, error)
+        return answer(Outcome.UNKNOWN, str(error))
+    return MetadataWritten(command.job, command.checkpoint, Outcome.DONE, size)
+
+
+def _load_metadata(command: LoadMetadata) -> Event:
+    try:
+        metadata = load_metadata(command.path)
+    except CorruptCheckpointError as error:
+        return MetadataLoaded(command.job, command.path, None, LoadProblem.CORRUPT, str(error))
+    except Exception as error:  # noqa: BLE001  # it may be there: asking again makes sense
+        _log.warning("job %s: %s", command.job, error)
+        return MetadataLoaded(command.job, command.path, None, LoadProblem.UNREACHABLE, str(error))
+    return MetadataLoaded(command.job, command.path, metadata)

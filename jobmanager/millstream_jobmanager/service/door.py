@@ -1,0 +1,133 @@
+"""The TCP port: it looks at the first bytes of a connection and passes on what speaks HTTP/2.
+
+gRPC closes a connection that sends it garbage without a word, keeps one that says nothing for two minutes, and has no
+limit on their number. So the port is ours, and gRPC listens behind it on a Unix socket in a private directory. Costs
+50 us a message, and nothing where it matters: records never come this way.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""What every HTTP/2 client says first (RFC 9113, 3.4)."""
+PREFACE_TIME = 10.0
+"""Seconds for it."""
+MAX_CONNECTIONS = 1000
+"""A cluster of a hundred TaskManagers with as many clients needs a quarter of it."""
+AT_ONCE = 64 << 10
+"""Bytes read at once; a connection holds at most a few of these, whatever its client sends."""
+LAST_BYTES = 5.0
+"""Seconds in which what gRPC still has to say to a client that has closed its side goes out."""
+
+_log = logging.getLogger("millstream.jobmanager.door")
+
+
+class Door:
+    """A listening TCP port in front of a Unix socket."""
+
+    def __init__(self, inner_path: str) -> None:
+        self._inner_path = inner_path
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._ending = False
+
+    async def open(self, host: str, port: int) -> int:
+        """Listen; the port that was taken. OSError when it can't be had."""
+        self._server = await asyncio.start_server(self._accept, host, port, limit=AT_ONCE)
+        taken: int = self._server.sockets[0].getsockname()[1]
+        return taken
+
+    def ending(self) -> None:
+        """GRPC is about to close all connections; that is no trouble of theirs."""
+        self._ending = True
+
+    async def close(self) -> None:
+        """Close the port and all connections."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = _name(writer)
+        if len(self._connections) >= MAX_CONNECTIONS:
+            _log.warning("the connection from %s is closed: %s others are open", peer, MAX_CONNECTIONS)
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(peer, reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if (trouble := await _greeting(reader)) is not None:
+                _log.warning("the connection from %s is closed: %s", peer, trouble)
+                return
+            inner_reader, inner_writer = await asyncio.open_unix_connection(self._inner_path, limit=AT_ONCE)
+            try:
+                inner_writer.write(PREFACE)
+                if not await _pass_on((reader, writer), (inner_reader, inner_writer)) and not self._ending:
+                    _log.warning("the connection from %s was closed by gRPC, which can't read what it sent", peer)
+            finally:
+                await _close(inner_writer)
+        except OSError as error:
+            _log.info("the connection from %s broke: %s", peer, error)
+        finally:
+            await _close(writer)
+
+
+async def _greeting(reader: asyncio.StreamReader) -> str | None:
+    """None when it was HTTP/2's, else what is wrong."""
+    try:
+        async with asyncio.timeout(PREFACE_TIME):
+            said = await reader.readexactly(len(PREFACE))
+    except TimeoutError:
+        return f"it said nothing for {PREFACE_TIME:g} s"
+    except asyncio.IncompleteReadError as error:
+        return f"it ended after {len(error.partial)} bytes"
+    return None if said == PREFACE else f"its first bytes {said!r} are no gRPC"
+
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def _pass_on(client: Ends, inner: Ends) -> bool:
+    """Until one of them closes; whether it was the client."""
+    to_server = asyncio.create_task(_copy(client[0], inner[1]))
+    to_client = asyncio.create_task(_copy(inner[0], client[1]))
+    try:
+        await asyncio.wait({to_server, to_client}, return_when=asyncio.FIRST_COMPLETED)
+        if to_client.done():
+            return False
+        with contextlib.suppress(OSError):
+            inner[1].write_eof()
+        await asyncio.wait({to_client}, timeout=LAST_BYTES)
+        return True
+    finally:
+        to_server.cancel()
+        to_client.cancel()
+        await asyncio.gather(to_server, to_client, return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(AT_ONCE):
+        writer.write(data)
+        await writer.drain()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(LAST_BYTES):
+            await writer.wait_closed()
+            return
+    writer.transport.abort()
+
+
+def _name(writer: asyncio.StreamWriter) -> str:
+    peer = writer.get_extra_info("peername")
+    return f"{peer[0]}:{peer[1]}" if peer else "a client that is gone"

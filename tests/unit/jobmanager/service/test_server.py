@@ -1,0 +1,148 @@
+"""Where it listens, whom it lets in, and what garbage costs it."""
+
+import asyncio
+import logging
+import os
+import resource
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no types
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # has no types
+
+from millstream_dataflow.configuration import ConfigurationError
+from millstream_jobmanager.service import door
+from millstream_jobmanager.service.addresses import ListenAddress
+from millstream_jobmanager.service.startup import StartupError
+from millstream_runtime.messages.session import CheckpointCompleted
+from tests.support.service_client import CHECKPOINTED, client_of, job_of, leading, small_cluster
+
+LOOPBACK = ListenAddress.tcp("localhost", 0)
+
+
+async def test_it_listens_on_a_free_loopback_port(tmp_path: Path) -> None:
+    async with leading(tmp_path, address=LOOPBACK) as service, client_of(service) as client:
+        assert service.target == f"127.0.0.1:{service.port}"
+        view = await client.cluster()
+        assert (view.leader, view.epoch) == (service.target, 1)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+async def test_another_address_is_refused_unless_insecure_is_said(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"security\.insecure"):
+        async with leading(tmp_path, address=ListenAddress.tcp(host, 0)):
+            pass
+    assert not (tmp_path / "store").exists()
+
+
+async def test_insecure_is_allowed_and_said_loudly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    options = {"security.insecure": "true"}
+    async with leading(tmp_path, options, ListenAddress.tcp("0.0.0.0", 0)) as service, client_of(service) as client:
+        assert (await client.cluster()).epoch == 1
+    warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert "without encryption or authentication" in warnings[0]
+
+
+async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    async with leading(tmp_path / "one", address=LOOPBACK) as service:
+        taken = ListenAddress.tcp("127.0.0.1", service.port or 0)
+        with pytest.raises(StartupError, match=f"127.0.0.1:{service.port} can't be listened on"):
+            async with leading(tmp_path / "two", address=taken):
+                pass
+
+
+async def test_a_socket_path_that_is_too_long_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match="over 107 bytes"):
+        async with leading(tmp_path, address=ListenAddress.unix(f"{tmp_path}/{'x' * 100}.sock")):
+            pass
+
+
+async def test_a_socket_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match=r"nowhere/jm\.sock can't be listened on"):
+        async with leading(tmp_path, address=ListenAddress.unix(f"{tmp_path}/nowhere/jm.sock")):
+            pass
+    async with leading(tmp_path):
+        pass  # and the store was let go
+
+
+async def test_a_unix_socket_is_this_users_alone(tmp_path: Path) -> None:
+    async with leading(tmp_path):
+        assert (tmp_path / "jm.sock").stat().st_mode & 0o777 == 0o600
+
+
+async def test_health_and_reflection_are_served(tmp_path: Path) -> None:
+    async with leading(tmp_path) as service, grpc.aio.insecure_channel(service.target) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(cast("Any", channel))
+        for name in ("", "millstream.v1.ClientGateway", "millstream.v1.TaskManagerGateway"):
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=name))
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(cast("Any", channel))
+        call = reflection.ServerReflectionInfo()
+        await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        listed = {found.name for found in (await call.read()).list_services_response.service}
+        assert {"millstream.v1.ClientGateway", "millstream.v1.TaskManagerGateway", "grpc.health.v1.Health"} <= listed
+        await call.done_writing()
+
+
+# ------------------------------------------------------------------------------------------------- garbage
+
+
+async def _sent(port: int, data: bytes) -> bytes:
+    """What comes back until the connection is closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = b""
+    try:
+        writer.write(data)
+        answer = await reader.read()
+        await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+    return answer
+
+
+async def test_garbage_on_the_port_closes_its_connection_with_a_line_and_the_job_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with small_cluster(tmp_path, address=LOOPBACK) as cluster:
+        await cluster.client.submit(job_of(options=CHECKPOINTED))
+        await cluster.taskmanager.heard(CheckpointCompleted)
+        port = cluster.service.port or 0
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for data in (os.urandom(1 << 20), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01" * 100):
+            assert await _sent(port, data) == b""
+        for size in (100, 1 << 20):
+            await _sent(port, door.PREFACE + os.urandom(size))
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        told = [type(message) for message in cluster.taskmanager.told].count(CheckpointCompleted)
+        await cluster.taskmanager.heard(CheckpointCompleted, told + 2)
+        assert (await cluster.client.details()).tasks[0].attempt == 1
+    assert len([line for line in caplog.messages if "are no gRPC" in line]) == 3
+    assert len([line for line in caplog.messages if "was closed by gRPC" in line]) == 2
+    assert grown < 64 << 10  # KiB
+
+
+async def test_a_connection_that_says_nothing_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(door, "PREFACE_TIME", 0.05)
+    async with leading(tmp_path, address=LOOPBACK) as service:
+        assert await _sent(service.port or 0, b"") == b""
+    assert [line for line in caplog.messages if "said nothing for 0.05 s" in line]
+
+
+async def test_no_more_connections_are_open_than_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 2)
+    async with leading(tmp_path, address=LOOPBACK) as service:
+        held = [await asyncio.open_connection("127.0.0.1", service.port or 0) for _ in range(2)]
+        assert await _sent(service.port or 0, b"") == b""
+        for _, writer in held:
+            writer.close()
+            await writer.wait_closed()
+    assert [line for line in caplog.messages if "2 others are open" in line]

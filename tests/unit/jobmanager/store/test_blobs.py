@@ -1,0 +1,159 @@
+"""Blobs are what their digest says, and stay while a job needs them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from millstream_dataflow.identity import Digest, Epoch
+from millstream_jobmanager.store import BlobMismatchError, LocalJobStore, StoreError, StoreWriteError
+from tests.unit.jobmanager.store.samples import JOB, OTHER, digest, put_job, record
+from tests.unit.runtime.checkpoint_files.disks import small_disk
+from tests.unit.runtime.checkpoint_files.samples import flip
+
+HOUR = 3_600.0
+
+
+class Clock:
+    """Goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[LocalJobStore]:
+    opened = LocalJobStore(tmp_path, clock)
+    opened.open(Epoch(0))
+    yield opened
+    opened.close()
+
+
+def there(tmp_path: Path) -> set[str]:
+    return {path.name for path in (tmp_path / "blobs").iterdir()}
+
+
+def test_a_blob_comes_in_chunks_and_lies_in_a_file(store: LocalJobStore) -> None:
+    data = bytes(range(256)) * 1_000
+    assert store.blob_path(digest(data)) is None
+    store.put_blob(digest(data), (data[at : at + 999] for at in range(0, len(data), 999)))
+    path = store.blob_path(digest(data))
+    assert path is not None
+    assert path.read_bytes() == data
+
+
+def test_an_empty_blob_is_one(store: LocalJobStore) -> None:
+    store.put_blob(digest(b""), [])
+    assert store.blob_path(digest(b"")) is not None
+
+
+def test_other_bytes_than_the_digest_names_are_refused(tmp_path: Path, store: LocalJobStore) -> None:
+    with pytest.raises(BlobMismatchError, match="5 bytes came under the digest"):
+        store.put_blob(digest(b"right"), [b"wr", b"ong"])
+    assert store.blob_path(digest(b"right")) is None
+    assert there(tmp_path) == set()
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path, store: LocalJobStore) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"first"
+        raise RuntimeError("the client has gone")
+
+    with pytest.raises(RuntimeError, match="gone"):
+        store.put_blob(digest(b"first and second"), chunks())
+    assert there(tmp_path) == set()
+
+
+def test_a_blob_that_the_disk_has_damaged_is_mended_by_the_next_upload(store: LocalJobStore) -> None:
+    store.put_blob(digest(b"content"), [b"content"])
+    path = store.blob_path(digest(b"content"))
+    assert path is not None
+    flip(path, 3, 1)
+    store.put_blob(digest(b"content"), [b"content"])
+    assert path.read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("wrong", ["", "..", "../jobs/x", "0" * 63, "0" * 65, "G" * 64, "A" * 64, "0" * 64 + "\n"])
+def test_a_digest_that_is_none_reaches_no_file(tmp_path: Path, store: LocalJobStore, wrong: str) -> None:
+    with pytest.raises(StoreError, match="SHA-256"):
+        store.put_blob(Digest(wrong), [b"data"])
+    with pytest.raises(StoreError, match="SHA-256"):
+        store.blob_path(Digest(wrong))
+    assert there(tmp_path) == set()
+
+
+def test_no_room_is_said(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 64 << 10) as disk:
+        store = LocalJobStore(disk)
+        store.open(Epoch(0))
+        try:
+            data = bytes(1 << 20)
+            with pytest.raises(StoreWriteError, match="No space left") as caught:
+                store.put_blob(digest(data), [data])
+            assert caught.value.refused
+            assert there(disk) == set()
+        finally:
+            store.close()
+
+
+# ------------------------------------------------------------ garbage
+
+
+def test_what_no_job_needs_goes_after_an_hour(tmp_path: Path, store: LocalJobStore, clock: Clock) -> None:
+    put_job(store, JOB, b"functions", b"shared code")
+    put_job(store, OTHER, b"other functions", b"shared code")
+    store.put_blob(digest(b"never submitted"), [b"never submitted"])
+    everything = there(tmp_path)
+    clock.now += HOUR - 1
+    store.collect_garbage()
+    assert there(tmp_path) == everything
+    clock.now += 2
+    store.collect_garbage()
+    assert there(tmp_path) == everything - {digest(b"never submitted")}
+    store.delete(OTHER)
+    store.collect_garbage()
+    needed = {digest(b"functions"), digest(b"shared code"), store.recover()[0].graph.digest}
+    assert there(tmp_path) == needed
+
+
+def test_an_upload_of_what_is_there_makes_it_new(tmp_path: Path, store: LocalJobStore, clock: Clock) -> None:
+    """The submit that follows needs it."""
+    store.put_blob(digest(b"functions"), [b"functions"])
+    clock.now += 2 * HOUR
+    store.put_blob(digest(b"functions"), [b"functions"])
+    store.collect_garbage()
+    assert there(tmp_path) == {digest(b"functions")}
+
+
+@pytest.mark.parametrize("damage", ["record", "graph", "no graph"])
+def test_nothing_goes_while_it_is_unknown_what_is_needed(
+    tmp_path: Path, store: LocalJobStore, clock: Clock, damage: str
+) -> None:
+    put_job(store, JOB, b"functions", b"code")
+    graph = store.blob_path(store.recover()[0].graph.digest)
+    assert graph is not None
+    if damage == "record":
+        (tmp_path / "jobs" / f"{JOB}.record").write_bytes(b"garbage")
+    elif damage == "graph":
+        graph.write_bytes(b"\xff" * 10)
+    else:
+        store.put(record(1, OTHER))
+    before = there(tmp_path)
+    clock.now += 2 * HOUR
+    store.collect_garbage()
+    assert there(tmp_path) == before
+
+
+def test_what_is_not_ours_is_left_alone(tmp_path: Path, store: LocalJobStore, clock: Clock) -> None:
+    (tmp_path / "blobs" / "README").write_text("mine")
+    clock.now += 1e9
+    store.collect_garbage()
+    assert there(tmp_path) == {"README"}

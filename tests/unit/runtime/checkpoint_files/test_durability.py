@@ -1,0 +1,171 @@
+"""Durable before it is said to be (law 4.3), and the two ways in which a write fails (law 2.1)."""
+
+import errno
+import resource
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from millstream_runtime.checkpoint_files import (
+    CheckpointFileError,
+    StorageRefusedError,
+    StorageUnreachableError,
+    encode_snapshot,
+    load_metadata,
+    publish_metadata,
+    verify_checkpoint,
+    write_data_file,
+)
+from millstream_runtime.file_systems import UncertainWriteError, is_refusal
+from millstream_runtime.file_systems.local import make_directories, write_durably
+from tests.unit.runtime.checkpoint_files.disks import Journal, make_read_only, small_disk
+from tests.unit.runtime.checkpoint_files.samples import CONTENTS, JOB, metadata
+
+CHUNKS = encode_snapshot(CONTENTS)
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Generator[None]:
+    """Larger ones are refused by the kernel, as by a quota."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_bytes_are_synced_before_the_name_and_the_name_before_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(monkeypatch)
+    write_data_file(str(tmp_path / JOB / "chk-1"), "part", CHUNKS)
+    writing = next(place for place, call in enumerate(journal.calls) if call.startswith("sync file .part."))
+    renaming = journal.calls.index("rename to part")
+    naming = journal.calls.index("sync directory chk-1")
+    assert writing < renaming < naming
+    # The directories that lead to it were new, too.
+    after = journal.calls[renaming:]
+    assert f"sync directory {JOB}" in after
+    assert f"sync directory {tmp_path.name}" in after
+
+
+def test_metadata_is_durable_with_all_directories_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task may have made them and not yet synced them when the others had all acknowledged."""
+    path = tmp_path / JOB / "chk-1"
+    path.mkdir(parents=True)
+    journal = Journal(monkeypatch)
+    publish_metadata(str(path), metadata(1))
+    after = journal.calls[journal.calls.index("rename to _metadata") :]
+    assert {"sync directory chk-1", f"sync directory {JOB}", f"sync directory {tmp_path.name}"} <= set(after)
+
+
+def test_what_was_published_by_a_write_of_unknown_outcome_is_synced_when_it_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / JOB / "chk-1")
+    journal = Journal(monkeypatch, fails="sync directory chk-1")
+    with pytest.raises(StorageUnreachableError, match="perhaps"):
+        publish_metadata(path, metadata(1))
+    with pytest.raises(StorageUnreachableError, match="perhaps"):
+        publish_metadata(path, metadata(1))
+    journal.fails = ""
+    assert publish_metadata(path, metadata(1)) > 0
+    assert journal.calls[-3:] == ["sync directory chk-1", f"sync directory {JOB}", f"sync directory {tmp_path.name}"]
+
+
+@pytest.mark.parametrize("step", ["sync file", "rename"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.ESTALE])
+def test_a_disk_that_fails_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int
+) -> None:
+    Journal(monkeypatch, step, number)
+    with pytest.raises(StorageUnreachableError, match="part could not be written"):
+        write_data_file(str(tmp_path), "part", CHUNKS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_from_the_rename_on_no_failure_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may have renamed before it said that there is no room."""
+    Journal(monkeypatch, "rename", errno.ENOSPC)
+    with pytest.raises(StorageUnreachableError, match="perhaps"):
+        publish_metadata(str(tmp_path), metadata(1))
+
+
+def test_a_full_disk_refuses_and_keeps_what_it_had(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 64 << 10) as disk:
+        publish_metadata(str(disk / JOB / "chk-1"), metadata(1))
+        with pytest.raises(StorageRefusedError, match=r"No space left.*make room"):
+            write_data_file(str(disk / JOB / "chk-2"), "part", [bytes(1 << 20), *CHUNKS])
+        assert list((disk / JOB / "chk-2").iterdir()) == []
+        verify_checkpoint(str(disk / JOB / "chk-1"))
+
+
+def test_a_read_only_disk_refuses_and_can_be_read(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 64 << 10) as disk:
+        publish_metadata(str(disk / JOB / "chk-1"), metadata(1))
+        make_read_only(disk, 64 << 10)
+        for path in (disk / JOB / "chk-1", disk / JOB / "chk-2"):
+            with pytest.raises(StorageRefusedError, match="Read-only"):
+                write_data_file(str(path), "part", CHUNKS)
+        assert load_metadata(str(disk / JOB / "chk-1")) == metadata(1)
+
+
+def test_a_file_above_the_limit_is_refused(tmp_path: Path) -> None:
+    with files_of_at_most(100), pytest.raises(StorageRefusedError, match="File too large"):
+        write_data_file(str(tmp_path), "part", CHUNKS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_a_directory_should_be_is_a_refusal(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "chk-1"):
+        with pytest.raises(StorageRefusedError, match="Not a directory"):
+            write_data_file(str(path), "part", CHUNKS)
+
+
+def test_a_file_of_many_chunks_is_written_whole(tmp_path: Path) -> None:
+    """More than one call takes, empty ones among them."""
+    chunks = [b"%d," % number * (number % 3) for number in range(3_000)]
+    write_durably(tmp_path / "file", chunks)
+    assert (tmp_path / "file").read_bytes() == b"".join(chunks)
+
+
+def test_whoever_gives_the_chunks_may_fail(tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"first"
+        raise RuntimeError("the client has gone")
+
+    (tmp_path / "file").write_bytes(b"before")
+    with pytest.raises(RuntimeError, match="gone"):
+        write_durably(tmp_path / "file", chunks())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"before"
+
+
+def test_directories_are_made_by_several_at_once(tmp_path: Path) -> None:
+    make_directories(tmp_path / "a" / "b" / "c")
+    make_directories(tmp_path / "a" / "b" / "c")
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG])
+def test_want_of_room_or_permission_is_a_refusal(number: int) -> None:
+    assert is_refusal(OSError(number, "words"))
+    assert not is_refusal(UncertainWriteError(number, "words"))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.ENOENT, errno.ESTALE, errno.ECONNRESET, None])
+def test_everything_else_is_unknown(number: int | None) -> None:
+    assert not is_refusal(OSError(number, "words") if number else OSError("words"))
+
+
+def test_an_object_store_says_access_denied_in_words() -> None:
+    assert is_refusal(OSError("When uploading: AWS Error ACCESS_DENIED during PutObject operation"))
+
+
+def test_every_error_is_one_of_the_family() -> None:
+    assert issubclass(StorageRefusedError, CheckpointFileError)
+    assert issubclass(StorageUnreachableError, CheckpointFileError)

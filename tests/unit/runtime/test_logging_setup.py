@@ -1,0 +1,79 @@
+"""Where a process of the cluster logs."""
+
+import io
+import logging
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from millstream_dataflow.configuration import Configuration
+from millstream_runtime.logging_setup import LogDirectoryError, set_up_logging
+
+
+@pytest.fixture(autouse=True)
+def root_as_before() -> Generator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    root.handlers.clear()  # pytest's own are closed by nobody
+    yield
+    for handler in root.handlers:
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def configuration(**settings: object) -> Configuration:
+    return Configuration.from_strings({f"env.log.{key}": str(value) for key, value in settings.items()})
+
+
+def test_without_a_directory_it_is_stderr_with_time_level_and_name() -> None:
+    stream = io.StringIO()
+    assert set_up_logging(configuration(level="WARN"), "jobmanager", stream) is None
+    logging.getLogger("a.b").info("not shown")
+    logging.getLogger("a.b").warning("shown %d", 5)
+    [line] = stream.getvalue().splitlines()
+    time, level, name, *words = line.split()
+    assert time.endswith("Z")
+    assert (level, name, " ".join(words)) == ("WARNING", "a.b:", "shown 5")
+
+
+def test_files_are_closed_when_they_are_full_and_the_oldest_go(tmp_path: Path) -> None:
+    settings = Configuration.from_strings(
+        {"env.log.dir": str(tmp_path / "logs"), "env.log.max-size": "64kb", "env.log.max": "2"}
+    )
+    path = set_up_logging(settings, "jobmanager")
+    assert path is not None
+    for number in range(300):
+        logging.getLogger("x").info("%d %s", number, "." * 1000)
+    names = sorted(file.name for file in path.parent.glob("*.log*"))
+    assert names == [path.name, f"{path.name}.1", f"{path.name}.2"]
+    assert all(file.stat().st_size <= 64 << 10 for file in path.parent.glob("*.log*"))
+    assert path.read_text(encoding="utf-8").splitlines()[-1].endswith(f"299 {'.' * 1000}")
+
+
+def test_two_processes_of_one_kind_have_files_of_their_own(tmp_path: Path) -> None:
+    mine = set_up_logging(configuration(dir=tmp_path), "taskmanager")
+    code = (
+        "import sys; from millstream_dataflow.configuration import Configuration; "
+        "from millstream_runtime.logging_setup import set_up_logging; "
+        "print(set_up_logging(Configuration.from_strings({'env.log.dir': sys.argv[1]}), 'taskmanager').name)"
+    )
+    other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert mine is not None
+    assert mine.name.startswith("millstream-taskmanager-0-")
+    assert other.stdout.startswith("millstream-taskmanager-1-")
+
+
+def test_a_directory_that_can_t_be_written_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(LogDirectoryError, match=r"env.log.dir = '.*file/logs' .*name a directory that can be written"):
+        set_up_logging(configuration(dir=tmp_path / "file" / "logs"), "jobmanager")
+
+
+def test_another_directory_serves_where_none_is_set(tmp_path: Path) -> None:
+    path = set_up_logging(Configuration(), "embedded", directory=str(tmp_path / "logs"))
+    assert path is not None
+    assert path.parent == tmp_path / "logs"
