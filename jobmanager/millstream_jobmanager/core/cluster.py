@@ -26,7 +26,7 @@ from millstream_jobmanager.core.events import (
 from millstream_jobmanager.core.job import GOING, Job
 from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.moment import Moment
-from millstream_jobmanager.core.region import Region
+from millstream_jobmanager.core.region import Region, UnbelievableReportError
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.sessions import Members
 from millstream_jobmanager.core.settings import ClusterSettings, JobSettings
@@ -91,7 +91,8 @@ class ClusterCore:
             self._route(turn, event)
             self._bury(turn)
             self._beat(turn)
-            self._settle(turn)
+            if not _says_only_that_it_lives(event):
+                self._settle(turn)
         for number, command in enumerate(turn.commands):
             if isinstance(command, StepDown):
                 self._deposed = True
@@ -207,7 +208,10 @@ class ClusterCore:
         if job is None:
             return
         if job in self.jobs:
-            self.jobs[job].message(turn, session.taskmanager, message)
+            try:
+                self.jobs[job].message(turn, session.taskmanager, message)
+            except UnbelievableReportError as error:
+                turn.emit(CloseSession(session, f"{error}, which can't be; its next registration tells the truth"))
         else:
             turn.emit(Send(session, JobEnded(job)))
 
@@ -365,6 +369,11 @@ class ClusterCore:
     def statuses(self) -> list[JobStatus]:
         """One line a job."""
         return [job_status(job) for job in self.jobs.values()]
+
+
+def _says_only_that_it_lives(event: Event) -> bool:
+    """Most events, and nothing can follow from them; to settle every job for each was half of a busy leader's time."""
+    return isinstance(event, MessageReceived) and isinstance(event.message, Heartbeat | Progress)
 
 
 def _job_of(message: FromTaskManager) -> JobId | None:

@@ -22,6 +22,10 @@ from millstream_runtime.states import TASK_STATES, TaskState
 DEPLOYED = frozenset({RegionState.DEPLOYING, RegionState.RUNNING, RegionState.FINISHED, RegionState.RECONCILING})
 
 
+class UnbelievableReportError(Exception):
+    """A TaskManager reports what can't have come to pass."""
+
+
 @dataclass(slots=True)
 class TaskStatus:
     """What is known of one task of the present attempt."""
@@ -136,7 +140,7 @@ class Region:
         """Reports are states, not steps: those between may have been lost with a session."""
         path = _shortest_path(status.state, state)
         if not path:
-            TASK_STATES.check(f"task {task}", status.state, state, "its TaskManager reported it")
+            raise UnbelievableReportError(f"task {task} was {status.state.name} and is reported as {state.name}")
         for step in path:
             TASK_STATES.check(f"task {task}", status.state, step, "its TaskManager reported it")
             status.state = step

@@ -120,9 +120,9 @@ class Submissions:
         )
         return [text]
 
-    def _refuse(self, turn: Turn, job: JobId, text: str) -> None:
+    def _refuse(self, turn: Turn, job: JobId, text: str, kind: FailureKind = FailureKind.USER) -> None:
         for request in self._waiting.pop(job).requests:
-            turn.emit(Reply(request, None, Failure(FailureKind.USER, text)))
+            turn.emit(Reply(request, None, Failure(kind, text)))
 
     def _accept(self, turn: Turn, ask: SubmitJob, restore: CompletedCheckpoint | None) -> None:
         graph = ask.graph
@@ -135,7 +135,7 @@ class Submissions:
 
         def refused(turn: Turn, reason: str) -> None:
             del self._cluster.jobs[graph.job]
-            self._refuse(turn, graph.job, f"the job could not be stored: {reason}")
+            self._refuse(turn, graph.job, f"the job could not be stored: {reason}", FailureKind.EXTERNAL)
 
         self._cluster.open_job(turn, Plan(graph), journal, recovered=False)
         journal.change(turn, replace, stored, refused)

@@ -73,7 +73,7 @@ FAILOVER_CANCELLATION_TIMEOUT: Final = Option(
     DURATION,
     timedelta(milliseconds=200),
     "How long the workers of a region that restarts may take to end before they are killed.",
-    Scope.JOB,
+    Scope.CLUSTER,
     own=True,
 )
 TMP_DIRS: Final = Option(

@@ -89,6 +89,8 @@ class Coordinator:
         self._last_triggered: int | None = None
         self._last_ended: int | None = None
         self._failed_in_row = 0
+        self._final_at: int | None = None
+        """When a final checkpoint that failed is tried again."""
         self.pending: dict[CheckpointId, Pending] = {}
         self.metadata: CheckpointMetadata | None = None
         """Of the newest completed checkpoint that this leader took or has read."""
@@ -111,10 +113,11 @@ class Coordinator:
 
     def deadline(self) -> int | None:
         """When `tick` has something to do."""
-        times = [p.triggered.monotonic + self._settings.timeout for p in self.pending.values() if not p.completing]
+        times: list[int | None] = [p.triggered.monotonic + self._settings.timeout for p in self.pending.values() if not p.completing]
         times += [p.retry_at for p in self.pending.values() if p.retry_at is not None]
         if (due := self._due()) is not None and not self._ids.reserving:
             times.append(due)
+        times.append(self._final_at)
         return min((time for time in (*times, self._ids.deadline()) if time is not None), default=None)
 
     def tick(self, turn: Turn) -> None:
@@ -123,13 +126,14 @@ class Coordinator:
             self._expire(turn, pending)
         participants = self._doors.participants()
         if participants is None or not participants.owing:
-            self._running_since = None
+            self._running_since = self._final_at = None
             return
         if self._running_since is None:
             self._running_since = turn.now.monotonic
         if self._doors.all_ended():
             self._finalise(turn, participants)
         else:
+            self._final_at = None
             self._savepoints(turn, participants)
             if (due := self._due()) is not None and turn.now.monotonic >= due:
                 self._trigger(turn, participants, SnapshotKind.CHECKPOINT, ())
@@ -162,7 +166,8 @@ class Coordinator:
             return
         for pending in [p for p in self.pending.values() if p.kind is not SnapshotKind.FINAL and not p.completing]:
             self.give_up(turn, pending, None)
-        if not self.pending:
+        if not self.pending and (self._final_at is None or turn.now.monotonic >= self._final_at):
+            self._final_at = None
             stops = tuple(request for request in self._journal.record.savepoints if request.stop)
             self._trigger(turn, participants, SnapshotKind.FINAL, stops)
 
@@ -339,6 +344,8 @@ class Coordinator:
         if failure is None:
             return
         turn.tell(self._plan.graph.job, failure.message, warning=True)
+        if pending.kind is SnapshotKind.FINAL:
+            self._final_at = turn.now.later(self._journal.retry_delay)
         if pending.kind is SnapshotKind.SAVEPOINT:
             self._answer(turn, pending, failure)
         self._blame(turn, pending.kind, failure)
