@@ -20,6 +20,7 @@ _internal = cast("Any", _internals)
 _by_class: MutableMapping[object, str] = _internal._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001  # no public way
 _by_id: MutableMapping[str, object] = _internal._DYNAMIC_CLASS_TRACKER_BY_ID  # noqa: SLF001  # no public way
 _NO_FILE = "<dynamic-code>"  # what cloudpickle writes instead
+_MSGSPEC_CACHE = "__msgspec_cache__"  # on a class that msgspec has looked at; can't be pickled, and is made anew
 _lock: AbstractContextManager[object] = _internal._DYNAMIC_CLASS_TRACKER_LOCK  # noqa: SLF001  # no public way
 
 
@@ -30,6 +31,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no 
         """Called for every object that is not of a built-in type."""
         if isinstance(obj, type | TypeVar):
             _name(obj)
+            if _MSGSPEC_CACHE in vars(obj):
+                type.__delattr__(obj, _MSGSPEC_CACHE)
         if isinstance(obj, CodeType):
             make, parts = _internal._code_reduce(obj)  # noqa: SLF001  # no public way
             return make, tuple(obj.co_filename if part == _NO_FILE else part for part in parts)

@@ -24,6 +24,8 @@ class ChainNode:
     """Which output of the parent it takes; empty for the main one."""
     defined_at: str = ""
     """`file:line` of the user's call, for errors."""
+    type: TypeInformation[Any] | None = None
+    """Declared for the records of its main output; None: nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

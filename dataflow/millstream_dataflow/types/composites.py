@@ -30,6 +30,10 @@ def written(parts: Sequence[TypeInformation[Any]]) -> str:
     return f"[{', '.join(map(str, parts))}]"
 
 
+def _are(cls: type, values: Sequence[object]) -> bool:
+    return all(issubclass(kind, cls) for kind in set(map(type, values)))
+
+
 def all_plain_columns(parts: Parts, rows: Sequence[tuple[object, ...]]) -> bool:
     """Whether each of the tuples has as many fields as there are parts, and all of them are plain."""
     if rows and len(rows[0]) != len(parts):
@@ -39,6 +43,16 @@ def all_plain_columns(parts: Parts, rows: Sequence[tuple[object, ...]]) -> bool:
     except ValueError:  # one is longer or shorter than the first
         return False
     return all(part.all_plain(column) for part, column in zip(parts, columns, strict=False))
+
+
+def all_fit_columns(parts: Parts, rows: Sequence[tuple[object, ...]], *, absent: bool = False) -> bool:
+    """Whether each of the tuples has as many fields as there are parts, and all of them fit. `absent`: or are None."""
+    if not {len(parts)}.issuperset(map(len, rows)):
+        return False
+    columns: list[Sequence[object]] = list(zip(*rows, strict=True))
+    if absent:
+        columns = [[value for value in column if value is not None] for column in columns]
+    return all(part.all_fit(column) for part, column in zip(parts, columns, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,10 @@ class TupleType(TypeInformation[tuple[Any, ...]]):
         if not self.is_plain or not {tuple}.issuperset(map(type, values)):
             return False
         return all_plain_columns(self.fields, cast("Sequence[tuple[object, ...]]", values))
+
+    def all_fit(self, values: Sequence[object]) -> bool:
+        """See TypeInformation."""
+        return _are(tuple, values) and all_fit_columns(self.fields, cast("Sequence[tuple[object, ...]]", values))
 
     def python_type(self) -> Any:  # noqa: ANN401  # an annotation may be any object
         """`tuple[...]`."""
@@ -112,6 +130,15 @@ class RowType(TypeInformation[Row]):
     def all_plain(self, values: Sequence[object]) -> bool:
         """False."""
         return False
+
+    def all_fit(self, values: Sequence[object]) -> bool:
+        """See TypeInformation."""
+        if not _are(Row, values):
+            return False
+        rows = cast("Sequence[Row]", values)
+        if self.names is not None and not {self.names}.issuperset(map(Row.get_field_names, rows)):
+            return False
+        return all_fit_columns(self.fields, list(map(Row.__canonical_fields__, rows)), absent=True)
 
     def python_type(self) -> Any:  # noqa: ANN401  # an annotation may be any object
         """`Row`."""

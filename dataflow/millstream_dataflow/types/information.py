@@ -41,6 +41,10 @@ class TypeInformation(ABC, Generic[T_co]):
         encoder raises OverflowError for an int beyond 64 bits, UnicodeEncodeError for a lone surrogate; then pickle.
         """
 
+    def all_fit(self, values: Sequence[object]) -> bool:
+        """Whether each of these values fits. Quick where they are plain; else the price of `check` for each."""
+        return self.all_plain(values) or all(self.misfit(value, "value") is None for value in values)
+
     @abstractmethod
     def python_type(self) -> Any:  # noqa: ANN401  # an annotation may be any object
         """The annotation for Python, and where `is_plain` for `msgspec.msgpack.Decoder(type=...)`."""

@@ -33,6 +33,10 @@ class Scalar(TypeInformation[T_co]):
         plain = _RULES[self.name].plain
         return plain is not None and plain(values)
 
+    def all_fit(self, values: Sequence[object]) -> bool:
+        """See TypeInformation. Of ANY nothing is asked."""
+        return self.name == "ANY" or super(Scalar, self).all_fit(values)
+
     def python_type(self) -> Any:  # noqa: ANN401  # an annotation may be any object
         """The Python class."""
         return _RULES[self.name].python_type

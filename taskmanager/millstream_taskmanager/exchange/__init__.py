@@ -11,4 +11,18 @@ Read in this order:
 * `dealing`       a batch dealt out to channels
 * `partitioners`  which channel a record goes to
 * `output`        one edge out of a task, and all of them
+
+Then the wire, between the workers of a region's attempt:
+
+* `frames`        bytes to frames; sequence numbers (pure)
+* `codecs`        elements to payloads (pure)
+* `remote`        the two ends of a channel between workers
+* `outbox`        what waits for a socket
+* `polling`       how sockets are waited for
+* `connection`    one socket that stands
+* `link`          everything between this worker and one other
+* `handshake`     who may talk to whom (pure), `preface`, `addresses`
+* `greeting`      a handshake on a socket
+* `dialling`      connecting, again and again
+* `peers`         all links of a worker
 """

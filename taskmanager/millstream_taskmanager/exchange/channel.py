@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from millstream_dataflow.identity import ChannelId
-from millstream_dataflow.records import Element
+from millstream_dataflow.records import Batch, Element
 from millstream_taskmanager.exchange.credits import SendingCredit
 
 
@@ -48,10 +48,19 @@ class ReceivingEnd(Protocol):
         ...
 
 
+class Parcel:
+    """A batch in its form on the wire. It is opened when its task takes it: what goes wrong then is the task's."""
+
+    __slots__ = ("open",)
+
+    def __init__(self, open_: Callable[[], Batch]) -> None:
+        self.open = open_
+
+
 class Arrival(Protocol):
     """A gate, as a channel sees it."""
 
-    def arrive(self, channel: int, element: Element, size: int, *, backlog: bool) -> None:
+    def arrive(self, channel: int, element: Element | Parcel, size: int, *, backlog: bool) -> None:
         """Take an element in; `channel` is its position in the gate."""
         ...
 

@@ -92,7 +92,8 @@ class ExplicitCredits:
 class ByteCredits:
     """A window per channel and a floating pool per gate.
 
-    `_outstanding` is what a sender may still send as far as the receiver knows: grants under way count as there.
+    `_outstanding` is what a sender may still send as far as the receiver knows: grants under way count as there. It is
+    lent up to a window, or two frames of the size that came last: while one is worked on, the next is on its way.
     """
 
     def __init__(self, channels: int, window: int, floating: int) -> None:
@@ -102,6 +103,7 @@ class ByteCredits:
         self._lent = [0] * channels
         self._owed = dict[int, int]()
         self._free = floating
+        self._goals = [window] * channels
         self._blocked = set[int]()
         self._backlogged = set[int]()
         self._waiting = dict[int, None]()  # in order: who waits longest is served first
@@ -126,6 +128,7 @@ class ByteCredits:
             self._backlogged.discard(channel)
             return ()
         self._backlogged.add(channel)
+        self._goals[channel] = max(self._window, 2 * size)
         return self._serve(channel)
 
     def taken(self, channel: int, size: int) -> Sequence[Grant]:
@@ -167,11 +170,11 @@ class ByteCredits:
         return own + self._lend()
 
     def _lend(self) -> list[Grant]:
-        """To whoever waits longest, up to a window of credit: then its sender will say whether it needs more."""
+        """To whoever waits longest, up to its goal: then its sender will say whether it needs more."""
         grants: list[Grant] = []
         while self._waiting and self._free > 0:
             channel = next(iter(self._waiting))
-            wish = self._window - self._outstanding[channel]
+            wish = self._goals[channel] - self._outstanding[channel]
             if wish > 0 and channel in self._backlogged and channel not in self._blocked:
                 lot = min(wish, self._free)
                 self._free -= lot

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from millstream_dataflow.identity import ChannelId
 from millstream_dataflow.records import ColumnBatch, Element, RowBatch
-from millstream_taskmanager.exchange.channel import ReceivingEnd
+from millstream_taskmanager.exchange.channel import Parcel, ReceivingEnd
 from millstream_taskmanager.exchange.credits import GateCredits, Grant
 from millstream_taskmanager.exchange.errors import ExchangeError
 
@@ -34,7 +34,7 @@ class Gate:
         self._credits = credits_
         self._wake = wake
         self._ends: list[ReceivingEnd | None] = [None] * len(channels)
-        self._queues: list[deque[tuple[Element, int]]] = [deque() for _ in channels]
+        self._queues: list[deque[tuple[Element | Parcel, int]]] = [deque() for _ in channels]
         self._ready = deque[int]()
         self._blocked = set[int]()
         self._closed = False
@@ -53,7 +53,7 @@ class Gate:
         """The channels that alignment holds back."""
         return frozenset(self._blocked)
 
-    def arrive(self, channel: int, element: Element, size: int, *, backlog: bool) -> None:
+    def arrive(self, channel: int, element: Element | Parcel, size: int, *, backlog: bool) -> None:
         """An element came in. What still comes for a task that is over is dropped."""
         if self._closed:
             return
@@ -74,6 +74,8 @@ class Gate:
         element, size = queue.popleft()
         if queue:
             self._ready.append(channel)
+        if isinstance(element, Parcel):
+            element = element.open()
         if size:
             if isinstance(element, RowBatch | ColumnBatch):
                 self.records[channel] += len(element)

@@ -92,10 +92,10 @@ class Outputs:
         """When `flush_old` is to be called, milliseconds; None: nothing waits."""
         return self._due
 
-    def when_writable(self, action: Callable[[], None]) -> None:
-        """Whom to tell that a channel has credit again."""
+    def when_writable(self, action: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+        """Whom to tell that a channel has credit again, and that what waited for it can't travel."""
         for channel in self._channels:
-            channel.when_writable(action)
+            channel.when_writable(action, failed)
 
     def emit(self, index: int, element: Batch | Control, now: int) -> None:
         """Into one edge."""

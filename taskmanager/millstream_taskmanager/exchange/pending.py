@@ -74,12 +74,16 @@ class PendingList:
         """Whether the task may go on: there is credit."""
         return self._channel.credit > 0
 
-    def when_writable(self, action: Callable[[], None]) -> None:
-        """Send what waits for credit as soon as it comes, then tell the task."""
+    def when_writable(self, action: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+        """Send what waits for credit as soon as it comes, then tell the task. `failed`: a record can't travel."""
 
         def credited() -> None:
-            if self._stuck:
-                self._drain(more=False)
+            try:
+                if self._stuck:
+                    self._drain(more=False)
+            except Exception as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
+                failed(error)
+                return
             if self.writable:
                 action()
 

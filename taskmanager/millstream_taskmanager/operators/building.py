@@ -68,6 +68,8 @@ def _link(specification: ChainSpecification, run: Sequence[int], settings: Opera
 
 
 def _type_of_input(specification: ChainSpecification, node: ChainNode) -> TypeInformation[Any] | None:
-    """The declared type of what comes to an operator. Inside a chain it isn't known."""
-    types = [edge.type for edge in specification.inputs] if node.parent == HEAD else []
+    """The declared type of what comes to an operator; that of a side output inside a chain isn't known."""
+    if node.parent != HEAD:
+        return None if node.tag else specification.nodes[node.parent].type
+    types = [edge.type for edge in specification.inputs]
     return types[0] if types and all(type_ == types[0] for type_ in types) else None

@@ -10,17 +10,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from millstream_dataflow.identity import ChannelId, EdgeId, RegionAttempt, SubtaskId, TaskId, VertexId
+from millstream_dataflow.identity import (
+    ChannelId,
+    EdgeId,
+    RegionAttempt,
+    SubtaskId,
+    TaskId,
+    VertexId,
+    WorkerId,
+    worker_id,
+)
 from millstream_dataflow.job_graph import BlobRef, Edge, Partitioning
 from millstream_dataflow.operators.chain import ChainSpecification
 from millstream_dataflow.operators.specifications import EnumeratorSpecification, ReaderSpecification
 from millstream_dataflow.plan import Plan
-from millstream_taskmanager.exchange.channel import LocalChannel
+from millstream_taskmanager.exchange.channel import LocalChannel, SendingEnd
+from millstream_taskmanager.exchange.codecs.batches import ChannelCodec
 from millstream_taskmanager.exchange.credits import ByteCredits, ExplicitCredits
 from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.output import Output, Outputs, SplitOutput
 from millstream_taskmanager.exchange.partitioners import Place, make_partitioner
 from millstream_taskmanager.exchange.pending import PendingList
+from millstream_taskmanager.exchange.remote import RemoteChannels
 from millstream_taskmanager.operators.base import TaskPlace, label
 from millstream_taskmanager.operators.building import build_chain
 from millstream_taskmanager.task.doors import TaskDoors
@@ -41,6 +52,8 @@ class Orders:
     settings: TaskSettings
     blob: Callable[[BlobRef], bytes]
     restored: Mapping[SubtaskId, Restored] = field(default_factory=dict[SubtaskId, Restored])
+    peers: RemoteChannels | None = None
+    """Where channels to and from other processes are had; None: all subtasks are here."""
 
 
 @dataclass(slots=True)
@@ -61,6 +74,7 @@ def deploy(orders: Orders, doors_of: Callable[[TaskId], TaskDoors]) -> list[Task
         site.gate = _gate(orders, site)
     for site in sites.values():
         _connect(orders, site, sites)
+        _connect_from_afar(orders, site)
     return [_task(orders, site) for site in sites.values()]
 
 
@@ -106,14 +120,67 @@ def _connect(orders: Orders, site: _Site, sites: Mapping[SubtaskId, _Site]) -> N
     """The channels that begin at a task."""
     for edge in orders.plan.edges_from(site.id.subtask.vertex):
         pending = site.outputs[edge.id] = []
+        window = 0 if _carries_splits(edge) else orders.settings.window
         for channel in orders.plan.channels_from(edge, site.id.subtask.index):
-            gate = sites[SubtaskId(edge.target, channel.target)].gate
-            if gate is None:
-                raise ValueError(f"{channel} leads to a task without a gate")
-            position = gate.channels.index(channel)
-            end = LocalChannel(channel, 0 if _carries_splits(edge) else orders.settings.window, gate, position)
-            gate.connect(position, end)
+            target = SubtaskId(edge.target, channel.target)
+            if target in sites:
+                end: SendingEnd = _local_channel(channel, window, sites[target])
+            else:
+                peer = _worker_of(orders, site, target)
+                end = _peers(orders, channel).sending_end(channel, peer, window, _codec_out(site, edge))
             pending.append(PendingList(end, orders.settings.flush))
+
+
+def _local_channel(channel: ChannelId, window: int, target: _Site) -> LocalChannel:
+    if target.gate is None:
+        raise ValueError(f"{channel} leads to a task without a gate")
+    position = target.gate.channels.index(channel)
+    end = LocalChannel(channel, window, target.gate, position)
+    target.gate.connect(position, end)
+    return end
+
+
+def _connect_from_afar(orders: Orders, site: _Site) -> None:
+    """The channels that end at a task and begin in another process."""
+    if site.gate is None:
+        return
+    edges = list(orders.plan.edges_to(site.id.subtask.vertex))
+    for position, channel in enumerate(site.gate.channels):
+        edge = edges[site.gate.inputs[position]]
+        source = SubtaskId(edge.source, channel.source)
+        if source not in orders.attempts:
+            peer = _worker_of(orders, site, source)
+            codec = _codec_in(site, edge)
+            end = _peers(orders, channel).receiving_end(channel, peer, site.gate, position, codec)
+            site.gate.connect(position, end)
+
+
+def _peers(orders: Orders, channel: ChannelId) -> RemoteChannels:
+    if orders.peers is None:
+        raise ValueError(f"{channel} leads to or from another process, and there is no way to one")
+    return orders.peers
+
+
+def _worker_of(orders: Orders, site: _Site, subtask: SubtaskId) -> WorkerId:
+    """The process of a subtask that shares a channel with one of ours, and so the region and its attempt."""
+    region = orders.plan.regions[orders.plan.region_of[subtask]]
+    ordinal = next(worker.ordinal for worker in region.workers if subtask in worker.subtasks)
+    return worker_id(site.id.attempt, ordinal)
+
+
+def _codec_out(site: _Site, edge: Edge) -> ChannelCodec:
+    nodes = site.specification.nodes
+    if _carries_splits(edge):  # which no operator of a chain gives, and no user declares
+        return ChannelCodec(None, label(nodes[0]), splits=True)
+    output = next(output for output in site.specification.outputs if output.edge == edge.id)
+    return ChannelCodec(output.type, label(nodes[output.node]))
+
+
+def _codec_in(site: _Site, edge: Edge) -> ChannelCodec:
+    head = label(site.specification.nodes[0])
+    if _carries_splits(edge):
+        return ChannelCodec(None, head, splits=True)
+    return ChannelCodec(next(given.type for given in site.specification.inputs if given.edge == edge.id), head)
 
 
 def _task(orders: Orders, site: _Site) -> Task:

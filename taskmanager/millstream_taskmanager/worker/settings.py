@@ -17,9 +17,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 class TaskSettings:
     """Bytes, records and milliseconds. `seed` makes shuffles repeatable."""
 
-    flush: FlushRules = FlushRules(8_192, 1 << 20, 100)  # noqa: RUF009  # frozen, so one may be shared
+    flush: FlushRules = FlushRules(8_192, 256 << 10, 100)  # noqa: RUF009  # frozen, so one may be shared
     window: int = 64 << 10
-    floating: int = 1 << 20
+    floating: int = 2 << 20
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE
     operators: OperatorSettings = OperatorSettings()  # noqa: RUF009  # as above
     seed: int = 0

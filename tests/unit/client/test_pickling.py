@@ -17,6 +17,7 @@ from millstream.datastream.data_stream import DataStream
 from millstream.errors import NotPicklableError
 from millstream_dataflow.functions import MapFunction
 from millstream_dataflow.operators.chain import ChainSpecification
+from millstream_dataflow.types import Types
 from millstream_dataflow.windows import TumblingEventTimeWindows
 from tests.unit.client.programs import compiled, environment, numbers
 
@@ -72,6 +73,15 @@ def test_a_blob_is_the_chain() -> None:
     assert isinstance(chain, ChainSpecification)
     assert [(node.name, node.parent) for node in chain.nodes] == [("Source: Collection", -1), ("Map", 0), ("Filter", 1)]
     assert chain.nodes[1].specification.function(1) == 42  # type: ignore[attr-defined]  # it is the map's
+
+
+def test_the_declared_type_of_each_output_travels_with_its_operator() -> None:
+    env = environment()
+    numbers(env).map(str, output_type=Types.STRING()).map(len)
+    job = compiled(env)
+    [vertex] = job.graph.vertices
+    chain = cloudpickle.loads(job.blobs[vertex.functions.digest])
+    assert [node.type for node in chain.nodes][1] == Types.STRING()
 
 
 def test_the_attribute_that_can_not_travel_is_named() -> None:

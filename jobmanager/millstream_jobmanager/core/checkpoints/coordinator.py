@@ -113,7 +113,11 @@ class Coordinator:
 
     def deadline(self) -> int | None:
         """When `tick` has something to do."""
-        times: list[int | None] = [p.triggered.monotonic + self._settings.timeout for p in self.pending.values() if not p.completing]
+        times: list[int | None] = [
+            pending.triggered.monotonic + self._settings.timeout
+            for pending in self.pending.values()
+            if not pending.completing
+        ]
         times += [p.retry_at for p in self.pending.values() if p.retry_at is not None]
         if (due := self._due()) is not None and not self._ids.reserving:
             times.append(due)

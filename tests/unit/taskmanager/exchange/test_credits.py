@@ -122,10 +122,10 @@ def test_returned_in_lots_of_half_a_window() -> None:
 def test_lent_only_to_who_is_behind() -> None:
     credits_ = ByteCredits(2, 100, 150)
     assert list(credits_.received(0, 120, backlog=False)) == []
-    # 20 overdrawn: up to a full window.
-    assert list(credits_.received(1, 120, backlog=True)) == [(1, 120)]
-    # It still has more: what is left of the pool.
-    assert list(credits_.received(1, 100, backlog=True)) == [(1, 30)]
+    # Up to a full window.
+    assert list(credits_.received(1, 50, backlog=True)) == [(1, 50)]
+    # Larger frames: up to two of them, or what is left of the pool.
+    assert list(credits_.received(1, 100, backlog=True)) == [(1, 100)]
     assert credits_.free == 0
     # Taken bytes refill the pool, which serves who waits.
     credits_.received(0, 1, backlog=True)

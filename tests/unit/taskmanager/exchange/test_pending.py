@@ -61,6 +61,10 @@ def rows(*values: int) -> RowBatch:
     return RowBatch(list(values))
 
 
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def test_batches_grow_until_the_flush() -> None:
     wire = Wire()
     list_ = pending(wire)
@@ -174,7 +178,7 @@ def test_whoever_waits_for_credit_is_told() -> None:
     wire = Wire(credit=1)
     list_ = pending(wire)
     told: list[bool] = []
-    list_.when_writable(lambda: told.append(True))
+    list_.when_writable(lambda: told.append(True), _raise)
     list_.add(rows(1), 50, now=0)
     list_.add_control(Watermark(1), now=0)
     list_.add(rows(2), 50, now=0)
@@ -196,7 +200,7 @@ def test_everything_arrives_in_order(items: list[str]) -> None:
     """With melted watermarks left out, what was sent is what was written."""
     wire = Wire(credit=5)
     list_ = pending(wire, records=4)
-    list_.when_writable(lambda: None)
+    list_.when_writable(lambda: None, _raise)
     written: list[Element] = []
     for number, item in enumerate(items):
         match item:

@@ -1,0 +1,118 @@
+"""A data connection that stands: one non-blocking socket, an outbox, and a parser for what comes.
+
+It decides nothing. Frames that come go to its user; an end, an error of the system or bytes that can't be from a
+worker close the socket and are a loss, told once.
+"""
+
+import socket
+from typing import Protocol
+
+from millstream_taskmanager.exchange.errors import ExchangeError
+from millstream_taskmanager.exchange.frames import Frame, FrameParser
+from millstream_taskmanager.exchange.outbox import Outbox
+from millstream_taskmanager.exchange.polling import Poller
+
+_SEND_BUFFER = 1 << 20  # bytes: the kernel gives what it may, 416 KiB for a net.core.wmem_max of 208
+_READS_A_TURN = 16  # then tasks have their turn; what is left makes the socket readable again
+
+
+class User(Protocol):
+    """Whose connection it is."""
+
+    def take(self, frame: Frame) -> None:
+        """A frame came. ExchangeError for one that can't be from a worker that keeps the rules."""
+        ...
+
+    def flush(self) -> None:
+        """The kernel takes bytes again."""
+        ...
+
+    def lose(self, reason: str) -> None:
+        """The connection is closed, and not by us."""
+        ...
+
+
+class Connection:
+    """See the module."""
+
+    def __init__(self, sock: socket.socket, poller: Poller, parser: FrameParser, outbox: Outbox, user: User) -> None:
+        """`parser` may have taken in frames already that came with the handshake: see `resume`."""
+        self._sock: socket.socket | None = sock
+        self._poller = poller
+        self._parser = parser
+        self._outbox = outbox
+        self._user = user
+        self.blocked = False
+        """Whether the kernel takes nothing at the moment; the poller says when it does again."""
+        self._is_waiting = False  # for that
+        if sock.family == socket.AF_UNIX:  # TCP finds its size by itself
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        poller.register(sock, self._read)
+
+    def resume(self) -> None:
+        """Hand on what the parser has already."""
+        try:
+            self._hand_on()
+        except ExchangeError as error:
+            self._lose(str(error))
+
+    def flush(self) -> None:
+        """Send as much of the outbox as the kernel takes."""
+        if self._sock is None:
+            return
+        try:
+            self._outbox.send(self._sock)
+            self._wait(waiting=False)
+        except BlockingIOError:
+            self.blocked = True
+            self._wait(waiting=True)
+        except OSError:
+            # What the peer has sent before it went is still to be read: the loss is found behind it.
+            self.blocked = True
+            self._wait(waiting=False)
+
+    def close(self) -> None:
+        """Close without telling anybody."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._poller.unregister(sock)
+            sock.close()
+
+    def _wait(self, *, waiting: bool) -> None:
+        if waiting is not self._is_waiting and self._sock is not None:
+            self._is_waiting = waiting
+            self._poller.want_write(self._sock, self._writable if waiting else None)
+
+    def _writable(self) -> None:
+        self.blocked = False
+        self._user.flush()
+
+    def _read(self) -> None:
+        try:
+            for _ in range(_READS_A_TURN):
+                if self._sock is None:
+                    return
+                room = self._parser.room()
+                count = self._sock.recv_into(room[0]) if len(room) == 1 else self._sock.recvmsg_into(room)[0]
+                if count == 0:
+                    self._lose("it closed the connection" + (" in the middle of a frame" * self._parser.half))
+                    return
+                self._parser.received(count)
+                self._hand_on()
+                if count < sum(map(len, room)):
+                    return
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(f"receiving failed: {error}")
+        except ExchangeError as error:
+            self._lose(str(error))
+
+    def _hand_on(self) -> None:
+        while self._sock is not None and (frame := self._parser.next_frame()) is not None:
+            self._user.take(frame)
+
+    def _lose(self, reason: str) -> None:
+        if self._sock is not None:
+            self.close()
+            self._user.lose(reason)

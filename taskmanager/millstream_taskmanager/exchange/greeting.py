@@ -1,0 +1,160 @@
+"""A new socket until its handshake is through, or has failed, or has taken too long. What is decided is decided in
+`handshake`; this carries it to and fro. Nobody who hasn't proved himself gets more than a small buffer.
+"""
+
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from millstream_dataflow.identity import WorkerId
+from millstream_taskmanager.exchange.errors import ExchangeError
+from millstream_taskmanager.exchange.frames import NO_CHANNEL, Frame, FrameParser, Kind, pack_header
+from millstream_taskmanager.exchange.handshake import MAX_SIZE, Acceptor, Connector, HandshakeError
+from millstream_taskmanager.exchange.polling import Poller
+
+_BUFFER: Final = 2 << 10  # bytes: the largest payload and whatever comes with it
+
+
+class ScheduledCall(Protocol):
+    """A call that was asked for."""
+
+    def cancel(self) -> None:
+        """Don't call."""
+        ...
+
+
+CallLater = Callable[[int, Callable[[], None]], ScheduledCall]
+"""Milliseconds from now, and what to call then."""
+
+Greeted = Callable[[socket.socket, FrameParser, WorkerId], None]
+"""The socket, unregistered; what has come behind the handshake; who is at the other end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What connections may ask of the worker's loop, and how long a handshake may take, in milliseconds."""
+
+    poller: Poller
+    call_later: CallLater
+    handshake_timeout: int
+
+
+class Greeting(ABC):
+    """One end of a handshake. Either `on_done` is called or `on_failed`, with a sentence, once."""
+
+    def __init__(self, sock: socket.socket, loop: Loop, on_done: Greeted, on_failed: Callable[[str], None]) -> None:
+        self._sock = sock
+        self._poller = loop.poller
+        self._on_done = on_done
+        self._on_failed = on_failed
+        self._parser = FrameParser(MAX_SIZE, _BUFFER)
+        self._over = False
+        self._timer = loop.call_later(
+            loop.handshake_timeout, lambda: self._fail(f"no handshake within {loop.handshake_timeout} ms")
+        )
+        loop.poller.register(sock, self._read)
+
+    def close(self) -> None:
+        """Give up without telling anybody."""
+        if not self._over:
+            self._end()
+            self._sock.close()
+
+    @abstractmethod
+    def _take(self, frame: Frame) -> WorkerId | None:
+        """Answer; who is at the other end once that is known. HandshakeError when it isn't who it should be."""
+
+    def _send(self, kind: Kind, sequence: int, payload: bytes, before: bytes = b"") -> None:
+        data = before + pack_header(kind, 0, NO_CHANNEL, sequence, len(payload)) + payload
+        if self._sock.send(data) != len(data):  # a fresh socket has room for a few hundred bytes
+            raise HandshakeError(f"the system takes less than the {len(data)} bytes of a handshake")
+
+    def _read(self) -> None:
+        if self._over:
+            return
+        try:
+            room = self._parser.room()[0]
+            if not room:
+                raise HandshakeError("it talks without saying who it is")
+            count = self._sock.recv_into(room)
+            if count == 0:
+                raise HandshakeError("it closed the connection during the handshake")
+            self._parser.received(count)
+            while (frame := self._parser.next_frame()) is not None:
+                if (worker := self._take(frame)) is not None:
+                    self._end()
+                    self._on_done(self._sock, self._parser, worker)
+                    return
+        except BlockingIOError:
+            return
+        except (HandshakeError, ExchangeError, OSError) as error:
+            self._fail(str(error))
+
+    def _fail(self, reason: str) -> None:
+        if not self._over:
+            self.close()
+            self._on_failed(reason)
+
+    def _end(self) -> None:
+        self._over = True
+        self._timer.cancel()
+        self._poller.unregister(self._sock)
+
+
+def _expect(frame: Frame, kind: Kind, sequence: int) -> None:
+    if frame.kind is not kind or frame.sequence != sequence:
+        raise HandshakeError(f"it said {frame.kind.name} {frame.sequence} where {kind.name} {sequence} was due")
+
+
+class Calling(Greeting):
+    """The end that connected."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        loop: Loop,
+        handshake: Connector,
+        on_done: Greeted,
+        on_failed: Callable[[str], None],
+    ) -> None:
+        super().__init__(sock, loop, on_done, on_failed)
+        self._handshake = handshake
+
+    def begin(self, preface: bytes) -> None:
+        """Say hello. `preface`: for whoever hands the socket on to the peer."""
+        try:
+            self._send(Kind.HELLO, 0, self._handshake.hello(), preface)
+        except (HandshakeError, OSError) as error:
+            self._fail(str(error))
+
+    def _take(self, frame: Frame) -> WorkerId | None:
+        _expect(frame, Kind.CHALLENGE, 0)
+        self._send(Kind.PROOF, 1, self._handshake.challenged(frame.payload))
+        return self._handshake.peer
+
+
+class Answering(Greeting):
+    """The end that accepted."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        loop: Loop,
+        handshake: Acceptor,
+        on_done: Greeted,
+        on_failed: Callable[[str], None],
+    ) -> None:
+        super().__init__(sock, loop, on_done, on_failed)
+        self._handshake = handshake
+        self._greeted = False
+
+    def _take(self, frame: Frame) -> WorkerId | None:
+        if not self._greeted:
+            _expect(frame, Kind.HELLO, 0)
+            self._greeted = True
+            self._send(Kind.CHALLENGE, 0, self._handshake.greeted(frame.payload))
+            return None
+        _expect(frame, Kind.PROOF, 1)
+        return self._handshake.proved(frame.payload)

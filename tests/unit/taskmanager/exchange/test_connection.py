@@ -1,0 +1,181 @@
+"""A socket with an outbox and a parser: nothing is lost however little goes at a time."""
+
+import socket
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from millstream_dataflow.records import Element, RowBatch, Watermark
+from millstream_taskmanager.exchange.connection import Connection
+from millstream_taskmanager.exchange.credits import ByteCredits
+from millstream_taskmanager.exchange.frames import Frame, FrameParser, Kind, pack_header
+from millstream_taskmanager.exchange.gate import Gate
+from millstream_taskmanager.exchange.link import Link, PeerLoss
+from millstream_taskmanager.exchange.outbox import Outbox
+from tests.support.wire import ANYTHING, WireLoop, channel, deployment, drain
+
+REGION = deployment(Path("nowhere"))
+SIZES = (1, 10, 3_000, 9_000, 100_000, 1)
+
+
+class Host:
+    """Whose connection it is."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.reasons: list[str] = []
+        self.flushes = 0
+
+    def take(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+    def lose(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+class Two:
+    """A connection, and the bare socket at its other end."""
+
+    def __init__(self, host: Host | Link) -> None:
+        self.loop = WireLoop()
+        self.outbox = Outbox()
+        own, self.far = socket.socketpair()
+        own.setblocking(False)
+        self.far.setblocking(False)
+        if isinstance(host, Link):
+            host.connect(own, self.loop.poller, FrameParser(1_000, 2_000))
+        else:
+            self.connection = Connection(own, self.loop.poller, FrameParser(1 << 20, 4_096), self.outbox, host)
+        self.own = own
+
+    def close(self) -> None:
+        self.far.close()
+        self.own.close()
+        self.loop.close()
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+@pytest.fixture
+def two(host: Host) -> Iterator[Two]:
+    two = Two(host)
+    yield two
+    two.close()
+
+
+def said() -> tuple[bytes, list[Element]]:
+    """What a worker says, as bytes and as elements: rows small and large, watermarks between."""
+    link = Link(REGION.workers[1], 1 << 20, lambda _: None, lambda _: None)
+    end = link.add_sending_end(channel(), 1 << 30, ANYTHING)
+    elements: list[Element] = []
+    for size in SIZES:
+        elements += [RowBatch([size, "x" * size]), Watermark(size)]
+    for element in elements:
+        end.send(element, 1 if isinstance(element, RowBatch) else 0, more=False)
+    return b"".join(map(bytes, link._outbox._buffers)), elements
+
+
+SAID, ELEMENTS = said()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, len(SAID)), max_size=40))
+def test_a_stream_that_comes_in_any_pieces_gives_the_same_elements(cuts: list[int]) -> None:
+    losses: list[PeerLoss] = []
+    link = Link(REGION.workers[0], 1 << 20, lambda _: None, losses.append)
+    gate = Gate([channel()], [0], ByteCredits(1, 1 << 20, 0), lambda: None)
+    gate.connect(0, link.add_receiving_end(channel(), gate, 0, ANYTHING))
+    two = Two(link)
+    found: list[Element] = []
+    edges = [0, *sorted(cuts), len(SAID)]
+    for start, end in pairwise(edges):
+        piece = memoryview(SAID)[start:end]
+        while piece:
+            piece = piece[two.far.send(piece) :]
+            two.loop.poller.poll(0)
+        found += drain(gate)
+    while len(found) < len(ELEMENTS):
+        two.loop.until(lambda: gate.ready)
+        found += drain(gate)
+    assert found == ELEMENTS
+    assert losses == []
+    link.close()
+    two.close()
+
+
+def test_more_than_the_kernel_takes_goes_out_in_turns(host: Host, two: Two) -> None:
+    parts = [bytes([number % 256]) * (number * 7 % 1_500) for number in range(3_000)]  # more than IOV_MAX
+    places = [two.outbox.append(part) for part in parts]
+    two.connection.flush()
+    assert two.connection.blocked
+    assert not two.outbox.is_whole(places[0])
+    assert two.outbox.is_whole(places[-1])
+    came = bytearray()
+
+    def receive() -> bool:
+        try:
+            came.extend(two.far.recv(1 << 20))
+        except BlockingIOError:
+            two.connection.flush()
+        return not two.outbox and len(came) == sum(map(len, parts))
+
+    two.loop.until(receive)
+    assert bytes(came) == b"".join(parts)
+    assert host.flushes > 0
+    assert host.reasons == []
+
+
+def test_a_buffer_may_be_changed_until_a_part_of_it_has_gone(two: Two) -> None:
+    filler, watermark = bytes(2 << 20), bytearray(b"old!")
+    two.outbox.append(filler)
+    place = two.outbox.append(watermark)
+    two.connection.flush()
+    assert two.outbox.is_whole(place)
+    watermark[:] = b"new!"
+    came = bytearray()
+
+    def receive() -> bool:
+        try:
+            came.extend(two.far.recv(1 << 20))
+        except BlockingIOError:
+            two.connection.flush()
+        return not two.outbox and len(came) == len(filler) + 4
+
+    two.loop.until(receive)
+    assert came[-4:] == b"new!"
+    assert not two.outbox.is_whole(place)
+
+
+def test_what_a_peer_sent_before_it_went_is_taken_before_the_loss(host: Host, two: Two) -> None:
+    """Although sending to it has failed by then."""
+    two.far.send(pack_header(Kind.END, 0, (0, 0, 0), 0, 0))
+    two.far.close()
+    two.outbox.append(b"x" * 100)
+    two.connection.flush()
+    assert host.reasons == []
+    two.loop.until(lambda: host.reasons)
+    assert [frame.kind for frame in host.frames] == [Kind.END]
+    assert len(host.reasons) == 1
+
+
+def test_a_fast_peer_leaves_the_tasks_their_turn(host: Host, two: Two) -> None:
+    """One turn of the poller reads a bounded amount, whatever comes behind it."""
+    frame = pack_header(Kind.ROWS, 0, (0, 0, 0), 0, 4_000) + bytes(4_000)
+    sent = 0
+    while True:
+        try:
+            sent += two.far.send(frame * 10) // len(frame)
+        except BlockingIOError:
+            break
+    two.loop.poller.poll(0)
+    assert 0 < len(host.frames) < sent

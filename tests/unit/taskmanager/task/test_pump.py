@@ -1,0 +1,48 @@
+"""What is sent between two steps fails its task as what is sent within one."""
+
+from collections.abc import Callable
+
+from millstream_dataflow.identity import ChannelId, EdgeId
+from millstream_dataflow.records import Element, RowBatch
+from millstream_taskmanager.exchange.output import Output, Outputs
+from millstream_taskmanager.exchange.partitioners import Forward
+from millstream_taskmanager.exchange.pending import FlushRules, PendingList
+from millstream_taskmanager.task.pump import Pump
+from tests.support.tasks import Drawing, ListSource, VirtualDoors, VirtualJob
+
+
+class Refusing:
+    """The end of a channel over which nothing can travel."""
+
+    def __init__(self, edge: int, credit: int) -> None:
+        self.id = ChannelId(EdgeId(edge), 0, 0)
+        self.credit = credit
+
+    def send(self, element: Element, size: int, *, more: bool) -> None:
+        raise TypeError("it can't be pickled")
+
+    def when_credited(self, action: Callable[[], None]) -> None:
+        pass
+
+
+def test_a_batch_that_the_clock_sends_and_that_can_not_travel_fails_the_task() -> None:
+    drawing = Drawing()
+    drawing.edge(drawing.source("source", ListSource(())), drawing.collect("out"))
+    job = VirtualJob(drawing)
+    ends = [Refusing(0, credit=100), Refusing(1, credit=0)]  # the second holds the task, so only the clock sends
+    outputs = [
+        Output(end.id.edge, Forward(), [PendingList(end, FlushRules(1_000, 1_000_000, timeout=100))]) for end in ends
+    ]
+    errors: list[Exception] = []
+    pump = Pump(Outputs(outputs, 100), VirtualDoors(job), errors.append)
+    outputs[0].emit(RowBatch(["a lambda"]), 0)
+    pump.begin(iter([(0, RowBatch(["another"]))]))
+    ends[1].credit = 1
+    pump.pull()
+    ends[1].credit = 0
+    pump.send(more_input=True)
+    assert errors == []
+    job.now = 150
+    job.scheduler.run_timers(job.now)
+    assert [str(error) for error in errors] == ["it can't be pickled"]
+    pump.close()
