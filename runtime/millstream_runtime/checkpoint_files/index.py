@@ -130,7 +130,7 @@ def _check_head(path: str, head: bytes) -> None:
 def _contents(index: Index, footer: int, found: int) -> Contents:
     """ValueError where the index contradicts itself, so that nothing can be read from a wrong place."""
     blocks = tuple(_blocks(index, footer))
-    runs = _runs(index, blocks)
+    runs = iter(_runs(index, blocks))
     operators: dict[str, Operator] = {}
     at = 0
     for one in index.operators:
@@ -145,7 +145,7 @@ def _contents(index: Index, footer: int, found: int) -> Contents:
 
 def _blocks(index: Index, footer: int) -> Iterator[Block]:
     items = sum(len(stored.items) for one in index.operators for stored in one.lists)
-    if items + len(index.block_runs) != len(index.lengths):
+    if not items + len(index.block_runs) == len(index.lengths) == len(index.checksums):
         raise ValueError(f"{len(index.lengths)} blocks, but {items} of items and {len(index.block_runs)} of runs")
     ends = list(accumulate((length + BLOCK_HEADER_SIZE for length in index.lengths), initial=HEADER_SIZE))
     if ends[-1] != footer:
@@ -154,7 +154,8 @@ def _blocks(index: Index, footer: int) -> Iterator[Block]:
         yield Block(number, BlockKind.ITEMS if number < items else BlockKind.RUNS, offset, length, one)
 
 
-def _runs(index: Index, blocks: Sequence[Block]) -> Iterator[Run]:
+def _runs(index: Index, blocks: Sequence[Block]) -> list[Run]:
+    runs: list[Run] = []
     rows = [row for one in index.operators for row in _rows(one)]
     if sum(index.block_runs) != len(rows):
         raise ValueError(f"{len(rows)} runs, but {sum(index.block_runs)} in blocks")
@@ -163,10 +164,11 @@ def _runs(index: Index, blocks: Sequence[Block]) -> Iterator[Run]:
         start = 0
         for _ in range(count):
             table, group, entries, length = next(row)
-            yield Run(table, group, entries, block.number, start, length)
+            runs.append(Run(table, group, entries, block.number, start, length))
             start += length
         if start != block.length:
             raise ValueError(f"the runs of block {block.number} have {start} bytes, the block has {block.length}")
+    return runs
 
 
 def _rows(one: OperatorIndex) -> Iterator[tuple[str, int, int, int]]:

@@ -87,6 +87,14 @@ def make_directories(directory: Path, mode: int = 0o777) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(directory))
 
 
+def _sync_names(path: str, directories: Sequence[Path]) -> None:
+    try:
+        for directory in directories:
+            sync_directory(directory)
+    except OSError as error:
+        raise UncertainWriteError(error.errno, error.strerror, path) from error
+
+
 class LocalFile:
     """An open file on disk."""
 
@@ -116,15 +124,11 @@ class LocalStorage:
         target = Path(path)
         make_directories(target.parent)
         write_durably(target, chunks)
-        self.settle(path)
+        _sync_names(path, target.parents[1:_LEVELS])
 
     def settle(self, path: str) -> None:
         """The names that lead to it."""
-        try:
-            for directory in Path(path).parents[:_LEVELS]:
-                sync_directory(directory)
-        except OSError as error:
-            raise UncertainWriteError(error.errno, error.strerror, path) from error
+        _sync_names(path, Path(path).parents[:_LEVELS])
 
     def open(self, path: str) -> LocalFile:
         """For reading."""

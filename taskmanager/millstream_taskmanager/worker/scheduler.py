@@ -2,13 +2,15 @@
 
 A step is a batch, and never blocks. Runnable tasks wait in a queue by rank, downstream first: what is nearest to its
 end goes first, so little is under way and the latency is that of the path; tasks of one rank take turns. Sources come
-last, so they read only when nothing is left to do with what was read before.
+last, so they read only when nothing is left to do with what was read before. What may wait (slices of a snapshot)
+takes turns with all the rest: first as it is, it would stop whatever lies upstream of it.
 
 Time is an argument: whoever turns the scheduler says what time it is, and may sleep until `next_timer`.
 """
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -19,6 +21,11 @@ class Runnable(Protocol):
     @property
     def runnable(self) -> bool:
         """Whether a step would do something."""
+        ...
+
+    @property
+    def background(self) -> bool:
+        """Whether a step would do nothing that others wait for."""
         ...
 
     def step(self) -> None:
@@ -47,6 +54,8 @@ class Scheduler:
         self._ranks: dict[Runnable, int] = {}
         self._queue: list[tuple[int, int, Runnable]] = []
         self._queued = set[Runnable]()
+        self._patient = deque[Runnable]()
+        self._patient_next = False
         self._timers: list[tuple[int, int, ScheduledCall]] = []
         self._order = itertools.count()
 
@@ -63,15 +72,32 @@ class Scheduler:
 
     def step(self) -> bool:
         """One step of the task whose turn it is; False when none is runnable."""
+        task = self._take_patient() if self._patient_next else None
+        task = task or self._take() or self._take_patient()
+        if task is None:
+            return False
+        self._patient_next = not self._patient_next
+        task.step()
+        if task.runnable:
+            self.wake(task)
+        return True
+
+    def _take(self) -> Runnable | None:
         while self._queue:
             _, _, task = heapq.heappop(self._queue)
             self._queued.discard(task)
             if task.runnable:
-                task.step()
-                if task.runnable:
-                    self.wake(task)
-                return True
-        return False
+                if not task.background:
+                    return task
+                self._patient.append(task)
+        return None
+
+    def _take_patient(self) -> Runnable | None:
+        while self._patient:
+            task = self._patient.popleft()
+            if task.runnable and task not in self._queued:  # else its turn comes by rank
+                return task
+        return None
 
     def run_until_idle(self) -> int:
         """Steps until no task is runnable; gives their number."""

@@ -209,7 +209,7 @@ class Coordinator:
         job = self._plan.graph.job
         if requests:
             base = requests[0].target or self._settings.savepoint_directory
-            return f"{base}/savepoint-{job[:6]}-{number}"
+            return f"{base}/savepoint-{job}-{number}"
         return f"{self._settings.directory}/{job}/chk-{number}"
 
     # ------------------------------------------------------------ answers

@@ -1,6 +1,6 @@
 """Whatever happens to a file of a checkpoint is noticed, and named (laws 1.4 and 4.6)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,18 @@ from millstream_runtime.checkpoint_files import (
     verify_checkpoint,
     write_data_file,
 )
-from millstream_runtime.checkpoint_files.layout import BLOCK_HEADER_SIZE, HEADER_SIZE, PACKED
+from millstream_runtime.checkpoint_files.layout import (
+    BLOCK_HEADER_SIZE,
+    END_MAGIC,
+    HEADER_SIZE,
+    PACKED,
+    TRAILER_HEAD,
+    TRAILER_TAIL,
+    Index,
+    checksum,
+    index_decoder,
+    index_encoder,
+)
 from millstream_runtime.file_systems.local import LocalFile
 from millstream_runtime.messages.snapshots import InlineBytes
 from tests.unit.runtime.checkpoint_files.samples import (
@@ -124,6 +135,37 @@ def test_a_lie_about_lengths_allocates_nothing() -> None:
         lying = data[:-16] + claimed.to_bytes(8, "little") + data[-8:]
         with pytest.raises(CorruptCheckpointError, match="end"):
             SnapshotReader(InlineBytes(lying))
+
+
+def with_index(change: Callable[[Index], object]) -> InlineBytes:
+    """A file whose index says something else, under a true checksum: what a writer with a fault would leave."""
+    *blocks, footer, _ = encode_snapshot(CONTENTS)
+    index = index_decoder.decode(footer)
+    change(index)
+    footer = index_encoder.encode(index)
+    length = TRAILER_HEAD.pack(len(footer))
+    trailer = length + TRAILER_TAIL.pack(checksum(length, checksum(footer)), END_MAGIC)
+    return InlineBytes(b"".join((*blocks, footer, trailer)))
+
+
+LIES: dict[str, Callable[[Index], object]] = {
+    "a shorter block": lambda index: index.lengths.__setitem__(0, index.lengths[0] - 1),
+    "a longer block": lambda index: index.lengths.__setitem__(0, 2**63),
+    "a block less": lambda index: index.lengths.pop(),
+    "a checksum less": lambda index: index.checksums.pop(),
+    "a block of items less": lambda index: index.operators[0].lists.pop(0),
+    "a run more in a block": lambda index: index.block_runs.__setitem__(0, index.block_runs[0] + 1),
+    "a run less in a column": lambda index: index.operators[1].run_groups.pop(),
+    "a longer run": lambda index: index.operators[1].run_lengths.__setitem__(0, 2**40),
+    "a table that isn't there": lambda index: index.operators[1].run_tables.__setitem__(0, 9),
+    "a negative group": lambda index: index.operators[1].run_groups.__setitem__(0, -1),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_index_that_contradicts_itself_is_not_followed(lie: str) -> None:
+    with pytest.raises(CorruptCheckpointError, match="the index at offset"):
+        SnapshotReader(with_index(LIES[lie]))
 
 
 # ------------------------------------------------------------ readers that touch a part only

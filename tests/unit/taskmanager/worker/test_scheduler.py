@@ -6,6 +6,8 @@ from millstream_taskmanager.worker.scheduler import Scheduler
 class Work:
     """So many steps, each of which may wake another."""
 
+    background = False
+
     def __init__(self, name: str, steps: int, log: list[str]) -> None:
         self.name = name
         self.left = steps
@@ -43,6 +45,31 @@ def test_equals_take_turns() -> None:
         scheduler.add(Work(name, 2, log), 0)
     scheduler.run_until_idle()
     assert log == ["a", "b", "a", "b"]
+
+
+def test_what_may_wait_takes_turns_with_all_the_rest() -> None:
+    log: list[str] = []
+    scheduler = Scheduler()
+    patient, sink, source = Work("patient", 4, log), Work("sink", 1, log), Work("source", 2, log)
+    patient.background = True
+    for work, rank in ((patient, 9), (sink, 5), (source, 0)):
+        scheduler.add(work, rank)
+    assert scheduler.run_until_idle() == 7
+    assert log == ["sink", "patient", "source", "patient", "source", "patient", "patient"]
+
+
+def test_what_may_wait_is_not_done_twice_when_it_is_woken_for_more() -> None:
+    log: list[str] = []
+    scheduler = Scheduler()
+    patient, source = Work("patient", 1, log), Work("source", 2, log)
+    patient.background = True
+    scheduler.add(patient, 9)
+    scheduler.add(source, 0)
+    scheduler.step()
+    patient.background = False
+    scheduler.wake(patient)
+    assert scheduler.run_until_idle() == 2
+    assert log == ["source", "patient", "source"]
 
 
 def test_woken_for_nothing_costs_no_step() -> None:

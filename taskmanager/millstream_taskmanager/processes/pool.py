@@ -1,0 +1,264 @@
+"""A TaskManager's worker processes: forked on demand, spoken to in order, and each end reported once.
+
+Whoever uses it sees neither the forkserver nor descriptors. When the forkserver dies, its workers die with it (law
+13); the pool reports them and starts another.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import shutil
+import socket
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from millstream_dataflow.configuration import Configuration, Scope
+from millstream_dataflow.configuration.options import taskmanager
+from millstream_dataflow.identity import WorkerId
+from millstream_runtime.messages.worker import CancelTasks, FromWorker, StartTasks, ToWorker
+from millstream_taskmanager.forkserver.requests import Ended, Fork, Forked, Ready, Refused, Reply
+from millstream_taskmanager.processes.exit_report import Ending, describe, with_lines
+from millstream_taskmanager.processes.forkserver import ForkServer, ForkServerError
+from millstream_taskmanager.processes.memory_events import memory_kills
+from millstream_taskmanager.processes.worker_process import ProcessLogs, WorkerProcess, kill_group
+from millstream_taskmanager.worker.options import WorkerOptions
+
+_LOG: Final = logging.getLogger(__name__)
+
+_FORK_S: Final = 30.0  # a fork takes 20 ms; a new forkserver half a second
+_AGAIN_S: Final = 1.0  # between two attempts to start a forkserver that doesn't come up
+_STOP_S: Final = 10.0
+_KEPT_LOGS: Final = 16
+"""Of workers that have ended: those of the last few restarts, for whoever asks why."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """What all workers of a TaskManager have in common."""
+
+    directory: Path
+    """Private to the TaskManager; a folder for each worker is made in it, for what it prints."""
+    task_log_bytes: int = 16 << 20
+    """The most that is kept of what one task prints."""
+    configuration: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The cluster's own options."""
+    preload: tuple[str, ...] = ()
+    """Modules that workers find imported already, beside our own."""
+
+
+def pool_options(configuration: Configuration, directory: Path, preload: tuple[str, ...] = ()) -> PoolOptions:
+    """As the configuration says."""
+    strings = configuration.to_strings((Scope.CLUSTER,))
+    return PoolOptions(directory, configuration.get(taskmanager.TASK_LOG_MAX_SIZE), strings, preload)
+
+
+class PoolListener(Protocol):
+    """Who wants to know. Called in the pool's own event loop."""
+
+    def said(self, worker: WorkerId, message: FromWorker) -> None:
+        """A worker has said something."""
+        ...
+
+    def exited(self, worker: WorkerId, cause: str, crashed: bool) -> None:  # noqa: FBT001  # as the event of the core
+        """It is gone, or never came to be; said once for each `spawn`, and nothing is heard of it afterwards."""
+        ...
+
+
+@dataclass(slots=True)
+class _Entry:
+    process: WorkerProcess
+    directory: Path
+    forked: asyncio.Future[None]
+    memory_kills: int | None = None
+
+
+class WorkerPool:
+    """See the module. Used from one event loop, in the main thread of the process."""
+
+    def __init__(self, options: PoolOptions, listener: PoolListener) -> None:
+        self._options = options
+        self._listener = listener
+        self._workers: dict[WorkerId, _Entry] = {}
+        self._requests: dict[int, _Entry] = {}
+        self._numbers = itertools.count(1)
+        self._forkserver: ForkServer | None = None
+        self._is_ready = asyncio.Event()
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+        self._restart: asyncio.Task[None] | None = None
+        self._kept = deque[Path]()
+
+    async def start(self) -> None:
+        """Start the forkserver; ForkServerError when it doesn't come up."""
+        self._options.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self._start_forkserver()
+
+    async def stop(self) -> None:
+        """Kill every worker. Returns when all are gone, the forkserver too."""
+        if self._restart is not None:
+            self._restart.cancel()
+            await asyncio.gather(self._restart, return_exceptions=True)
+        for worker in tuple(self._workers):
+            self.kill(worker)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_empty.wait(), _STOP_S)
+        if self._forkserver is not None:
+            await self._forkserver.stop()
+            self._forkserver = None
+        for worker in tuple(self._workers):
+            self._end(worker, "killed, as its TaskManager is stopping", crashed=False)
+
+    # ------------------------------------------------------------------------------------------------- workers
+
+    async def spawn(self, orders: StartTasks) -> None:
+        """Start a worker process and give it its orders. When that fails, `exited` says why."""
+        worker = orders.worker
+        if worker in self._workers:
+            raise ValueError(f"worker {worker} is there already")
+        entry = self._add(worker)
+        entry.process.send(orders)
+        try:
+            await asyncio.wait_for(self._fork(worker, entry), _FORK_S)
+        except TimeoutError:
+            self._end(worker, f"no process could be started for it within {_FORK_S:.0f} s", crashed=True)
+        except ForkServerError as error:
+            self._end(worker, f"no process could be started for it: {error}", crashed=True)
+        except asyncio.CancelledError:
+            self._end(worker, "its start was given up", crashed=False)
+            raise
+
+    def send(self, worker: WorkerId, message: ToWorker, descriptor: socket.socket | None = None) -> None:
+        """In order, also while the process starts; lost when it is gone. The socket that rides along is the pool's."""
+        number = None if descriptor is None else descriptor.detach()
+        entry = self._workers.get(worker)
+        if entry is None:
+            if number is not None:
+                socket.close(number)
+            return
+        if isinstance(message, CancelTasks):
+            entry.process.asked = True
+        entry.process.send(message, number)
+
+    def kill(self, worker: WorkerId) -> None:
+        """SIGKILL to the process and to all that its user code has started."""
+        entry = self._workers.get(worker)
+        if entry is not None:
+            entry.process.kill()
+
+    def pid(self, worker: WorkerId) -> int | None:
+        """Of its process, while that is there."""
+        entry = self._workers.get(worker)
+        return None if entry is None else entry.process.pid
+
+    def _add(self, worker: WorkerId) -> _Entry:
+        directory = self._options.directory / worker
+        logs = ProcessLogs(directory, self._options.task_log_bytes)
+        process = WorkerProcess(worker, logs, self._listener.said)
+        entry = _Entry(process, directory, asyncio.get_running_loop().create_future(), memory_kills())
+        self._workers[worker] = entry
+        self._is_empty.clear()
+        return entry
+
+    async def _fork(self, worker: WorkerId, entry: _Entry) -> None:
+        await self._is_ready.wait()
+        forkserver = self._forkserver
+        if forkserver is None:
+            raise ForkServerError("the pool was stopped")
+        options = self._options
+        born_with = WorkerOptions(worker, str(entry.directory), options.task_log_bytes, dict(options.configuration))
+        number = next(self._numbers)
+        self._requests[number] = entry
+        try:
+            forkserver.fork(Fork(number, born_with), entry.process.descriptors)
+            await entry.forked
+        finally:
+            self._requests.pop(number, None)
+
+    # ---------------------------------------------------------------------------------------------------- ends
+
+    def _heard(self, reply: Reply) -> None:
+        match reply:
+            case Forked(number=number, pid=pid):
+                self._forked(number, pid)
+            case Refused(number=number, reason=reason):
+                if number in self._requests:
+                    self._requests[number].forked.set_exception(ForkServerError(reason))
+            case Ended():
+                self._ended(reply)
+            case Ready():
+                pass
+
+    def _forked(self, number: int, pid: int) -> None:
+        entry = self._requests.get(number)
+        if entry is None:  # it has come too late for who had asked
+            kill_group(pid)
+        else:
+            entry.process.begin(pid)
+            entry.forked.set_result(None)
+
+    def _ended(self, ended: Ended) -> None:
+        for worker, entry in self._workers.items():
+            if entry.process.pid == ended.pid:
+                self._report_end(worker, entry, ended)
+                return
+
+    def _report_end(self, worker: WorkerId, entry: _Entry, ended: Ended) -> None:
+        process = entry.process
+        now = memory_kills()
+        kills = None if now is None or entry.memory_kills is None else now - entry.memory_kills
+        ending = Ending(ended.status, process.killed, process.asked, kills, ended.memory)
+        lines = process.drain()
+        cause, crashed = describe(ending, lines)
+        self._end(worker, cause, crashed=crashed)
+
+    def _end(self, worker: WorkerId, cause: str, *, crashed: bool) -> None:
+        entry = self._workers.pop(worker, None)
+        if entry is None:
+            return
+        entry.process.close()
+        self._keep_log(entry.directory)
+        if not self._workers:
+            self._is_empty.set()
+        self._listener.exited(worker, cause, crashed)
+
+    def _keep_log(self, directory: Path) -> None:
+        self._kept.append(directory)
+        if len(self._kept) > _KEPT_LOGS:
+            shutil.rmtree(self._kept.popleft(), ignore_errors=True)
+
+    # ---------------------------------------------------------------------------------------------- forkserver
+
+    async def _start_forkserver(self) -> None:
+        self._forkserver = ForkServer(
+            self._options.directory, self._options.preload, self._heard, self._forkserver_gone
+        )
+        await self._forkserver.start()
+        self._is_ready.set()
+
+    def _forkserver_gone(self, cause: str) -> None:
+        self._is_ready.clear()
+        _LOG.error("%s; another is started", cause)
+        for entry in self._requests.values():
+            if not entry.forked.done():
+                entry.forked.set_exception(ForkServerError(cause))
+        for worker, entry in tuple(self._workers.items()):
+            if entry.process.pid is not None:
+                entry.process.kill()  # they die with it; what user code has started doesn't
+                self._end(
+                    worker, with_lines(f"killed with the forkserver: {cause}", entry.process.drain()), crashed=True
+                )
+        self._restart = asyncio.create_task(self._start_another())
+
+    async def _start_another(self) -> None:
+        if self._forkserver is not None:
+            await self._forkserver.stop()
+        while not self._is_ready.is_set():
+            try:
+                await self._start_forkserver()
+            except ForkServerError as error:
+                _LOG.error("no forkserver: %s; the next attempt is in %s s", error, _AGAIN_S)
+                await asyncio.sleep(_AGAIN_S)

@@ -1,0 +1,69 @@
+"""What comes out of a process by a pipe."""
+
+import asyncio
+import os
+from collections import deque
+from typing import Final
+
+from millstream_taskmanager.worker.task_log import RotatingFile
+
+_READ: Final = 64 << 10
+_REMEMBERED: Final = 100  # lines: those of a crash of the interpreter, which begins with what matters
+_LONGEST_LINE: Final = 1 << 10  # bytes of those
+
+
+class PrintedLines:
+    """What comes out of a process by one pipe: into a file, and its last lines are remembered."""
+
+    def __init__(self, file: RotatingFile) -> None:
+        reader, self.writer = os.pipe()
+        os.set_blocking(reader, False)
+        self._reader: int | None = reader
+        self._begun = False
+        self._file = file
+        self._lines = deque[bytes](maxlen=_REMEMBERED)
+        self._line = b""
+
+    def read(self) -> bool:
+        """Some of what is there; whether more may be. A process that prints without end is read turn by turn."""
+        if self._reader is None:
+            return False
+        try:
+            data = os.read(self._reader, _READ)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._stop()
+            return False
+        self._file.write(data)
+        *whole, self._line = (self._line + data).split(b"\n")
+        self._lines.extend(line[:_LONGEST_LINE] for line in whole)
+        self._line = self._line[:_LONGEST_LINE]
+        return True
+
+    def begin(self) -> None:
+        """The process has the other end; read whenever something comes."""
+        self._begun = True
+        os.close(self.writer)
+        if self._reader is not None:
+            asyncio.get_running_loop().add_reader(self._reader, self.read)
+
+    @property
+    def last(self) -> list[str]:
+        """The last lines."""
+        lines = [*self._lines, self._line] if self._line else self._lines
+        return [line.decode(errors="replace") for line in lines]
+
+    def _stop(self) -> None:
+        if self._reader is not None:
+            asyncio.get_running_loop().remove_reader(self._reader)
+            os.close(self._reader)
+            self._reader = None
+
+    def close(self) -> None:
+        """No more is read."""
+        if not self._begun:
+            self._begun = True
+            os.close(self.writer)
+        self._stop()
+        self._file.close()

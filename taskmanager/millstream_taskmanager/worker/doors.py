@@ -1,0 +1,133 @@
+"""What a task of a worker process may ask of its surroundings, and how the loop turns it."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from millstream_dataflow.identity import CheckpointId, TaskId
+from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.session import CheckpointDeclined, TaskReport, TaskStateChanged
+from millstream_runtime.messages.worker import FromWorker
+from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.task.snapshot import TaskPart
+from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.worker.durability import SnapshotWriter
+from millstream_taskmanager.worker.loop import WorkerLoop
+from millstream_taskmanager.worker.output import TaskOutputs
+from millstream_taskmanager.worker.scheduler import ScheduledCall
+from millstream_taskmanager.worker.task_log import TaskLog
+from millstream_taskmanager.worker.threads import BlockingPool
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all tasks of a worker share."""
+
+    loop: WorkerLoop
+    outputs: TaskOutputs
+    commits: BlockingPool
+    snapshots: SnapshotWriter
+    say: Callable[[FromWorker], None]
+
+
+class PeerLostError(Exception):
+    """The connection with a worker that the tasks share channels with is gone."""
+
+
+class TurnedTask:
+    """A task, as the scheduler sees it: what it prints while it steps is its own."""
+
+    __slots__ = ("_log", "_outputs", "task")
+
+    def __init__(self, task: Task, log: TaskLog, outputs: TaskOutputs) -> None:
+        self.task = task
+        self._log = log
+        self._outputs = outputs
+
+    @property
+    def runnable(self) -> bool:
+        """See Runnable."""
+        return self.task.runnable
+
+    @property
+    def background(self) -> bool:
+        """See Runnable."""
+        return self.task.background
+
+    def step(self) -> None:
+        """See Runnable."""
+        self._outputs.speaks(self._log)
+        self.task.step()
+
+
+class WorkerDoors:
+    """The doors of one task. See TaskDoors."""
+
+    def __init__(self, task: TaskId, log: TaskLog, around: Surroundings) -> None:
+        self._task = task
+        self._around = around
+        self.log = log
+        self.turned: TurnedTask | None = None
+        """The task itself, once it is there."""
+        self._malformed = 0
+        self.now = around.loop.clock
+
+    def call_at(self, time: int, action: Callable[[], None]) -> ScheduledCall:
+        """See TaskDoors."""
+        return self._around.loop.call_at(time, action)
+
+    def wake(self) -> None:
+        """See TaskDoors."""
+        if self.turned is not None:
+            self._around.loop.scheduler.wake(self.turned)
+
+    def report(self, report: TaskReport) -> None:
+        """See TaskDoors."""
+        self._around.say(TaskStateChanged(report))
+
+    def acknowledge(self, part: TaskPart) -> None:
+        """See TaskDoors."""
+        self._around.snapshots.store(self._task, part)
+
+    def forget(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
+        """See TaskDoors."""
+        self._around.snapshots.forget(self._task, checkpoint, older_too=older_too)
+
+    def decline(self, checkpoint: CheckpointId, failure: Failure) -> None:
+        """See TaskDoors."""
+        self._around.say(CheckpointDeclined(self._task, checkpoint, failure))
+
+    def fail(self, report: TaskReport, error: Exception) -> None:
+        """See TaskDoors. The task's own log has the whole of it; other tasks go on until the region is told to end."""
+        if isinstance(error, PeerLostError):
+            self._log(f"{error}\n")
+            report = replace(report, failure=Failure(FailureKind.EXTERNAL, str(error), secondary=True))
+        else:
+            cause = error.cause if isinstance(error, UserCodeError) else error
+            self._log("".join(traceback.format_exception(cause)))
+        self._around.say(TaskStateChanged(report))
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        """See TaskDoors."""
+
+        def speaking() -> None:
+            with self._around.outputs.speaking(self.log):
+                job()
+
+        def done(result: Exception | None) -> None:
+            with self._around.outputs.speaking(self.log):
+                then(result)
+
+        self._around.commits.submit(speaking, done)
+
+    def write_out(self, text: str) -> None:
+        """See TaskDoors."""
+        self._around.outputs.write(self.log, text, error=False)
+
+    def malformed(self, operator: str, record: str, place: str, reason: str) -> None:
+        """See TaskDoors."""
+        self._malformed += 1
+        self._log(f"{operator}: malformed record {self._malformed} at {place}: {reason}: {record}\n")
+
+    def _log(self, text: str) -> None:
+        self._around.outputs.write(self.log, text, error=True)

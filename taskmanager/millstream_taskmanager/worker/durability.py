@@ -1,0 +1,94 @@
+"""A task's part of a checkpoint becomes durable, and only then it is acknowledged (law 4.3).
+
+What is small travels inside the acknowledgement. Else the bytes are made in the loop's thread, and a pool does the
+system calls. A file's name carries region, attempt and chance, so that two attempts never write the same one (law 1.4).
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from millstream_dataflow.identity import CheckpointId, TaskId
+from millstream_runtime.checkpoint_files.contents import OperatorContents
+from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined
+from millstream_runtime.messages.snapshots import FileRef, InlineBytes, TaskSnapshot
+from millstream_runtime.messages.worker import FromWorker
+from millstream_taskmanager.task.snapshot import TaskPart, described
+from millstream_taskmanager.worker.threads import BlockingPool
+
+INLINE_LIMIT: Final = 20 << 10
+"""Bytes of a task's state that need no file (law 3.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFiles:
+    """How contents become bytes, and bytes a durable file (`millstream_runtime.checkpoint_files`)."""
+
+    encode: Callable[[Sequence[OperatorContents]], list[bytes]]
+    write: Callable[[str, str, Sequence[bytes]], FileRef]
+
+
+class SnapshotWriter:
+    """All parts of a worker's tasks that are under way."""
+
+    def __init__(self, files: SnapshotFiles, pool: BlockingPool, say: Callable[[FromWorker], None]) -> None:
+        self._files = files
+        self._pool = pool
+        self._say = say
+        self._under_way: dict[tuple[TaskId, CheckpointId], TaskPart] = {}
+
+    def store(self, task: TaskId, part: TaskPart) -> None:
+        """Make it durable, then acknowledge it; decline it when that fails."""
+        key = task, part.checkpoint
+        try:
+            chunks = self._files.encode(part.operators) if part.operators else []
+            size = sum(map(len, chunks))
+            if not chunks:
+                self._acknowledge(task, part, None)
+                return
+            if size <= INLINE_LIMIT:
+                self._acknowledge(task, part, InlineBytes(b"".join(chunks)))
+                return
+            if not part.directory:
+                raise ValueError(f"{size:,} bytes of state need a file, but the checkpoint has no directory")
+        except Exception as error:  # noqa: BLE001  # whatever it is, the checkpoint can't have this part
+            self._decline(task, part, error)
+            return
+        self._under_way[key] = part
+        name = file_name(task, secrets.token_hex(8))
+        self._pool.submit(
+            lambda: self._files.write(part.directory, name, chunks), lambda result: self._written(task, part, result)
+        )
+
+    def forget(self, task: TaskId, checkpoint: CheckpointId, *, older_too: bool) -> None:
+        """Whatever becomes of them, these are not spoken of any more."""
+        for key in list(self._under_way):
+            owner, number = key
+            if owner == task and (number == checkpoint or (older_too and number < checkpoint)):
+                del self._under_way[key]
+
+    def _written(self, task: TaskId, part: TaskPart, result: FileRef | Exception) -> None:
+        if self._under_way.pop((task, part.checkpoint), None) is None:
+            return
+        if isinstance(result, Exception):
+            self._decline(task, part, result)
+        else:
+            self._acknowledge(task, part, result)
+
+    def _acknowledge(self, task: TaskId, part: TaskPart, handle: FileRef | InlineBytes | None) -> None:
+        operators = tuple(map(described, part.operators))
+        snapshot = TaskSnapshot(handle, operators, part.audit, part.finished)
+        self._say(CheckpointAcknowledged(task, part.checkpoint, snapshot))
+
+    def _decline(self, task: TaskId, part: TaskPart, error: Exception) -> None:
+        where = f" in {part.directory}" if part.directory else ""
+        text = f"the state of task {task} could not be stored{where}: {type(error).__name__}: {error}"
+        self._say(CheckpointDeclined(task, part.checkpoint, Failure(FailureKind.EXTERNAL, text)))
+
+
+def file_name(task: TaskId, chance: str) -> str:
+    """Of a data file."""
+    attempt, subtask = task.attempt, task.subtask
+    return f"{subtask.vertex}-{subtask.index}-r{attempt.region}-a{attempt.number}-{chance}"

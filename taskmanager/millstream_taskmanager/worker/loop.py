@@ -1,0 +1,130 @@
+"""The readiness loop: the only place of a worker that waits (ARCHITECTURE 7).
+
+    while not stopped:  timers that are due; steps of runnable tasks for a millisecond; sockets
+
+Sockets are polled at least every millisecond, not after every step: a poll costs 3 us, a step of one record 9. While
+a task is runnable the poll doesn't wait; else it waits until the next timer. What other threads want done is queued,
+and a byte through a pair of sockets ends the wait.
+"""
+
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from millstream_taskmanager.worker.poller import SocketPoller
+from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
+
+Clock = Callable[[], int]
+"""Processing time, milliseconds since the epoch."""
+
+STINT_NS: Final = 1_000_000
+"""For so long steps are made between two polls: little against any latency that a person sets."""
+
+_LONGEST_WAIT_S: Final = 1.0  # a clock that is set back may not make a timer wait longer than this
+_CONGESTED_WAIT_S: Final = 0.01
+_PATIENCE_NS: Final = 500_000_000  # a listener that takes nothing for so long loses output, but holds up no job
+
+
+def wall_clock() -> int:
+    """The machine's."""
+    return time.time_ns() // 1_000_000
+
+
+class WorkerLoop:
+    """Turns tasks. Everything is called from the thread that runs it, but for `call_from_thread`."""
+
+    def __init__(self, clock: Clock = wall_clock) -> None:
+        self.clock = clock
+        self.scheduler = Scheduler()
+        self.poller = SocketPoller()
+        self.between_steps: Callable[[], None] = _nothing
+        """Called after each step: connections send what it has left."""
+        self.before_poll: Callable[[], None] = _nothing
+        """Called before sockets are polled: output is passed on."""
+        self.is_congested: Callable[[], bool] = _never
+        """While this holds no steps are made, but not for longer than half a second."""
+        self._congested_since: int | None = None
+        self._stopped = False
+        self._calls = deque[Callable[[], None]]()
+        self._waker, self._woken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
+        self.poller.register(self._woken, self._run_calls)
+
+    # ----------------------------------------------------------------------------------------------- turning
+
+    def run(self) -> None:
+        """Until `stop` is called."""
+        while not self._stopped:
+            wait = self._stint()
+            self.before_poll()
+            self.poller.poll(wait)
+
+    def stop(self) -> None:
+        """End after what is at hand."""
+        self._stopped = True
+
+    def _stint(self) -> float | None:
+        """Timers and steps; gives how many seconds the poll may wait."""
+        scheduler = self.scheduler
+        scheduler.run_timers(self.clock())
+        if self._waits_for_listener():
+            return _CONGESTED_WAIT_S
+        end = time.monotonic_ns() + STINT_NS
+        while scheduler.step():
+            self.between_steps()
+            if time.monotonic_ns() >= end:
+                return 0.0
+        self.between_steps()
+        if self._stopped:
+            return 0.0
+        due = scheduler.next_timer()
+        return None if due is None else min(max((due - self.clock()) / 1_000, 0.0), _LONGEST_WAIT_S)
+
+    def _waits_for_listener(self) -> bool:
+        if not self.is_congested():
+            self._congested_since = None
+            return False
+        now = time.monotonic_ns()
+        if self._congested_since is None:
+            self._congested_since = now
+        return now - self._congested_since < _PATIENCE_NS
+
+    # ------------------------------------------------------------------------------------------------- calls
+
+    def call_at(self, when: int, action: Callable[[], None]) -> ScheduledCall:
+        """Call at that time or soon after, between steps."""
+        return self.scheduler.call_at(when, action)
+
+    def call_later(self, delay: int, action: Callable[[], None]) -> ScheduledCall:
+        """Call after so many milliseconds, between steps."""
+        return self.scheduler.call_at(self.clock() + delay, action)
+
+    def call_from_thread(self, action: Callable[[], None]) -> None:
+        """Call between steps. From any thread, also after the loop has ended (then nothing comes of it)."""
+        self._calls.append(action)
+        with suppress(BlockingIOError, OSError):  # full: it is awake; closed: nobody is there any more
+            self._waker.send(b"\0")
+
+    def _run_calls(self) -> None:
+        with suppress(BlockingIOError):
+            self._woken.recv(4096)
+        while self._calls:
+            self._calls.popleft()()
+
+    def close(self) -> None:
+        """Its own sockets."""
+        self.poller.close()
+        self._waker.close()
+        self._woken.close()
+
+
+def _nothing() -> None:
+    """For who has nothing to do."""
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,56 @@
+"""What may block is done in threads, started when they are first needed; what comes of it is told in the loop.
+
+There are two pools of a few threads each: one for connectors' commits, one for durability. A second thread in a worker
+makes its columnar work slower as long as it runs Python, so jobs of the latter are system calls only (ARCHITECTURE 7).
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+CallInLoop = Callable[[Callable[[], None]], None]
+"""Calls a function in the loop's thread, from whichever thread it is called itself."""
+
+
+class BlockingPool:
+    """Jobs are begun in the order in which they come."""
+
+    def __init__(self, name: str, size: int, call_in_loop: CallInLoop) -> None:
+        self._name = name
+        self._size = size
+        self._call_in_loop = call_in_loop
+        self._jobs = queue.SimpleQueue[Callable[[], None]]()
+        self._threads = 0
+        self._under_way = 0
+
+    def submit(self, job: Callable[[], T], then: Callable[[T | Exception], None]) -> None:
+        """Do the job in a thread, then tell in the loop what it gave or raised."""
+        self._under_way += 1
+        if self._under_way > self._threads < self._size:
+            self._start_thread()
+        self._jobs.put(lambda: self._run(job, then))
+
+    def _start_thread(self) -> None:
+        # A daemon, since nothing may hold up a worker that leaves, a hanging disk least of all.
+        threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
+        self._threads += 1
+
+    def _work(self) -> None:
+        while True:
+            self._jobs.get()()
+
+    def _run(self, job: Callable[[], T], then: Callable[[T | Exception], None]) -> None:
+        result: T | Exception
+        try:
+            result = job()
+        except Exception as error:  # noqa: BLE001  # connectors raise what they like
+            result = error
+
+        def tell() -> None:
+            self._under_way -= 1
+            then(result)
+
+        self._call_in_loop(tell)

@@ -1,0 +1,101 @@
+"""No process outlives its parent, however that died. Each test has a pool of its own, since it kills what is its."""
+
+import asyncio
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.worker_jobs import finish, gone, is_alive, leave
+from tests.support.worker_site import Environment, Site, cruncher, once, sleeper, totals
+
+
+@pytest_asyncio.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    await site.pool.stop()
+
+
+async def test_a_dead_forkserver_takes_its_workers_along_and_is_replaced(site: Site) -> None:
+    await site.pool.start()
+    workers = [await site.start(program) for program in (sleeper, cruncher)]
+    for worker, text in zip(workers, ("asleep", "at work"), strict=True):
+        await site.printed(worker, text)
+    pids = [site.pool.pid(worker) or 0 for worker in workers]
+    forkserver = site.pool._forkserver
+    assert forkserver is not None
+    os.kill(forkserver.pid or 0, signal.SIGKILL)
+    for worker in workers:
+        cause = await site.manager.end_of(worker)
+        assert cause.startswith("killed with the forkserver: the forkserver ended by signal 9 (SIGKILL)")
+        assert site.manager[worker].crashed
+    await gone(pids)
+    job = site.job(totals)
+    worker = await site.spawn(job.orders())
+    await finish(site.pool, site.manager, job)
+    await leave(site.pool, site.manager, worker)
+
+
+_TASKMANAGER = """
+import asyncio, pickle, sys
+from pathlib import Path
+from millstream_taskmanager.processes.pool import PoolOptions, WorkerPool
+
+class Nobody:
+    def said(self, worker, message): pass
+    def exited(self, worker, cause, crashed): print("exited", cause, flush=True)
+
+async def main():
+    pool = WorkerPool(PoolOptions(Path(sys.argv[1])), Nobody())
+    await pool.start()
+    for orders in pickle.loads(Path(sys.argv[2]).read_bytes()):
+        await pool.spawn(orders)
+        print("pid", pool.pid(orders.worker), flush=True)
+    print("forkserver", pool._forkserver.pid, flush=True)
+    await asyncio.sleep(1000)
+
+asyncio.run(main())
+"""
+
+
+def with_child(env: Environment) -> None:
+    def start(value: object) -> object:
+        sys.stdout.write(f"child {subprocess.Popen(['sleep', '1000']).pid}.\n")
+        return once(value)
+
+    env.from_collection([1]).map(start).print()
+
+
+@pytest.mark.parametrize("forkserver_too", [False, True])
+async def test_nothing_outlives_the_taskmanager(site: Site, *, forkserver_too: bool) -> None:
+    """Workers that sleep, and that never leave C; the forkserver; and what user code has started, unless the forkserver
+    is killed at the same time: nobody is left then who could know of it.
+    """
+    orders = [site.job(program).orders()[0] for program in (sleeper, cruncher, with_child)]
+    (site.directory / "orders").write_bytes(pickle.dumps(orders))
+    pool = site.directory / "pool"
+    command = [sys.executable, "-c", _TASKMANAGER, str(pool), str(site.directory / "orders")]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    lines = [(await process.stdout.readline()).decode().split() for _ in range(4)]
+    pids = [int(line[1]) for line in lines]
+    for order, text in zip(orders, ("asleep", "at work", "asleep"), strict=True):
+        await site.printed(order.worker, text)
+    [printed] = [file.read_text() for file in (pool / orders[2].worker).glob("*.out")]
+    child = int(printed.split()[1].rstrip("."))
+    assert all(map(is_alive, [*pids, child]))
+    process.kill()
+    if forkserver_too:
+        os.kill(pids[3], signal.SIGKILL)
+    await process.wait()
+    await gone(pids)
+    if forkserver_too:
+        os.kill(child, signal.SIGKILL)
+    await gone([child])

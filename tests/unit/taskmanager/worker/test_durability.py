@@ -1,0 +1,149 @@
+"""A task's part of a checkpoint on its way to the disk."""
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from millstream_dataflow.identity import (
+    CheckpointId,
+    JobId,
+    OperatorId,
+    RegionAttempt,
+    RegionId,
+    SubtaskId,
+    TaskId,
+    VertexId,
+)
+from millstream_dataflow.records import SnapshotKind
+from millstream_runtime.checkpoint_files import OperatorContents, StoredList
+from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined
+from millstream_runtime.messages.snapshots import FileRef, InlineBytes, ListState, OperatorSnapshot, Redistribution
+from millstream_runtime.messages.worker import FromWorker
+from millstream_taskmanager.task.snapshot import TaskPart
+from millstream_taskmanager.worker.durability import INLINE_LIMIT, SnapshotFiles, SnapshotWriter
+from millstream_taskmanager.worker.loop import WorkerLoop
+from millstream_taskmanager.worker.threads import BlockingPool
+
+TASK = TaskId(RegionAttempt(JobId("job"), RegionId(2), 5), SubtaskId(VertexId("vertex"), 3))
+
+
+class Disk:
+    """Writes when it is let."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, str]] = []
+        self.may_write = threading.Event()
+        self.error: OSError | None = None
+
+    def encode(self, contents: Sequence[OperatorContents]) -> list[bytes]:
+        return [item for one in contents for stored in one.lists for item in stored.items]
+
+    def write(self, directory: str, name: str, chunks: Sequence[bytes]) -> FileRef:
+        self.may_write.wait(20)
+        if self.error is not None:
+            raise self.error
+        self.written.append((directory, name))
+        return FileRef(name, sum(map(len, chunks)), 0)
+
+
+class Site:
+    """A writer, and what it says."""
+
+    def __init__(self) -> None:
+        self.loop = WorkerLoop()
+        self.disk = Disk()
+        self.said: list[FromWorker] = []
+        pool = BlockingPool("disk", 2, self.loop.call_from_thread)
+        self.writer = SnapshotWriter(SnapshotFiles(self.disk.encode, self.disk.write), pool, self._say)
+
+    def _say(self, message: FromWorker) -> None:
+        self.said.append(message)
+        self.loop.stop()
+
+    def store(self, checkpoint: int, size: int, directory: str = "/chk") -> None:
+        stored = StoredList("state", Redistribution.SPLIT, (bytes(size),))
+        contents = OperatorContents(OperatorId("op"), (stored,), first_group=1, end_group=4)
+        part = TaskPart(CheckpointId(checkpoint), SnapshotKind.CHECKPOINT, (contents,), directory=directory)
+        self.writer.store(TASK, part)
+
+    def turn(self) -> None:
+        """Until something is said."""
+        self.loop._stopped = False
+        self.loop.call_later(20_000, self.loop.stop)
+        self.loop.run()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    yield site
+    site.disk.may_write.set()
+    site.loop.close()
+
+
+def test_small_state_travels_in_the_acknowledgement(site: Site) -> None:
+    site.store(1, INLINE_LIMIT, directory="")
+    [said] = site.said
+    assert isinstance(said, CheckpointAcknowledged)
+    assert said.snapshot.handle == InlineBytes(bytes(INLINE_LIMIT))
+    lists = (ListState("state", Redistribution.SPLIT, 1),)
+    assert said.snapshot.operators == (OperatorSnapshot(OperatorId("op"), 1, 4, lists),)
+
+
+def test_a_task_without_state_has_no_handle(site: Site) -> None:
+    site.writer.store(TASK, TaskPart(CheckpointId(1), SnapshotKind.FINAL, finished=True))
+    [said] = site.said
+    assert isinstance(said, CheckpointAcknowledged)
+    assert said.snapshot.handle is None
+    assert said.snapshot.finished
+
+
+def test_large_state_is_acknowledged_when_it_is_written(site: Site) -> None:
+    site.store(7, INLINE_LIMIT + 1)
+    assert site.said == []
+    site.disk.may_write.set()
+    site.turn()
+    [said] = site.said
+    assert isinstance(said, CheckpointAcknowledged)
+    [(directory, name)] = site.disk.written
+    assert directory == "/chk"
+    assert name.startswith("vertex-3-r2-a5-")
+    assert said.snapshot.handle == FileRef(name, INLINE_LIMIT + 1, 0)
+
+
+def test_two_writes_never_have_one_name(site: Site) -> None:
+    site.disk.may_write.set()
+    for _ in range(2):
+        site.store(7, INLINE_LIMIT + 1)
+        site.turn()
+    assert len(set(site.disk.written)) == 2
+
+
+def test_what_was_given_up_while_it_was_written_is_not_spoken_of(site: Site) -> None:
+    for checkpoint in (1, 2, 3, 4):
+        site.store(checkpoint, INLINE_LIMIT + 1)
+    site.writer.forget(TASK, CheckpointId(4), older_too=False)
+    site.writer.forget(TASK, CheckpointId(3), older_too=True)
+    site.store(5, INLINE_LIMIT + 1)
+    site.disk.may_write.set()
+    site.turn()
+    assert [getattr(said, "checkpoint", None) for said in site.said] == [5]
+    assert len(site.disk.written) == 5
+
+
+def test_what_cannot_be_written_is_declined(site: Site) -> None:
+    site.disk.error = OSError("no room")
+    site.disk.may_write.set()
+    site.store(1, INLINE_LIMIT + 1)
+    site.turn()
+    [said] = site.said
+    assert isinstance(said, CheckpointDeclined)
+    assert said.failure.message == f"the state of task {TASK} could not be stored in /chk: OSError: no room"
+
+
+def test_large_state_without_a_directory_is_declined(site: Site) -> None:
+    site.store(1, INLINE_LIMIT + 1, directory="")
+    [said] = site.said
+    assert isinstance(said, CheckpointDeclined)
+    assert "20,481 bytes of state need a file, but the checkpoint has no directory" in said.failure.message
