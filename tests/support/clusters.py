@@ -250,7 +250,7 @@ class Cluster:
             return None
 
     def environment(self, **options: object) -> StreamExecutionEnvironment:
-        """For a program that runs here. `checkpoint_interval="1s"` stands for a key with its words joined."""
+        """For a program that runs here. In names of options a dot may be written as two underscores."""
         configuration = {
             "execution.target": "remote",
             "jobmanager.rpc.address": "127.0.0.1",

@@ -22,10 +22,10 @@ def event(number: int, keys: int) -> Event:
 
 @dataclass(frozen=True)
 class PacedEvents(Source[tuple[int, int]]):
-    """Events 0 to `count`, dealt out to splits in blocks, each split read at `rate` events a second (0: at once).
+    """Events 0 to `count`, dealt out to splits in blocks.
 
-    A split that was restored goes on at its pace from then. `held` is a file: while it exists the last event of each
-    split is kept back, so a test decides when the input ends.
+    `held` is a file. While it exists each split is read at `rate` events a second (0: at once) and its last event is kept
+    back: a test decides when the input ends. A split that was restored goes on at its pace from then.
     """
 
     count: int
@@ -76,10 +76,10 @@ class PacedReader(SplitReader):
     def read(self, limit: int) -> Read:
         now = self.context.now()
         end = min(self.end, self.next + limit)
-        if self.source.rate:
-            end = min(end, self.first + (now - self.started) * self.source.rate // 1_000)
-        if end >= self.end and self.source.held and Path(self.source.held).exists():
-            end = self.end - 1
+        if self.source.held and Path(self.source.held).exists():
+            end = min(end, self.end - 1)
+            if self.source.rate:
+                end = min(end, self.first + (now - self.started) * self.source.rate // 1_000)
         if end <= self.next:
             return Read(ended=self.next >= self.end, ready_at=now + 10)
         events = [event(number, self.source.keys) for number in range(self.next, end)]

@@ -1,0 +1,161 @@
+"""Fault 3: a checkpoint's file is damaged, its directory is full or can't be written."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from millstream_dataflow.identity import JobId
+from millstream_runtime.messages.client import JobDetails
+from millstream_runtime.states import JobState
+from tests.integration.programs import WINDOW, keyed_counts, windows
+from tests.support.clusters import Cluster, running_cluster
+from tests.support.jobs import PacedEvents, truth, window_rows
+
+KEYS = 3_000
+"""So many that their state takes more than the 20 KiB that travel inline."""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("storage"), taskmanagers=1, slots=2) as running:
+        yield running
+
+
+Program = Callable[..., None]
+
+
+def start(cluster: Cluster, directory: Path, program: Program, count: int = 60_000, **options: object) -> JobId:
+    (directory / "held").touch()
+    env = cluster.environment(
+        execution__checkpointing__interval="100 ms",
+        execution__checkpointing__dir=str(directory / "checkpoints"),
+        parallelism__default=2,
+        **options,
+    )
+    program(env, PacedEvents(count, 2, rate=4_000, keys=KEYS, held=str(directory / "held")), directory / "out")
+    return env.execute_async("storage").get_job_id()
+
+
+def completed(cluster: Cluster, job: JobId) -> int:
+    counts = cluster.details(job).counts
+    return 0 if counts is None else counts.completed
+
+
+def damage_newest(cluster: Cluster, job: JobId, how: Callable[[Path], None]) -> list[Path]:
+    """Stop time for the workers, damage a file of the newest checkpoint, kill them. Gives directories, newest first."""
+    cluster.until(lambda: completed(cluster, job) >= 3, 20, "three checkpoints are complete")
+    workers = cluster.all_workers()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    points = sorted(cluster.details(job).checkpoints, key=lambda point: -point.checkpoint)
+    directories = [Path(point.path) for point in points]
+    data = [path for path in directories[0].iterdir() if path.name != "_metadata"]
+    assert data, "the state is too small to lie in files of its own"
+    how(data[0])
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    return directories
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("how", [flip, truncate, Path.unlink])
+def test_a_job_whose_sink_commits_fails_and_names_the_file_and_the_older_ones(
+    cluster: Cluster, tmp_path: Path, how: Callable[[Path], None]
+) -> None:
+    job = start(cluster, tmp_path, windows)
+    newest, *older = damage_newest(cluster, job, how)
+    details = cluster.wait_for_state(job, JobState.FAILED)
+    text = str(details.status.failure)
+    assert str(newest) in text
+    for path in older:
+        assert str(path) in text
+    assert "--accept-duplicates" in text
+    cluster.until(lambda: cluster.free_slots() == 2, 10, "the slots are free again")
+
+
+def test_a_job_that_commits_nothing_goes_on_from_an_older_one(cluster: Cluster, tmp_path: Path) -> None:
+    job = start(cluster, tmp_path, keyed_counts)
+    damage_newest(cluster, job, flip)
+
+    def runs_again() -> bool:
+        details = cluster.details(job)
+        return details.status.state is JobState.RUNNING and all(task.attempt > 1 for task in details.tasks)
+
+    cluster.until(runs_again, 20, "it runs again")
+    (tmp_path / "held").unlink()
+    cluster.wait_for_state(job, JobState.FINISHED, 30)
+    counts = dict(line.split(",") for line in last_counts(tmp_path / "out"))
+    assert counts == {str(key): str(60_000 // KEYS) for key in range(KEYS)}
+
+
+def last_counts(directory: Path) -> Iterator[str]:
+    """The last count of each key, as the program wrote them at its end."""
+    for path in directory.glob("counts-*"):
+        yield from path.read_text(encoding="utf-8").splitlines()
+
+
+@contextmanager
+def tiny_disk(place: Path) -> Generator[None]:
+    """A file system of 64 KiB."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def can_mount() -> bool:
+    return os.geteuid() == 0 and shutil.which("mount") is not None
+
+
+def failures(details: JobDetails) -> int:
+    return 0 if details.counts is None else details.counts.failed
+
+
+@pytest.mark.skipif(not can_mount(), reason="a tiny file system takes root: run the tests as root, or in CI")
+def test_a_full_disk_fails_the_checkpoint_and_not_the_job(cluster: Cluster, tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "checkpoints"):
+        job = start(cluster, tmp_path, windows, **{"execution.checkpointing.tolerable-failed-checkpoints": 1_000})
+        cluster.until(lambda: failures(cluster.details(job)) >= 3, 20, "three checkpoints have failed")
+        details = cluster.details(job)
+        assert details.counts is not None
+        assert "No space left on device" in details.counts.last_failure
+        assert details.status.state is JobState.RUNNING
+        assert {task.attempt for task in details.tasks} == {1}
+        subprocess.run(["mount", "-o", "remount,size=64m", str(tmp_path / "checkpoints")], check=True)
+        finish(cluster, job, tmp_path)
+
+
+def test_a_directory_that_is_none_fails_the_checkpoint_and_not_the_job(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("a file where the directory should be", encoding="utf-8")
+    job = start(cluster, tmp_path, windows, **{"execution.checkpointing.tolerable-failed-checkpoints": 1_000})
+    cluster.until(lambda: failures(cluster.details(job)) >= 3, 20, "three checkpoints have failed")
+    details = cluster.details(job)
+    assert details.counts is not None
+    assert str(tmp_path / "checkpoints") in details.counts.last_failure
+    assert {task.attempt for task in details.tasks} == {1}
+    (tmp_path / "checkpoints").unlink()
+    finish(cluster, job, tmp_path)
+
+
+def finish(cluster: Cluster, job: JobId, directory: Path) -> None:
+    """There is room again: it ends as if nothing had been."""
+    (directory / "held").unlink()
+    cluster.wait_for_state(job, JobState.FINISHED, 40)
+    assert window_rows(directory / "out") == truth(60_000, KEYS, WINDOW)
