@@ -1,0 +1,78 @@
+"""Fault 4: a function raises. The error names job, operator, record and line; the job restarts by its strategy."""
+
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.support.clusters import MILLSTREAM, Cluster, running_cluster
+
+RAISES = """
+from pathlib import Path
+from millstream import StreamExecutionEnvironment
+
+def parse(text):
+    return int(text)  # the guilty line
+
+env = StreamExecutionEnvironment.get_execution_environment()
+env.from_collection(["1", "2", "three"]).map(parse).name("parse numbers").print()
+env.execute("guilty")
+"""
+
+RECOVERS = """
+import sys
+from pathlib import Path
+from millstream import StreamExecutionEnvironment
+
+def fail_once(value, marker=Path(sys.argv[1])):
+    if not marker.exists():
+        marker.touch()
+        raise ValueError("only the first time")
+    return value
+
+env = StreamExecutionEnvironment.get_execution_environment()
+env.from_collection([1, 2, 3]).map(fail_once).print()
+env.execute("recovers")
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("user-code"), taskmanagers=1, slots=2) as running:
+        yield running
+
+
+def run(
+    cluster: Cluster, directory: Path, program: str, *options: str, arguments: tuple[str, ...] = ()
+) -> tuple[int, str]:
+    """Exit code and everything that `millstream run` said."""
+    script = directory / "job.py"
+    script.write_text(program, encoding="utf-8")
+    command = [MILLSTREAM, "run", "-D", f"jobmanager.rpc.port={cluster.port}", *options, str(script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, cwd=directory)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_message_names_everything_and_the_exit_code_is_1(cluster: Cluster, tmp_path: Path) -> None:
+    code, said = run(cluster, tmp_path, RAISES, "-D", "restart-strategy.type=none")
+    assert code == 1
+    for part in ("guilty", "parse numbers", "'three'", "job.py:6", "invalid literal for int()"):
+        assert part in said, said
+
+
+def test_a_job_restarts_by_its_strategy(cluster: Cluster, tmp_path: Path) -> None:
+    options = ("-D", "restart-strategy.type=fixed-delay", "-D", "restart-strategy.fixed-delay.delay=10 ms")
+    code, said = run(cluster, tmp_path, RECOVERS, *options, arguments=(str(tmp_path / "marker"),))
+    assert code == 0, said
+
+
+def test_a_job_that_fails_too_often_carries_the_root_cause(cluster: Cluster, tmp_path: Path) -> None:
+    options = (
+        *("-D", "restart-strategy.type=fixed-delay"),
+        *("-D", "restart-strategy.fixed-delay.delay=10 ms"),
+        *("-D", "restart-strategy.fixed-delay.attempts=2"),
+    )
+    code, said = run(cluster, tmp_path, RAISES, *options)
+    assert code == 1
+    assert "invalid literal for int()" in said
