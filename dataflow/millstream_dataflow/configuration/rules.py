@@ -79,12 +79,6 @@ _IN_ORDER: Final[tuple[tuple[Option[Any], Option[Any], str], ...]] = (
         "the first delay would be longer than the longest",
     ),
     (
-        checkpointing.INLINE_THRESHOLD,
-        checkpointing.INLINE_LIMIT,
-        "an acknowledgement could not carry the state of one task",
-    ),
-    (checkpointing.INLINE_LIMIT, rpc.MAX_MESSAGE_SIZE, "an acknowledgement would not fit into a message"),
-    (
         taskmanager.FAILOVER_CANCELLATION_TIMEOUT,
         jobmanager.DEPLOYMENT_TIMEOUT,
         "the next attempt would be given up while it waits for its slots",

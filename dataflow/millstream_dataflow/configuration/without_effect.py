@@ -51,7 +51,17 @@ WITHOUT_EFFECT: Final[tuple[Family, ...]] = (
     *_families("there is one scheduler", "jobmanager.scheduler", "jobmanager.adaptive-scheduler.", "scheduler-mode"),
     *_families("a TaskManager has one data port, and a stream to the JobManager", "taskmanager.rpc."),
     *_families("a TaskManager waits for its JobManager without an end", "taskmanager.registration.timeout"),
-    *_families("a worker that does not end is killed", "task.cancellation.timers.timeout"),
+    *_families(
+        "a worker that does not end is killed",
+        "task.cancellation.timers.timeout",
+        "task.cancellation.interval",
+        "task.cancellation-interval",
+    ),
+    *_families(
+        "checkpoints always go on when some tasks have finished",
+        "execution.checkpointing.checkpoints-after-tasks-finish",
+        "execution.checkpointing.checkpoints-after-tasks-finish.enabled",
+    ),
     *_families(
         "credits are bytes: see taskmanager.network.memory.exclusive-bytes-per-channel and floating-bytes-per-gate",
         "taskmanager.network.memory.buffers-per-channel",

@@ -9,6 +9,7 @@ from millstream_dataflow.configuration.enums import ExternalizedCheckpointRetent
 from millstream_dataflow.configuration.options import (
     audit,
     checkpointing,
+    high_availability,
     jobmanager,
     restart,
     rpc,
@@ -59,6 +60,7 @@ def cluster_settings(configuration: Configuration, leader: str) -> ClusterSettin
         session_grace=_ms(configuration.get(jobmanager.RECONNECT_TIMEOUT)),
         adoption_timeout=_ms(configuration.get(jobmanager.ADOPTION_TIMEOUT)),
         old_worker_grace=_ms(configuration.get(taskmanager.FAILOVER_CANCELLATION_TIMEOUT)),
+        tombstone_time=_ms(configuration.get(high_availability.EXPIRATION_TIME)),
     )
 
 

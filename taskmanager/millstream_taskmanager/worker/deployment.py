@@ -79,7 +79,11 @@ def deploy(orders: Orders, doors_of: Callable[[TaskId], TaskDoors]) -> list[Task
 
 
 def ranks(plan: Plan) -> dict[VertexId, int]:
-    """For each vertex the length of the longest path that leads to it from a source."""
+    """For each vertex the length of the longest path that leads to it from a source; enumerators come before all.
+
+    An enumerator does little, and its readers get splits and barriers from it alone: by its place in the graph it would
+    wait behind a reader that always has records, and no checkpoint would begin.
+    """
     found: dict[VertexId, int] = {}
 
     def rank(vertex: VertexId) -> int:
@@ -89,7 +93,8 @@ def ranks(plan: Plan) -> dict[VertexId, int]:
 
     for vertex in plan.vertices:
         rank(vertex)
-    return found
+    highest = max(found.values(), default=0)
+    return found | {edge.source: highest + 1 for edge in plan.graph.edges if _carries_splits(edge)}
 
 
 def _site(orders: Orders, subtask: SubtaskId, doors_of: Callable[[TaskId], TaskDoors]) -> _Site:

@@ -19,7 +19,7 @@ from millstream_taskmanager.task.snapshot import TaskPart, described
 from millstream_taskmanager.worker.threads import BlockingPool
 
 INLINE_LIMIT: Final = 20 << 10
-"""Bytes of a task's state that need no file (law 3.3)."""
+"""Bytes of a task's state that need no file, unless the job says otherwise (law 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class SnapshotWriter:
         self._files = files
         self._pool = pool
         self._say = say
+        self.inline_limit = INLINE_LIMIT
         self._under_way: dict[tuple[TaskId, CheckpointId], TaskPart] = {}
 
     def store(self, task: TaskId, part: TaskPart) -> None:
@@ -48,7 +49,7 @@ class SnapshotWriter:
             if not chunks:
                 self._acknowledge(task, part, None)
                 return
-            if size <= INLINE_LIMIT:
+            if size <= self.inline_limit:
                 self._acknowledge(task, part, InlineBytes(b"".join(chunks)))
                 return
             if not part.directory:

@@ -85,7 +85,7 @@ def build_tasks(assignment: Assignment, building: Building) -> list[Task]:
     orders = Orders(
         plan=assignment.plan,
         attempts={task.subtask: task.attempt for task in assignment.tasks},
-        settings=task_settings(assignment.configuration(building.options.configuration)),
+        settings=task_settings(assignment.configuration(building.options.configuration), results_wait=True),
         blob=_blob_reader(assignment.orders.blob_directory),
         restored={subtask: restored_of(restore, SnapshotReader) for subtask, restore in assignment.restores.items()},
         peers=building.peers,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from millstream_dataflow.configuration.options import checkpointing
 from millstream_dataflow.identity import TaskId
 from millstream_dataflow.records import Barrier
 from millstream_runtime.checkpoint_files import encode_snapshot, write_data_file
@@ -153,6 +154,8 @@ class Worker:
                 self._say(TaskStateChanged(TaskReport(task, TaskState.FAILED, failure)))
 
     def _build(self, assignment: Assignment) -> list[Task]:
+        configuration = assignment.configuration(self._options.configuration)
+        self._around.snapshots.inline_limit = configuration.get(checkpointing.INLINE_THRESHOLD)
         peers = self._make_peers(assignment) if len(assignment.deployment.workers) > 1 else None
         tasks = build_tasks(assignment, Building(self._options, peers, self._open_doors))
         if peers is not None:

@@ -71,11 +71,6 @@ def test_defaults_agree_with_each_other() -> None:
             ("restart-strategy.exponential-delay.initial-backoff", "1 h"),
             ("restart-strategy.exponential-delay.max-backoff", "1 min"),
         ),
-        (
-            ("execution.checkpointing.data-inline-threshold", "1 mb"),
-            ("execution.checkpointing.data-inline-limit", "128 kb"),
-        ),
-        (("execution.checkpointing.data-inline-limit", "1 mb"), ("rpc.max-message-size", "256 kb")),
         (("task.cancellation.failover-timeout", "1 h"), ("jobmanager.execution.deployment-timeout", "1 min")),
     ],
 )

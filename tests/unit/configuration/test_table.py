@@ -144,7 +144,8 @@ def test_defaults_that_users_of_flink_count_on(key: str, default: str) -> None:
     [
         ("jobmanager.execution.reconnect-timeout", "500 ms", "3.2"),
         ("rpc.max-message-size", "256 kb", "3.3"),
-        ("execution.checkpointing.data-inline-limit", "128 kb", "3.3"),
+        ("execution.checkpointing.data-inline-threshold", "20 kb", "3.3"),
+        ("jobstore.expiration-time", "1 h", "2.3"),
         ("jobmanager.execution.adoption-timeout", "10 s", "3.4"),
         ("taskmanager.leader-absence-timeout", "15 min", "3.5"),
         ("task.cancellation.failover-timeout", "200 ms", "3.6"),

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from millstream_dataflow.configuration.checks import at_least, between, only
+from millstream_dataflow.configuration.checks import at_least, between
 from millstream_dataflow.configuration.enums import (
     CheckpointingMode,
     CheckpointStorage,
@@ -11,7 +11,7 @@ from millstream_dataflow.configuration.enums import (
     StateBackend,
 )
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
-from millstream_dataflow.configuration.parsers import BOOL, INT, LOCATION, maybe, one_of
+from millstream_dataflow.configuration.parsers import INT, LOCATION, maybe, one_of
 from millstream_dataflow.configuration.quantities import DURATION, MEMORY
 
 INTERVAL: Final = Option(
@@ -119,27 +119,9 @@ INLINE_THRESHOLD: Final = Option(
     "to a file.",
     Scope.JOB,
     unit="bytes",
-    check=between(0, 1 << 20, "up to 1 mb"),
+    # An acknowledgement is one task's, and no message of a session should be large (law 3.3).
+    check=between(0, 128 << 10, "up to 128 kb"),
     deprecated_keys=("state.storage.fs.memory-threshold", "state.backend.fs.memory-threshold"),
-)
-INLINE_LIMIT: Final = Option(
-    "execution.checkpointing.data-inline-limit",
-    MEMORY,
-    128 << 10,
-    "The most state that one acknowledgement carries in all; what is more goes to a file.",
-    Scope.JOB,
-    unit="bytes",
-    check=between(0, 1 << 20, "up to 1 mb"),
-    own=True,
-)
-AFTER_TASKS_FINISH: Final = Option(
-    "execution.checkpointing.checkpoints-after-tasks-finish",
-    BOOL,
-    default=True,
-    meaning="Checkpoints go on when some tasks have finished, and a final one commits the last output.",
-    scope=Scope.JOB,
-    check=only(True, "true alone, for without the final checkpoint the last output would never be committed"),
-    deprecated_keys=("execution.checkpointing.checkpoints-after-tasks-finish.enabled",),
 )
 STATE_BACKEND: Final = Option(
     "state.backend.type",
@@ -166,8 +148,6 @@ GROUP: Final = Group(
         SAVEPOINT_DIRECTORY,
         STORAGE,
         INLINE_THRESHOLD,
-        INLINE_LIMIT,
-        AFTER_TASKS_FINISH,
         STATE_BACKEND,
     ),
 )

@@ -1,10 +1,13 @@
 """What outlives the JobManager: its job store."""
 
+from datetime import timedelta
 from typing import Final
 
+from millstream_dataflow.configuration.checks import at_least
 from millstream_dataflow.configuration.enums import HighAvailability
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
 from millstream_dataflow.configuration.parsers import LOCATION, maybe, one_of
+from millstream_dataflow.configuration.quantities import DURATION
 
 TYPE: Final = Option(
     "high-availability.type",
@@ -26,4 +29,14 @@ STORAGE_DIR: Final = Option(
     deprecated_keys=("high-availability.zookeeper.storageDir", "recovery.zookeeper.storageDir"),
 )
 
-GROUP: Final = Group("High availability", "What outlives the JobManager.", (TYPE, STORAGE_DIR))
+EXPIRATION_TIME: Final = Option(
+    "jobstore.expiration-time",
+    DURATION,
+    timedelta(hours=1),
+    "How long the record of a job that has ended is kept, so that it is listed and a repeated submit does not run it "
+    "again.",
+    Scope.CLUSTER,
+    check=at_least(timedelta(seconds=1), "1 s"),
+)
+
+GROUP: Final = Group("High availability", "What outlives the JobManager.", (TYPE, STORAGE_DIR, EXPIRATION_TIME))

@@ -59,15 +59,6 @@ CANCELLATION_TIMEOUT: Final = Option(
     Scope.JOB,
     flink=FlinkDifference("the worker process is killed, never the TaskManager"),
 )
-CANCELLATION_INTERVAL: Final = Option(
-    "task.cancellation.interval",
-    DURATION,
-    timedelta(seconds=30),
-    "How often a worker that has been told to end is told again, and named in the log.",
-    Scope.JOB,
-    check=at_least(timedelta(milliseconds=100), "100 ms"),
-    deprecated_keys=("task.cancellation-interval",),
-)
 FAILOVER_CANCELLATION_TIMEOUT: Final = Option(
     "task.cancellation.failover-timeout",
     DURATION,
@@ -105,7 +96,6 @@ GROUP: Final = Group(
         NUMBER_OF_TASK_SLOTS,
         LEADER_ABSENCE_TIMEOUT,
         CANCELLATION_TIMEOUT,
-        CANCELLATION_INTERVAL,
         FAILOVER_CANCELLATION_TIMEOUT,
         TMP_DIRS,
         TASK_LOG_MAX_SIZE,
