@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from millstream.connectors.collection import CollectionSource
+    from millstream.connectors.files.sink import FileSink, OutputFileConfig
+    from millstream.connectors.files.source import FileSource
     from millstream.connectors.print_sink import PrintSink
     from millstream.connectors.sequence import NumberSequenceSource
     from millstream.datastream.checkpoint_config import CheckpointConfig
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from millstream.execution.job_client import JobClient
     from millstream.execution.job_execution_result import JobExecutionResult
     from millstream.execution.job_status import JobStatus
+    from millstream.formats.csv import CsvFormat
+    from millstream.formats.encoding import Encoder
+    from millstream.formats.lines import StreamFormat
     from millstream.version import __version__
     from millstream_dataflow.configuration import Configuration, ConfigurationError
     from millstream_dataflow.configuration.enums import (
@@ -108,12 +113,16 @@ __all__ = [
     "Committer",
     "Configuration",
     "ConfigurationError",
+    "CsvFormat",
     "DataStream",
     "DataStreamSink",
     "Duration",
+    "Encoder",
     "ExecutionConfig",
     "ExecutionError",
     "ExternalizedCheckpointRetention",
+    "FileSink",
+    "FileSource",
     "FilterFunction",
     "FlatMapFunction",
     "FunctionInitializationContext",
@@ -134,6 +143,7 @@ __all__ = [
     "MapStateDescriptor",
     "MillstreamError",
     "NumberSequenceSource",
+    "OutputFileConfig",
     "OutputTag",
     "Partitioner",
     "PrintSink",
@@ -157,6 +167,7 @@ __all__ = [
     "SplitEnumerator",
     "SplitReader",
     "StreamExecutionEnvironment",
+    "StreamFormat",
     "Time",
     "TimeDomain",
     "TimeWindow",
@@ -191,12 +202,16 @@ _HOMES = {
     "Committer": "millstream_dataflow.connectors",
     "Configuration": "millstream_dataflow.configuration",
     "ConfigurationError": "millstream_dataflow.configuration",
+    "CsvFormat": "millstream.formats.csv",
     "DataStream": "millstream.datastream.data_stream",
     "DataStreamSink": "millstream.datastream.data_stream_sink",
     "Duration": "millstream_dataflow.time",
+    "Encoder": "millstream.formats.encoding",
     "ExecutionConfig": "millstream.datastream.execution_config",
     "ExecutionError": "millstream.errors",
     "ExternalizedCheckpointRetention": "millstream_dataflow.configuration.enums",
+    "FileSink": "millstream.connectors.files.sink",
+    "FileSource": "millstream.connectors.files.source",
     "FilterFunction": "millstream_dataflow.functions",
     "FlatMapFunction": "millstream_dataflow.functions",
     "FunctionInitializationContext": "millstream_dataflow.state",
@@ -217,6 +232,7 @@ _HOMES = {
     "MapStateDescriptor": "millstream_dataflow.state",
     "MillstreamError": "millstream.errors",
     "NumberSequenceSource": "millstream.connectors.sequence",
+    "OutputFileConfig": "millstream.connectors.files.sink",
     "OutputTag": "millstream_dataflow.tags",
     "Partitioner": "millstream_dataflow.functions",
     "PrintSink": "millstream.connectors.print_sink",
@@ -240,6 +256,7 @@ _HOMES = {
     "SplitEnumerator": "millstream_dataflow.connectors",
     "SplitReader": "millstream_dataflow.connectors",
     "StreamExecutionEnvironment": "millstream.datastream.environment",
+    "StreamFormat": "millstream.formats.lines",
     "Time": "millstream_dataflow.time",
     "TimeDomain": "millstream_dataflow.functions",
     "TimeWindow": "millstream_dataflow.windows",

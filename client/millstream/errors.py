@@ -6,6 +6,7 @@ user's call) and what to do.
 """
 
 from millstream_dataflow.identity import JobId
+from millstream_runtime.messages.failures import Failure
 
 
 class MillstreamError(Exception):
@@ -111,12 +112,28 @@ class ClusterUnreachableError(ExecutionError):
     """Nobody answered within `client.timeout`."""
 
 
-class JobRefusedError(ExecutionError):
-    """The cluster did not take the job, and would not take it a second time either."""
+class RequestRefusedError(ExecutionError):
+    """The cluster answered no, and would not answer otherwise a second time."""
+
+
+class JobRefusedError(RequestRefusedError):
+    """The cluster did not take the job."""
+
+
+class JobNotFoundError(RequestRefusedError):
+    """The cluster knows no such job, or has forgotten it since it ended."""
+
+
+class SavepointFailedError(ExecutionError):
+    """A savepoint was asked for and could not be taken."""
 
 
 class JobFailedError(ExecutionError):
-    """The job ended as FAILED; the message carries the root cause."""
+    """The job ended as FAILED; the message carries the root cause, `failure` the same in its parts."""
+
+    def __init__(self, message: str, *, job: JobId | None = None, failure: Failure | None = None) -> None:
+        super().__init__(message, job=job)
+        self.failure = failure
 
 
 class JobCanceledError(ExecutionError):

@@ -14,7 +14,16 @@ from millstream.version import __version__
 
 # The verb and its line of help, in the order in which `millstream --help` shows them.
 VERBS: dict[str, str] = {
+    "run": "run a program and wait for its job (-d: don't wait)",
+    "list": "list the jobs of a cluster",
+    "info": "draw a program's plan, or show a job with its audit",
+    "savepoint": "take a savepoint of a job that goes on",
+    "stop": "end a job with a savepoint",
+    "cancel": "end a job without one",
+    "jobmanager": "start a JobManager",
+    "taskmanager": "start a TaskManager with a number of slots",
     "config": "print every configuration key with its meaning, default, value and source",
+    "completion": "print the lines that make a shell complete millstream's verbs and options",
 }
 
 

@@ -1,7 +1,8 @@
 """Options that many verbs share, so that they are spelled, read and explained alike.
 
 ``with_configuration`` gives a verb ``--config FILE`` and ``-D key=value`` and hands it the finished configuration; a
-mistake ends the verb with exit code 2 (usage) and every problem on a line of its own.
+mistake ends the verb with exit code 2 (usage) and every problem on a line of its own. ``with_jobmanager`` and
+``with_log_level`` do the same and add an option of their own.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import click
 
 from millstream.cli.exit_codes import ExitCode
-from millstream_dataflow.configuration import Configuration, ConfigurationError
+from millstream.submission.addresses import with_address
+from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
+from millstream_dataflow.configuration.enums import LogLevel
+from millstream_dataflow.configuration.options import logs
 from millstream_runtime.configuration import read_configuration
 
 R = TypeVar("R")
@@ -61,6 +65,56 @@ def with_configuration(function: Callable[..., R]) -> Callable[..., R]:
     return _config_option(_definition_option(call))
 
 
+_address_option = click.option(
+    "-m",
+    "--jobmanager",
+    "address",
+    metavar="ADDRESS",
+    help="The JobManager, host or host:port; without it, jobmanager.rpc.address and jobmanager.rpc.port.",
+)
+_level_option = click.option(
+    "--log-level",
+    "log_level",
+    type=click.Choice([level.value for level in LogLevel], case_sensitive=False),
+    help="The least severe messages that are logged; the same as -D env.log.level=LEVEL.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON for programs.")
+
+
+def with_jobmanager(function: Callable[..., R]) -> Callable[..., R]:
+    """``with_configuration``, and ``-m`` that says where the JobManager is."""
+
+    def call(configuration: Configuration, address: str | None, **arguments: object) -> R:
+        if address is not None:
+            configuration = _at(configuration, address)
+        return function(configuration=configuration, **arguments)
+
+    functools.update_wrapper(call, function)
+    return with_configuration(_address_option(call))
+
+
+def _at(configuration: Configuration, address: str) -> Configuration:
+    try:
+        return with_address(configuration, address, Origin.command_line("-m"))
+    except ConfigurationError as error:
+        raise ConfigurationProblem(error) from error
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="-m") from error
+
+
+def with_log_level(function: Callable[..., R]) -> Callable[..., R]:
+    """``--log-level`` for a verb that has a configuration already; stands below that decorator."""
+
+    def call(configuration: Configuration, log_level: str | None, **arguments: object) -> R:
+        if log_level is not None:
+            level = LogLevel(log_level.upper())
+            configuration = configuration.with_(logs.LEVEL, level, Origin.command_line("--log-level"))
+        return function(configuration=configuration, **arguments)
+
+    functools.update_wrapper(call, function)
+    return _level_option(call)
+
+
 def load_configuration(config_file: Path | None, definitions: tuple[str, ...]) -> Configuration:
     """The configuration of this process; its notices are printed to stderr."""
     try:
@@ -74,4 +128,9 @@ def load_configuration(config_file: Path | None, definitions: tuple[str, ...]) -
 
 def wants_plain_output() -> bool:
     """Whether people's output goes without colours and frames: not to a terminal, or ``NO_COLOR`` is set."""
-    return bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
+    return wants_plain(sys.stdout)
+
+
+def wants_plain(stream: TextIO) -> bool:
+    """The same of any stream."""
+    return bool(os.environ.get("NO_COLOR")) or not stream.isatty()

@@ -14,7 +14,7 @@ Read in this order:
 """
 
 from millstream_runtime.checkpoint_files.contents import KeyedRun, OperatorContents, StoredList
-from millstream_runtime.checkpoint_files.data_file import write_data_file
+from millstream_runtime.checkpoint_files.data_file import withdraw_data_file, write_data_file
 from millstream_runtime.checkpoint_files.encoding import encode_snapshot
 from millstream_runtime.checkpoint_files.errors import (
     CheckpointConflictError,
@@ -53,5 +53,6 @@ __all__ = [
     "load_metadata",
     "publish_metadata",
     "verify_checkpoint",
+    "withdraw_data_file",
     "write_data_file",
 ]

@@ -1,4 +1,4 @@
-"""Writes one data file."""
+"""Writes one data file, and takes back one that came too late."""
 
 from collections.abc import Sequence
 
@@ -24,3 +24,17 @@ def write_data_file(directory: str, name: str, chunks: Sequence[bytes]) -> FileR
         place.storage.write(place.path, chunks)
     checksum, _ = TRAILER_TAIL.unpack(trailer[-TRAILER_TAIL.size :])
     return FileRef(name, sum(map(len, chunks)), checksum)
+
+
+def withdraw_data_file(directory: str, name: str) -> None:
+    """Delete a data file whose checkpoint was given up while it was written, and the directory if it holds nothing else.
+
+    Whoever gave the checkpoint up has deleted its directory, perhaps before this file made it anew.
+    """
+    if not is_plain_name(name):
+        raise ValueError(f"{name!r} is no name of a data file in {directory}")
+    with changing(f"{directory}/{name}", "deleted"):
+        home = locate(directory)
+        home.storage.remove_file((home / name).path)
+        if not home.storage.entries(home.path):
+            home.storage.remove_tree(home.path)

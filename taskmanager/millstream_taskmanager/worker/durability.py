@@ -28,6 +28,7 @@ class SnapshotFiles:
 
     encode: Callable[[Sequence[OperatorContents]], list[bytes]]
     write: Callable[[str, str, Sequence[bytes]], FileRef]
+    withdraw: Callable[[str, str], None]
 
 
 class SnapshotWriter:
@@ -72,6 +73,8 @@ class SnapshotWriter:
 
     def _written(self, task: TaskId, part: TaskPart, result: FileRef | Exception) -> None:
         if self._under_way.pop((task, part.checkpoint), None) is None:
+            if isinstance(result, FileRef):  # nobody will ever name it, so it has to go now
+                self._pool.submit(lambda: self._files.withdraw(part.directory, result.path), _ignored)
             return
         if isinstance(result, Exception):
             self._decline(task, part, result)
@@ -87,6 +90,10 @@ class SnapshotWriter:
         where = f" in {part.directory}" if part.directory else ""
         text = f"the state of task {task} could not be stored{where}: {type(error).__name__}: {error}"
         self._say(CheckpointDeclined(task, part.checkpoint, Failure(FailureKind.EXTERNAL, text)))
+
+
+def _ignored(result: Exception | None) -> None:
+    """What couldn't be deleted goes with everything else of the job."""
 
 
 def file_name(task: TaskId, chance: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from millstream_dataflow.configuration.options import checkpointing
 from millstream_dataflow.identity import TaskId
 from millstream_dataflow.records import Barrier
-from millstream_runtime.checkpoint_files import encode_snapshot, write_data_file
+from millstream_runtime.checkpoint_files import encode_snapshot, withdraw_data_file, write_data_file
 from millstream_runtime.messages.session import (
     CheckpointAborted,
     CheckpointCompleted,
@@ -68,7 +68,7 @@ class Worker:
         self._control = Control(control, loop.poller, self.obey)
         commits = BlockingPool("commits", _THREADS, loop.call_from_thread)
         durability = BlockingPool("durability", _THREADS, loop.call_from_thread)
-        snapshots = SnapshotWriter(SnapshotFiles(encode_snapshot, write_data_file), durability, self._say)
+        snapshots = SnapshotWriter(SnapshotFiles(encode_snapshot, write_data_file, withdraw_data_file), durability, self._say)
         self._around = Surroundings(loop, outputs, commits, snapshots, self._say)
         self._tasks: dict[TaskId, Task] = {}
         self._doors: dict[TaskId, WorkerDoors] = {}

@@ -1,12 +1,13 @@
 """User code as bytes: what travels, what can't, and the same bytes for the same program."""
 
+import pickle
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
 import pytest
@@ -246,3 +247,14 @@ def test_the_same_program_gives_the_same_bytes_in_the_same_process() -> None:
 def _environment(seed: int) -> dict[str, str]:
     """With the import path of this process: the packages may not be installed."""
     return {"PYTHONPATH": ":".join(filter(None, sys.path)), "PYTHONHASHSEED": str(seed)}
+
+
+def test_a_class_that_a_type_has_looked_at_travels_by_value() -> None:
+    """Its cache of msgspec stays behind, since it can't be pickled."""
+
+    class Looked(NamedTuple):
+        number: int
+
+    Types.NAMED_TUPLE(Looked)
+    assert "__msgspec_cache__" in vars(Looked)
+    assert pickle.loads(dumps(Looked))(7) == Looked(7)

@@ -17,6 +17,7 @@ from millstream_runtime.checkpoint_files import (
     SnapshotReader,
     StoredList,
     encode_snapshot,
+    withdraw_data_file,
     write_data_file,
 )
 from millstream_runtime.checkpoint_files.layout import PACKED
@@ -222,3 +223,14 @@ def test_inlined_bytes_need_no_file() -> None:
     with reads() as seen, SnapshotReader(InlineBytes(inlined().data)) as reader:
         assert reader.lists(SOURCE) == ["splits", "none"]
     assert seen == []
+
+
+def test_a_file_that_came_too_late_is_withdrawn_with_the_directory_that_it_made(tmp_path: Path) -> None:
+    chunks = encode_snapshot([OperatorContents(OperatorId("op"))])
+    home = tmp_path / "chk-7"
+    for name in ("one", "two"):
+        write_data_file(str(home), name, chunks)
+    withdraw_data_file(str(home), "one")
+    assert [path.name for path in home.iterdir()] == ["two"]
+    withdraw_data_file(str(home), "two")
+    assert not home.exists()

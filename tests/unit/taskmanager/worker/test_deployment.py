@@ -19,7 +19,8 @@ from millstream_taskmanager.worker.settings import task_settings
 from tests.support.tasks import Drawing, ListSource, VirtualJob
 
 
-def test_a_rank_is_the_longest_path_from_a_source() -> None:
+def test_a_rank_is_the_longest_path_from_a_source_and_enumerators_come_before_all() -> None:
+    """Readers that always have records would starve them, and barriers come through them."""
     drawing = Drawing()
     short = drawing.source("short", ListSource(()))
     long = drawing.source("long", ListSource((), has_enumerator=True))
@@ -29,7 +30,7 @@ def test_a_rank_is_the_longest_path_from_a_source() -> None:
     drawing.edge(middle, sink)
     drawing.edge(short, sink)
     found = ranks(Plan(drawing.graph()[0]))
-    names = {"short": 0, "long-splits": 0, "long": 1, "middle": 2, "sink": 3}
+    names = {"short": 0, "long-splits": 4, "long": 1, "middle": 2, "sink": 3}
     assert found == {VertexId(name): rank for name, rank in names.items()}
 
 

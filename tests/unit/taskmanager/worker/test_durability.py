@@ -34,6 +34,7 @@ class Disk:
     def __init__(self) -> None:
         self.written: list[tuple[str, str]] = []
         self.may_write = threading.Event()
+        self.withdrawn = threading.Semaphore(0)
         self.error: OSError | None = None
 
     def encode(self, contents: Sequence[OperatorContents]) -> list[bytes]:
@@ -46,6 +47,10 @@ class Disk:
         self.written.append((directory, name))
         return FileRef(name, sum(map(len, chunks)), 0)
 
+    def withdraw(self, directory: str, name: str) -> None:
+        self.written.remove((directory, name))
+        self.withdrawn.release()
+
 
 class Site:
     """A writer, and what it says."""
@@ -55,7 +60,7 @@ class Site:
         self.disk = Disk()
         self.said: list[FromWorker] = []
         pool = BlockingPool("disk", 2, self.loop.call_from_thread)
-        self.writer = SnapshotWriter(SnapshotFiles(self.disk.encode, self.disk.write), pool, self._say)
+        self.writer = SnapshotWriter(SnapshotFiles(self.disk.encode, self.disk.write, self.disk.withdraw), pool, self._say)
 
     def _say(self, message: FromWorker) -> None:
         self.said.append(message)
@@ -129,7 +134,9 @@ def test_what_was_given_up_while_it_was_written_is_not_spoken_of(site: Site) -> 
     site.disk.may_write.set()
     site.turn()
     assert [getattr(said, "checkpoint", None) for said in site.said] == [5]
-    assert len(site.disk.written) == 5
+    for _ in range(4):
+        assert site.disk.withdrawn.acquire(timeout=20)
+    assert len(site.disk.written) == 1, "nobody would ever delete the others"
 
 
 def test_what_cannot_be_written_is_declined(site: Site) -> None:

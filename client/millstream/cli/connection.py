@@ -1,0 +1,38 @@
+"""The JobManager that the configuration names, and jobs as people name them."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import click
+
+from millstream.cli.answers import told_by_exit_code
+from millstream.errors import JobNotFoundError
+from millstream.submission.addresses import target_of
+from millstream.submission.gateway import Gateway
+from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration.options import client
+from millstream_runtime.messages.client import JobStatus
+
+
+@contextmanager
+def connected(configuration: Configuration) -> Generator[Gateway]:
+    """Its calls; our errors end the command with their exit code."""
+    timeout = configuration.get(client.TIMEOUT).total_seconds()
+    gateway = Gateway(target_of(configuration), timeout, waiting=lambda text: click.echo(text, err=True))
+    try:
+        with told_by_exit_code():
+            yield gateway
+    finally:
+        gateway.close()
+
+
+def find_job(gateway: Gateway, text: str) -> JobStatus:
+    """The job whose id begins so. JobNotFoundError when there is none; several are a wrong use."""
+    found = [job for job in gateway.cluster().jobs if job.job.startswith(text.lower())]
+    if not found:
+        message = f"no job's id begins with {text} at {gateway.target}; 'millstream list --all' shows those there are"
+        raise JobNotFoundError(message)
+    if len(found) > 1:
+        names = ", ".join(sorted(job.job for job in found))
+        raise click.UsageError(f"{text} is the beginning of {len(found)} jobs' ids: {names}")
+    return found[0]

@@ -1,0 +1,190 @@
+"""``millstream run``: a program, and the job that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from millstream.cli.answers import told_by_exit_code
+from millstream.cli.exit_codes import ExitCode
+from millstream.cli.options import json_option, with_jobmanager, with_log_level
+from millstream.cli.program import require_job, run_program
+from millstream.cli.progress import Progress, progress_on_stderr
+from millstream.cli.shown import echo_json
+from millstream.compiler.source_files import of_script
+from millstream.execution.context import ProgramContext
+from millstream.execution.executor import executor_for
+from millstream_dataflow.configuration import Configuration, Origin
+from millstream_dataflow.configuration.enums import ExecutionTarget
+from millstream_dataflow.configuration.options import client, execution, recovery
+from millstream_runtime.states import JOB_STATES
+
+if TYPE_CHECKING:
+    from millstream.execution.job_client import JobClient
+    from millstream_dataflow.identity import Digest
+    from millstream_dataflow.job_graph import JobGraph
+
+EXAMPLES = """
+\b
+Examples:
+  millstream run job.py
+  millstream run -d -p 3 -s /savepoints/savepoint-5f2c job.py --input flights.csv
+  millstream run --inline job.py
+"""
+
+
+def _set(configuration: Configuration, option: Any, value: object, name: str) -> Configuration:  # noqa: ANN401  # of any type
+    return configuration.with_(option, value, Origin.command_line(name))
+
+
+def configured(configuration: Configuration, given: Mapping[str, Any]) -> Configuration:
+    """The configuration with what the verb's own options say."""
+    if not configuration.is_set(client.TARGET):
+        configuration = _set(configuration, client.TARGET, ExecutionTarget.REMOTE, "millstream run")
+    if given["inline"]:
+        configuration = _set(configuration, client.TARGET, ExecutionTarget.INLINE, "--inline")
+    if given["detached"]:
+        if configuration.get(client.TARGET) is not ExecutionTarget.REMOTE:
+            target = (
+                f"{client.TARGET.key} = {configuration.text(client.TARGET)} ({configuration.origin(client.TARGET)})"
+            )
+            raise click.UsageError(f"-d needs a cluster, for the job would end with this command: {target}")
+        configuration = _set(configuration, client.ATTACHED, value=False, name="-d")
+    if given["parallelism"] is not None:
+        configuration = _set(configuration, execution.PARALLELISM, given["parallelism"], "-p")
+    if given["savepoint"] is not None:
+        configuration = configuration.with_text(recovery.PATH.key, given["savepoint"], Origin.command_line("-s"))
+    if given["allow_non_restored_state"]:
+        configuration = _set(configuration, recovery.IGNORE_UNCLAIMED_STATE, value=True, name="-n")
+    if given["accept_duplicates"]:
+        configuration = _set(configuration, recovery.ACCEPT_DUPLICATES, value=True, name="--accept-duplicates")
+    return configuration
+
+
+@click.command(
+    "run", epilog=EXAMPLES, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.argument("script", type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("-d", "--detached", is_flag=True, help="Return when the job is accepted; it runs on.")
+@click.option("-p", "--parallelism", type=int, metavar="N", help="The parallelism of operators that name none.")
+@click.option(
+    "-s",
+    "--from-savepoint",
+    "--fromSavepoint",
+    "savepoint",
+    metavar="PATH",
+    help="Start from this savepoint or checkpoint.",
+)
+@click.option(
+    "-n",
+    "--allow-non-restored-state",
+    "--allowNonRestoredState",
+    is_flag=True,
+    help="Drop state of the savepoint that no operator of the program claims.",
+)
+@click.option(
+    "--accept-duplicates",
+    is_flag=True,
+    help="Start from a checkpoint that isn't the newest, though sinks have committed since.",
+)
+@click.option(
+    "-pyfs",
+    "--py-files",
+    "--pyFiles",
+    "py_files",
+    metavar="FILES",
+    default="",
+    help="Modules, folders, zips or wheels that the workers import from, with commas between them.",
+)
+@click.option("--inline", is_flag=True, help="Run the job in this very process and thread, for a debugger.")
+@click.option("--cancel-on-exit", is_flag=True, help="Ctrl-C cancels the job instead of leaving it running.")
+@json_option
+@with_jobmanager
+@with_log_level
+def command(
+    configuration: Configuration,
+    script: Path,
+    arguments: tuple[str, ...],
+    *,
+    cancel_on_exit: bool,
+    as_json: bool,
+    **given: Any,  # noqa: ANN401  # the other options
+) -> None:
+    """Run the program SCRIPT with its ARGUMENTS, and wait for the job that it asks for.
+
+    The job runs on the cluster at jobmanager.rpc.address unless execution.target says otherwise. Ends with 0 when the
+    job has finished, 1 when it failed, 2 when the script never called execute(), 3 when there is no cluster, 4 when
+    the cluster refuses the job, 130 when you interrupt it: then the job runs on.
+    """
+    with told_by_exit_code():
+        configuration = configured(configuration, given)
+    executor = _WatchedExecutor(progress_on_stderr())
+    files = of_script(script, [Path(name) for name in given["py_files"].split(",") if name])
+    context = ProgramContext(configuration, files, executor)
+    try:
+        run_program(script, arguments, context)
+    except KeyboardInterrupt:
+        executor.progress.close()
+        with told_by_exit_code():
+            executor.interrupted(cancel=cancel_on_exit)
+        raise SystemExit(ExitCode.INTERRUPTED) from None
+    except SystemExit as leaving:
+        if leaving.code or not context.jobs:  # a program that only showed its help is no mistake
+            raise
+    finally:
+        executor.progress.close()
+    require_job(context, script)
+    executor.say_submitted(as_json=as_json)
+
+
+class _WatchedExecutor:
+    """Runs jobs where the program's configuration says, and shows how they go."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self._jobs: list[_StartedJob] = []
+
+    def submit(self, graph: JobGraph, blobs: Mapping[Digest, bytes], configuration: Configuration) -> JobClient:
+        """See Executor."""
+        job = executor_for(configuration).submit(graph, blobs, configuration)
+        target = configuration.get(client.TARGET)
+        self._jobs.append(_StartedJob(graph, job, target, attached=configuration.get(client.ATTACHED)))
+        if target is not ExecutionTarget.INLINE:
+            from millstream.submission.job_client import RemoteJobClient  # noqa: PLC0415  # inline needs no gRPC
+
+            if isinstance(job, RemoteJobClient):
+                job.observe(self.progress.changed)
+        return job
+
+    def say_submitted(self, *, as_json: bool) -> None:
+        """What there is to know of jobs that nobody waited for."""
+        if as_json:
+            echo_json([{"job": one.graph.job, "name": one.graph.name} for one in self._jobs])
+            return
+        for one in self._jobs:
+            if not one.attached:
+                click.echo(f'Job "{one.graph.name}" was submitted; its id is {one.graph.job}')
+
+    def interrupted(self, *, cancel: bool) -> None:
+        """Ctrl-C: jobs of a cluster go on, unless it was said that they shouldn't. Others have ended with it."""
+        for one in self._jobs:
+            if one.target is not ExecutionTarget.REMOTE or JOB_STATES.is_final(one.client.get_job_status().result()):
+                continue
+            if cancel:
+                click.echo(f'Cancelling job "{one.graph.name}" ({one.graph.job})', err=True)
+                one.client.cancel().result()
+            else:
+                click.echo(f'Job "{one.graph.name}" runs on; millstream cancel {one.graph.job} ends it', err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _StartedJob:
+    graph: JobGraph
+    client: JobClient
+    target: ExecutionTarget
+    attached: bool

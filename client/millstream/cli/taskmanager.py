@@ -1,0 +1,55 @@
+"""``millstream taskmanager``: the process whose slots run tasks."""
+
+import os
+from pathlib import Path
+
+import click
+
+from millstream.cli.answers import Problem
+from millstream.cli.exit_codes import ExitCode
+from millstream.cli.options import with_jobmanager, with_log_level
+from millstream.cli.serving import say, serve, until_told
+from millstream.submission.addresses import target_of
+from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
+from millstream_dataflow.configuration.options import taskmanager
+from millstream_runtime.configuration import job_store_directory
+
+EXAMPLES = """
+\b
+Examples:
+  millstream taskmanager --slots 2
+  millstream taskmanager --slots 8 -m jobs.example.com:6123
+"""
+
+
+@click.command("taskmanager", epilog=EXAMPLES)
+@click.option("--slots", type=int, metavar="N", help="The same as -D taskmanager.numberOfTaskSlots=N.")
+@with_jobmanager
+@with_log_level
+def command(configuration: Configuration, slots: int | None) -> None:
+    """Start a TaskManager, and run until it is told to end (SIGTERM, Ctrl-C).
+
+    Each slot runs one subtask of every vertex of a job, in a worker process of its own. The JobManager may come later.
+    """
+    if slots is not None:
+        origin = Origin.command_line("--slots")
+        try:
+            configuration = configuration.with_(taskmanager.NUMBER_OF_TASK_SLOTS, slots, origin)
+        except ConfigurationError as error:
+            raise click.UsageError(str(error)) from error
+    serve("taskmanager", configuration, lambda: _run(configuration))
+
+
+async def _run(configuration: Configuration) -> None:
+    from millstream_taskmanager.service import TaskManagerService  # noqa: PLC0415  # 300 ms that --help needn't wait
+
+    # It says which TaskManager this is across its starts; a second one beside it takes the next number there.
+    directory = Path(job_store_directory(Configuration(), os.environ)) / "taskmanagers"
+    target = target_of(configuration)
+    try:
+        service = await TaskManagerService.start(configuration, target, directory)
+    except (RuntimeError, OSError) as error:
+        raise Problem(str(error), ExitCode.JOB_FAILED) from error
+    slots = configuration.get(taskmanager.NUMBER_OF_TASK_SLOTS)
+    say(f"TaskManager with {slots} {'slot' if slots == 1 else 'slots'} runs, for the JobManager at {target}")
+    await until_told(service)

@@ -1,0 +1,55 @@
+"""Pending files become visible, as often as it is asked (law 6.1); what former attempts left is deleted (law 6.2)."""
+
+from collections.abc import Sequence
+
+from millstream.connectors.files.directories import Directory
+from millstream.connectors.files.names import hidden_part
+from millstream.connectors.files.writer import FileCommittable
+from millstream_dataflow.connectors import Committer, SinkContext
+from millstream_dataflow.identity import CheckpointId
+
+
+class LostFileError(Exception):
+    """A file that a checkpoint names is gone, or isn't what it was: records would be lost silently."""
+
+
+class FileCommitter(Committer[FileCommittable]):
+    """See the module."""
+
+    def __init__(self, directory: Directory, path: str, prefix: str, suffix: str) -> None:
+        """`path` is how the user named the directory."""
+        self._directory = directory
+        self._path = path
+        self._prefix = prefix
+        self._suffix = suffix
+
+    def commit(self, committables: Sequence[FileCommittable]) -> None:
+        """Also when some of them, or all, have been committed before, by this attempt or by a former one."""
+        for pending, visible, size in committables:
+            self._publish(pending, visible, size)
+        if committables:
+            self._directory.sync()  # for those found committed too: who renamed them may have died before its sync
+
+    def _publish(self, pending: str, visible: str, size: int) -> None:
+        found = self._directory.size(pending)
+        if found is not None and found != size:
+            what = f"{pending} in {self._path} has {found} bytes, but the checkpoint says {size}"
+            raise LostFileError(f"{what}; somebody else writes to this directory, or its disk lost data")
+        try:
+            self._directory.rename(pending, visible)
+        except FileNotFoundError:
+            if self._directory.size(visible) is None:
+                mend = "if somebody moved it on purpose, start from a checkpoint that was taken after its commit"
+                what = f"neither {pending} nor {visible} is in {self._path}, though a checkpoint names them"
+                raise LostFileError(f"{what}; {mend}") from None
+
+    def drop_leftovers(self, context: SinkContext, spared: Sequence[CheckpointId]) -> None:
+        """Hidden files of lower attempts, except those closed at or before a checkpoint that may be restored."""
+        newest = max(spared, default=-1)
+        for name in self._directory.names():
+            found = hidden_part(context, self._prefix, self._suffix, name)
+            if found is None:
+                continue
+            attempt, closing = found
+            if attempt < context.attempt and (closing is None or closing > newest):
+                self._directory.delete(name)

@@ -1,0 +1,183 @@
+"""The few things that a file sink does to a directory.
+
+On a disk a name changes by rename: at once or not at all, and durable when the directory is synced (law 4.3). Elsewhere
+(`pyarrow.fs`) an object is durable when its stream is closed, and a move is a copy and then a delete. Between the two
+both names are there, and the move is done again: the copy takes the place of an equal one. So what law 6.1 asks holds
+there too, and a reader sees an object whole or not at all wherever a PUT is atomic.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+from pyarrow import fs
+
+from millstream.connectors.files.paths import file_system
+from millstream_runtime.file_systems.local import make_directories, sync_directory
+
+_BUFFER = 1 << 20  # bytes that are written at once
+
+
+class PartFile(Protocol):
+    """A file that is being written."""
+
+    def write(self, data: bytes) -> None:
+        """More of it."""
+        ...
+
+    def finish(self) -> int:
+        """Close it; all of it is durable, though its name may not be. Gives its size in bytes."""
+        ...
+
+    def abandon(self) -> None:
+        """Close it, whatever becomes of it."""
+        ...
+
+
+class Directory(Protocol):
+    """A directory of one file system."""
+
+    def create(self, name: str) -> PartFile:
+        """A new file, and the directory where it isn't there yet."""
+        ...
+
+    def rename(self, source: str, target: str) -> None:
+        """FileNotFoundError when the source isn't there."""
+        ...
+
+    def sync(self) -> None:
+        """The names are durable."""
+        ...
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file; None: there is none."""
+        ...
+
+    def names(self) -> Iterable[str]:
+        """Of all files; none where the directory isn't there."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """A file, if it is there."""
+        ...
+
+
+def open_directory(path: str) -> Directory:
+    """Of a path or URI; it need not exist."""
+    system, inside = file_system(path)
+    local = isinstance(system, fs.LocalFileSystem)
+    return LocalDirectory(Path(inside)) if local else RemoteDirectory(system, inside.rstrip("/"))
+
+
+class LocalDirectory:
+    """On a disk, or mounted."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def create(self, name: str) -> PartFile:
+        """See Directory."""
+        make_directories(self._path)
+        return _LocalFile(self._path / name)
+
+    def rename(self, source: str, target: str) -> None:
+        """See Directory."""
+        (self._path / source).rename(self._path / target)
+
+    def sync(self) -> None:
+        """See Directory."""
+        sync_directory(self._path)
+
+    def size(self, name: str) -> int | None:
+        """See Directory."""
+        try:
+            return (self._path / name).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def names(self) -> Iterable[str]:
+        """See Directory."""
+        try:
+            return sorted(os.listdir(self._path))  # noqa: PTH208  # names, not paths
+        except FileNotFoundError:
+            return ()
+
+    def delete(self, name: str) -> None:
+        """See Directory."""
+        (self._path / name).unlink(missing_ok=True)
+
+
+class _LocalFile:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=_BUFFER)
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+
+    def finish(self) -> int:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        size = self._file.tell()
+        self._file.close()
+        return size
+
+    def abandon(self) -> None:
+        with suppress(OSError):  # of a full disk: the descriptor is closed all the same
+            self._file.close()
+
+
+class RemoteDirectory:
+    """On any other file system of pyarrow."""
+
+    def __init__(self, system: fs.FileSystem, path: str) -> None:
+        self._system = system
+        self._path = path
+
+    def create(self, name: str) -> PartFile:
+        """See Directory."""
+        self._system.create_dir(self._path, recursive=True)
+        return _RemoteFile(self._system.open_output_stream(f"{self._path}/{name}", compression=None))
+
+    def rename(self, source: str, target: str) -> None:
+        """See Directory."""
+        if self.size(source) is None:
+            raise FileNotFoundError(f"{self._path}/{source}")
+        self._system.move(f"{self._path}/{source}", f"{self._path}/{target}")
+
+    def sync(self) -> None:
+        """Nothing to do: what was acknowledged is durable."""
+
+    def size(self, name: str) -> int | None:
+        """See Directory."""
+        info = self._system.get_file_info(f"{self._path}/{name}")
+        return info.size if info.type == fs.FileType.File else None
+
+    def names(self) -> Iterable[str]:
+        """See Directory."""
+        found = self._system.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
+        return sorted(info.base_name for info in found if info.type == fs.FileType.File)
+
+    def delete(self, name: str) -> None:
+        """See Directory."""
+        if self.size(name) is not None:
+            self._system.delete_file(f"{self._path}/{name}")
+
+
+class _RemoteFile:
+    def __init__(self, stream: pa.NativeFile) -> None:
+        self._stream = stream
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._size += len(data)
+
+    def finish(self) -> int:
+        self._stream.close()
+        return self._size
+
+    def abandon(self) -> None:
+        self._stream.close()

@@ -1,0 +1,133 @@
+"""`FileSink`: records into files, exactly once (Flink, "FileSystem connector"). PyFlink's names, and shorter ones."""
+
+import os
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from millstream.connectors.files.committer import FileCommitter
+from millstream.connectors.files.directories import open_directory
+from millstream.connectors.files.names import first_part
+from millstream.connectors.files.paths import absolute
+from millstream.connectors.files.writer import FileCommittable, FileWriter
+from millstream.formats.csv_encoding import CsvEncoder
+from millstream.formats.encoding import Encoder, LineEncoder
+from millstream_dataflow.connectors import Committer, Sink, SinkContext, SinkWriter
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFileConfig:
+    """How part files are called: `<prefix>-...<suffix>`. PyFlink's, with its builder."""
+
+    part_prefix: str = "part"
+    part_suffix: str = ""
+
+    def __post_init__(self) -> None:
+        """ValueError for what would hide files or make directories."""
+        if not self.part_prefix or self.part_prefix[0] in "._" or "/" in self.part_prefix + self.part_suffix:
+            what = f"a part file can't be called {self.part_prefix}-...{self.part_suffix}"
+            raise ValueError(f"{what}: names that begin with . or _ are hidden, and / would be a directory")
+
+    @staticmethod
+    def builder() -> "OutputFileConfigBuilder":
+        """PyFlink's way."""
+        return OutputFileConfigBuilder(OutputFileConfig())
+
+
+class OutputFileConfigBuilder:
+    """PyFlink's `OutputFileConfigBuilder`."""
+
+    def __init__(self, config: OutputFileConfig) -> None:
+        self._config = config
+
+    def with_part_prefix(self, prefix: str) -> "OutputFileConfigBuilder":
+        """What names begin with; `part` unless it is set."""
+        self._config = replace(self._config, part_prefix=prefix)
+        return self
+
+    def with_part_suffix(self, suffix: str) -> "OutputFileConfigBuilder":
+        """What names end in."""
+        self._config = replace(self._config, part_suffix=suffix)
+        return self
+
+    def build(self) -> OutputFileConfig:
+        """The configuration."""
+        return self._config
+
+
+@dataclass(frozen=True)
+class FileSink(Sink[FileCommittable]):
+    """Part files in one directory of any `pyarrow.fs` file system, each record in exactly one of them.
+
+    Every writer closes its file at each checkpoint, and it becomes visible when that is complete; so records are seen
+    one checkpoint interval late, and a file holds those of one interval. Until then its name begins with a dot. Other
+    jobs may write into the same directory. There are no buckets: all files lie in the directory itself.
+
+    >>> stream.sink_to(FileSink.csv("out", ["window_start", "count"]))
+    """
+
+    directory: str
+    encoder: Encoder
+    names: OutputFileConfig
+    commits_outside = True
+
+    @classmethod
+    def csv(  # noqa: PLR0913  # a table of options, each by its name
+        cls,
+        directory: str | os.PathLike[str],
+        columns: Iterable[str] | None = None,
+        *,
+        header: bool = True,
+        delimiter: str = ",",
+        null: str = "",
+        prefix: str = "part",
+    ) -> "FileSink":
+        """CSV files, each with a header that names the columns. Records are Rows, NamedTuples, dataclasses, dicts,
+        tuples or columns. Without `columns` all fields are written, and no header. `null` stands for None.
+        """
+        if isinstance(columns, str):
+            raise TypeError(f"columns are a list of names, but got the str {columns!r}")
+        names = None if columns is None else tuple(columns)
+        return cls._of(directory, CsvEncoder(names, header, delimiter, null), prefix)
+
+    @classmethod
+    def text(cls, directory: str | os.PathLike[str], *, header: str = "", suffix: str = ".txt") -> "FileSink":
+        """A line a record: its `str`. A `header` is the first line of each file."""
+        return cls._of(directory, LineEncoder(header, suffix), "part")
+
+    @staticmethod
+    def for_row_format(base_path: str | os.PathLike[str], encoder: Encoder) -> "FileSinkBuilder":
+        """PyFlink's way: a builder. An encoder is `Encoder.simple_string_encoder()` or a class of your own."""
+        return FileSinkBuilder(FileSink._of(base_path, encoder, "part"))
+
+    @classmethod
+    def _of(cls, directory: str | os.PathLike[str], encoder: Encoder, prefix: str) -> "FileSink":
+        return cls(absolute(directory), encoder, OutputFileConfig(prefix, encoder.suffix))
+
+    def create_writer(self, context: SinkContext, state: Sequence[Any]) -> SinkWriter[FileCommittable]:
+        """Begins with a file of its own, whoever wrote before."""
+        start = uuid.uuid4().hex[:12]
+        part = first_part(context, self.names.part_prefix, self.names.part_suffix, start)
+        return FileWriter(open_directory(self.directory), self.encoder, part)
+
+    def create_committer(self, context: SinkContext) -> Committer[FileCommittable]:
+        """Renames."""
+        names = self.names
+        return FileCommitter(open_directory(self.directory), self.directory, names.part_prefix, names.part_suffix)
+
+
+class FileSinkBuilder:
+    """PyFlink's `RowFormatBuilder`."""
+
+    def __init__(self, sink: FileSink) -> None:
+        self._sink = sink
+
+    def with_output_file_config(self, output_file_config: OutputFileConfig) -> "FileSinkBuilder":
+        """How part files are called."""
+        self._sink = replace(self._sink, names=output_file_config)
+        return self
+
+    def build(self) -> FileSink:
+        """The sink."""
+        return self._sink

@@ -1,0 +1,116 @@
+"""The child from inside: both services in one loop, until the program ends.
+
+It is a process of its own so that user code can't hold the heartbeats by the GIL (law 13.1). Its session is its own
+too: a Ctrl-C at the terminal is the program's to handle.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import IO, Final
+
+from millstream.embedded.orders import Orders, Report, encode, orders_of
+from millstream_dataflow.configuration import Configuration
+from millstream_jobmanager.service.addresses import ListenAddress
+from millstream_jobmanager.service.server import JobManagerService
+from millstream_jobmanager.store import LocalJobStore
+from millstream_runtime.logging_setup import set_up_logging
+from millstream_taskmanager.forkserver.parent import OrphanedError, die_with
+from millstream_taskmanager.service import TaskManagerService
+
+_CONTROL: Final = 0
+"""The descriptor of the pipe from the program: stdin."""
+
+_LOOK_S: Final = 1.0
+"""Between two looks at whose child this is: a fork of the program may hold the pipe open without knowing it."""
+
+_STOPPING_S: Final = 10.0
+"""For a graceful end; then the process goes as it is, and what it started goes with it."""
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Read the orders, run, and leave nothing behind."""
+    orders = orders_of(sys.stdin.buffer.readline())
+    try:
+        if orders.dies_with_program:
+            die_with(orders.program, signal.SIGTERM)
+        reports = _take_stdout()
+        asyncio.run(_run(orders, reports))
+    except OrphanedError:
+        return
+    finally:
+        shutil.rmtree(orders.directory, ignore_errors=True)
+
+
+def _take_stdout() -> IO[bytes]:
+    """The pipe to the program; whatever is printed from now on goes to stderr, a file."""
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return pipe
+
+
+async def _run(orders: Orders, reports: IO[bytes]) -> None:
+    ended = asyncio.Event()
+
+    def heard() -> None:
+        if not os.read(_CONTROL, 4096):
+            ended.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    loop.add_reader(_CONTROL, heard)
+    tasks = [asyncio.create_task(work) for work in (_serve(orders, reports, ended), _look(orders.program, ended))]
+    waiting = asyncio.create_task(ended.wait())
+    try:
+        await asyncio.wait([tasks[0], waiting], return_when=asyncio.FIRST_COMPLETED)
+        ended.set()
+        async with asyncio.timeout(_STOPPING_S):
+            await tasks[0]
+    except TimeoutError:
+        shutil.rmtree(orders.directory, ignore_errors=True)
+        os._exit(1)
+    finally:
+        loop.remove_reader(_CONTROL)
+        tasks[1].cancel()
+
+
+async def _look(program: int, ended: asyncio.Event) -> None:
+    while os.getppid() == program:  # noqa: ASYNC110  # nothing tells of a parent's end but its id
+        await asyncio.sleep(_LOOK_S)
+    ended.set()
+
+
+async def _serve(orders: Orders, reports: IO[bytes], ended: asyncio.Event) -> None:
+    """Start both, report, wait, stop both."""
+    directory = Path(orders.directory)
+    async with AsyncExitStack() as stack:
+        with reports:
+            try:
+                target = await _start(orders, directory, stack)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the program hears of it
+                _log.exception("the embedded cluster doesn't start")
+                reports.write(encode(Report(problem=f"{type(error).__name__}: {error}")))
+                return
+            reports.write(encode(Report(target=target)))
+        await ended.wait()
+
+
+async def _start(orders: Orders, directory: Path, stack: AsyncExitStack) -> str:
+    """Both services, to be stopped by the stack; where the JobManager listens."""
+    configuration = Configuration.from_strings(orders.configuration)
+    set_up_logging(configuration, "embedded", directory=str(directory / "logs"))
+    store = LocalJobStore(directory / "jobs")
+    address = ListenAddress.unix(str(directory / "jobmanager"))
+    jobmanager = await JobManagerService.start(configuration, address, store, str(directory / "checkpoints"))
+    stack.push_async_callback(jobmanager.stop)
+    taskmanager = await TaskManagerService.start(configuration, jobmanager.target, directory / "taskmanager")
+    stack.push_async_callback(taskmanager.stop)
+    return jobmanager.target

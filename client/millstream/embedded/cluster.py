@@ -1,0 +1,87 @@
+"""An embedded cluster as its program sees it: a child, its slots, and the jobs that use them."""
+
+import time
+from collections.abc import Mapping
+
+from millstream.embedded.process import ChildProcess
+from millstream.errors import ExecutionError
+from millstream.execution.platforms import check_platform
+from millstream.submission.gateway import Gateway
+from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration.options import client, taskmanager
+from millstream_dataflow.identity import JobId
+from millstream_runtime.states import JOB_STATES
+
+
+class EmbeddedCluster:
+    """One that runs. Made by `start`."""
+
+    def __init__(self, child: ChildProcess, gateway: Gateway, settings: Mapping[str, str], slots: int) -> None:
+        self.gateway = gateway
+        self.settings = settings
+        self.slots = slots
+        self._child = child
+        self._needs: dict[JobId, int] = {}
+        """Slots by unfinished job."""
+
+    @classmethod
+    def start(cls, configuration: Configuration, settings: Mapping[str, str], slots: int) -> "EmbeddedCluster":
+        """A cluster with that many slots. `settings` are those of its processes. ExecutionError when it can't start."""
+        check_platform("a cluster for this program")
+        timeout = configuration.get(client.TIMEOUT).total_seconds()
+        child = ChildProcess(configuration)
+        try:
+            target = child.start({**settings, taskmanager.NUMBER_OF_TASK_SLOTS.key: str(slots)}, timeout)
+            gateway = Gateway(target, timeout, child.why_gone)
+            cluster = cls(child, gateway, settings, slots)
+            cluster._await_slots(timeout)  # its own method
+        except BaseException:
+            child.kill()
+            raise
+        return cluster
+
+    def _await_slots(self, timeout: float) -> None:
+        """Until the TaskManager has registered, so that no job begins by waiting."""
+        deadline = time.monotonic() + timeout
+        while sum(one.slots for one in self.gateway.cluster().taskmanagers) < self.slots:
+            if time.monotonic() > deadline:
+                words = self._child.last_words()
+                raise ExecutionError(f"the embedded cluster's TaskManager didn't register within {timeout:g} s{words}")
+            time.sleep(0.005)
+
+    # --------------------------------------------------------------------------------------------------- jobs
+
+    def room(self) -> int:
+        """Slots that no unfinished job needs."""
+        view = self.gateway.cluster()
+        running = {job.job for job in view.jobs if not JOB_STATES.is_final(job.state)}
+        self._needs = {job: slots for job, slots in self._needs.items() if job in running}
+        return self.slots - sum(self._needs.values())
+
+    def is_idle(self) -> bool:
+        """Nothing runs here."""
+        return self.room() == self.slots
+
+    def took(self, job: JobId, slots: int) -> None:
+        """A job was submitted that needs so many."""
+        self._needs[job] = slots
+
+    # ------------------------------------------------------------------------------------------------- its end
+
+    def is_gone(self) -> bool:
+        """The child has ended, asked or unasked."""
+        return bool(self._child.why_gone())
+
+    def stop(self) -> None:
+        """End it and everything in it; returns when no process and no directory is left."""
+        self.gateway.close()
+        self._child.stop()
+
+    def kill(self) -> None:
+        """At once."""
+        self._child.kill()
+        self.gateway.close()
+
+    def abandon(self) -> None:
+        """See ChildProcess."""
+        self._child.abandon()

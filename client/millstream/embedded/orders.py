@@ -1,0 +1,42 @@
+"""What the program tells its child when that starts, and what it hears: one line of JSON each way.
+
+The program's end of the first pipe stays open afterwards; when it closes, however the program ended, the child ends.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What the child is to run."""
+
+    configuration: Mapping[str, str]
+    directory: str
+    """Private, made by the program; everything of the cluster lies in it, and it goes with the cluster."""
+    program: int
+    """The program's process id."""
+    dies_with_program: bool
+    """The kernel may tell the program's end: it was started by a thread that lives as long as the program."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What became of it: where it listens, or why it doesn't."""
+
+    target: str = ""
+    problem: str = ""
+
+
+def encode(value: Orders | Report) -> bytes:
+    """As one line."""
+    return msgspec.json.encode(value) + b"\n"
+
+
+def orders_of(line: bytes) -> Orders:
+    """msgspec.DecodeError for anything else."""
+    return msgspec.json.decode(line, type=Orders)
+
+
+def report_of(line: bytes) -> Report:
+    """msgspec.DecodeError for anything else."""
+    return msgspec.json.decode(line, type=Report)

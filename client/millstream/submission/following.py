@@ -1,0 +1,51 @@
+"""A job's details as they change, across JobManagers that die and come back."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import grpc
+
+from millstream.submission.gateway import Gateway, Pause, details_of
+from millstream.submission.refusals import PASSING, refusal, words_of
+from millstream_dataflow.identity import JobId
+from millstream_runtime.messages.client import JobDetails
+from millstream_runtime.states import JOB_STATES
+
+_PATIENCE: Final = 10
+"""How many times `client.timeout` a job is waited for whose JobManager is away: it goes on meanwhile, for 15 minutes
+(taskmanager.leader-absence-timeout), so ten minutes are none too many."""
+
+_BROKEN: Final = PASSING | {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL}
+"""How the stream of a JobManager that dies may end."""
+
+
+def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
+    """The details now and after every change; the last has a final state.
+
+    JobNotFoundError for an unknown job, ClusterUnreachableError when nobody answers for ten times `client.timeout`.
+    """
+    pause = Pause(gateway, _PATIENCE * gateway.timeout)
+    while True:
+        stream = None
+        reason = "its stream ended"
+        try:
+            stream = gateway.watch(job)
+            for details in _values(stream):
+                pause.begin()
+                yield details
+                if JOB_STATES.is_final(details.status.state):
+                    return
+        except grpc.RpcError as error:
+            if error.code() not in _BROKEN:
+                raise refusal(error, gateway.target, job) from error
+            reason = words_of(error)
+        except ValueError as error:  # gRPC's word for a channel that was closed
+            reason = str(error)
+        finally:
+            if stream is not None:
+                stream.cancel()
+        pause.take(reason, job)
+
+
+def _values(stream: Any) -> Iterator[JobDetails]:  # noqa: ANN401  # gRPC's stream has no public type
+    return (details_of(message) for message in stream)

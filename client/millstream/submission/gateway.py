@@ -1,0 +1,220 @@
+"""The calls of a JobManager, from a program's threads. No call hangs: each has a deadline, and is tried again until
+`client.timeout` is over. Every request may come twice, so an answer that was lost is simply asked for again (law 1.1).
+"""
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar, cast
+
+import grpc
+
+from millstream.errors import ClusterUnreachableError
+from millstream.submission.refusals import PASSING, refusal, words_of
+from millstream_dataflow.identity import Digest, JobId, OperatorId
+from millstream_dataflow.job_graph import BlobRef
+from millstream_proto import blobs_pb2, client_pb2, client_pb2_grpc
+from millstream_runtime.messages.client import (
+    CancelJob,
+    ClusterView,
+    JobDetails,
+    JobStatus,
+    StopJob,
+    SubmitJob,
+    TriggerSavepoint,
+)
+from millstream_runtime.messages.codec import from_message, to_message
+from millstream_runtime.messages.session import OperatorReply
+
+T = TypeVar("T")
+Chunks = Callable[[], Iterator[blobs_pb2.BlobChunk]]
+
+_ATTEMPT_S: Final = 10.0
+"""The deadline of one try. A JobManager answers when it has stored something, which takes milliseconds; ten seconds of
+silence are a lost connection. An upload gets the whole time, for its size has no limit here."""
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+_LONG_S: Final = 0.5  # then somebody at a terminal wonders
+
+_OPTIONS: Final = (
+    # The details of a job of a thousand subtasks take 200 KiB; gRPC's own limit is 4 MiB.
+    ("grpc.max_receive_message_length", 64 << 20),
+    # gRPC would wait up to two minutes before it looks whether a JobManager is back.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # A proxy for the web leads nowhere near a cluster.
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+def _alive() -> str:
+    return ""
+
+
+class Gateway:
+    """One JobManager at one address. Thread-safe; its connection is made when it is first needed."""
+
+    def __init__(
+        self,
+        target: str,
+        timeout: float,
+        why_gone: Callable[[], str] = _alive,
+        waiting: Callable[[str], None] | None = None,
+    ) -> None:
+        """`timeout` is client.timeout in seconds. `why_gone` says why the cluster can't answer any more, where
+        that can be known. `waiting` hears, once, that a call takes long.
+        """
+        self.target = target
+        self.timeout = timeout
+        self.process = os.getpid()
+        self.closed = threading.Event()
+        self._why_gone = why_gone
+        self._waiting = waiting
+        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._calls = client_pb2_grpc.ClientGatewayStub(self._channel)
+        _open.add(self)
+
+    def close(self) -> None:
+        """Every call and stream that is under way ends."""
+        self.closed.set()
+        self._channel.close()
+
+    # ------------------------------------------------------------------------------------------------ the calls
+
+    def upload(self, digest: Digest, chunks: Chunks) -> BlobRef:
+        """Bring a blob to the store. The JobManager answers at once when it has it."""
+        answer = self._ask(lambda timeout: self._calls.UploadBlob(chunks(), timeout=timeout), None, self.timeout)
+        return from_message(BlobRef, answer)
+
+    def submit(self, job: SubmitJob) -> JobStatus:
+        """Answered when the job is stored; a known id gives that job's state."""
+        return self._unary(self._calls.Submit, job, job.graph.job)
+
+    def cancel(self, job: JobId) -> JobStatus:
+        """Answered when the intent is stored."""
+        return self._unary(self._calls.Cancel, CancelJob(job), job)
+
+    def stop(self, request: StopJob) -> JobStatus:
+        """Answered when the intent is stored; the savepoint's path appears in the job's details."""
+        return self._unary(self._calls.Stop, request, request.job)
+
+    def savepoint(self, request: TriggerSavepoint) -> JobStatus:
+        """Answered when the intent is stored; the savepoint's path appears in the job's details."""
+        return self._unary(self._calls.Savepoint, request, request.job)
+
+    def details(self, job: JobId) -> JobDetails:
+        """Everything about a job, now."""
+        asked = client_pb2.JobRequest(job=job)
+        answer = self._ask(lambda timeout: self._calls.Details(asked, timeout=timeout), job)
+        return from_message(JobDetails, answer)
+
+    def cluster(self) -> ClusterView:
+        """The TaskManagers and the jobs."""
+        asked = client_pb2.ClusterRequest()
+        return from_message(ClusterView, self._ask(lambda timeout: self._calls.Cluster(asked, timeout=timeout), None))
+
+    def ask_operator(self, job: JobId, operator: OperatorId, payload: bytes) -> OperatorReply:
+        """One try. grpc.RpcError as it comes: the caller knows whether the operator can be there yet."""
+        question = client_pb2.OperatorQuestion(job=job, operator=operator, payload=payload)
+        return from_message(OperatorReply, self._calls.Ask(question, timeout=_ATTEMPT_S))
+
+    # ---------------------------------------------------------------------------------------------- the streams
+
+    def watch(self, job: JobId) -> Any:  # noqa: ANN401  # gRPC's stream has no public type
+        """A stream of `client_pb2.JobDetails`. Ends by its deadline as well: so a silent connection is noticed."""
+        return self._calls.Watch(client_pb2.JobRequest(job=job), timeout=max(self.timeout, _ATTEMPT_S))
+
+    def output(self, job: JobId) -> Any:  # noqa: ANN401  # gRPC's stream has no public type
+        """A stream of `session_pb2.TaskOutput`; its initial metadata comes when somebody listens to the tasks."""
+        return self._calls.Output(client_pb2.JobRequest(job=job))
+
+    # ---------------------------------------------------------------------------------------------------- tries
+
+    def _unary(
+        self, call: Callable[..., Any], request: SubmitJob | CancelJob | StopJob | TriggerSavepoint, job: JobId
+    ) -> JobStatus:
+        message = to_message(request)
+        return from_message(JobStatus, self._ask(lambda timeout: call(message, timeout=timeout), job))
+
+    def _ask(self, call: Callable[[float], T], job: JobId | None, attempt: float = _ATTEMPT_S) -> T:
+        pause = Pause(self)
+        while True:
+            try:
+                return call(max(min(attempt, pause.left), 0.05))
+            except grpc.RpcError as error:
+                if error.code() not in PASSING and not self.closed.is_set():
+                    raise refusal(error, self.target, job) from error
+                pause.take(words_of(error), job)
+            except ValueError as error:  # gRPC's word for a channel that was closed
+                pause.take(str(error), job)
+
+    def check(self, job: JobId | None) -> None:
+        """ClusterUnreachableError when the cluster is known to be gone."""
+        if self.closed.is_set():
+            raise ClusterUnreachableError(f"the connection with {self.target} was closed by this program", job=job)
+        if why := self._why_gone():
+            raise ClusterUnreachableError(why, job=job)
+
+    def say_waiting(self, reason: str) -> None:
+        """A call takes long."""
+        if self._waiting is not None:
+            self._waiting(f"waiting for the JobManager at {self.target} ({reason})")
+            self._waiting = None
+
+
+class Pause:
+    """Between two tries: longer each time, until the patience is over."""
+
+    def __init__(self, gateway: Gateway, patience: float | None = None) -> None:
+        self._gateway = gateway
+        self._patience = gateway.timeout if patience is None else patience
+        self.begin()
+
+    def begin(self) -> None:
+        """Somebody answered: start counting anew."""
+        self._begun = time.monotonic()
+        self._length = _FIRST_PAUSE_S
+
+    @property
+    def left(self) -> float:
+        """Seconds of patience that are left."""
+        return self._begun + self._patience - time.monotonic()
+
+    def take(self, reason: str, job: JobId | None) -> None:
+        """Wait; ClusterUnreachableError when there is no sense in it any more."""
+        self._gateway.check(job)
+        if self.left <= 0:
+            raise ClusterUnreachableError(_unreachable(self._gateway.target, self._patience, reason), job=job)
+        if time.monotonic() - self._begun > _LONG_S:
+            self._gateway.say_waiting(reason)
+        self._gateway.closed.wait(min(self._length, max(self.left, 0.0)))
+        self._length = min(2 * self._length, _LONGEST_PAUSE_S)
+
+
+def _unreachable(target: str, patience: float, reason: str) -> str:
+    return (
+        f"the JobManager at {target} gave no answer for {patience:g} s ({reason}); 'millstream jobmanager' starts one, "
+        "jobmanager.rpc.address and jobmanager.rpc.port (or -m) say where it is"
+    )
+
+
+_open: "weakref.WeakSet[Gateway]" = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """The threads that listen end before Python takes itself apart."""
+    for gateway in list(_open):
+        if gateway.process == os.getpid():  # in the child of a fork gRPC's threads are missing, so it would hang
+            gateway.close()
+
+
+atexit.register(_close_all)
+
+
+def details_of(message: object) -> JobDetails:
+    """A message of `Gateway.watch` as a value."""
+    return from_message(JobDetails, cast(Any, message))

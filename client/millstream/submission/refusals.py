@@ -1,0 +1,53 @@
+"""What a JobManager's no means to a program: a gRPC error as one of our exceptions.
+
+Every refusal carries a `Failure` in the trailing metadata; one that has none was made by gRPC itself or by something
+that is no JobManager, and only its status and words are known.
+"""
+
+from collections.abc import Sequence
+from typing import Final, cast
+
+import grpc
+
+from millstream.errors import ClusterUnreachableError, ExecutionError, JobNotFoundError, RequestRefusedError
+from millstream_dataflow.identity import JobId
+from millstream_runtime.messages.codec import MalformedMessageError, decode
+from millstream_runtime.messages.failures import Failure
+
+FAILURE_KEY: Final = "millstream-failure-bin"
+"""The trailing metadata that holds the failure; gRPC carries bytes under keys that end so."""
+
+PASSING: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+"""Nobody there, or nobody who answers yet: asked again, for every request may come twice (law 1.1)."""
+
+
+def words_of(error: grpc.RpcError) -> str:
+    """What is known of it, a sentence."""
+    if (failure := failure_of(error)) is not None:
+        return str(failure)
+    return error.details() or error.code().name
+
+
+def failure_of(error: grpc.RpcError) -> Failure | None:
+    """The failure that a JobManager sent with its refusal."""
+    metadata = cast(Sequence[tuple[str, str | bytes]], error.trailing_metadata() or ())
+    for key, value in metadata:
+        if key == FAILURE_KEY and isinstance(value, bytes):
+            try:
+                return decode(Failure, value)
+            except MalformedMessageError:
+                return None
+    return None
+
+
+def refusal(error: grpc.RpcError, target: str, job: JobId | None) -> ExecutionError:
+    """The exception that a program gets for a final no."""
+    code, words = error.code(), words_of(error)
+    if code is grpc.StatusCode.NOT_FOUND:
+        return JobNotFoundError(words, job=job)
+    if failure_of(error) is not None:
+        return RequestRefusedError(words, job=job)
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        what = f"what listens at {target} is no JobManager of this version of Millstream ({words}); check the address"
+        return ClusterUnreachableError(what, job=job)
+    return RequestRefusedError(f"the JobManager at {target} answered {code.name}: {words}", job=job)

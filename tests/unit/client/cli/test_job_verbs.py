@@ -1,0 +1,200 @@
+"""`list`, `info`, `cancel`, `stop`, `savepoint`: what they ask, print and end with."""
+
+import json
+
+import grpc
+import pytest
+from click.testing import CliRunner
+
+from millstream.cli.exit_codes import ExitCode
+from millstream.cli.main import main
+from millstream_dataflow.identity import (
+    CheckpointId,
+    RegionAttempt,
+    RegionId,
+    SubtaskId,
+    TaskId,
+    TaskManagerId,
+    VertexId,
+)
+from millstream_dataflow.records import SnapshotKind
+from millstream_runtime.messages.client import (
+    CancelJob,
+    CheckpointCounts,
+    CheckpointView,
+    EdgeAudit,
+    OperatorAudit,
+    StopJob,
+    TaskView,
+    TriggerSavepoint,
+)
+from millstream_runtime.messages.session import StopMode, TaskTotals
+from millstream_runtime.states import JobState, TaskState
+from tests.support.clusters import free_port
+from tests.unit.client.cli.conftest import Invoke
+from tests.unit.client.submission.fake_jobmanager import JOB, OTHER, FakeJobManager, failure, status
+
+
+class TestList:
+    """`millstream list`."""
+
+    def test_jobs_that_have_not_ended_are_a_line_each(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        fake.show(status(JobState.CREATED, note="waiting for 3 of 4 slots"))
+        fake.show(status(JobState.FINISHED, OTHER))
+        result = invoke("list")
+        assert result.exit_code == ExitCode.FINISHED
+        head, line = result.stdout.splitlines()
+        assert head.split() == ["JOB", "NAME", "STATE", "SUBMITTED", "ENDED"]
+        assert line.startswith(f"{JOB}  test  CREATED, waiting for 3 of 4 slots  ")
+
+    @pytest.mark.parametrize(
+        ("options", "states"),
+        [
+            ((), {"CREATED", "RUNNING", "RESTARTING"}),
+            (("-s",), {"CREATED"}),
+            (("-r",), {"RUNNING", "RESTARTING"}),
+            (("-r", "-s"), {"CREATED", "RUNNING", "RESTARTING"}),
+            (("-a",), {"CREATED", "RUNNING", "RESTARTING", "FAILED"}),
+        ],
+    )
+    def test_options_choose_among_them(
+        self, fake: FakeJobManager, invoke: Invoke, options: tuple[str, ...], states: set[str]
+    ) -> None:
+        for number, state in enumerate((JobState.CREATED, JobState.RUNNING, JobState.RESTARTING, JobState.FAILED)):
+            fake.show(status(state, type(JOB)(f"{number}" * 32)))
+        rows = json.loads(invoke("list", "--json", *options).stdout)
+        assert {row["state"] for row in rows} == states
+
+    def test_an_empty_cluster_is_said(self, invoke: Invoke) -> None:
+        assert invoke("list").stdout == "No job runs; --all shows those that have ended.\n"
+        assert invoke("list", "-a").stdout == "There are no jobs.\n"
+        assert json.loads(invoke("list", "--json").stdout) == []
+
+    def test_nobody_there_ends_with_3(self) -> None:
+        arguments = ["list", "-m", f"127.0.0.1:{free_port()}", "-D", "client.timeout=200ms"]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == ExitCode.CLUSTER_UNREACHABLE
+        assert "gave no answer for 0.2 s" in result.stderr
+
+
+class TestCancel:
+    """`millstream cancel`."""
+
+    def test_the_job_is_named_by_the_beginning_of_its_id(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        fake.show(status())
+        fake.show(status(job=OTHER))
+        fake.on_request = lambda ask: fake.show(status(JobState.CANCELED, ask.job))
+        result = invoke("cancel", "5F2C")
+        assert (result.exit_code, result.stdout) == (ExitCode.FINISHED, f'Job "test" ({JOB}) is CANCELED.\n')
+        assert fake.asked == [CancelJob(JOB)]
+
+    def test_a_beginning_of_several_is_a_wrong_use_that_names_them(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        fake.show(status())
+        fake.show(status(job=OTHER))
+        result = invoke("cancel", "5f2")
+        assert result.exit_code == ExitCode.USAGE
+        assert f"5f2 is the beginning of 2 jobs' ids: {JOB}, {OTHER}" in result.stderr
+        assert not fake.asked
+
+    def test_an_unknown_job_is_refused(self, invoke: Invoke) -> None:
+        result = invoke("cancel", "77")
+        assert result.exit_code == ExitCode.REFUSED
+        assert "no job's id begins with 77" in result.stderr
+
+    def test_a_job_that_has_ended_is_refused(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        fake.show(status(JobState.FINISHED))
+        result = invoke("cancel", JOB)
+        assert result.exit_code == ExitCode.REFUSED
+        assert "is FINISHED already" in result.stderr
+
+    def test_json(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        fake.show(status())
+        fake.on_request = lambda ask: fake.show(status(JobState.CANCELED, ask.job))
+        assert json.loads(invoke("cancel", JOB, "--json").stdout)["state"] == "CANCELED"
+
+
+class TestSavepoints:
+    """`millstream savepoint` and `millstream stop`."""
+
+    def test_a_savepoint_s_path_is_printed(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        fake.show(status())
+        fake.on_request = lambda ask: fake.answer_savepoint(ask.request, "/savepoints/1")
+        result = invoke("savepoint", "5f2c", "/savepoints")
+        assert (result.exit_code, result.stdout) == (ExitCode.FINISHED, "/savepoints/1\n")
+        [asked] = fake.asked
+        assert asked == TriggerSavepoint(JOB, asked.request, "/savepoints")
+        assert json.loads(invoke("savepoint", "5f2c", "--json").stdout) == {"job": JOB, "savepoint": "/savepoints/1"}
+
+    @pytest.mark.parametrize(("options", "mode"), [((), StopMode.STOP), (("--drain",), StopMode.DRAIN)])
+    @pytest.mark.parametrize("spelling", ["-p", "--savepointPath"])
+    def test_stop(
+        self, fake: FakeJobManager, invoke: Invoke, options: tuple[str, ...], mode: StopMode, spelling: str
+    ) -> None:
+        def stop(ask: StopJob) -> None:
+            fake.answer_savepoint(ask.request, "/savepoints/1")
+            fake.show(status(JobState.FINISHED))
+
+        fake.show(status())
+        fake.on_request = stop
+        result = invoke("stop", *options, spelling, "/savepoints", "5f2c")
+        assert (result.exit_code, result.stdout) == (ExitCode.FINISHED, "/savepoints/1\n")
+        [asked] = fake.asked
+        assert asked == StopJob(JOB, asked.request, mode, "/savepoints")
+
+    def test_a_savepoint_that_can_t_be_taken_ends_with_1_and_the_reason(
+        self, fake: FakeJobManager, invoke: Invoke
+    ) -> None:
+        fake.show(status())
+        fake.on_request = lambda ask: fake.answer_savepoint(ask.request, failure=failure("no room on the disk"))
+        result = invoke("stop", "5f2c")
+        assert result.exit_code == ExitCode.JOB_FAILED
+        assert "no room on the disk" in result.stderr
+
+    def test_a_refusal_ends_with_4(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        fake.show(status())
+        fake.refuse("Savepoint", grpc.StatusCode.FAILED_PRECONDITION, failure("the job is FAILING"))
+        result = invoke("savepoint", "5f2c")
+        assert result.exit_code == ExitCode.REFUSED
+        assert "the job is FAILING" in result.stderr
+
+
+class TestInfo:
+    """`millstream info JOB`."""
+
+    def show(self, fake: FakeJobManager) -> None:
+        task = TaskId(RegionAttempt(JOB, RegionId(0), 1), SubtaskId(VertexId("v" * 32), 0))
+        totals = TaskTotals(task, 10, 9, 1, 1_700_000_000_000)
+        fake.show(
+            status(JobState.FAILED, failure=failure("division by zero")),
+            tasks=(
+                TaskView(VertexId("v" * 32), 0, 1, TaskState.FAILED, TaskManagerId("t" * 32), totals),
+                TaskView(VertexId("v" * 32), 1, 1, TaskState.CANCELED, TaskManagerId("")),
+            ),
+            checkpoints=(
+                CheckpointView(CheckpointId(7), SnapshotKind.CHECKPOINT, "/chk-7", 1_700_000_000_000, 12, 345),
+            ),
+            counts=CheckpointCounts(7, 1, 0, "a task declined"),
+            edges=(EdgeAudit("Source -> Map", 10, 10),),
+            operators=(OperatorAudit("Map", 10, 8, 1, 1, 0, 0, 0),),
+        )
+
+    def test_people_see_the_job_its_tasks_and_its_audit(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        self.show(fake)
+        result = invoke("info", "5f2c")
+        assert result.exit_code == ExitCode.FINISHED, result.output
+        lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+        assert lines[0] == f'Job "test" ({JOB}): FAILED'
+        assert f'job "test" ({JOB}) has failed: division by zero' in lines
+        assert "Checkpoints: 7 completed, 1 failed, 0 in progress; last failure: a task declined" in lines
+        assert "vvvvvvvv 0 1 FAILED tttttttt 10 9 1 2023-11-14 22:13:20 UTC" in lines
+        assert "vvvvvvvv 1 1 CANCELED - - - - -" in lines
+        assert "Source -> Map 10 10" in lines
+        assert "Map 10 8 1 1 0 0 0" in lines
+
+    def test_programs_get_everything(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        self.show(fake)
+        row = json.loads(invoke("info", "--json", "5f2c").stdout)
+        assert row["status"]["failure"]["message"] == "division by zero"
+        assert row["tasks"][0]["totals"]["records_in"] == 10
+        assert row["checkpoints"][0]["kind"] == "CHECKPOINT"
+        assert row["edges"] == [{"name": "Source -> Map", "sent": 10, "received": 10}]

@@ -1,0 +1,300 @@
+"""The file sink's life against a model: whatever dies between any two steps, each record is visible exactly once.
+
+A job writes the numbers from 0 on. A crash may come before or after each call to the file system, former attempts may
+go on writing and committing while the next one runs, and a checkpoint may be taken and never completed.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from pyarrow import fs
+
+from millstream.connectors.files.committer import FileCommitter
+from millstream.connectors.files.directories import Directory, LocalDirectory, PartFile, RemoteDirectory
+from millstream.connectors.files.names import first_part
+from millstream.connectors.files.writer import FileCommittable, FileWriter
+from millstream.formats.encoding import LineEncoder
+from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.records import RowBatch
+from tests.unit.client.connectors.surroundings import Around
+
+NEVER = 10**9
+
+
+class CrashError(Exception):
+    """The process died here."""
+
+
+@dataclass
+class Fuse:
+    """Lets so many more steps happen."""
+
+    left: int = NEVER
+
+    def burn(self) -> None:
+        if self.left == 0:
+            raise CrashError
+        self.left -= 1
+
+
+@dataclass
+class Fused:
+    """A directory whose owner dies when the fuse has burnt. With `copies`, a rename is a copy and then a delete."""
+
+    inner: Directory
+    fuse: Fuse
+    copies: Path | None = None
+
+    def create(self, name: str) -> PartFile:
+        self.fuse.burn()
+        file = self.inner.create(name)
+        try:
+            self.fuse.burn()
+        except CrashError:
+            file.abandon()  # as a process's end does it
+            raise
+        return file
+
+    def rename(self, source: str, target: str) -> None:
+        self.fuse.burn()
+        if self.copies is not None:
+            shutil.copyfile(self.copies / source, self.copies / target)
+            self.fuse.burn()
+            (self.copies / source).unlink()
+        else:
+            self.inner.rename(source, target)
+        self.fuse.burn()
+
+    def sync(self) -> None:
+        self.fuse.burn()
+        self.inner.sync()
+
+    def size(self, name: str) -> int | None:
+        return self.inner.size(name)
+
+    def names(self) -> Iterable[str]:
+        return self.inner.names()
+
+    def delete(self, name: str) -> None:
+        self.fuse.burn()
+        self.inner.delete(name)
+
+
+@dataclass
+class Snapshot:
+    """What a completed checkpoint holds."""
+
+    checkpoint: int = 0
+    position: int = 0
+    pending: list[tuple[int, FileCommittable]] = field(default_factory=list[tuple[int, FileCommittable]])
+
+
+@dataclass
+class Attempt:
+    """One attempt at the job: a writer, a committer, and what it has still to commit."""
+
+    writer: FileWriter
+    committer: FileCommitter
+    around: Around
+    fuse: Fuse
+    position: int
+    pending: list[tuple[int, FileCommittable]]
+
+
+class SinkMachine(RuleBasedStateMachine):
+    """See the module."""
+
+    remote = False
+    copies = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp()) / "out"
+        self.starts = 0
+        self.checkpoint = 0
+        self.taken: Snapshot | None = None
+        self.completed = Snapshot()
+        self.zombies: list[Attempt] = []
+        self.committed = 0
+        self.current: Attempt = self.start(1, NEVER)
+
+    def teardown(self) -> None:
+        for attempt in [*self.zombies, self.current]:
+            attempt.fuse.left = NEVER
+            attempt.writer.close()
+        shutil.rmtree(self.folder.parent)
+
+    # ------------------------------------------------------------------------------------------- the job's life
+
+    def start(self, number: int, fuse: int) -> Attempt:
+        """A new attempt, from the last completed checkpoint; it may die on the way."""
+        self.starts += 1
+        around, burning = Around(attempt=number), Fuse(fuse)
+        inner = RemoteDirectory(fs.LocalFileSystem(), str(self.folder)) if self.remote else LocalDirectory(self.folder)
+        directory = Fused(inner, burning, self.folder if self.copies else None)
+        writer = FileWriter(directory, LineEncoder("number"), first_part(around, "part", "", f"{self.starts:012x}"))
+        committer = FileCommitter(directory, str(self.folder), "part", "")
+        restored = self.completed
+        return Attempt(writer, committer, around, burning, restored.position, list(restored.pending))
+
+    def recover(self, attempt: Attempt) -> None:
+        """What a restored operator does first: commit what its checkpoint had prepared; then leftovers go."""
+        attempt.committer.commit([item for _, item in attempt.pending])
+        attempt.pending.clear()
+        self.committed = max(self.committed, self.completed.position)
+        attempt.committer.drop_leftovers(attempt.around, ())
+
+    def dying(self) -> None:
+        """The current attempt is over, though its process may not know it; the next one starts."""
+        self.zombies.append(self.current)
+        self.taken = None
+        self.current = self.start(self.current.around.attempt + 1, NEVER)
+
+    def in_life(self, action: Callable[[], None]) -> None:
+        """Do that as the current attempt; when it dies of it, restore until one lives."""
+        try:
+            action()
+        except CrashError:
+            self.dying()
+            self.recover(self.current)
+
+    @rule(count=st.integers(1, 3))
+    def write(self, count: int) -> None:
+        def act() -> None:
+            attempt = self.current
+            attempt.writer.write(RowBatch(list(range(attempt.position, attempt.position + count))))
+            attempt.position += count
+
+        self.in_life(act)
+
+    @rule()
+    def snapshot(self) -> None:
+        def act() -> None:
+            self.checkpoint += 1
+            attempt = self.current
+            prepared = attempt.writer.prepare_commit(CheckpointId(self.checkpoint), end_of_input=False)
+            attempt.pending += [(self.checkpoint, item) for item in prepared]
+            self.taken = Snapshot(self.checkpoint, attempt.position, list(attempt.pending))
+
+        self.in_life(act)
+
+    @precondition(lambda self: self.taken is not None)
+    @rule()
+    def complete(self) -> None:
+        assert self.taken is not None
+        self.completed, self.taken = self.taken, None
+
+    @rule(data=st.data())
+    def commit(self, data: st.DataObject) -> None:
+        def act() -> None:
+            attempt = self.current
+            due = [item for item in attempt.pending if item[0] <= self.completed.checkpoint]
+            for part in ([item] for item in due) if data.draw(st.booleans()) else (due,):
+                attempt.committer.commit([item for _, item in part])
+            attempt.pending = [item for item in attempt.pending if item not in due]
+            self.committed = max(self.committed, self.completed.position)
+
+        self.in_life(act)
+
+    @rule(fuse=st.integers(0, 12))
+    def crash(self, fuse: int) -> None:
+        """Of the whole process; the next one may die while it recovers."""
+        self.dying()
+        self.current.fuse.left = fuse
+        self.in_life(lambda: self.recover(self.current))
+
+    @rule()
+    def sweep(self) -> None:
+        """The JobManager asks for it when all committers have reported, so the attempt may have written meanwhile."""
+        self.in_life(lambda: self.current.committer.drop_leftovers(self.current.around, ()))
+
+    @rule(fuse=st.integers(0, 12))
+    def arm(self, fuse: int) -> None:
+        """The current attempt will die soon."""
+        self.current.fuse.left = fuse
+
+    # ---------------------------------------------------------------------------------------- former attempts
+
+    def as_zombie(self, data: st.DataObject, action: Callable[[Attempt], object]) -> None:
+        zombie = data.draw(st.sampled_from(self.zombies))
+        zombie.fuse.left = NEVER
+        try:
+            action(zombie)
+        except FileNotFoundError:
+            zombie.writer.close()
+            self.zombies.remove(zombie)
+
+    @precondition(lambda self: self.zombies)
+    @rule(data=st.data())
+    def a_former_attempt_writes(self, data: st.DataObject) -> None:
+        self.as_zombie(data, lambda zombie: zombie.writer.write(RowBatch([zombie.position])))
+
+    @precondition(lambda self: self.zombies)
+    @rule(data=st.data())
+    def a_former_attempt_closes_its_file(self, data: st.DataObject) -> None:
+        self.checkpoint += 1
+        late = CheckpointId(self.checkpoint)
+        self.as_zombie(data, lambda zombie: zombie.writer.prepare_commit(late, end_of_input=False))
+
+    @precondition(lambda self: self.zombies)
+    @rule(data=st.data())
+    def a_former_attempt_commits(self, data: st.DataObject) -> None:
+        """What it was told before its death was noticed: only what a completed checkpoint holds."""
+        held = [item for _, item in self.completed.pending]
+        self.as_zombie(
+            data, lambda zombie: zombie.committer.commit([item for _, item in zombie.pending if item in held])
+        )
+
+    # ------------------------------------------------------------------------------------------------ the truth
+
+    def visible(self) -> list[int]:
+        found: list[int] = []
+        for path in self.folder.glob("part-*"):
+            header, *lines = path.read_text().splitlines()
+            assert header == "number"
+            assert lines, "a file without records"
+            found += map(int, lines)
+        return sorted(found)
+
+    @invariant()
+    def what_is_visible_is_right(self) -> None:
+        found = self.visible()
+        assert len(set(found)) == len(found), "a record is there twice"
+        assert set(range(self.committed)) <= set(found), "what was committed is gone"
+        assert set(found) <= set(range(self.completed.position)), "what no checkpoint holds is visible"
+
+    @rule()
+    def end(self) -> None:
+        """The job ends in order: everything is there, and nothing hidden of its own."""
+        self.dying()
+        self.recover(self.current)
+        self.current.writer.write(RowBatch([self.current.position]))
+        self.current.position += 1
+        self.snapshot()
+        self.complete()
+        self.recover(self.current)
+        assert self.visible() == list(range(self.current.position))
+        assert not [path for path in self.folder.glob(".*") if f"-{self.current.around.attempt}-" in path.name]
+        self.current.pending.clear()
+        self.completed.pending.clear()
+
+
+@pytest.mark.parametrize(("remote", "copies"), [(False, False), (True, False), (False, True)])
+def test_each_record_is_visible_exactly_once(monkeypatch: pytest.MonkeyPatch, *, remote: bool, copies: bool) -> None:
+    monkeypatch.setattr(SinkMachine, "remote", remote)
+    monkeypatch.setattr(SinkMachine, "copies", copies)
+    limits = settings(max_examples=20, stateful_step_count=40, deadline=None, database=None)
+    run_state_machine_as_test(SinkMachine, settings=limits)

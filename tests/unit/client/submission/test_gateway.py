@@ -1,0 +1,109 @@
+"""Calls of a JobManager: what is tried again, and what a program is told."""
+
+import grpc
+import pytest
+
+from millstream.errors import (
+    ClusterUnreachableError,
+    ExecutionError,
+    JobNotFoundError,
+    RequestRefusedError,
+)
+from millstream.submission.addresses import join, target_of, with_address
+from millstream.submission.gateway import Gateway
+from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
+from millstream_runtime.messages.failures import FailureKind
+from millstream_runtime.states import JobState
+from tests.support.clusters import free_port
+from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, status
+
+
+class TestCalls:
+    """One call, from the first try to its answer."""
+
+    def test_nobody_there_is_said_with_the_address_and_what_to_do(self) -> None:
+        port = free_port()
+        heard: list[str] = []
+        gateway = Gateway(f"127.0.0.1:{port}", 1.5, waiting=heard.append)
+        expected = rf"127.0.0.1:{port} gave no answer for 1.5 s .*'millstream jobmanager' starts one, .*rpc.port"
+        with pytest.raises(ClusterUnreachableError, match=expected):
+            gateway.cluster()
+        assert len(heard) == 1
+        assert heard[0].startswith(f"waiting for the JobManager at 127.0.0.1:{port}")
+        gateway.close()
+
+    def test_a_call_is_tried_again_until_it_is_answered(self, fake: FakeJobManager, gateway: Gateway) -> None:
+        fake.show(status())
+        fake.refuse("Details", grpc.StatusCode.UNAVAILABLE)
+        fake.refuse("Details", grpc.StatusCode.DEADLINE_EXCEEDED)
+        fake.refuse("Details", grpc.StatusCode.UNAVAILABLE, failure("another leads", FailureKind.EXTERNAL))
+        assert gateway.details(JOB).status.state is JobState.RUNNING
+        assert not fake.refusals
+
+    def test_a_refusal_is_told_in_the_jobmanager_s_words_and_not_tried_again(
+        self, fake: FakeJobManager, gateway: Gateway
+    ) -> None:
+        fake.show(status())
+        fake.refuse("Cancel", grpc.StatusCode.FAILED_PRECONDITION, failure("nothing can be asked of it"))
+        with pytest.raises(RequestRefusedError, match=r"^nothing can be asked of it$") as caught:
+            gateway.cancel(JOB)
+        assert caught.value.job == JOB
+        assert not fake.asked
+
+    def test_an_unknown_job_is_told_apart(self, gateway: Gateway) -> None:
+        with pytest.raises(JobNotFoundError, match="there is no job 5f2c"):
+            gateway.details(JOB)
+
+    def test_something_else_that_listens_there_is_named(self, fake: FakeJobManager, gateway: Gateway) -> None:
+        fake.refuse("Cluster", grpc.StatusCode.UNIMPLEMENTED)
+        with pytest.raises(ClusterUnreachableError, match=r"is no JobManager of this version .*check the address"):
+            gateway.cluster()
+
+    def test_a_status_without_a_failure_is_told_as_it_is(self, fake: FakeJobManager, gateway: Gateway) -> None:
+        fake.refuse("Cluster", grpc.StatusCode.RESOURCE_EXHAUSTED)
+        with pytest.raises(RequestRefusedError, match="answered RESOURCE_EXHAUSTED: scripted"):
+            gateway.cluster()
+
+    def test_a_cluster_that_is_known_to_be_gone_is_not_waited_for(self) -> None:
+        gateway = Gateway(f"127.0.0.1:{free_port()}", 60, lambda: "the cluster was killed")
+        with pytest.raises(ClusterUnreachableError, match=r"^the cluster was killed$"):
+            gateway.cluster()
+        gateway.close()
+
+    def test_a_closed_gateway_answers_nothing(self, gateway: Gateway) -> None:
+        gateway.close()
+        with pytest.raises(ClusterUnreachableError, match="was closed by this program"):
+            gateway.cluster()
+
+    def test_what_no_jobmanager_says_is_an_error_of_the_execution(self) -> None:
+        assert issubclass(RequestRefusedError, ExecutionError)
+
+
+class TestAddresses:
+    """Where the JobManager is."""
+
+    @pytest.mark.parametrize(
+        ("address", "target"),
+        [
+            ("jobs.example.com", "jobs.example.com:6123"),
+            ("jobs.example.com:7000", "jobs.example.com:7000"),
+            ("10.0.0.1:7000", "10.0.0.1:7000"),
+            ("[::1]:7000", "[::1]:7000"),
+            ("[::1]", "[::1]:6123"),
+            ("::1", "[::1]:6123"),
+        ],
+    )
+    def test_an_address_says_host_and_port(self, address: str, target: str) -> None:
+        assert target_of(with_address(Configuration(), address, Origin.command_line("-m"))) == target
+
+    @pytest.mark.parametrize("address", ["", ":6123", "[::1", "[::1]6123"])
+    def test_what_is_no_address_is_refused_with_its_forms(self, address: str) -> None:
+        with pytest.raises(ValueError, match="write host, host:port or"):
+            with_address(Configuration(), address, Origin.command_line("-m"))
+
+    def test_a_wrong_port_names_the_option(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"jobmanager.rpc.port = '70000' \(-m on the command line\)"):
+            with_address(Configuration(), "host:70000", Origin.command_line("-m"))
+
+    def test_an_ipv6_address_stands_in_brackets(self) -> None:
+        assert join("::1", 1) == "[::1]:1"

@@ -1,0 +1,168 @@
+"""Records that a job collects, on their way to the program: each once, in order, whatever happens."""
+
+import pickle
+from collections.abc import Callable
+
+import pytest
+
+from millstream.errors import ExecutionError, JobCanceledError, JobFailedError
+from millstream.submission.gateway import Gateway
+from millstream.submission.job_client import RemoteJobClient
+from millstream.submission.records import CollectReply, CollectRequest, Received
+from millstream_dataflow.identity import OperatorId
+from millstream_runtime.states import JobState
+from tests.support.clusters import until
+from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, status
+
+OPERATOR = OperatorId("a" * 32)
+
+
+def reply(first: int, end: int, *, version: int = 1, committed: int = 0, ended: bool = False) -> CollectReply:
+    """Records `first` to `end`, which are their own numbers."""
+    return CollectReply(version, first, [pickle.dumps(number) for number in range(first, end)], committed, ended)
+
+
+def shown(records: list[bytes]) -> list[int]:
+    return [pickle.loads(record) for record in records]
+
+
+class TestReceived:
+    """What is shown, and when."""
+
+    def test_without_checkpoints_records_are_shown_as_they_come(self) -> None:
+        received = Received(checkpointed=False)
+        assert received.question == CollectRequest(0, 0)
+        assert shown(received.take(reply(0, 3))) == [0, 1, 2]
+        assert received.question == CollectRequest(1, 3)
+        assert shown(received.take(reply(3, 4))) == [3]
+
+    def test_what_an_answer_repeats_is_shown_once(self) -> None:
+        received = Received(checkpointed=False)
+        received.take(reply(0, 3))
+        assert shown(received.take(reply(1, 5))) == [3, 4]
+        assert shown(received.take(reply(0, 2))) == []
+
+    def test_with_checkpoints_they_are_shown_when_theirs_is_completed(self) -> None:
+        received = Received(checkpointed=True)
+        assert received.take(reply(0, 3)) == []
+        assert received.question == CollectRequest(1, 3)
+        assert shown(received.take(reply(3, 4, committed=2))) == [0, 1]
+        assert shown(received.take(reply(4, 4, committed=4))) == [2, 3]
+
+    def test_the_end_shows_all(self) -> None:
+        received = Received(checkpointed=True)
+        assert shown(received.take(reply(0, 3, committed=3, ended=True))) == [0, 1, 2]
+        assert received.ended
+
+    def test_after_a_restart_those_come_again_that_were_in_no_checkpoint_and_are_shown_once(self) -> None:
+        received = Received(checkpointed=True)
+        received.take(reply(0, 5, committed=2))
+        restarted = reply(1, 4, version=2, committed=3)
+        assert shown(received.take(restarted)) == [2]
+        assert received.question == CollectRequest(2, 4)
+        assert shown(received.take(reply(4, 6, version=2, committed=6))) == [3, 4, 5]
+
+    def test_records_that_were_shown_and_come_again_are_an_error_that_says_what_to_do(self) -> None:
+        received = Received(checkpointed=False)
+        received.take(reply(0, 5))
+        with pytest.raises(ExecutionError, match=r"restarted, and 3 records .* come again; with checkpoints"):
+            received.take(reply(0, 2, version=2, committed=2))
+
+    def test_a_restart_before_anything_was_shown_does_no_harm(self) -> None:
+        received = Received(checkpointed=False)
+        received.take(reply(0, 0))
+        assert shown(received.take(reply(0, 2, version=2))) == [0, 1]
+
+    def test_a_gap_is_an_error(self) -> None:
+        received = Received(checkpointed=False)
+        received.take(reply(0, 2))
+        with pytest.raises(ExecutionError, match="record 3 came where record 2 was to come"):
+            received.take(reply(3, 4))
+
+
+class Operator:
+    """Answers as the collecting operator does: 100 records, forty an answer."""
+
+    def __init__(self, fake: FakeJobManager, *, awaits_acknowledgement: bool = True) -> None:
+        self.fake = fake
+        self.first = 0
+        self.not_yet = 3
+
+    def ask(self, request: CollectRequest) -> CollectReply | None:
+        if self.not_yet:
+            self.not_yet -= 1
+            return None
+        self.first = max(self.first, request.offset)
+        if self.first == 100:
+            self.fake.show(status(JobState.FINISHED))
+        end = min(self.first + 40, 100)
+        return reply(self.first, end, committed=100, ended=end == 100)
+
+
+@pytest.fixture
+def fetch(fake: FakeJobManager, gateway: Gateway) -> Callable[[], list[int]]:
+    fake.show(status())
+    return lambda: list(RemoteJobClient(gateway, JOB).fetch_records(OPERATOR))
+
+
+class TestFetch:
+    """From the operator to the program."""
+
+    def test_all_come_once_and_the_last_ones_are_acknowledged(
+        self, fake: FakeJobManager, fetch: Callable[[], list[int]]
+    ) -> None:
+        operator = Operator(fake)
+        fake.on_collect = operator.ask
+        assert fetch() == list(range(100))
+        assert operator.first == 100
+
+    def test_a_job_without_records_ends_with_its_job(
+        self, fake: FakeJobManager, fetch: Callable[[], list[int]]
+    ) -> None:
+        fake.show(status(JobState.FINISHED))
+        assert fetch() == []
+
+    def test_a_failure_of_the_job_comes_behind_the_records(self, fake: FakeJobManager, gateway: Gateway) -> None:
+        fake.show(status())
+
+        def ask(request: CollectRequest) -> CollectReply | None:
+            if request.offset == 0:
+                return reply(0, 2)
+            fake.show(status(JobState.FAILED, failure=failure("division by zero")))
+            return None
+
+        fake.on_collect = ask
+        records = RemoteJobClient(gateway, JOB).fetch_records(OPERATOR)
+        assert [next(records), next(records)] == [0, 1]
+        with pytest.raises(JobFailedError, match="division by zero"):
+            next(records)
+
+    def test_a_cancelled_job_is_an_error(self, fake: FakeJobManager, fetch: Callable[[], list[int]]) -> None:
+        fake.show(status(JobState.CANCELED))
+        with pytest.raises(JobCanceledError):
+            fetch()
+
+    def test_a_program_that_takes_nothing_is_still_heard_of_and_gets_everything(
+        self, fake: FakeJobManager, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("millstream.submission.records._MOST_READY", 50)
+        monkeypatch.setattr("millstream.submission.records._STILL_HERE_S", 0.01)
+        fake.show(status())
+        operator, asked = Operator(fake), list[int]()
+
+        def ask(request: CollectRequest) -> CollectReply | None:
+            asked.append(request.offset)
+            return operator.ask(request)
+
+        fake.on_collect = ask
+        records = RemoteJobClient(gateway, JOB).fetch_records(OPERATOR)
+        first = next(records)
+        until(lambda: asked.count(80) > 3, 20, "it is asked again and again for nothing new")
+        assert [first, *records] == list(range(100))
+
+    def test_closing_ends_the_questions(self, fake: FakeJobManager, gateway: Gateway) -> None:
+        fake.show(status())
+        fake.on_collect = lambda request: reply(request.offset, request.offset + 10)
+        records = RemoteJobClient(gateway, JOB).fetch_records(OPERATOR)
+        assert next(records) == 0
+        records.close()  # type: ignore[attr-defined]  # it is a generator, which closes

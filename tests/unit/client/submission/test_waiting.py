@@ -1,0 +1,109 @@
+"""Who carries out what a job gives to do."""
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from millstream.submission.waiting import AwaitedFuture, WaitingRoom, in_thread
+from tests.support.clusters import until
+
+
+def in_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def say_from_thread(room: WaitingRoom, done: list[tuple[int, bool]], count: int) -> threading.Thread:
+    def act(number: int) -> None:
+        done.append((number, in_main()))
+
+    def run() -> None:
+        for number in range(count):
+            room.say(partial(act, number))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_whoever_waits_does_it_in_order_and_all_of_it() -> None:
+    room, done = WaitingRoom(), list[tuple[int, bool]]()
+    thread = threading.Thread(target=lambda: serve_once(room, lambda: say_from_thread(room, done, 5000)))
+    thread.start()
+    room.serve(lambda: len(done) >= 5000, 20)
+    thread.join()
+    assert done == [(number, True) for number in range(5000)]
+
+
+def test_nobody_waits_so_it_is_done_at_once() -> None:
+    room, done = WaitingRoom(), list[tuple[int, bool]]()
+    say_from_thread(room, done, 3).join()
+    assert done == [(0, False), (1, False), (2, False)]
+
+
+def test_an_error_of_an_action_reaches_the_one_who_waits_and_the_rest_is_done_by_the_next() -> None:
+    room, done = WaitingRoom(), list[int]()
+
+    def fail() -> None:
+        room.say(lambda: done.append(1))
+        raise BrokenPipeError
+
+    future = AwaitedFuture[None](room, lambda: None)
+    thread = threading.Thread(target=lambda: serve_once(room, fail))
+    thread.start()
+    with pytest.raises(BrokenPipeError):
+        future.result(20)
+    thread.join()
+    assert done == []
+    room.say(lambda: done.append(2))
+    assert done == [1, 2]
+
+
+def serve_once(room: WaitingRoom, action: Callable[[], object]) -> None:
+    """Say it when somebody waits."""
+    until(lambda: room._waiting > 0, 20, "somebody waits")
+    room.say(action)
+
+
+def test_a_closed_stdout_does_not_end_the_thread_that_listens() -> None:
+    room = WaitingRoom()
+
+    def fail() -> None:
+        raise ValueError("I/O operation on closed file")
+
+    room.say(fail)
+
+
+def test_a_future_carries_out_while_it_waits_and_tells_of_an_interrupt() -> None:
+    room, interrupted = WaitingRoom(), list[bool]()
+    future = AwaitedFuture[int](room, lambda: interrupted.append(True))
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    thread = threading.Thread(target=lambda: serve_once(room, interrupt))
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        future.result(20)
+    thread.join()
+    assert interrupted == [True]
+    in_thread(lambda: 5, "five", future)
+    assert future.result(20) == 5
+    assert future.exception(20) is None
+
+
+def test_an_error_of_some_work_is_its_future_s() -> None:
+    def fail() -> None:
+        raise LookupError("nothing there")
+
+    with pytest.raises(LookupError, match="nothing there"):
+        in_thread(fail, "fail").result(20)
+
+
+def test_waiting_ends_with_its_time() -> None:
+    future = AwaitedFuture[int](WaitingRoom(), lambda: None)
+    with pytest.raises(TimeoutError):
+        future.result(0.01)
+    with pytest.raises(TimeoutError):
+        future.exception(0.01)
