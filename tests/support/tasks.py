@@ -31,7 +31,7 @@ from millstream_dataflow.identity import (
     TaskId,
     VertexId,
 )
-from millstream_dataflow.job_graph import BlobRef, Edge, JobGraph, Partitioning, Versions, Vertex
+from millstream_dataflow.job_graph import BlobRef, Edge, JobGraph, OperatorSummary, Partitioning, Versions, Vertex
 from millstream_dataflow.operators.chain import HEAD, ChainInput, ChainNode, ChainOutput, ChainSpecification
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
@@ -54,6 +54,7 @@ from millstream_taskmanager.task.task import Restored, Task
 from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
 from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
 from millstream_taskmanager.worker.settings import TaskSettings
+from tests.support.restores import metadata_of, restored_onto
 
 JOB = JobId("job")
 
@@ -142,9 +143,17 @@ class Drawing:
             blob = cloudpickle.dumps(ChainSpecification(draft.nodes, draft.inputs, draft.outputs))
             reference = BlobRef(Digest(draft.name), len(blob))
             blobs[reference.digest] = blob
+            operators = tuple(OperatorSummary(node.id, node.name, "drawn") for node in draft.nodes)
             vertices.append(
                 Vertex(
-                    VertexId(draft.name), draft.name, draft.parallelism, 128, "default", (), reference, draft.triggered
+                    VertexId(draft.name),
+                    draft.name,
+                    draft.parallelism,
+                    128,
+                    "default",
+                    operators,
+                    reference,
+                    draft.triggered,
                 )
             )
         versions = Versions("3", "0", "3", "26")
@@ -202,6 +211,8 @@ class VirtualDoors:
 class VirtualJob:
     """All tasks of a graph in one thread. The test is the JobManager."""
 
+    deploy = staticmethod(deploy)
+
     def __init__(
         self,
         drawing: Drawing,
@@ -228,7 +239,7 @@ class VirtualJob:
             self.plan, attempts, settings or TaskSettings(), lambda blob: blobs[blob.digest], restored or {}
         )
         doors: dict[TaskId, VirtualDoors] = {}
-        tasks = deploy(orders, lambda task: doors.setdefault(task, VirtualDoors(self)))
+        tasks = self.deploy(orders, lambda task: doors.setdefault(task, VirtualDoors(self)))
         self.tasks = {task.place.task.subtask: task for task in tasks}
         rank_of = {**ranks(self.plan), **{VertexId(name): number for name, number in (rank or {}).items()}}
         for task in tasks:
@@ -309,14 +320,11 @@ class VirtualJob:
             found += [operator.fetch() for operator in operators if isinstance(operator, CollectOperator)]
         return found
 
-    def restored_from(self, checkpoint: int) -> dict[SubtaskId, Restored]:
-        """What a job of the same form begins with when it goes on from a checkpoint of this one."""
-        found: dict[SubtaskId, Restored] = {}
-        for subtask, part in self.parts[CheckpointId(checkpoint)].items():
-            states = {state.operator: RestoredState(state.lists, restored=True) for state in part.operators}
-            ended = self.tasks[subtask].ending.reason if part.finished else None
-            found[subtask] = Restored(states, ended=ended)
-        return found
+    def restored_from(self, checkpoint: int, onto: Drawing | None = None) -> dict[SubtaskId, Restored]:
+        """What a job begins with when it goes on from a checkpoint of this one: of the same form, or of another."""
+        id_ = CheckpointId(checkpoint)
+        metadata = metadata_of(self.plan, self.tasks, self.parts[id_], id_)
+        return restored_onto(self.plan if onto is None else Plan(onto.graph()[0]), metadata)
 
 
 # ------------------------------------------------------------------------------------------ sources and sinks

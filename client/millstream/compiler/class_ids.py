@@ -31,7 +31,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no 
         """Called for every object that is not of a built-in type."""
         if isinstance(obj, type | TypeVar):
             _name(obj)
-            if _MSGSPEC_CACHE in vars(obj):
+            if isinstance(obj, type) and _MSGSPEC_CACHE in vars(obj):
                 type.__delattr__(obj, _MSGSPEC_CACHE)
         if isinstance(obj, CodeType):
             make, parts = _internal._code_reduce(obj)  # noqa: SLF001  # no public way

@@ -27,7 +27,7 @@ def write_data_file(directory: str, name: str, chunks: Sequence[bytes]) -> FileR
 
 
 def withdraw_data_file(directory: str, name: str) -> None:
-    """Delete a data file whose checkpoint was given up while it was written, and the directory if it holds nothing else.
+    """Delete a data file whose checkpoint was given up meanwhile, and its directory if that holds nothing else.
 
     Whoever gave the checkpoint up has deleted its directory, perhaps before this file made it anew.
     """

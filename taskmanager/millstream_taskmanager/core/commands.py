@@ -22,6 +22,8 @@ class CloseSession:
 
     session: SessionId
     reason: str
+    refused: bool = False
+    """Whoever leads doesn't want this TaskManager: to ask again soon would be no use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,14 @@ from millstream_runtime.messages.session import (
     FromTaskManager,
     Heartbeat,
     JobEnded,
+    ListenOutput,
     OperatorRequest,
+    Refused,
     RegionEnded,
     Register,
     Registered,
     StopSources,
+    TaskOutput,
     TaskReport,
     TaskStateChanged,
     TriggerCheckpoint,
@@ -61,6 +64,7 @@ from millstream_taskmanager.core.events import (
     LeaderConnected,
     LeaderDisconnected,
     LeaderSaid,
+    Stopping,
     Tick,
     WorkerExited,
     WorkerSaid,
@@ -105,6 +109,7 @@ class TaskManagerCore:
         self._heartbeats = 0
         self._leaderless_since: int | None = 0
         self._cancelled: dict[tuple[JobId, RegionId], int] = {}
+        self._listened: set[JobId] = set()
         self.epoch = Epoch(0)
         self.ledger = Ledger()
         self.workers = Workers()
@@ -127,6 +132,8 @@ class TaskManagerCore:
                 self._worker_said(worker, message)
             case WorkerExited():
                 self._worker_exited(event)
+            case Stopping():
+                self._stop()
             case Tick():
                 pass
         self._time_passes()
@@ -188,6 +195,8 @@ class TaskManagerCore:
             self._commands.append(CloseSession(event.session, text))
             self._leader_lost(text)
             return
+        if event.epoch > self.epoch:
+            self._listen_to_nobody()
         self.epoch, self._heard_at = event.epoch, self._now
         self._obey(event.message)
 
@@ -197,6 +206,8 @@ class TaskManagerCore:
                 self._registered, self._leaderless_since = message, None
                 self._next_heartbeat = self._now + interval
                 self._tell_all(LeaderChanged(present=True))
+            case Refused(reason=reason):
+                self._refused(reason)
             case DeployWorker():
                 self._deploy(message)
             case CancelRegion(attempt=attempt, grace=grace):
@@ -207,8 +218,31 @@ class TaskManagerCore:
                 self._end_job(job)
             case ConfirmAcknowledged(task=task, checkpoint=checkpoint):
                 self.ledger.confirmed(task, checkpoint)
+            case ListenOutput():
+                self._listen(message)
             case _:
                 self._pass_down(message)
+
+    def _refused(self, reason: str) -> None:
+        self._commands.append(Tell(f"the JobManager refuses this TaskManager: {reason}", warning=True))
+        if self._session is not None:
+            self._commands.append(CloseSession(self._session, reason, refused=True))
+        self._leader_lost(reason)
+
+    def _listen(self, message: ListenOutput) -> None:
+        """Remembered, since workers of the job may still come."""
+        if message.listen:
+            self._listened.add(message.job)
+        else:
+            self._listened.discard(message.job)
+        for worker, entry in self.workers.of_job(message.job):
+            if not entry.ending:
+                self._tell_worker(worker, message)
+
+    def _listen_to_nobody(self) -> None:
+        """A new leader has no listeners yet; the clients of its predecessor ask it anew."""
+        for job in sorted(self._listened):
+            self._listen(ListenOutput(job, listen=False))
 
     def _pass_down(self, message: FromJobManager) -> None:
         """What tasks must do themselves."""
@@ -251,6 +285,8 @@ class TaskManagerCore:
             # Known tasks would mean that this worker has already come and gone; its final states are being reported.
             self.workers.add(deployment)
             self._commands.append(StartWorker(deployment))
+            if attempt.job in self._listened:
+                self._tell_worker(deployment.worker, ListenOutput(attempt.job, listen=True))
             for subtask in deployment.subtasks:
                 self._report(TaskReport(TaskId(attempt, subtask), TaskState.DEPLOYING))
 
@@ -278,6 +314,7 @@ class TaskManagerCore:
         for name, _ in self.workers.of_job(job):
             self._end_worker(name, self._settings.ended_grace, "its job has ended")
         self.ledger.forget_job(job)
+        self._listened.discard(job)
         self._cancelled = {key: number for key, number in self._cancelled.items() if key[0] != job}
         self._commands.append(DropJob(job))
 
@@ -294,11 +331,16 @@ class TaskManagerCore:
         died = event.crashed or not worker.ending
         self._ended(worker.deployment, event.cause if died else worker.ending, died=died)
 
+    def _stop(self) -> None:
+        self._session = self._registered = self._leaderless_since = None
+        for name, _ in list(self.workers):
+            self._end_worker(name, self._settings.ended_grace, "its TaskManager is stopping")
+
     # ------------------------------------------------------------ workers report
 
     def _worker_said(self, name: WorkerId, message: FromWorker) -> None:
         worker = self.workers.get(name)
-        if worker is None or worker.ending:
+        if worker is None or (worker.ending and not isinstance(message, TaskOutput)):
             return
         match message:
             case TaskStateChanged(report=report):

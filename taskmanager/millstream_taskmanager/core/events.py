@@ -52,8 +52,13 @@ class WorkerExited:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """The TaskManager is to end: its session is closed, its workers must go."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
 
-Event = LeaderConnected | LeaderDisconnected | LeaderSaid | WorkerSaid | WorkerExited | Tick
+Event = LeaderConnected | LeaderDisconnected | LeaderSaid | WorkerSaid | WorkerExited | Stopping | Tick

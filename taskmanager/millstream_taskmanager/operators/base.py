@@ -19,6 +19,7 @@ from millstream_dataflow.identity import CheckpointId, JobId, OperatorId, TaskId
 from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.records import Barrier, Batch, RowBatch, StreamStatus, Watermark
 from millstream_taskmanager.operators.state import FRESH, RestoredState, StoredList
+from millstream_taskmanager.state.snapshot import KeyedSnapshot
 
 SLICE = 8_192
 """Records that are emitted at once, at most: with bytes as few, enough for the speed of big batches (law 9.1)."""
@@ -160,6 +161,12 @@ class Operator(ABC):
     """Whether `hold` is of interest."""
     late: int = 0
     """Records that came too late, since the attempt began."""
+    audited: ClassVar[bool] = False
+    """Whether `received` and `processed` are counted (law 10.2)."""
+    received: int = 0
+    """Records that have come since the attempt began."""
+    processed: int = 0
+    """Of those, the ones that are in its state or in what it gave."""
 
     def open(self, context: OperatorContext) -> None:  # noqa: B027  # most hold nothing
         """Called once before everything else; the restored state is in the context."""
@@ -194,6 +201,10 @@ class Operator(ABC):
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
         """Its state at the barrier, as a value. `ended`: no records will follow."""
         return ()
+
+    def keyed_snapshot(self) -> KeyedSnapshot | None:
+        """Its keyed state at the barrier, to be encoded in slices; asked for right behind `snapshot`."""
+        return None
 
     def restored_commit(self) -> Commit | None:
         """What the restored checkpoint had prepared to go outside."""

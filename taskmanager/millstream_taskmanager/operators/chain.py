@@ -9,7 +9,7 @@ get a copy. Watermarks and statuses walk the same tree, so each operator meets t
 follow.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,9 @@ from typing import Any
 from millstream_dataflow.identity import CheckpointId, OperatorId
 from millstream_dataflow.records import Barrier, Batch, ColumnBatch, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.types import TypeInformation
-from millstream_runtime.checkpoint_files.contents import OperatorContents
+from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, SideBatch, Takes
+from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot, OperatorPart
 from millstream_taskmanager.operators.conversion import ToColumns, to_rows
 from millstream_taskmanager.operators.copies import copied
 
@@ -133,6 +134,10 @@ class Member:
         return self.link.operator
 
 
+def _count(id_: OperatorId, operator: Operator) -> OperatorCount:
+    return OperatorCount(id_, received=operator.received, processed=operator.processed, late=operator.late)
+
+
 ContextOf = Callable[[OperatorId, str], OperatorContext]
 """Makes the context of an operator by id and name."""
 
@@ -205,10 +210,20 @@ class Chain:
 
     # ------------------------------------------------------------------------------------------- checkpoints
 
-    def snapshot(self, barrier: Barrier, *, ended: bool) -> tuple[OperatorContents, ...]:
+    def snapshot(self, barrier: Barrier, *, ended: bool) -> ChainSnapshot:
         """What each operator stores; those without state are left out."""
-        taken = [(member.id, member.operator.snapshot(barrier, ended=ended)) for member in self._members]
-        return tuple(OperatorContents(id_, tuple(lists)) for id_, lists in taken if lists)
+        parts: list[OperatorPart] = []
+        for member in self._members:
+            lists = member.operator.snapshot(barrier, ended=ended)
+            keyed = member.operator.keyed_snapshot()
+            if lists or keyed is not None:
+                parts.append(OperatorPart(member.id, member.name, lists, keyed))
+        return ChainSnapshot(parts)
+
+    def counts(self) -> Mapping[OperatorId, OperatorCount]:
+        """What the audit asks of operators, since the attempt began (law 10.2)."""
+        audited = (member for member in self._members if member.operator.audited)
+        return {member.id: _count(member.id, member.operator) for member in audited}
 
     def restored_commits(self) -> list[Commit]:
         """What the restored checkpoint had prepared to go outside."""

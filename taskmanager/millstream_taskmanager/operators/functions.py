@@ -42,8 +42,11 @@ class FunctionLife:
         self._lists: OperatorLists | None = None
         self._opened = False
 
-    def open(self, context: OperatorContext) -> None:
-        """Before the first record: its state comes first, so that `open` has it (as in Flink)."""
+    def open(self, context: OperatorContext, runtime: RuntimeContext | None = None) -> None:
+        """Before the first record: its state comes first, so that `open` has it (as in Flink).
+
+        `runtime` is what `open` is told where the stream has keys.
+        """
         self._name = context.name
         function = self._function
         with UserCode(self._name):
@@ -52,7 +55,12 @@ class FunctionLife:
                 self._lists = OperatorLists(context.state)
                 function.initialize_state(_Initialization(self._lists, restored=context.state.restored))
             if isinstance(function, Function):
-                function.open(TaskRuntimeContext(context))
+                function.open(runtime or TaskRuntimeContext(context))
+
+    @property
+    def lists(self) -> Sequence[str]:
+        """The names of its lists."""
+        return () if self._lists is None else self._lists.names
 
     def snapshot(self, barrier: Barrier) -> Sequence[StoredList]:
         """Its lists at the barrier."""

@@ -1,12 +1,13 @@
-"""What operators on keyed streams have in common: the keys of a batch, whose turn it is, and no snapshots yet."""
+"""What operators on keyed streams have in common: the keys of a batch, whose turn it is, and their state."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from millstream_dataflow.functions import Function, resolve_key_selector
+from millstream_dataflow.functions import resolve_key_selector
 from millstream_dataflow.keys import UnstableKeyError, identities, key_identity
 from millstream_dataflow.operators.specifications import KeySelection
-from millstream_dataflow.records import Barrier, SnapshotKind
+from millstream_dataflow.records import Barrier, RowBatch
 from millstream_dataflow.state import (
     AggregatingState,
     AggregatingStateDescriptor,
@@ -22,60 +23,113 @@ from millstream_dataflow.state import (
 from millstream_taskmanager.exchange.partitioners import selected_keys
 from millstream_taskmanager.operators.base import OperatorContext, RowOperator
 from millstream_taskmanager.operators.errors import NO_RECORD, UserCode, UserCodeError
-from millstream_taskmanager.operators.functions import TaskRuntimeContext
+from millstream_taskmanager.operators.functions import FunctionLife, TaskRuntimeContext
 from millstream_taskmanager.operators.state import StoredList
+from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
+from millstream_taskmanager.state.key_space import KeySpace
+from millstream_taskmanager.state.snapshot import KeyedSnapshot
 from millstream_taskmanager.state.store import KeyedTables
+
+
+@dataclass(slots=True)
+class KeyedPart:
+    """Records of a batch for whose keys event time has come equally far; the columns are parallel."""
+
+    time: int
+    """The watermark that holds for them."""
+    values: list[Any]
+    keys: Sequence[Any]
+    identities: Sequence[Hashable]
+    times: list[int] | None
 
 
 class KeyedOperator(RowOperator):
     """The receiver asks the selector again, which costs what decoding the key would (ARCHITECTURE 10)."""
 
-    def __init__(self, key: KeySelection) -> None:
+    audited = True
+
+    def __init__(self, key: KeySelection, functions: Sequence[object]) -> None:
+        """`functions` are the user's, for their lives."""
         self._select: Callable[[Any], Any] = resolve_key_selector(key.selector)
+        self._functions = FunctionsOfKeys(functions)
         self.current = CurrentKey()
 
     def open(self, context: OperatorContext) -> None:
         """See Operator."""
         self._context = context
         self._name = context.name
+        place = context.place
+        space = KeySpace(context.name, context.subtask_index, place.parallelism, place.max_parallelism)
+        with UserCode(context.name):
+            self.backend = KeyedBackend(space, context.state.runs)
+            self.times = self.backend.times
+            self.open_state(context)
+
+    def open_state(self, context: OperatorContext) -> None:
+        """Make tables and open the functions."""
+        raise NotImplementedError
 
     def keys_of(self, values: Sequence[Any]) -> tuple[list[Any], Sequence[Hashable]]:
         """The keys of records and their identities; one list for both where all are their own."""
         keys = selected_keys(values, self._select, self._name)
         try:
-            return keys, identities(keys)
+            own = identities(keys)
         except UnstableKeyError as error:
             raise UserCodeError(error, self._name, _first_unstable(values, keys)) from error
+        self.backend.forms.add(keys, own)
+        self.received += len(values)
+        return keys, own
+
+    def parts(self, batch: RowBatch) -> Iterable[KeyedPart]:
+        """The batch by how far event time has come for its keys (law 7.1): as one, but for a while after a restore.
+
+        Records of one key stay in order.
+        """
+        keys, own = self.keys_of(batch.values)
+        if self.times.settled:
+            yield KeyedPart(self.times.time, batch.values, keys, own, batch.timestamps)
+            return
+        for time, places in self.times.parts(keys):
+            columns = [[column[place] for place in places] for column in (batch.values, keys, own)]
+            times = None if batch.timestamps is None else [batch.timestamps[place] for place in places]
+            yield KeyedPart(time, columns[0], columns[1], columns[2], times)
 
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
-        """At the end of a bounded job nothing of it is needed any more; otherwise it would be lost."""
-        if barrier.kind is not SnapshotKind.FINAL:
-            raise RuntimeError(f"operator {self._name}: this version doesn't store keyed state in checkpoints")
-        return ()
+        """The lists of its functions."""
+        return self._functions.snapshot(barrier)
+
+    def keyed_snapshot(self) -> KeyedSnapshot | None:
+        """See Operator."""
+        return self.backend.snapshot()
+
+    def close(self) -> None:
+        """See Operator."""
+        self._functions.close()
 
 
 class FunctionsOfKeys:
     """The functions of one operator on a keyed stream, from `open` to `close`."""
 
     def __init__(self, functions: Sequence[object]) -> None:
-        self._functions = [function for function in functions if isinstance(function, Function)]
-        self._opened: list[Function] = []
+        self._lives = [FunctionLife(function) for function in functions]
 
     def open(self, context: OperatorContext, tables: KeyedTables) -> None:
         """Before the first record."""
-        self._name = context.name
-        for function in self._functions:
-            self._opened.append(function)
-            with UserCode(context.name):
-                function.open(KeyedRuntimeContext(context, tables))
+        for life in self._lives:
+            life.open(context, KeyedRuntimeContext(context, tables))
+        names = [name for life in self._lives for name in life.lists]
+        if len(names) > len(set(names)):
+            raise ValueError(f"two functions of one operator have operator state of one name, among {sorted(names)}")
+
+    def snapshot(self, barrier: Barrier) -> list[StoredList]:
+        """Their lists."""
+        return [stored for life in self._lives for stored in life.snapshot(barrier)]
 
     def close(self) -> None:
-        """At the end, those that were opened."""
-        while self._opened:
-            function = self._opened.pop()
-            with UserCode(self._name):
-                function.close()
+        """At the end, those that were opened; the last first."""
+        for life in reversed(self._lives):
+            life.close()
 
 
 class KeyedRuntimeContext(TaskRuntimeContext):

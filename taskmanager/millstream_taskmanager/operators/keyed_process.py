@@ -13,7 +13,7 @@ from millstream_dataflow.records import RowBatch, Watermark
 from millstream_taskmanager.operators.base import OperatorContext, Output
 from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.errors import UserCodeError, last_given
-from millstream_taskmanager.operators.keyed import FunctionsOfKeys, KeyedOperator
+from millstream_taskmanager.operators.keyed import KeyedOperator, KeyedPart
 from millstream_taskmanager.operators.timers import KeyTimers, TimerHeap
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.store import KeyedTables
@@ -23,26 +23,30 @@ class KeyedProcessOperator(KeyedOperator):
     """See the module."""
 
     def __init__(self, specification: KeyedProcessSpecification) -> None:
-        super().__init__(specification.key)
+        super().__init__(specification.key, [specification.function])
         self._function = resolve_keyed_process(specification.function)
-        self._functions = FunctionsOfKeys([specification.function])
 
-    def open(self, context: OperatorContext) -> None:
-        """See Operator."""
-        super().open(context)
-        self._timers = KeyTimers(self.current, context)
-        self._functions.open(context, KeyedTables(self.current))
+    def open_state(self, context: OperatorContext) -> None:
+        """See KeyedOperator."""
+        self._timers = KeyTimers(self.current, context, self.backend)
+        self._timers.watermark = self.times.time
+        self._functions.open(context, KeyedTables(self.current, self.backend))
 
     def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
         """See Operator."""
-        keys, identities = self.keys_of(batch.values)
+        for part in self.parts(batch):
+            self._timers.watermark = part.time
+            yield from self._process(part)
+        self.processed += len(batch)
+
+    def _process(self, part: KeyedPart) -> Iterator[Output]:
         current, process = self.current, self._function.process_element
         around = _Around(current, self._timers)
-        collector = Collector(timed=batch.timestamps is not None)
-        given = iter(batch.values)
-        times: Any = repeat(None) if batch.timestamps is None else batch.timestamps
+        collector = Collector(timed=part.times is not None)
+        given = iter(part.values)
+        times: Any = repeat(None) if part.times is None else part.times
         try:
-            for value, key, identity, time in zip(given, keys, identities, times, strict=False):
+            for value, key, identity, time in zip(given, part.keys, part.identities, times, strict=False):
                 current.set(key, identity)
                 around.time = time
                 emitted = process(value, around)
@@ -52,14 +56,14 @@ class KeyedProcessOperator(KeyedOperator):
                         if collector.full:
                             yield from collector.take()
         except Exception as error:  # the user's code may raise what it likes
-            raise UserCodeError(error, self._name, last_given(batch.values, given)) from error
+            raise UserCodeError(error, self._name, last_given(part.values, given)) from error
         yield from collector.take()
 
     def advance(self, watermark: Watermark) -> Iterator[Output]:
         """See Operator."""
-        self._timers.watermark = watermark.time
-        collector = Collector(timed=True)
-        yield from self._fire(self._timers.event_time, watermark.time, TimeDomain.EVENT_TIME, collector)
+        if self.times.advance(watermark.time):
+            yield from self._fire(self._timers.event_time, watermark.time, TimeDomain.EVENT_TIME, Collector(timed=True))
+            self.times.settle()
 
     def on_time(self, now: int) -> Iterator[Output]:
         """See Operator. What a timer by the clock gives has no event time, as in Flink."""
@@ -70,8 +74,10 @@ class KeyedProcessOperator(KeyedOperator):
 
     def _fire(self, heap: TimerHeap, until: int, domain: TimeDomain, collector: Collector) -> Iterator[Output]:
         around = _OnTimer(self.current, self._timers, domain)
-        for time, identity, key in heap.due(until):
+        for time, identity in heap.due(until):
+            key = self.backend.forms.of(identity)
             self.current.set(key, identity)
+            self._timers.watermark = self.times.of(key)
             around.time = time
             try:
                 for item in self._function.on_timer(time, around) or ():
@@ -81,10 +87,6 @@ class KeyedProcessOperator(KeyedOperator):
             except Exception as error:  # the user's code may raise what it likes
                 raise UserCodeError(error, self._name, _Timer(key, time)) from error
         yield from collector.take()
-
-    def close(self) -> None:
-        """See Operator."""
-        self._functions.close()
 
 
 class _Around(KeyedProcessFunction.Context):

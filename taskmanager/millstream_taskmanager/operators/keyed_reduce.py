@@ -14,7 +14,8 @@ from millstream_dataflow.records import RowBatch
 from millstream_taskmanager.operators.base import OperatorContext, Output
 from millstream_taskmanager.operators.copies import IMMUTABLE, copy_of
 from millstream_taskmanager.operators.errors import UserCodeError, last_given
-from millstream_taskmanager.operators.keyed import FunctionsOfKeys, KeyedOperator
+from millstream_taskmanager.operators.keyed import KeyedOperator
+from millstream_taskmanager.state.runs import Where
 from millstream_taskmanager.state.store import KeyedTables
 from millstream_taskmanager.state.tables import FlatTable
 
@@ -25,19 +26,19 @@ class KeyedReduceOperator(KeyedOperator):
     """See the module."""
 
     def __init__(self, specification: KeyedReduceSpecification) -> None:
-        super().__init__(specification.key)
+        super().__init__(specification.key, [specification.function])
         self._reduce = resolve_reduce(specification.function)
-        self._functions = FunctionsOfKeys([specification.function])
-        self._table = FlatTable[Any]()
 
-    def open(self, context: OperatorContext) -> None:
-        """See Operator."""
-        super().open(context)
-        self._functions.open(context, KeyedTables(self.current))
+    def open_state(self, context: OperatorContext) -> None:
+        """See KeyedOperator."""
+        self._table = self.backend.add(FlatTable[Any](Where(context.name, "reduced", "the running reduction")))
+        self._functions.open(context, KeyedTables(self.current, self.backend))
 
     def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
         """See Operator."""
         _, identities = self.keys_of(batch.values)
+        if self._table.shadows:
+            self._table.touch_all(identities)
         entries, reduce = self._table.entries, self._reduce
         given = iter(batch.values)
         out: list[Any] = []
@@ -48,8 +49,5 @@ class KeyedReduceOperator(KeyedOperator):
                 out.append(result if type(result) in IMMUTABLE else copy_of(result))
         except Exception as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._name, last_given(batch.values, given)) from error
+        self.processed += len(batch)
         yield RowBatch(out, batch.timestamps)
-
-    def close(self) -> None:
-        """See Operator."""
-        self._functions.close()

@@ -50,6 +50,11 @@ class OperatorLists(OperatorStateStore):
         """See OperatorStateStore."""
         return self._list(state_descriptor.name, Redistribution.UNION)
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Those that were asked for."""
+        return tuple(self._lists)
+
     def stored(self) -> Sequence[StoredList]:
         """The lists as they are now."""
         return [stored_list(name, items.get(), how) for name, (how, items) in self._lists.items()]

@@ -11,6 +11,7 @@ from typing import Any
 from millstream_dataflow.connectors import Read, SplitReader
 from millstream_dataflow.operators.specifications import ReaderSpecification
 from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
+from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.base import Operator, OperatorContext, Output, Takes
 from millstream_taskmanager.operators.errors import connector_code
 from millstream_taskmanager.operators.idleness import IdleClock
@@ -19,6 +20,7 @@ from millstream_taskmanager.operators.state import StoredList, stored_list
 from millstream_taskmanager.task.valve import Confluence
 
 _STATE = "splits"
+_DEALT = "splits of a source without enumerator are dealt out"
 _REQUEST = -1  # member of the confluence: a split that was asked for
 _ASK_AGAIN = 10  # milliseconds until a reader without records is asked again, if it doesn't say itself
 
@@ -73,8 +75,10 @@ class ReaderOperator(Operator):
 
     @property
     def restored(self) -> bool:
-        """Whether the splits of a source without enumerator have been opened before."""
-        return self._context.state.restored
+        """Whether the splits of a source without enumerator have been opened before. Its own state says so: it may be
+        new in a job that is restored, and have none left where it isn't.
+        """
+        return bool(self._context.state.items(_DEALT))
 
     @property
     def time(self) -> int:
@@ -205,7 +209,8 @@ class ReaderOperator(Operator):
             items: list[StoredSplit] = [
                 (split.split, split.reader.position(), split.stamper.snapshot()) for split in self._splits.values()
             ]
-            return [stored_list(_STATE, items)]
+            # From any old subtask to each new one: with another parallelism splits would be dealt out otherwise.
+            return [stored_list(_STATE, items), stored_list(_DEALT, [True], Redistribution.BROADCAST)]
 
     def close(self) -> None:
         """Closes what is open."""

@@ -25,6 +25,7 @@ class SinkOperator(Operator):
     """See the module."""
 
     takes = Takes.EITHER
+    audited = True
 
     def __init__(self, specification: SinkSpecification) -> None:
         self._sink = specification.sink
@@ -43,12 +44,14 @@ class SinkOperator(Operator):
         """See Operator."""
         with self._guard:
             self._writer.write(batch)
+        self.received += len(batch)
         return _NOTHING
 
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
         """The writer's own state, and every committable not known to be committed."""
         with self._guard:
             prepared = self._writer.prepare_commit(barrier.checkpoint, end_of_input=ended)
+            self.processed = self.received
             self._pending += [(barrier.checkpoint, committable) for committable in prepared]
             return only([stored_list(_WRITER, self._writer.snapshot()), stored_list(_COMMITTABLES, self._pending)])
 

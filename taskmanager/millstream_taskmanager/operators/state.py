@@ -1,4 +1,5 @@
-"""What an operator stores at a barrier, as a value: lists of items, each pickled at once (laws 4.5 and 8.1).
+"""What an operator stores at a barrier, as a value: lists of items, each pickled at once (laws 4.5 and 8.1). Keyed
+state is stored by runs, which take longer (`millstream_taskmanager.state`).
 
 Pickled there and then, since what user code does to an object afterwards belongs to the next checkpoint. How lists are
 shared out when the parallelism changes stands beside them: the JobManager does it without opening an item.
@@ -9,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from millstream_runtime.checkpoint_files.contents import StoredList
+from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
 from millstream_runtime.messages.snapshots import Redistribution
+
+__all__ = ["FRESH", "RestoredState", "StoredList", "only", "stored_list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,8 @@ class RestoredState:
     """What an operator begins with. `rescaled`: the vertex had another parallelism, and lists were shared out anew."""
 
     lists: tuple[StoredList, ...] = ()
+    runs: tuple[KeyedRun, ...] = ()
+    """Of the subtask's key groups; those of others don't count."""
     restored: bool = False
     rescaled: bool = False
 

@@ -1,67 +1,81 @@
 """Timers of one operator in one domain: a heap of times, each with a key, at most one of each pair.
 
 Timers of one time fire in the order in which they were registered. One that is deleted stays in the heap until its time
-comes, and is passed over then.
+comes, and is passed over then. What is stored is a table, with the times as namespaces and the order as values.
 """
 
 import heapq
 from collections.abc import Hashable, Iterator
-from itertools import count
 
 from millstream_dataflow.functions import TimerService
 from millstream_dataflow.records.controls import MIN_TIME
 from millstream_taskmanager.operators.base import OperatorContext
+from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
+from millstream_taskmanager.state.runs import Where
+from millstream_taskmanager.state.tables import FlatTable
 
 
 class TimerHeap:
     """See the module."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: FlatTable[int]) -> None:
+        """`table` is one of pairs; its timers are taken up."""
         self._heap: list[tuple[int, int, Hashable]] = []
-        self._registered: dict[tuple[int, Hashable], tuple[int, object]] = {}
-        self._order = count()
+        self._registered = table.entries
+        self._order = 0
+        former: list[tuple[int, Hashable, int]] = sorted(  # of several subtasks, perhaps: orders may be equal
+            ((order, identity, time) for (identity, time), order in table.entries.items()),
+            key=lambda timer: timer[0],
+        )
+        table.entries.clear()
+        for _, identity, time in former:
+            self.register(time, identity)
 
     def __len__(self) -> int:
         return len(self._registered)
 
-    def register(self, time: int, identity: Hashable, key: object) -> None:
+    def register(self, time: int, identity: Hashable) -> None:
         """A timer; nothing happens when there is one already."""
-        if (time, identity) not in self._registered:
-            order = next(self._order)
-            self._registered[time, identity] = (order, key)
+        if (identity, time) not in self._registered:
+            self._order = order = self._order + 1
+            self._registered[identity, time] = order
             heapq.heappush(self._heap, (time, order, identity))
 
     def delete(self, time: int, identity: Hashable) -> None:
         """Forget it; nothing happens when it isn't there."""
-        self._registered.pop((time, identity), None)
+        self._registered.pop((identity, time), None)
 
     def next_time(self) -> int | None:
         """The time of the first, milliseconds."""
         heap = self._heap
-        while heap and self._registered.get((heap[0][0], heap[0][2]), (None,))[0] != heap[0][1]:
+        while heap and self._registered.get((heap[0][2], heap[0][0])) != heap[0][1]:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
-    def due(self, time: int) -> Iterator[tuple[int, Hashable, object]]:
+    def due(self, time: int) -> Iterator[tuple[int, Hashable]]:
         """Take those out whose time has come, one by one: what is registered meanwhile for such a time comes as
         well.
         """
         while (first := self.next_time()) is not None and first <= time:
             _, _, identity = heapq.heappop(self._heap)
-            _, key = self._registered.pop((first, identity))
-            yield first, identity, key
+            del self._registered[identity, first]
+            yield first, identity
 
 
 class KeyTimers(TimerService):
     """The timers of the current key, in both domains."""
 
-    def __init__(self, current: CurrentKey, context: OperatorContext) -> None:
+    def __init__(self, current: CurrentKey, context: OperatorContext, backend: KeyedBackend) -> None:
+        """Takes up restored timers; those by the clock go on by themselves."""
         self._current = current
         self._context = context
-        self.event_time = TimerHeap()
-        self.processing_time = TimerHeap()
+        self.event_time = _heap(backend, "event-timers", "the timers of event time")
+        self.processing_time = _heap(backend, "clock-timers", "the timers by the clock")
         self.watermark = MIN_TIME
+        """That holds for the current key."""
+        if (first := self.processing_time.next_time()) is not None:
+            context.call_at(first)
 
     def current_processing_time(self) -> int:
         """See TimerService."""
@@ -73,12 +87,12 @@ class KeyTimers(TimerService):
 
     def register_processing_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
-        self.processing_time.register(timestamp, self._current.identity, self._current.key)
+        self.processing_time.register(timestamp, self._current.identity)
         self._context.call_at(timestamp)
 
     def register_event_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
-        self.event_time.register(timestamp, self._current.identity, self._current.key)
+        self.event_time.register(timestamp, self._current.identity)
 
     def delete_processing_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
@@ -87,3 +101,7 @@ class KeyTimers(TimerService):
     def delete_event_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
         self.event_time.delete(timestamp, self._current.identity)
+
+
+def _heap(backend: KeyedBackend, table: str, title: str) -> TimerHeap:
+    return TimerHeap(backend.add(FlatTable(Where(backend.space.operator, table, title), paired=True)))

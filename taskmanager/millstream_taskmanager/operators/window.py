@@ -15,20 +15,20 @@ from typing import Any
 
 from millstream_dataflow.operators.specifications import WindowSpecification
 from millstream_dataflow.records import RowBatch, Watermark
-from millstream_dataflow.records.controls import MIN_TIME
 from millstream_dataflow.windows import (
     TimeWindow,
     TumblingEventTimeWindows,
     TumblingProcessingTimeWindows,
     WindowAssigner,
 )
-from millstream_taskmanager.operators.base import OperatorContext, Output, SideBatch
+from millstream_taskmanager.operators.base import SLICE, OperatorContext, Output, SideBatch
 from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.errors import UnsupportedOperatorError, UserCodeError, last_given
-from millstream_taskmanager.operators.keyed import FunctionsOfKeys, KeyedOperator
+from millstream_taskmanager.operators.keyed import KeyedOperator, KeyedPart
 from millstream_taskmanager.operators.window_results import WindowResults, WindowSurroundings, accumulation_of
+from millstream_taskmanager.state.runs import Where
 from millstream_taskmanager.state.store import KeyedTables
-from millstream_taskmanager.state.tables import NamespaceTable
+from millstream_taskmanager.state.tables import WINDOWS, NamespaceTable
 
 _NOTHING = object()
 _MOST_KNOWN = 1_024  # periods; a job has a few open, and late records may ask for any
@@ -47,85 +47,97 @@ class WindowOperator(KeyedOperator):
     """See the module. One namespace of the table is one window."""
 
     def __init__(self, specification: WindowSpecification) -> None:
-        super().__init__(specification.key)
+        functions = (specification.reduce, specification.aggregate, specification.process)
+        super().__init__(specification.key, [function for function in functions if function is not None])
         self._specification = specification
         self._by_clock = not specification.assigner.is_event_time()
         self._lateness = 0 if self._by_clock else specification.allowed_lateness  # by the clock nothing is late
         self._accumulation = accumulation_of(specification)
-        functions = (specification.reduce, specification.aggregate, specification.process)
-        self._functions = FunctionsOfKeys([function for function in functions if function is not None])
         self._windows = _Windows(specification.assigner)
-        self._table = NamespaceTable[Any]()
         self._due: list[tuple[int, TimeWindow]] = []
-        self._time = MIN_TIME
 
-    def open(self, context: OperatorContext) -> None:
-        """See Operator."""
-        super().open(context)
-        tables = KeyedTables(self.current)
-        self._around = WindowSurroundings(self.current, tables, context)
+    def open_state(self, context: OperatorContext) -> None:
+        """See KeyedOperator. The times of restored windows follow from them."""
+        table = NamespaceTable[Any](Where(context.name, "windows", "what windows hold"), namespaces=WINDOWS)
+        self._table = self.backend.add(table)
+        tables = KeyedTables(self.current, self.backend)
+        self._around = WindowSurroundings(self.current, tables, context, self.backend)
+        self._around.watermark = self.times.time
         self._results = WindowResults(self._specification, self._accumulation, self._around)
         self._functions.open(context, tables)
+        for window in self._table.entries:
+            self._register(window)
 
     # ---------------------------------------------------------------------------------------------- records
 
     def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
         """See Operator."""
-        keys, identities = self.keys_of(batch.values)
         late = RowBatch([], None if batch.timestamps is None else [])
+        for part in self.parts(batch):
+            self._around.watermark = part.time
+            yield from self._process(part, self._times(batch, part), late)
+        self.late += len(late)
+        self.processed += len(batch) - len(late)
+        if late.values and self._specification.late is not None:
+            yield SideBatch(self._specification.late.tag_id, late)
+
+    def _process(self, part: KeyedPart, times: Iterable[int], late: RowBatch) -> Iterator[Output]:
+        if self._table.shadows:
+            self._touch(part.identities, times)
         collector = Collector(timed=True)
-        windows_at, time_of_now = self._windows.at, self._time
-        given = iter(batch.values)
+        windows_at, time_of_now = self._windows.at, part.time
+        given = iter(part.values)
         try:
-            for value, key, identity, time in zip(given, keys, identities, self._times(batch), strict=False):
+            for value, identity, time in zip(given, part.identities, times, strict=False):
                 for window in windows_at(time):
                     if window.last > time_of_now or self._by_clock:
-                        self._add(window, key, identity, value)
+                        self._add(window, identity, value)
                     elif window.last + self._lateness > time_of_now:
-                        self._add(window, key, identity, value)
+                        self._add(window, identity, value)
                         self._fire_key(window, identity, collector)
                     else:
-                        self._too_late(late, value, time)
+                        late.values.append(value)
+                        if late.timestamps is not None:
+                            late.timestamps.append(time)
                 if collector.full:
                     yield from collector.take()
         except UserCodeError:
             raise
         except Exception as error:  # the user's code may raise what it likes
-            raise UserCodeError(error, self._name, last_given(batch.values, given)) from error
+            raise UserCodeError(error, self._name, last_given(part.values, given)) from error
         yield from collector.take()
-        if late.values and self._specification.late is not None:
-            yield SideBatch(self._specification.late.tag_id, late)
 
-    def _times(self, batch: RowBatch) -> Iterable[int]:
+    def _touch(self, identities: Sequence[Hashable], times: Iterable[int]) -> None:
+        """What records are about to change."""
+        windows_at, touch = self._windows.at, self._table.touch
+        timed = zip(identities, times, strict=False)
+        for window, identity in {(window.window, identity) for identity, time in timed for window in windows_at(time)}:
+            touch(identity, window)
+
+    def _times(self, batch: RowBatch, part: KeyedPart) -> Iterable[int]:
         if self._by_clock:
             return repeat(self._context.now())
-        if batch.timestamps is None:
+        if part.times is None:
             mend = "assign timestamps and watermarks before the window, or use windows of processing time"
             error = ValueError(f"windows of event time need records with times, and these have none; {mend}")
             raise UserCodeError(error, self._name, batch.values[0])
-        return batch.timestamps
+        return part.times
 
-    def _add(self, window: _OpenWindow, key: object, identity: Hashable, value: object) -> None:
+    def _add(self, window: _OpenWindow, identity: Hashable, value: object) -> None:
         entries = window.entries
         if entries is None:
+            is_new = window.window not in self._table.entries
             entries = window.entries = self._table.of(window.window)
-            self._register(window.window)
+            if is_new:
+                self._register(window.window)
         kept = entries.get(identity, _NOTHING)
         accumulation = self._accumulation
         entries[identity] = accumulation.first(value) if kept is _NOTHING else accumulation.more(kept, value)
-        if identity is not key:
-            self._table.remember(window.window, identity, key)
 
     def _fire_key(self, open_: _OpenWindow, identity: Hashable, collector: Collector) -> None:
         window = open_.window
-        key = self._table.key_of(window, identity)
+        key = self.backend.forms.of(identity)
         self._results.fire(window, key, identity, self._table.of(window)[identity], collector)
-
-    def _too_late(self, late: RowBatch, value: object, time: int) -> None:
-        self.late += 1
-        late.values.append(value)
-        if late.timestamps is not None:
-            late.timestamps.append(time)
 
     # ------------------------------------------------------------------------------------------------- times
 
@@ -133,17 +145,18 @@ class WindowOperator(KeyedOperator):
         """The times at which a window fires and is forgotten; one that is new but late has nothing to wait for."""
         last = window.max_timestamp()
         for time in {last, last + self._lateness}:
-            if time > self._time or self._by_clock:
+            if time > self.times.time or self._by_clock:
                 heapq.heappush(self._due, (time, window))
         if self._by_clock:
             self._context.call_at(last)
 
     def advance(self, watermark: Watermark) -> Iterator[Output]:
         """See Operator."""
-        self._around.watermark = watermark.time
-        if not self._by_clock:
-            self._time = watermark.time
-            yield from self._reached(watermark.time)
+        if self.times.advance(watermark.time):
+            self._around.watermark = watermark.time
+            if not self._by_clock:
+                yield from self._reached(watermark.time)
+            self.times.settle()
 
     def on_time(self, now: int) -> Iterator[Output]:
         """See Operator."""
@@ -161,22 +174,32 @@ class WindowOperator(KeyedOperator):
 
     def _fire(self, window: TimeWindow) -> Iterator[Output]:
         collector = Collector(timed=True)
-        for identity, kept in self._table.of(window).items():
-            self._results.fire(window, self._table.key_of(window, identity), identity, kept, collector)
-            if collector.full:
-                yield from collector.take()
+        entries, key_of = self._table.of(window), self.backend.forms.of
+        for identities in self._taking_part(window, list(entries)):
+            if self._table.shadows:
+                self._table.touch_all(identities, window)
+            for identity in identities:
+                self._results.fire(window, key_of(identity), identity, entries[identity], collector)
+                if collector.full:
+                    yield from collector.take()
         yield from collector.take()
+
+    def _taking_part(self, window: TimeWindow, identities: list[Hashable]) -> Iterator[list[Hashable]]:
+        """The keys that a window fires for, in slices: not those for which it has fired before a restore (law 7.1)."""
+        last = window.max_timestamp()
+        for start in range(0, len(identities), SLICE):
+            part = identities[start : start + SLICE]
+            if not (self.times.settled or self._by_clock):
+                times = self.times.restored_of(self.backend.forms.of_all(part))
+                part = [identity for identity, time in zip(part, times, strict=True) if time < last]
+            yield part
 
     def _forget(self, window: TimeWindow) -> None:
         if self._results.clears:
             for identity in self._table.of(window):
-                self._results.clear(window, self._table.key_of(window, identity), identity)
+                self._results.clear(window, self.backend.forms.of(identity), identity)
         self._table.purge(window)
         self._windows.forget(window)
-
-    def close(self) -> None:
-        """See Operator."""
-        self._functions.close()
 
 
 class _Windows:

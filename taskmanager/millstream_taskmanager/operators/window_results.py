@@ -18,6 +18,7 @@ from millstream_taskmanager.operators.base import OperatorContext
 from millstream_taskmanager.operators.copies import copy_of
 from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.store import KeyedTables
 
@@ -107,7 +108,9 @@ class WindowResults:
 class WindowSurroundings(ProcessWindowFunction.Context[TimeWindow]):
     """What is around a window."""
 
-    def __init__(self, current: CurrentKey, tables: KeyedTables, context: OperatorContext) -> None:
+    def __init__(
+        self, current: CurrentKey, tables: KeyedTables, context: OperatorContext, backend: KeyedBackend
+    ) -> None:
         """`tables` are those of the key, whatever the window."""
         self.name = context.name
         self.watermark = MIN_TIME
@@ -115,7 +118,7 @@ class WindowSurroundings(ProcessWindowFunction.Context[TimeWindow]):
         self._current = current
         self._tables = tables
         self._current_in_window = CurrentKey()
-        self._tables_in_window = KeyedTables(self._current_in_window)
+        self._tables_in_window = KeyedTables(self._current_in_window, backend, of_windows=True)
         self._window: TimeWindow | None = None
 
     def at(self, window: TimeWindow, key: object, identity: Hashable) -> None:

@@ -1,4 +1,14 @@
-"""Keyed state in memory: dictionaries by the identity of the key (ARCHITECTURE 8). It isn't stored in checkpoints yet.
+"""Keyed state in memory, and snapshots of it that stop nobody (ARCHITECTURE 8).
 
-Read `current_key` (whose turn it is), `tables` (where entries lie), `handles` (what a function holds), then `store`.
+Read in this order:
+
+* `current_key`  whose turn it is
+* `key_space`    which keys are a subtask's, and in which form they came first
+* `tables`       where entries lie
+* `handles`      what a function holds, `store` where it asks for it
+* `runs`         entries as bytes
+* `shadow`       a table as it was at a cut, encoded in slices while the table goes on
+* `snapshot`     all tables of an operator at a cut
+* `group_times`  how far event time had come for each key group
+* `backend`      these together: what an operator on a keyed stream has
 """

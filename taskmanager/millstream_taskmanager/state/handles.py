@@ -1,6 +1,8 @@
 """What a function holds: a view of one flat table at the current key (Flink, "Working with State").
 
 Map keys are told apart as keys of streams are (law 11): 1, 1.0 and True are one.
+
+Whoever gives a kept object out or changes it touches it first (`tables`); to replace it or to drop it needs nothing.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -21,6 +23,8 @@ class _Handle(State, Generic[V]):
     def __init__(self, current: CurrentKey, table: FlatTable[V]) -> None:
         self._current = current
         self._entries = table.entries
+        self._shadows = table.shadows
+        self._touch = table.touch
 
     def clear(self) -> None:
         """See State."""
@@ -32,6 +36,8 @@ class MemoryValue(_Handle[Any], ValueState[Any]):
 
     def value(self) -> Any:  # noqa: ANN401  # whatever is kept
         """See ValueState."""
+        if self._shadows:
+            self._touch(self._current.address)
         return self._entries.get(self._current.address)
 
     def update(self, value: object) -> None:
@@ -47,14 +53,20 @@ class MemoryListOfKey(_Handle[list[Any]], ListState[Any]):
 
     def get(self) -> Sequence[Any]:
         """See ListState: a copy, since whoever goes through it may change it meanwhile."""
+        if self._shadows:
+            self._touch(self._current.address)
         return tuple(self._entries.get(self._current.address, ()))
 
     def add(self, value: object) -> None:
         """See ListState."""
+        if self._shadows:
+            self._touch(self._current.address)
         self._entries.setdefault(self._current.address, []).append(value)
 
     def add_all(self, values: Iterable[Any]) -> None:
         """See ListState."""
+        if self._shadows:
+            self._touch(self._current.address)
         if items := list(values):
             self._entries.setdefault(self._current.address, []).extend(items)
 
@@ -77,6 +89,8 @@ class MemoryMap(_Handle[dict[Hashable, tuple[Any, Any]]], MapState[Any, Any]):
     def put(self, key: object, value: object) -> None:
         """See MapState."""
         identity = key_identity(key)
+        if self._shadows:
+            self._touch(self._current.address)
         entries = self._entries.setdefault(self._current.address, {})
         first = entries.get(identity)
         entries[identity] = (key if first is None else first[0], value)
@@ -109,6 +123,8 @@ class MemoryMap(_Handle[dict[Hashable, tuple[Any, Any]]], MapState[Any, Any]):
         return not self._map()
 
     def _map(self) -> dict[Hashable, tuple[Any, Any]]:
+        if self._shadows:
+            self._touch(self._current.address)
         return self._entries.get(self._current.address, {})
 
 
@@ -121,10 +137,14 @@ class MemoryReducing(_Handle[Any], ReducingState[Any]):
 
     def get(self) -> Any:  # noqa: ANN401  # whatever is kept
         """See ReducingState."""
+        if self._shadows:
+            self._touch(self._current.address)
         return self._entries.get(self._current.address)
 
     def add(self, value: object) -> None:
         """See ReducingState."""
+        if self._shadows:
+            self._touch(self._current.address)
         address = self._current.address
         self._entries[address] = self._reduce(self._entries[address], value) if address in self._entries else value
 
@@ -138,11 +158,15 @@ class MemoryAggregating(_Handle[Any], AggregatingState[Any, Any]):
 
     def get(self) -> Any:  # noqa: ANN401  # whatever comes of it
         """See AggregatingState."""
+        if self._shadows:
+            self._touch(self._current.address)
         address = self._current.address
         return self._aggregate.get_result(self._entries[address]) if address in self._entries else None
 
     def add(self, value: object) -> None:
         """See AggregatingState."""
+        if self._shadows:
+            self._touch(self._current.address)
         address, aggregate = self._current.address, self._aggregate
         accumulator = self._entries[address] if address in self._entries else aggregate.create_accumulator()
         self._entries[address] = aggregate.add(value, accumulator)

@@ -1,9 +1,10 @@
 """Where a function on a keyed stream asks for its state: a table for each name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from millstream_dataflow.functions import KeyedStateStore
+from millstream_dataflow.keys import identities
 from millstream_dataflow.state import (
     AggregatingState,
     AggregatingStateDescriptor,
@@ -17,6 +18,7 @@ from millstream_dataflow.state import (
     ValueState,
     ValueStateDescriptor,
 )
+from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.handles import (
     MemoryAggregating,
@@ -25,14 +27,27 @@ from millstream_taskmanager.state.handles import (
     MemoryReducing,
     MemoryValue,
 )
-from millstream_taskmanager.state.tables import FlatTable
+from millstream_taskmanager.state.key_space import StateError
+from millstream_taskmanager.state.runs import Where
+from millstream_taskmanager.state.tables import WINDOWS, FlatTable, Stored
+
+_KINDS: dict[type[StateDescriptor[Any]], str] = {
+    ValueStateDescriptor: "value",
+    ListStateDescriptor: "list",
+    MapStateDescriptor: "map",
+    ReducingStateDescriptor: "reducing",
+    AggregatingStateDescriptor: "aggregating",
+}
 
 
 class KeyedTables(KeyedStateStore):
     """The flat tables of one operator, by name. ValueError when one name is asked for as two kinds of state."""
 
-    def __init__(self, current: CurrentKey) -> None:
+    def __init__(self, current: CurrentKey, backend: KeyedBackend, *, of_windows: bool = False) -> None:
+        """`of_windows`: entries belong to a key and a window."""
         self._current = current
+        self._backend = backend
+        self._of_windows = of_windows
         self._tables: dict[str, tuple[type[StateDescriptor[Any]], FlatTable[Any]]] = {}
 
     def get_state(self, state_descriptor: ValueStateDescriptor[Any]) -> ValueState[Any]:
@@ -60,8 +75,39 @@ class KeyedTables(KeyedStateStore):
         return MemoryAggregating(self._current, self._table(state_descriptor), state_descriptor.agg_function)
 
     def _table(self, descriptor: StateDescriptor[Any]) -> FlatTable[Any]:
-        kind, table = self._tables.setdefault(descriptor.name, (type(descriptor), FlatTable()))
-        if kind is not type(descriptor):
-            asked, known = type(descriptor).__name__, kind.__name__
-            raise ValueError(f"state {descriptor.name!r} is asked for by {asked}, and by {known} before; name it anew")
+        asked, name = type(descriptor), descriptor.name
+        known = self._tables.get(name)
+        if known is None:
+            known = self._tables[name] = (asked, self._made(asked, name))
+        kind, table = known
+        if kind is not asked:
+            both = f"asked for by {asked.__name__}, and by {kind.__name__} before"
+            raise ValueError(f"state {name!r} is {both}; name it anew")
         return table
+
+    def _made(self, asked: type[StateDescriptor[Any]], name: str) -> FlatTable[Any]:
+        where = self._where(_KINDS[asked], name)
+        for kind in _KINDS.values():
+            if kind != _KINDS[asked] and self._backend.was_stored(self._where(kind, name).table):
+                raise StateError(
+                    f"operator {where.operator}: {where.title} is asked for by {asked.__name__}, but the checkpoint "
+                    f"holds a {kind} state of that name; ask for it as before, or give the new one another name"
+                )
+        stored = _MAPS if asked is MapStateDescriptor else None
+        namespaces = WINDOWS if self._of_windows else None
+        return self._backend.add(FlatTable(where, values=stored, namespaces=namespaces, paired=self._of_windows))
+
+    def _where(self, kind: str, name: str) -> Where:
+        """The kind stands in the table's name, so that a checkpoint tells it as well."""
+        operator = self._backend.space.operator
+        if self._of_windows:
+            return Where(operator, f"window-{kind}:{name}", f"state {name!r} of windows")
+        return Where(operator, f"{kind}:{name}", f"state {name!r}")
+
+
+def _map_of(pairs: list[tuple[object, Any]]) -> dict[Hashable, tuple[object, Any]]:
+    return dict(zip(identities([key for key, _ in pairs]), pairs, strict=True))
+
+
+_MAPS = Stored(lambda entries: list(entries.values()), _map_of)
+"""Maps as the pairs that the user has put in: identities of keys stay in memory (law 11)."""

@@ -1,34 +1,122 @@
-"""Where entries lie. An operator chooses the layout of each of its tables (ARCHITECTURE 8)."""
+"""Where entries lie. An operator chooses the layout of each of its tables (ARCHITECTURE 8).
 
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+While a snapshot is under way a table has a shadow, and whoever is about to give a kept object to the user's code, to
+change it or to let it go says so by `touch`: what is mutable and not stored yet is stored first (law 4.5). Nobody else
+pays for snapshots but by asking whether `shadows` is empty (10 ns).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from millstream_dataflow.windows import TimeWindow
+from millstream_taskmanager.state.runs import Where
 
 V = TypeVar("V")
+Encoded = tuple[object, bytes]
+"""A kept object, and its pickle."""
 
 
-class FlatTable(Generic[V]):
+class Toucher(Protocol):
+    """A snapshot of a table, as the table knows it."""
+
+    def touch(self, namespace: Hashable, address: Hashable, former: Encoded | None) -> Encoded | None:
+        """The entry may change now. `former` is what another snapshot has encoded just now."""
+        ...
+
+    def identities(self) -> Iterator[Hashable]:
+        """Of the keys whose entries are still to be stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How something that is kept is stored, where the two aren't the same."""
+
+    pack: Callable[[Any], Any]
+    unpack: Callable[[Any], Any]
+
+
+WINDOWS = Stored(lambda window: (window.start, window.end), lambda times: TimeWindow(*times))
+"""Windows as plain pairs, since a savepoint outlives the names of our classes."""
+
+
+class Table(ABC):
+    """What all layouts have in common."""
+
+    paired = False
+    """Whether an address is a pair of the key's identity and a namespace."""
+
+    def __init__(self, where: Where, *, values: Stored | None = None, namespaces: Stored | None = None) -> None:
+        self.where = where
+        self.values = values
+        self.namespaces = namespaces
+        self.shadows: list[Toucher] = []
+
+    @abstractmethod
+    def copied(self) -> dict[Hashable, dict[Hashable, Any]]:
+        """Copies of its dictionaries by namespace; without namespaces there is one, under None.
+
+        Measured: 5 ms a million entries where memory is at hand, 20 to 30 ms where it is contended for. Shards that are
+        copied when they are written to would save nothing: a batch of random keys writes to all of them at once.
+        """
+
+    @abstractmethod
+    def load(self, identities: Sequence[Any], namespaces: Iterable[Hashable] | None, values: Iterable[Any]) -> None:
+        """Restored entries."""
+
+    @abstractmethod
+    def identities(self) -> Iterator[Hashable]:
+        """Of all keys that have entries, perhaps repeated."""
+
+    def touch(self, address: Hashable, namespace: Hashable = None) -> None:
+        """An entry is about to be changed or given out. Encoded once for all snapshots."""
+        former: Encoded | None = None
+        for shadow in self.shadows:
+            former = shadow.touch(namespace, address, former)
+
+    def touch_all(self, addresses: Iterable[Hashable], namespace: Hashable = None) -> None:
+        """The same for many."""
+        for address in addresses:
+            self.touch(address, namespace)
+
+
+class FlatTable(Table, Generic[V]):
     """One dictionary by address (`CurrentKey`): for state of which each key has its own, and gives it back by
     itself.
     """
 
-    __slots__ = ("entries",)
+    def __init__(
+        self, where: Where, *, values: Stored | None = None, namespaces: Stored | None = None, paired: bool = False
+    ) -> None:
+        """`paired`: entries belong to a key and a namespace."""
+        super().__init__(where, values=values, namespaces=namespaces)
+        self.paired = paired
+        self.entries: dict[Any, V] = {}
 
-    def __init__(self) -> None:
-        self.entries: dict[Hashable, V] = {}
+    def copied(self) -> dict[Hashable, dict[Hashable, Any]]:
+        """See Table."""
+        return {None: self.entries.copy()}
+
+    def load(self, identities: Sequence[Any], namespaces: Iterable[Hashable] | None, values: Iterable[Any]) -> None:
+        """See Table."""
+        addresses = identities if namespaces is None else zip(identities, namespaces, strict=True)
+        self.entries.update(zip(addresses, values, strict=True))
+
+    def identities(self) -> Iterator[Hashable]:
+        """See Table."""
+        return (address[0] for address in self.entries) if self.paired else iter(self.entries)
 
 
-class NamespaceTable(Generic[V]):
-    """A dictionary of keys for each namespace: aligned windows fire and are purged whole, whatever the number of keys.
-
-    `keys` holds the form that came first of keys that aren't their own identity; the others are in `entries` as they
-    came first, since a dictionary keeps the key that it was given first.
+class NamespaceTable(Table, Generic[V]):
+    """A dictionary of keys for each namespace: aligned windows fire and are purged whole, whatever the number of
+    keys.
     """
 
-    __slots__ = ("entries", "keys")
-
-    def __init__(self) -> None:
-        self.entries: dict[Hashable, dict[Hashable, V]] = {}
-        self.keys: dict[Hashable, dict[Hashable, object]] = {}
+    def __init__(self, where: Where, *, values: Stored | None = None, namespaces: Stored | None = None) -> None:
+        super().__init__(where, values=values, namespaces=namespaces)
+        self.entries: dict[Any, dict[Hashable, V]] = {}
 
     def of(self, namespace: Hashable) -> dict[Hashable, V]:
         """The entries of one namespace, to be changed."""
@@ -37,15 +125,19 @@ class NamespaceTable(Generic[V]):
             entries = self.entries[namespace] = {}
         return entries
 
-    def remember(self, namespace: Hashable, identity: Hashable, key: object) -> None:
-        """The user's form of a key that isn't its own identity."""
-        self.keys.setdefault(namespace, {}).setdefault(identity, key)
-
-    def key_of(self, namespace: Hashable, identity: Hashable) -> object:
-        """The form of a key that came first."""
-        return self.keys.get(namespace, {}).get(identity, identity)
-
     def purge(self, namespace: Hashable) -> None:
-        """Forget a namespace."""
+        """Forget a namespace. What its shadow holds isn't changed by that."""
         self.entries.pop(namespace, None)
-        self.keys.pop(namespace, None)
+
+    def copied(self) -> dict[Hashable, dict[Hashable, Any]]:
+        """See Table."""
+        return {namespace: entries.copy() for namespace, entries in self.entries.items()}
+
+    def load(self, identities: Sequence[Any], namespaces: Iterable[Hashable] | None, values: Iterable[Any]) -> None:
+        """See Table."""
+        for identity, namespace, value in zip(identities, namespaces or (), values, strict=True):
+            self.of(namespace)[identity] = value
+
+    def identities(self) -> Iterator[Hashable]:
+        """See Table."""
+        return (identity for entries in self.entries.values() for identity in entries)

@@ -16,4 +16,5 @@ Read in this order:
 * `operator_task`    a task that takes its input from a gate
 * `source_task`      a task that reads splits
 * `enumerator_task`  a task that finds splits and gives them to readers
+* `restoring`        what a task begins with, from the files of a checkpoint
 """

@@ -1,11 +1,12 @@
 """The cuts of one task: what alignment decides, done. At a cut the state is taken, and the barrier goes on."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.identity import CheckpointId, OperatorId
 from millstream_dataflow.records import Barrier, Control
 from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.pending import PendingList
 from millstream_taskmanager.operators.chain import Chain, Emission
@@ -22,7 +23,7 @@ from millstream_taskmanager.task.alignment import (
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.ending import Ending
 from millstream_taskmanager.task.protocol import ProtocolError
-from millstream_taskmanager.task.snapshot import SnapshotLedger, TaskPart
+from millstream_taskmanager.task.snapshot import OpenParts, SnapshotLedger, TaskPart
 
 
 class CutTask(Protocol):
@@ -56,12 +57,20 @@ class CutTask(Protocol):
 class Cuts:
     """See the module. What comes between two batches gives an activity; what acts at once is done when it returns."""
 
-    def __init__(self, task: CutTask, guarantee: Guarantee, doors: TaskDoors) -> None:
+    def __init__(
+        self,
+        task: CutTask,
+        guarantee: Guarantee,
+        doors: TaskDoors,
+        base: Mapping[OperatorId, OperatorCount] | None = None,
+    ) -> None:
+        """`base`: what the restored checkpoint had counted for each operator."""
         channels = () if task.gate is None else task.gate.channels
         self._task = task
         self._doors = doors
         self._alignment = Alignment(len(channels), guarantee)
-        self._ledger = SnapshotLedger(channels)
+        self._ledger = SnapshotLedger(channels, base)
+        self._parts = OpenParts(doors.acknowledge)
 
     def trigger(self, barrier: Barrier) -> Iterator[Emission]:
         """The coordinator's own word."""
@@ -84,6 +93,19 @@ class Cuts:
         """A checkpoint is given up."""
         self._at_once(self._alignment.abort(checkpoint, older_too=older_too))
 
+    @property
+    def encodes(self) -> bool:
+        """Whether keyed state of a cut is still to be encoded."""
+        return bool(self._parts.open)
+
+    def encode_slice(self) -> None:
+        """About a millisecond's worth of it, between two batches or while one waits for credit."""
+        self._parts.encode_slice()
+
+    def close(self) -> None:
+        """The task is over."""
+        self._parts.close()
+
     def _at_once(self, decisions: Iterable[Decision]) -> None:
         for _ in self._obey(decisions):
             raise ProtocolError("to give a checkpoint up can't emit anything")
@@ -99,6 +121,7 @@ class Cuts:
                     self._gate().unblock(channels)
                 case Forget(checkpoint=checkpoint, older_too=older_too):
                     self._ledger.forget(checkpoint, older_too=older_too)
+                    self._parts.forget(checkpoint, older_too=older_too)
                     self._doors.forget(checkpoint, older_too=older_too)
                 case Decline(checkpoint=checkpoint, reason=reason):
                     self._doors.decline(checkpoint, Failure(FailureKind.INTERNAL, reason))
@@ -109,14 +132,19 @@ class Cuts:
             yield from task.chain.before_barrier()
         if self._ledger.is_forgotten(barrier.checkpoint):  # given up while that was on its way out
             return
-        operators = task.chain.snapshot(barrier, ended=not task.ending.emits)
+        snapshot = task.chain.snapshot(barrier, ended=not task.ending.emits)
         taken = () if task.gate is None else task.gate.records
         sent = [(channel.id, channel.records) for channel in task.channels]
-        audit = self._ledger.counts(barrier.checkpoint, taken, sent)
+        audit = self._ledger.counts(barrier.checkpoint, taken, sent, task.chain.counts())
         task.broadcast(barrier)
-        self._doors.acknowledge(
-            TaskPart(barrier.checkpoint, barrier.kind, operators, audit, finished=task.ending.finished)
+        part = TaskPart(
+            barrier.checkpoint,
+            barrier.kind,
+            audit=audit,
+            finished=task.ending.finished,
+            directory=barrier.directory,
         )
+        self._parts.add(part, snapshot)
 
     def _gate(self) -> Gate:
         gate = self._task.gate

@@ -31,7 +31,7 @@ class EnumeratorTask(Task):
         self._told = set[int]()  # readers that have asked, and know that there is nothing
         self._alarm = Alarm(doors, doors.wake)
         for channel in output.channels:
-            channel.when_writable(doors.wake)
+            channel.when_writable(doors.wake, self._fail)
 
     @property
     def channels(self) -> Sequence[PendingList]:

@@ -4,7 +4,7 @@ Data that finds an output without credit is held, and the iterator rests. So it 
 that stands behind needn't wait for credit in order to learn that there was none. Controls spend no credit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from types import GeneratorType
 
@@ -21,12 +21,14 @@ Activity = Iterator[Emission]
 class Pump:
     """The only activity of a task, and when what has come of it is sent."""
 
-    def __init__(self, outputs: Outputs, doors: TaskDoors) -> None:
+    def __init__(self, outputs: Outputs, doors: TaskDoors, failed: Callable[[Exception], None]) -> None:
+        """`failed`: a record that is sent between two steps can't travel."""
         self._outputs = outputs
         self._doors = doors
         self._activity: Activity | None = None
         self._held: Emission | None = None
-        self._alarm = Alarm(doors, self._send_in_time)
+        self._failed = failed
+        self._alarm = Alarm(doors, self._on_alarm)
 
     @property
     def idle(self) -> bool:
@@ -72,6 +74,12 @@ class Pump:
             self._outputs.flush()
         else:
             self._send_in_time()
+
+    def _on_alarm(self) -> None:
+        try:
+            self._send_in_time()
+        except Exception as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
+            self._failed(error)
 
     def _send_in_time(self) -> None:
         outputs = self._outputs

@@ -29,6 +29,7 @@ from millstream_dataflow.records import (
 )
 from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
 from millstream_runtime.messages.session import StopMode, TaskReport, TaskTotals
+from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_runtime.states import TASK_STATES, TaskState
 from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.output import Outputs
@@ -59,6 +60,14 @@ class Restored:
     watermark: int = MIN_TIME
     ended: EndReason | None = None
     """Its input had ended (law 5.3)."""
+    counts: Mapping[OperatorId, OperatorCount] = field(default_factory=dict[OperatorId, OperatorCount])
+    """What the audit had counted for its operators since the job's beginning (law 10.3)."""
+    others: RestoredState = FRESH
+    """What operators begin with of which the checkpoint holds nothing."""
+
+    def of(self, operator: OperatorId) -> RestoredState:
+        """What one operator begins with."""
+        return self.states.get(operator, self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +94,32 @@ class Task(ABC):
         self.outputs = parts.outputs
         self.gate = gate
         self.ending = Ending(len(channels), restored=parts.restored.ended)
-        self._cuts = Cuts(self, parts.guarantee, doors)
-        self._states = parts.restored.states
+        self._cuts = Cuts(self, parts.guarantee, doors, parts.restored.counts)
+        self._restored = parts.restored
         self._doors = doors
         self._timers = OperatorTimers(doors)
         self._commits = CommitQueue(doors.run_blocking, self._fail)
         self._commands = deque[Callable[[], Activity]]()
-        self._pump = Pump(parts.outputs, doors)
+        self._pump = Pump(parts.outputs, doors, self._fail)
         self._pump.begin(self._opening())
         self._is_held_back = False
         self._awaits_client: Timer | None = None
-        self.outputs.when_writable(self._credited)
+        self.outputs.when_writable(self._credited, self._fail)
 
     # ---------------------------------------------------------------------------------------------------- steps
 
     @property
     def runnable(self) -> bool:
         """Whether a step would do something."""
-        if self.over:
-            return False
+        return not self.over and (self._goes_on or self._cuts.encodes)
+
+    @property
+    def background(self) -> bool:
+        """Whether a step would but encode a slice of a snapshot, which other tasks needn't wait for."""
+        return self._cuts.encodes and not self._goes_on
+
+    @property
+    def _goes_on(self) -> bool:
         if not self._pump.idle:
             return self._pump.ready
         return bool(self._commands) or self._has_input() or (self._timers.ready and self.outputs.writable)
@@ -111,6 +127,11 @@ class Task(ABC):
     def step(self) -> None:
         """Go on. What is raised ends the task."""
         try:
+            if self._cuts.encodes:
+                goes_on = self._goes_on
+                self._cuts.encode_slice()
+                if not goes_on:
+                    return
             if self._pump.idle and (activity := self._next()) is not None:
                 self._pump.begin(activity)
             self._pump.pull()
@@ -200,6 +221,10 @@ class Task(ABC):
             self._release()
         self._move(TaskState.CANCELED, "it was cancelled")
 
+    def fail(self, error: Exception) -> None:
+        """End now, for a reason that lies outside: a lost peer."""
+        self._fail(error)
+
     def ask(self, operator: OperatorId, payload: bytes) -> bytes:
         """A question to one of its operators. LookupError when nobody here answers it."""
         found = None if self.over else self.chain.find(operator)
@@ -247,7 +272,7 @@ class Task(ABC):
 
     def _context(self, operator: OperatorId, name: str) -> OperatorContext:
         doors = _OperatorDoors(self._doors, self._timers)
-        return OperatorContext(operator, name, self.place, doors, self._states.get(operator, FRESH))
+        return OperatorContext(operator, name, self.place, doors, self._restored.of(operator))
 
     def _restored_commits_done(self) -> None:
         self._doors.report(TaskReport(self.place.task, self.state, ended=self._ended(), commits_restored=True))

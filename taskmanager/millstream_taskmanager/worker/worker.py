@@ -68,7 +68,8 @@ class Worker:
         self._control = Control(control, loop.poller, self.obey)
         commits = BlockingPool("commits", _THREADS, loop.call_from_thread)
         durability = BlockingPool("durability", _THREADS, loop.call_from_thread)
-        snapshots = SnapshotWriter(SnapshotFiles(encode_snapshot, write_data_file, withdraw_data_file), durability, self._say)
+        files = SnapshotFiles(encode_snapshot, write_data_file, withdraw_data_file)
+        snapshots = SnapshotWriter(files, durability, self._say)
         self._around = Surroundings(loop, outputs, commits, snapshots, self._say)
         self._tasks: dict[TaskId, Task] = {}
         self._doors: dict[TaskId, WorkerDoors] = {}

@@ -30,9 +30,12 @@ from millstream_runtime.messages.session import (
     FromJobManager,
     Heartbeat,
     JobEnded,
+    ListenOutput,
+    Refused,
     RegionEnded,
     Register,
     Registered,
+    TaskOutput,
     TaskReport,
     TaskStateChanged,
     TriggerCheckpoint,
@@ -49,6 +52,7 @@ from millstream_taskmanager.core.commands import (
     SendToLeader,
     SendToWorker,
     StartWorker,
+    Tell,
 )
 from millstream_taskmanager.core.core import Self, TaskManagerCore, TaskManagerSettings
 from millstream_taskmanager.core.events import (
@@ -56,6 +60,7 @@ from millstream_taskmanager.core.events import (
     LeaderConnected,
     LeaderDisconnected,
     LeaderSaid,
+    Stopping,
     Tick,
     WorkerExited,
     WorkerSaid,
@@ -260,3 +265,50 @@ def test_the_end_of_a_job_ends_its_workers_and_forgets_it(told: Told) -> None:
     assert DropJob(JOB) in told.last
     registration = told.connect()
     assert (registration.tasks, registration.jobs) == ((), ())
+
+
+def test_who_listens_to_a_job_hears_its_workers_and_those_that_start_afterwards(told: Told) -> None:
+    listen = ListenOutput(JOB, listen=True)
+    told.leader(listen)
+    assert told.to_worker(ListenOutput) == [listen]
+    told.leader(replace(DEPLOY, worker=worker_id(ATTEMPT, 1), slot=1, subtasks=(SubtaskId(VertexId("v"), 1),)))
+    assert [type(command) for command in told.last[:2]] == [StartWorker, SendToWorker]
+    assert told.to_worker(ListenOutput) == [listen]
+    told.leader(ListenOutput(JOB, listen=False))
+    assert told.to_worker(ListenOutput) == [ListenOutput(JOB, listen=False)] * 2
+
+
+def test_a_new_leader_is_listened_for_by_nobody(told: Told) -> None:
+    """The same one is, after its connection broke: it may not know that it must ask again."""
+    told.leader(ListenOutput(JOB, listen=True))
+    told.connect()
+    assert told.to_worker(ListenOutput) == []
+    told.connect(epoch=2)
+    assert told.to_worker(ListenOutput) == [ListenOutput(JOB, listen=False)]
+
+
+def test_the_last_output_of_a_worker_that_leaves_is_passed_on(told: Told) -> None:
+    output = TaskOutput(TASK, error_stream=False, text="closed")
+    told.leader(RegionEnded(ATTEMPT))
+    told.tell(WorkerSaid(WORKER, output))
+    assert told.to_leader(TaskOutput) == [output]
+    told.tell(LeaderDisconnected(told.session, "killed"))
+    told.tell(WorkerSaid(WORKER, output))
+    assert told.last == []
+
+
+def test_a_refusal_is_told_to_people_and_ends_the_session(told: Told) -> None:
+    running(told)
+    told.leader(Refused("install 0.2"))
+    assert [c.text for c in told.last if isinstance(c, Tell) and c.warning and "install 0.2" in c.text]
+    assert CloseSession(told.session, "install 0.2", refused=True) in told.last
+    assert told.to_worker(LeaderChanged) == [LeaderChanged(present=False)]
+
+
+def test_when_it_stops_its_workers_leave_or_are_killed(told: Told) -> None:
+    told.tell(Stopping())
+    assert told.to_worker(CancelTasks) == [CancelTasks("its TaskManager is stopping")]
+    assert [command for command in told.at(200) if isinstance(command, KillWorker)]
+    told.tell(WorkerExited(WORKER, "killed", crashed=False))
+    assert told.last == []
+    assert told.core.deadline() is None

@@ -224,7 +224,7 @@ def test_snapshots_and_commits_of_all_operators() -> None:
     tree = Tree(plus(0), SinkSpecification(LedgerSink("x")))
     chain = tree.chain()
     list(chain.process(0, RowBatch([1])))
-    [state] = chain.snapshot(Barrier(CheckpointId(1)), ended=False)
+    [state] = chain.snapshot(Barrier(CheckpointId(1)), ended=False).contents()
     assert state.operator == "v/1"
     assert len(chain.commits(CheckpointId(1))) == 1
     assert chain.restored_commits() != []

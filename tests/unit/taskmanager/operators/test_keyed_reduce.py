@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.functions import ReduceFunction, RuntimeContext
-from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.keys import UnstableKeyError
 from millstream_dataflow.operators.specifications import KeyedReduceSpecification, KeySelection
-from millstream_dataflow.records import Barrier, RowBatch, SnapshotKind
+from millstream_dataflow.records import RowBatch
 from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.keyed_reduce import KeyedReduceOperator
 from tests.support.tasks import OperatorBench
@@ -94,10 +93,3 @@ def test_an_unstable_key_names_the_record() -> None:
         values(opened(lambda one, _: one), (1, 1), ({2}, 2))
     assert isinstance(raised.value.cause, UnstableKeyError)
     assert raised.value.record == "({2}, 2)"
-
-
-def test_its_state_is_not_stored_and_says_so() -> None:
-    operator = opened(lambda one, _: one)
-    with pytest.raises(RuntimeError, match="Operator: this version doesn't store keyed state"):
-        operator.snapshot(Barrier(CheckpointId(1)), ended=False)
-    assert list(operator.snapshot(Barrier(CheckpointId(1), SnapshotKind.FINAL), ended=True)) == []

@@ -11,6 +11,7 @@ from millstream_dataflow.operators.specifications import ReaderSpecification
 from millstream_dataflow.records import Barrier, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_runtime.messages.failures import FailureKind
+from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.operators.state import RestoredState
@@ -121,9 +122,11 @@ def test_positions_and_watermarks_are_state() -> None:
 
 
 def test_a_reader_without_splits_remembers_that_it_had_them() -> None:
-    [stored] = Bench().reader.snapshot(BARRIER, ended=False)
-    assert stored.items == ()
-    assert Bench(state=RestoredState((stored,), restored=True)).reader.restored
+    splits, dealt = Bench().reader.snapshot(BARRIER, ended=False)
+    assert splits.items == ()
+    assert Bench(state=RestoredState((dealt,), restored=True)).reader.restored
+    assert dealt.redistribution is Redistribution.BROADCAST, "all hear of it, whatever the parallelism"
+    assert not Bench(state=RestoredState(restored=True)).reader.restored, "new in a job that is restored"
 
 
 class Faulty(Source[int], SplitReader):

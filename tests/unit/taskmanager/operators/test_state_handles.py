@@ -1,7 +1,9 @@
 """Handles show the part of the current key."""
 
 from millstream_dataflow.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
+from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
+from millstream_taskmanager.state.key_space import KeySpace
 from millstream_taskmanager.state.store import KeyedTables
 
 
@@ -10,7 +12,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.current = CurrentKey()
-        self.tables = KeyedTables(self.current)
+        self.tables = KeyedTables(self.current, KeyedBackend(KeySpace("Operator", 0, 1, 128)))
 
     def turn(self, key: object) -> None:
         self.current.set(key, hash(key))

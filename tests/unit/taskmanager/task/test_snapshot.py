@@ -18,15 +18,17 @@ def test_each_channel_at_its_own_moment() -> None:
     ledger.passes(CheckpointId(1), 0, 5)
     ledger.passes(CheckpointId(2), 0, 9)
     ledger.passes(CheckpointId(1), 1, 7)
-    assert ledger.counts(CheckpointId(1), [11, 7], [(OUT, 18)]) == AuditCounts((ChannelCount(OUT, 18),), passed(5, 7))
+    assert ledger.counts(CheckpointId(1), [11, 7], [(OUT, 18)], {}) == AuditCounts(
+        (ChannelCount(OUT, 18),), passed(5, 7)
+    )
     ledger.passes(CheckpointId(2), 1, 8)
-    assert ledger.counts(CheckpointId(2), [12, 8], []).received == passed(9, 8)
+    assert ledger.counts(CheckpointId(2), [12, 8], [], {}).received == passed(9, 8)
 
 
 def test_an_ended_channel_counts_as_it_is() -> None:
     ledger = SnapshotLedger(IN)
     ledger.passes(CheckpointId(1), 1, 7)
-    assert ledger.counts(CheckpointId(1), [11, 7], []).received == passed(11, 7)
+    assert ledger.counts(CheckpointId(1), [11, 7], [], {}).received == passed(11, 7)
 
 
 def test_what_was_given_up_is_forgotten() -> None:
@@ -36,5 +38,5 @@ def test_what_was_given_up_is_forgotten() -> None:
     ledger.forget(CheckpointId(2), older_too=True)
     assert ledger.is_forgotten(CheckpointId(2))
     assert not ledger.is_forgotten(CheckpointId(3))
-    assert ledger.counts(CheckpointId(3), [9, 9], []).received == passed(9, 9)
+    assert ledger.counts(CheckpointId(3), [9, 9], [], {}).received == passed(9, 9)
     assert not ledger.is_forgotten(CheckpointId(2)), "behind the last cut nobody asks"
