@@ -60,7 +60,8 @@ class Site:
         self.disk = Disk()
         self.said: list[FromWorker] = []
         pool = BlockingPool("disk", 2, self.loop.call_from_thread)
-        self.writer = SnapshotWriter(SnapshotFiles(self.disk.encode, self.disk.write, self.disk.withdraw), pool, self._say)
+        files = SnapshotFiles(self.disk.encode, self.disk.write, self.disk.withdraw)
+        self.writer = SnapshotWriter(files, pool, self._say)
 
     def _say(self, message: FromWorker) -> None:
         self.said.append(message)

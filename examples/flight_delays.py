@@ -1,0 +1,249 @@
+"""How late do flights leave New York? For each airport, airline and hour: flights, cancellations and the mean delay.
+
+    python examples/flight_delays.py --output delays --out-of-orderness 2h
+
+The input lies in the order in which the flights really left, so by their scheduled departure, which is the event time
+here, it is out of order by up to 22 hours. A flight that comes when its hour has been counted is late, and goes to a
+file of its own. Results are written exactly once: kill what you like while it runs, each flight is counted once.
+
+DIR gets `part-*.csv` (the hours) and `late/part-*.csv` (late flights, as in the input).
+"""
+
+import argparse
+import csv
+import gzip
+import operator
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millstream import (
+    AggregateFunction,
+    DataStream,
+    FileSink,
+    FileSource,
+    OutputTag,
+    ProcessWindowFunction,
+    StreamExecutionEnvironment,
+    Time,
+    TimeWindow,
+    TumblingEventTimeWindows,
+    Types,
+    WatermarkStrategy,
+)
+from millstream_runtime.messages.client import JobDetails
+
+JULY = Path(__file__).parent / "data" / "flights-2013-07.csv.gz"
+INPUT_COLUMNS = (
+    "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,tailnum,"
+    "origin,dest,air_time,distance,hour,minute,time_hour"
+)
+
+
+class Flight(NamedTuple):
+    """What the job needs of a line, and the line itself, for the file of late flights."""
+
+    scheduled: int  # departure, milliseconds since the epoch
+    origin: str
+    carrier: str
+    cancelled: bool
+    delay: float | None  # minutes; None for a flight that never left
+    line: str
+
+
+class Delays(NamedTuple):
+    """The sum of some flights."""
+
+    flights: int
+    cancelled: int
+    left: int
+    minutes: float
+
+
+class Hour(NamedTuple):
+    """A line of the result."""
+
+    window_start: str
+    origin: str
+    carrier: str
+    flights: int
+    cancelled: int
+    mean_dep_delay: str
+
+
+def with_schedule(columns: pa.RecordBatch) -> pa.RecordBatch:
+    """Columns in, columns out, thousands of rows at a time: this is where vectorised work belongs."""
+    hour = pc.cast(columns["time_hour"], pa.timestamp("ms", "UTC")).cast(pa.int64())  # UTC, as the file has it
+    scheduled = pc.add(hour, pc.multiply(columns["minute"], 60_000))
+    cancelled = pc.is_null(columns["dep_time"])
+    arrays = [scheduled, columns["origin"], columns["carrier"], cancelled, columns["dep_delay"], columns["line"]]
+    return pa.RecordBatch.from_arrays(arrays, names=list(Flight._fields))
+
+
+class SumOfDelays(AggregateFunction[Flight, Delays, Delays]):
+    """Keeps four numbers for each airport, airline and hour, however many flights there are."""
+
+    def create_accumulator(self) -> Delays:
+        return Delays(0, 0, 0, 0.0)
+
+    def add(self, value: Flight, accumulator: Delays) -> Delays:
+        flights, cancelled, left, minutes = accumulator
+        if value.delay is None:
+            return Delays(flights + 1, cancelled + value.cancelled, left, minutes)
+        return Delays(flights + 1, cancelled + value.cancelled, left + 1, minutes + value.delay)
+
+    def get_result(self, accumulator: Delays) -> Delays:
+        return accumulator
+
+    def merge(self, acc_a: Delays, acc_b: Delays) -> Delays:
+        return Delays._make(map(operator.add, acc_a, acc_b))
+
+
+class ToHour(ProcessWindowFunction[Delays, Hour, tuple[str, str], TimeWindow]):
+    """Adds what only the window knows: its hour and its key."""
+
+    def process(
+        self, key: tuple[str, str], context: ProcessWindowFunction.Context[TimeWindow], elements: Iterable[Delays]
+    ) -> Iterator[Hour]:
+        [delays] = elements
+        start = datetime.fromtimestamp(context.window().start / 1_000, UTC)
+        yield Hour(f"{start:%Y-%m-%dT%H:%M:%SZ}", *key, delays.flights, delays.cancelled, mean(delays))
+
+
+def mean(delays: Delays) -> str:
+    """Two decimals, halves away from zero, as SQL rounds; nothing when no flight left."""
+    if not delays.left:
+        return ""
+    return str((Decimal(delays.minutes) / delays.left).quantize(Decimal("0.01"), ROUND_HALF_UP) + 0)  # no -0.00
+
+
+def build(env: StreamExecutionEnvironment, source: str, output: Path, out_of_orderness: timedelta) -> None:
+    """Write the job down; `env.execute` runs it."""
+    columns: dict[str, object] = {"dep_time": int | None, "dep_delay": float | None, "carrier": str, "origin": str}
+    columns |= {"minute": int, "time_hour": Types.INSTANT()}
+    # One split, in the file's order: which flights are late depends on who came before.
+    files = FileSource.csv(source, columns, null_values=["NA"], line_column="line", splits=1)
+    # A watermark behind every flight that raises it, not behind every batch: so two runs agree on what is late.
+    times: WatermarkStrategy[Flight] = (
+        WatermarkStrategy.for_bounded_out_of_orderness(out_of_orderness)
+        .with_punctuated_watermarks()
+        .with_timestamp_assigner(lambda flight: flight.scheduled)
+    )
+    flights: DataStream[Flight] = (
+        env.from_source(files, WatermarkStrategy.no_watermarks(), "flights")
+        .set_parallelism(1)
+        .map_batches(with_schedule)
+        .set_parallelism(1)
+        .map(lambda row: Flight(*row), output_type=Types.NAMED_TUPLE(Flight))  # from here on, row by row
+        .set_parallelism(1)
+        .assign_timestamps_and_watermarks(times)
+        .set_parallelism(1)
+    )
+    too_late = OutputTag("late", Types.NAMED_TUPLE(Flight))
+    hours = (
+        flights.key_by(lambda flight: (flight.origin, flight.carrier), Types.TUPLE([Types.STRING(), Types.STRING()]))
+        .window(TumblingEventTimeWindows.of(Time.hours(1)))
+        .side_output_late_data(too_late)
+        .aggregate(SumOfDelays(), ToHour(), output_type=Types.NAMED_TUPLE(Hour))
+        .name("hours")
+    )
+    hours.sink_to(FileSink.csv(output, columns=Hour._fields)).name("results")
+    late = hours.get_side_output(too_late).map(lambda flight: flight.line, output_type=Types.STRING())
+    late.sink_to(FileSink.text(output / "late", header=INPUT_COLUMNS, suffix=".csv")).name("late flights")
+
+
+class Progress:
+    """A line a second: records, rate, watermark, checkpoints."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, details: JobDetails) -> None:
+        # Since the job's beginning, whatever failed meanwhile: counts of a checkpoint survive, those of tasks don't.
+        self.read = max((counts.received for counts in details.operators if counts.name == "hours"), default=0)
+        now = time.monotonic()
+        totals = [(task.vertex, task.totals) for task in details.tasks if task.totals is not None]
+        if now - self._told < 1 or not totals:
+            return
+        self._told = now
+        taken = Counter[str]()
+        for vertex, total in totals:
+            taken[vertex] += total.records_in
+        watermark = min((total.watermark for _, total in totals if total.watermark > 0), default=0)
+        reached = f"{datetime.fromtimestamp(watermark / 1_000, UTC):%F %H:%M}" if watermark else "none"
+        checkpoints = 0 if details.counts is None else details.counts.completed
+        records = max(taken.values())
+        rate = records / (now - self._began)
+        print(f"{records:>9,} records {rate:>9,.0f}/s  watermark {reached}  {checkpoints} checkpoints", flush=True)
+
+
+def rows_of(folder: Path) -> Iterator[dict[str, str]]:
+    """All lines of all part files, by the names in their headers."""
+    for path in sorted(folder.glob("part-*.csv")):
+        with path.open(newline="") as file:
+            yield from csv.DictReader(file)
+
+
+def show_results(source: str, output: Path, read: int) -> bool:
+    """The ten busiest hours and the totals; whether those balance. `read` is 0 where the job doesn't tell it."""
+    hours = list(rows_of(output))
+    print(f"\n{'hour (UTC)':22}{'from':6}{'airline':9}{'flights':>8}{'cancelled':>11}{'mean delay':>12}")
+    for hour in sorted(hours, key=lambda hour: (-int(hour["flights"]), *hour.values()))[:10]:
+        start, origin, carrier, flights, cancelled, minutes = hour.values()
+        print(f"{start:22}{origin:6}{carrier:9}{flights:>8}{cancelled:>11}{minutes and f'{minutes} min':>12}")
+    in_windows = sum(int(hour["flights"]) for hour in hours)
+    late = sum(1 for _ in rows_of(output / "late"))
+    read = read or in_windows + late
+    with gzip.open(source) if source.endswith(".gz") else Path(source).open("rb") as file:
+        lines = sum(1 for line in file if line.strip()) - 1  # without the header
+    print(f"\nlines {lines:,} = read {read:,} + malformed {lines - read:,}")
+    print(f"read {read:,} = in windows {in_windows:,} + late {late:,}\nresults are in {output}")
+    return read == in_windows + late <= lines
+
+
+def span(text: str) -> timedelta:
+    """`2h`, `90min` or `30s`."""
+    units = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+    found = re.fullmatch(r"(\d+)\s*(s|min|h|d)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no span of time; write 2h, 90min or 30s")
+    return timedelta(**{units[found[2]]: int(found[1])})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when the totals balance."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", default=str(JULY), help="flights as CSV, gzip or not (default: July 2013)")
+    parser.add_argument("--output", type=Path, help="an empty or new directory (default: one in the temporary files)")
+    parser.add_argument("--parallelism", type=int, default=2, help="tasks that count, side by side (default: 2)")
+    parser.add_argument("--out-of-orderness", type=span, default=timedelta(hours=2), metavar="SPAN", help="default: 2h")
+    given = parser.parse_args(arguments)
+    output: Path = given.output or Path(tempfile.mkdtemp(prefix="flight-delays-"))
+    if next(rows_of(output), None) is not None:
+        parser.error(f"{output} has results already, and these would be added to them; name another directory")
+
+    env = StreamExecutionEnvironment.get_execution_environment().set_parallelism(given.parallelism)
+    if env.get_checkpoint_interval() < 0:  # unless it is configured otherwise
+        env.enable_checkpointing(1_000)
+    build(env, given.input, output, given.out_of_orderness)
+    progress = Progress()
+    job = env.execute_async("flight delays")
+    if observe := getattr(job, "observe", None):  # an inline job has ended by now
+        observe(progress)
+    print(job.get_job_execution_result().result())
+    return 0 if show_results(given.input, output, progress.read) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""A TaskManager and its JobManager."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from millstream_taskmanager.service import TaskManagerService
+from tests.unit.taskmanager.service.scripted import ScriptedJobManager
+from tests.unit.taskmanager.service.sites import Site, configured
+
+
+@pytest.fixture
+async def jobmanager() -> AsyncIterator[ScriptedJobManager]:
+    made = ScriptedJobManager(heartbeat=(200, 5_000))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def site(jobmanager: ScriptedJobManager, tmp_path: Path) -> AsyncIterator[Site]:
+    tmp = tmp_path / "tmp"
+    service = await TaskManagerService.start(configured(tmp), jobmanager.target, tmp_path / "home")
+    yield Site(service, jobmanager, tmp)
+    await service.stop()
+    assert list(tmp.iterdir()) == []

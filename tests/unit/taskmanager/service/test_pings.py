@@ -1,0 +1,185 @@
+"""Two TaskManagers that ping each other, through a network that a test can cut."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.identity import Epoch, JobId, RegionAttempt, RegionId, TaskManagerId, WorkerId
+from millstream_runtime.messages.deployments import DataAddress, RegionDeployment, WorkerPlacement
+from millstream_runtime.messages.worker import DropPeer
+from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
+from millstream_taskmanager.service.pings import Pings, encode_ping_preface
+from millstream_taskmanager.service.settings import PortSettings
+from tests.unit.taskmanager.service.scripted import eventually
+
+SETTINGS = PortSettings(ping_interval=20, ping_timeout=400, handshake_timeout=1_000, ping_limit=2)
+SMALL, LARGE = TaskManagerId("a"), TaskManagerId("b")
+
+
+class Cable:
+    """A relay between two ports. Cut, it takes everything and lets nothing through, as a lost host does."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self.cut = False
+        self.connections = 0
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        there, back = await asyncio.open_connection("127.0.0.1", self._to)
+        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1_000):
+                if not self.cut:
+                    writer.write(data)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+
+
+class End:
+    """A TaskManager, as far as pings go."""
+
+    def __init__(self, name: TaskManagerId) -> None:
+        self.name = name
+        self.dropped: list[tuple[WorkerId, DropPeer]] = []
+        self.pings = Pings(name, f"machine of {name}", SETTINGS, self.drop)
+        self.listening = listen(Configuration())
+        self.port = int(self.listening.getsockname()[1])
+        receivers = Receivers(lambda *_: False, self.pings.adopt)
+        self.tasks = [
+            asyncio.create_task(self.pings.run()),
+            asyncio.create_task(DataPort(self.listening, SETTINGS, receivers).run()),
+        ]
+
+    def drop(self, worker: WorkerId, drop: DropPeer) -> None:
+        self.dropped.append((worker, drop))
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+class Pair:
+    """Both, and the cable between them."""
+
+    def __init__(self) -> None:
+        self.small, self.large = End(SMALL), End(LARGE)
+        self.cable = Cable(self.large.port)
+        self.address = 0
+
+    def region(self) -> RegionDeployment:
+        ports = {SMALL: self.small.port, LARGE: self.address}
+        workers = tuple(
+            WorkerPlacement(WorkerId(f"w-{name}"), 0, name, 0, DataAddress("127.0.0.1", port, "", f"machine of {name}"))
+            for name, port in ports.items()
+        )
+        return RegionDeployment(RegionAttempt(JobId("j"), RegionId(0), 1), Epoch(1), b"s", workers)
+
+    def begin(self) -> None:
+        self.small.pings.begin(WorkerId(f"w-{SMALL}"), self.region())
+        self.large.pings.begin(WorkerId(f"w-{LARGE}"), self.region())
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    pair = Pair()
+    pair.address = await pair.cable.start()
+    yield pair
+    await pair.small.stop()
+    await pair.large.stop()
+    pair.cable.stop()
+
+
+async def test_a_pair_keeps_one_connection_and_nobody_is_dropped(pair: Pair) -> None:
+    pair.begin()
+    await asyncio.sleep(3 * SETTINGS.ping_timeout / 1_000)
+    assert (pair.small.dropped, pair.large.dropped) == ([], [])
+    assert pair.cable.connections == 1
+
+
+async def test_a_lost_network_is_noticed_at_both_ends(pair: Pair) -> None:
+    pair.begin()
+    await eventually(lambda: pair.cable.connections)
+    pair.cable.cut = True
+    await eventually(lambda: pair.small.dropped and pair.large.dropped)
+    [(worker, drop)] = pair.small.dropped
+    assert (worker, drop.taskmanager) == (WorkerId("w-a"), LARGE)
+    assert "has not answered for" in drop.reason
+    assert [(worker, drop.taskmanager) for worker, drop in pair.large.dropped] == [(WorkerId("w-b"), SMALL)]
+
+
+async def test_a_peer_that_never_was_there_is_noticed(pair: Pair) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        pair.address = nobody.getsockname()[1]
+        pair.small.pings.begin(WorkerId("w-a"), pair.region())
+        await eventually(lambda: pair.small.dropped)
+
+
+async def test_a_broken_connection_is_made_again(pair: Pair) -> None:
+    pair.begin()
+    await eventually(lambda: pair.large.pings._answered)
+    pair.large.pings._answered[0].close()
+    await eventually(lambda: pair.cable.connections == 2)
+    await asyncio.sleep(2 * SETTINGS.ping_timeout / 1_000)
+    assert (pair.small.dropped, pair.large.dropped) == ([], [])
+
+
+async def test_the_connection_ends_with_the_last_worker(pair: Pair) -> None:
+    pair.begin()
+    await eventually(lambda: pair.small.pings._asked)
+    pair.small.pings.end(WorkerId("w-a"))
+    pair.large.pings.end(WorkerId("w-b"))
+    await eventually(lambda: not pair.small.pings._asked)
+    await eventually(lambda: not any(connection.is_open for connection in pair.large.pings._answered))
+
+
+async def call(port: int, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    return reader, writer
+
+
+async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Wait until the other side has closed it."""
+    with contextlib.suppress(ConnectionError):
+        while await reader.read(100):
+            pass
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def test_garbage_on_a_ping_connection_closes_it(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    await end(*await call(pair.large.port, encode_ping_preface(SMALL) + b"? and more"))
+    assert "it said b'? and more'" in caplog.text
+
+
+async def test_a_silent_ping_connection_is_closed(pair: Pair) -> None:
+    await end(*await call(pair.large.port, encode_ping_preface(SMALL)))
+
+
+async def test_of_too_many_ping_connections_the_oldest_is_closed(pair: Pair) -> None:
+    opened = [await call(pair.large.port, encode_ping_preface(TaskManagerId(f"c{n}")) + b"?") for n in range(3)]
+    await end(*opened[0])
+    for reader, writer in opened[1:]:
+        assert await reader.read(1) == b"!"
+        writer.close()
+        await writer.wait_closed()
