@@ -239,8 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
     build(env, given.input, output, given.out_of_orderness)
     progress = Progress()
     job = env.execute_async("flight delays")
-    if observe := getattr(job, "observe", None):  # an inline job has ended by now
-        observe(progress)
+    job.observe(progress)
     print(job.get_job_execution_result().result())
     return 0 if show_results(given.input, output, progress.read) else 1
 

@@ -23,6 +23,7 @@ from millstream_dataflow.identity import CheckpointId, Digest, JobId, OperatorId
 from millstream_dataflow.job_graph import JobGraph
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import Barrier, SnapshotKind
+from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.session import TaskReport
 from millstream_runtime.states import JOB_STATES, JobState, TaskState
@@ -141,6 +142,9 @@ class InlineJob:
     def get_job_status(self) -> Future[JobState]:
         """See JobClient."""
         return _done(self._state)
+
+    def observe(self, observer: Callable[[JobDetails], None]) -> None:
+        """See JobClient."""
 
     def cancel(self) -> Future[None]:
         """See JobClient."""

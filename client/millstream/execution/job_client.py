@@ -1,11 +1,12 @@
 """A handle on a job that was submitted. Its names and meanings are PyFlink's; futures are Python's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, Protocol
 
 from millstream.execution.job_execution_result import JobExecutionResult
 from millstream_dataflow.identity import JobId, OperatorId
+from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.states import JobState
 
 
@@ -18,6 +19,12 @@ class JobClient(Protocol):
 
     def get_job_status(self) -> Future[JobState]:
         """Where the job is now."""
+        ...
+
+    def observe(self, observer: Callable[[JobDetails], None]) -> None:
+        """Call it with the job's details whenever they have changed, in the thread that waits for the job's end. An
+        inline job has ended by the time one can ask, so it has nothing to tell.
+        """
         ...
 
     def cancel(self) -> Future[None]:
