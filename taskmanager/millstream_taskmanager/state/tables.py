@@ -8,6 +8,8 @@ pays for snapshots but by asking whether `shadows` is empty (10 ns).
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from millstream_dataflow.windows import TimeWindow
@@ -135,8 +137,9 @@ class NamespaceTable(Table, Generic[V]):
 
     def load(self, identities: Sequence[Any], namespaces: Iterable[Hashable] | None, values: Iterable[Any]) -> None:
         """See Table."""
-        for identity, namespace, value in zip(identities, namespaces or (), values, strict=True):
-            self.of(namespace)[identity] = value
+        entries = zip(namespaces or (), zip(identities, values, strict=True), strict=True)
+        for namespace, several in groupby(entries, key=itemgetter(0)):
+            self.of(namespace).update(map(itemgetter(1), several))
 
     def identities(self) -> Iterator[Hashable]:
         """See Table."""

@@ -1,0 +1,160 @@
+"""The one port on which workers of other hosts, and their TaskManagers, reach this one (laws 9.2, 9.3).
+
+Nothing is trusted before it has proved anything: a preface of a few bytes is read, exactly, in a bounded time, from a
+bounded number of connections; then the socket belongs to the worker. Everything else is closed with a line in the log.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem, check_binding
+from millstream_dataflow.configuration.options import taskmanager
+from millstream_dataflow.identity import TaskManagerId, WorkerId
+from millstream_taskmanager.exchange.preface import PrefaceError, PrefaceReader
+from millstream_taskmanager.service.pings import HEAD, PING_MAGIC, PingPrefaceError, ping_length, ping_sender
+from millstream_taskmanager.service.settings import PortSettings
+
+log = logging.getLogger("millstream.taskmanager")
+
+_BACKLOG: Final = 128
+_NO_DESCRIPTORS_S: Final = 0.1  # until accepting is tried again when the process has none left
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Who takes a socket once it is known what it is for. `worker` gives False when there is no such worker."""
+
+    worker: Callable[[WorkerId, socket.socket], bool]
+    ping: Callable[[TaskManagerId, socket.socket], Awaitable[None]]
+
+
+def listen(configuration: Configuration) -> socket.socket:
+    """The listening socket. ConfigurationError when the address may not or can't be used."""
+    host, port = configuration.get(taskmanager.BIND_HOST), configuration.get(taskmanager.DATA_PORT)
+    if warning := check_binding(host, configuration):
+        log.warning("%s", warning)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # Peers connect over IPv4 to whatever isn't written as an IPv6 address.
+        family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] is not socket.AF_INET)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            sock.listen(_BACKLOG)
+            sock.setblocking(False)
+        except OSError:
+            sock.close()
+            raise
+    except OSError as error:
+        option = taskmanager.DATA_PORT
+        raise ConfigurationError(
+            Problem(
+                f"the TaskManager can't listen for data on {host}:{port}: {error}",
+                f"choose another {taskmanager.BIND_HOST.key} or {option.key}; 0 takes a free port",
+                option.key,
+                str(port),
+                configuration.origin(option),
+            )
+        ) from error
+    return sock
+
+
+class DataPort:
+    """Accepts, reads prefaces, hands over. `run` is its task."""
+
+    def __init__(self, listening: socket.socket, settings: PortSettings, receivers: Receivers) -> None:
+        self._listening = listening
+        self._settings = settings
+        self._receivers = receivers
+        self._unknown: dict[asyncio.Task[None], socket.socket] = {}
+
+    async def run(self) -> None:
+        """Until cancelled; then nothing of it is open."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                try:
+                    sock, address = await loop.sock_accept(self._listening)
+                except OSError as error:
+                    log.warning("the data port can't accept a connection: %s", error)
+                    await asyncio.sleep(_NO_DESCRIPTORS_S)
+                    continue
+                self._welcome(sock, str(address[0] if address else "?"))
+        finally:
+            self._listening.close()
+            for task in self._unknown:
+                task.cancel()
+            await asyncio.gather(*self._unknown, return_exceptions=True)
+
+    def _welcome(self, sock: socket.socket, address: str) -> None:
+        if len(self._unknown) >= self._settings.unknown_limit:
+            # The oldest: whoever is honest has said who it is within milliseconds.
+            oldest = next(iter(self._unknown))
+            del self._unknown[oldest]
+            oldest.cancel()
+            log.warning(
+                "a connection to the data port is closed: %d others haven't said what they want either",
+                self._settings.unknown_limit,
+            )
+        sock.setblocking(False)
+        task = asyncio.create_task(self._receive(sock, address), name=f"preface from {address}")
+        self._unknown[task] = sock
+        task.add_done_callback(lambda task: self._unknown.pop(task, None))
+
+    async def _receive(self, sock: socket.socket, address: str) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(sock.close)
+            try:
+                async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
+                    wanted = await _preface(sock)
+            except TimeoutError:
+                _closed(address, f"it didn't say what it wants within {self._settings.handshake_timeout} ms")
+                return
+            except (PrefaceError, PingPrefaceError, OSError, EOFError) as error:
+                _closed(address, str(error))
+                return
+            if isinstance(wanted, _Ping):
+                stack.pop_all()
+                await self._receivers.ping(wanted.sender, sock)
+            elif self._receivers.worker(wanted, sock):
+                stack.pop_all()
+            else:
+                _closed(address, f"worker {wanted} isn't here (yet)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ping:
+    sender: TaskManagerId
+
+
+async def _preface(sock: socket.socket) -> WorkerId | _Ping:
+    """Exactly the preface: what comes behind belongs to somebody else."""
+    head = await _exactly(sock, HEAD.size)
+    if head.startswith(PING_MAGIC):
+        return _Ping(ping_sender(await _exactly(sock, ping_length(head))))
+    reader = PrefaceReader()
+    worker = reader.feed(head)
+    while worker is None:
+        worker = reader.feed(await _exactly(sock, reader.wanted))
+    return worker
+
+
+async def _exactly(sock: socket.socket, count: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    data = b""
+    while len(data) < count:
+        more = await loop.sock_recv(sock, count - len(data))
+        if not more:
+            raise EOFError(f"it ended after {len(data)} bytes of its preface")
+        data += more
+    return data
+
+
+def _closed(address: str, why: str) -> None:
+    log.warning("a connection from %s to the data port is closed: %s", address, why)

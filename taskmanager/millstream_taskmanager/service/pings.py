@@ -1,0 +1,208 @@
+"""The ping connections between TaskManagers whose workers are connected (law 9.2).
+
+Workers don't ping: one that is busy in user code for a minute is alive. A TaskManager's own loop is never busy, so
+its silence means that the host or the network between is gone. Over the data port, with a preface of its own:
+
+    "MSK1" | length u16, little endian | id of the TaskManager that connects, ASCII;   then "?" and the answer "!"
+"""
+
+import asyncio
+import logging
+import re
+import socket
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from millstream_dataflow.identity import TaskManagerId, WorkerId
+from millstream_runtime.messages.deployments import DataAddress, RegionDeployment
+from millstream_runtime.messages.worker import DropPeer
+from millstream_taskmanager.service.peer_pairs import PeerPairs
+from millstream_taskmanager.service.settings import PortSettings
+from millstream_taskmanager.service.shell import monotonic_ms
+
+log = logging.getLogger("millstream.taskmanager")
+
+PING_MAGIC: Final = b"MSK1"
+HEAD: Final = struct.Struct("<4sH")
+LONGEST_ID: Final = 64
+_ID: Final = re.compile(rb"[0-9A-Za-z._-]+")
+_UNSENT: Final = 1 << 10  # bytes that a peer hasn't read: it asks and never listens
+
+
+class PingPrefaceError(Exception):
+    """Whoever connected is no TaskManager of this version."""
+
+
+def encode_ping_preface(me: TaskManagerId) -> bytes:
+    """What the connecting TaskManager writes first."""
+    return HEAD.pack(PING_MAGIC, len(me)) + me.encode()
+
+
+def ping_length(head: bytes) -> int:
+    """How long the id is that follows this head."""
+    length: int = HEAD.unpack(head)[1]
+    if not 0 < length <= LONGEST_ID:
+        raise PingPrefaceError(f"a TaskManager's id of {length} bytes, of {LONGEST_ID} at most")
+    return length
+
+
+def ping_sender(name: bytes) -> TaskManagerId:
+    """The id that followed."""
+    if not _ID.fullmatch(name):
+        raise PingPrefaceError(f"a TaskManager's id of {name[:LONGEST_ID]!r}")
+    return TaskManagerId(name.decode())
+
+
+class _Connection(asyncio.Protocol):
+    """One end: it hears one kind of byte, and may answer it with another."""
+
+    def __init__(
+        self, peer: TaskManagerId, hears: bytes, answer: bytes, on_heard: Callable[[TaskManagerId], None]
+    ) -> None:
+        self.peer = peer
+        self.heard_at = monotonic_ms()
+        self._hears = hears
+        self._answer = answer
+        self._on_heard = on_heard
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if data.strip(self._hears):
+            log.warning("the ping connection with TaskManager %s is closed: it said %r", self.peer, data[:40])
+            self.close()
+            return
+        self.heard_at = monotonic_ms()
+        self._on_heard(self.peer)
+        if self._answer:
+            self.write(self._answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None
+
+    def write(self, data: bytes) -> None:
+        """Unless the peer reads nothing."""
+        if self._transport is not None:
+            self._transport.write(data)
+            if self._transport.get_write_buffer_size() > _UNSENT:
+                self.close()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class Pings:
+    """All ping connections of this TaskManager. `run` is its task."""
+
+    def __init__(
+        self, me: TaskManagerId, machine: str, settings: PortSettings, drop: Callable[[WorkerId, DropPeer], None]
+    ) -> None:
+        self._me = me
+        self._settings = settings
+        self._drop = drop
+        self._pairs = PeerPairs(me, machine, settings.ping_timeout)
+        self._asked: dict[TaskManagerId, _Connection] = {}
+        self._connecting: dict[TaskManagerId, asyncio.Task[None]] = {}
+        self._answered: list[_Connection] = []
+        self._changed = asyncio.Event()
+
+    def begin(self, worker: WorkerId, deployment: RegionDeployment) -> None:
+        """A worker of ours is about to start."""
+        self._pairs.begin(worker, deployment, monotonic_ms())
+        self._changed.set()
+
+    def end(self, worker: WorkerId) -> None:
+        """It is gone."""
+        self._pairs.end(worker)
+        self._changed.set()
+
+    async def adopt(self, peer: TaskManagerId, sock: socket.socket) -> None:
+        """A TaskManager has connected; its preface has been read. Takes the socket."""
+        self._answered = [connection for connection in self._answered if connection.is_open]
+        if len(self._answered) >= self._settings.ping_limit:
+            self._answered.pop(0).close()
+        connection = _Connection(peer, b"?", b"!", self._heard)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+        self._answered.append(connection)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        last = monotonic_ms()
+        try:
+            while True:
+                now = monotonic_ms()
+                stalled = now - last - self._settings.ping_interval
+                if stalled > self._settings.ping_interval:
+                    self._pairs.forgive(stalled)  # our process stood still; what came meanwhile hasn't been read
+                last = now
+                self._ask()
+                self._judge(now)
+                await self._sleep(now)
+        finally:
+            for task in self._connecting.values():
+                task.cancel()
+            await asyncio.gather(*self._connecting.values(), return_exceptions=True)
+            for connection in (*self._asked.values(), *self._answered):
+                connection.close()
+            await asyncio.sleep(0)  # the loop closes aborted sockets in its next turn
+
+    async def _sleep(self, now: int) -> None:
+        deadline = self._pairs.deadline()
+        pause = self._settings.ping_interval
+        if deadline is not None:
+            pause = min(pause, max(deadline - now, 1))
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(pause / 1_000):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _ask(self) -> None:
+        """One ping to each peer that we connect with, a new connection where there is none."""
+        wanted = self._pairs.to_connect()
+        for peer, connection in list(self._asked.items()):
+            if peer not in wanted or not connection.is_open:
+                connection.close()
+                del self._asked[peer]
+            else:
+                connection.write(b"?")
+        for peer, address in wanted.items():
+            if peer not in self._asked and peer not in self._connecting:
+                self._connecting[peer] = asyncio.create_task(self._connect(peer, address), name=f"pings {peer}")
+
+    async def _connect(self, peer: TaskManagerId, address: DataAddress) -> None:
+        connection = _Connection(peer, b"!", b"", self._heard)
+        try:
+            async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
+                await asyncio.get_running_loop().create_connection(lambda: connection, address.host, address.port)
+            connection.write(encode_ping_preface(self._me) + b"?")
+            self._asked[peer] = connection
+        except (OSError, TimeoutError) as error:
+            log.debug("TaskManager %s at %s:%d can't be pinged: %s", peer, address.host, address.port, error)
+        finally:
+            del self._connecting[peer]
+
+    def _heard(self, peer: TaskManagerId) -> None:
+        self._pairs.heard(peer, monotonic_ms())
+
+    def _judge(self, now: int) -> None:
+        for silence in self._pairs.silent(now):
+            reason = f"TaskManager {silence.taskmanager} has not answered for {silence.lasted} ms"
+            log.warning("%s: %d workers drop their connections with it", reason, len(silence.workers))
+            for worker in silence.workers:
+                self._drop(worker, DropPeer(silence.taskmanager, reason))
+            if (connection := self._asked.pop(silence.taskmanager, None)) is not None:
+                connection.close()  # it leads nowhere
+        for connection in self._answered:
+            if now - connection.heard_at >= self._settings.ping_timeout:
+                connection.close()

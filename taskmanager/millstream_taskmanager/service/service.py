@@ -1,0 +1,188 @@
+"""A TaskManager that runs: everything around the core, put together and taken apart in order."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import uuid
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+from millstream_dataflow.configuration import Configuration, milliseconds
+from millstream_dataflow.configuration.options import logs, taskmanager
+from millstream_dataflow.identity import TaskManagerId
+from millstream_runtime.messages.deployments import DataAddress
+from millstream_runtime.versions import own_versions
+from millstream_taskmanager.core.commands import (
+    CloseSession,
+    Command,
+    DropJob,
+    KillWorker,
+    SendToLeader,
+    SendToWorker,
+    StartWorker,
+    Tell,
+)
+from millstream_taskmanager.core.core import Self, TaskManagerCore, TaskManagerSettings
+from millstream_taskmanager.core.events import Stopping
+from millstream_taskmanager.processes.pool import WorkerPool, pool_options
+from millstream_taskmanager.service.blobs import BlobCache
+from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
+from millstream_taskmanager.service.directories import Directories, machine_id, make_directories
+from millstream_taskmanager.service.fetching import LeaderBlobs
+from millstream_taskmanager.service.launcher import Launcher
+from millstream_taskmanager.service.pings import Pings
+from millstream_taskmanager.service.resource import claim
+from millstream_taskmanager.service.session import LeaderLink
+from millstream_taskmanager.service.settings import advertised_host, link_settings, port_settings
+from millstream_taskmanager.service.shell import Shell
+
+log = logging.getLogger("millstream.taskmanager")
+
+_SESSION: Final = "the TaskManager's session"
+WORKERS_LEAVE_S: Final = 5.0  # they get 200 ms, then SIGKILL; the rest is for a machine that is busy
+
+
+class TaskManagerService:
+    """Reaches the leader as soon as there is one, and runs what it is told to. Made by `start`, ended by `stop`."""
+
+    def __init__(self, name: TaskManagerId, address: DataAddress, resource: str) -> None:
+        self.id = name
+        self.address = address
+        self.resource = resource
+        self._parts = contextlib.AsyncExitStack()
+        self._failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def start(cls, configuration: Configuration, target: str, directory: Path) -> "TaskManagerService":
+        """Returns once it listens and tries to reach the JobManager at `target`, which may come afterwards.
+
+        `directory` says which TaskManager this is across its starts (see `resource`); what it works with lies in
+        `io.tmp.dirs`. From the main thread, since worker processes die with the thread that started them.
+        Raises NoResourceError, NoDirectoryError, ConfigurationError, ForkServerError.
+        """
+        async with contextlib.AsyncExitStack() as parts:
+            resource = parts.enter_context(claim(directory))
+            directories = make_directories(configuration, resource.tag)
+            parts.callback(directories.remove)
+            listening = parts.enter_context(listen(configuration))
+            service = cls(
+                TaskManagerId(uuid.uuid4().hex),
+                DataAddress(
+                    advertised_host(configuration),
+                    listening.getsockname()[1],
+                    str(directories.sockets),
+                    machine_id(),
+                ),
+                resource.name,
+            )
+            await service._assemble(parts, configuration, target, directories, listening)
+            service._parts = parts.pop_all()
+        log.info("TaskManager %s (%s) listens for data on port %d", service.id, resource.name, service.address.port)
+        return service
+
+    async def stop(self) -> None:
+        """Leave the leader, end the workers, then everything else. Nothing is left of it."""
+        self._shell.tell(Stopping())  # from here on the core obeys nobody
+        await self._parts.aclose()
+        self._tasks.clear()  # an ended task keeps the frames that it ended in, and those the channels of gRPC
+
+    async def wait(self) -> None:
+        """Until a part of it has failed by a mistake of ours; raises that. It has left its leader then: stop it."""
+        raise await asyncio.shield(self._failed)
+
+    # ------------------------------------------------------------ its parts
+
+    async def _assemble(
+        self,
+        parts: contextlib.AsyncExitStack,
+        configuration: Configuration,
+        target: str,
+        directories: Directories,
+        listening: socket.socket,
+    ) -> None:
+        """What comes last here ends first."""
+        core = self._core(configuration)
+        self._shell = Shell(core, self._carry_out)
+        settings, peers = link_settings(configuration), port_settings(configuration)
+        self._link = LeaderLink(target, self.id, settings, self._shell.tell, lambda: core.epoch)
+        self._blobs = BlobCache(directories.blobs, LeaderBlobs(self._link, settings.call_timeout))
+        parts.push_async_callback(self._blobs.stop)
+        self._launcher = Launcher(self._blobs, directories.sockets, self._shell.tell)
+        pings = Pings(self.id, self.address.machine, peers, self._launcher.send)
+        pool = WorkerPool(pool_options(configuration, _logs(configuration, directories)), self._launcher)
+        self._launcher.use(pool, pings)
+        self._run(parts, self._shell.run(), "the TaskManager's core")
+        parts.push_async_callback(pool.stop)
+        parts.push_async_callback(self._launcher.stop)
+        # Before anything uses gRPC: the forkserver is exec'd from a process without its threads (law 13.1).
+        await pool.start()
+        self._run(parts, pings.run(), "the TaskManager's pings")
+        data_port = DataPort(listening, peers, Receivers(self._launcher.connect, pings.adopt))
+        self._run(parts, data_port.run(), "the TaskManager's data port")
+        parts.push_async_callback(self._end_workers)
+        self._run(parts, self._link.run(), _SESSION)
+
+    def _core(self, configuration: Configuration) -> TaskManagerCore:
+        return TaskManagerCore(
+            Self(self.id, self.address, own_versions(), self.resource),
+            TaskManagerSettings(
+                configuration.get(taskmanager.NUMBER_OF_TASK_SLOTS),
+                milliseconds(configuration.get(taskmanager.LEADER_ABSENCE_TIMEOUT)),
+            ),
+        )
+
+    def _run(self, parts: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
+        """As a task that ends when its turn comes."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+        parts.push_async_callback(_cancel, task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.critical("%s failed; the TaskManager leaves its leader", task.get_name(), exc_info=error)
+        if not self._failed.done():
+            self._failed.set_result(error)
+        for other in self._tasks:
+            if other.get_name() == _SESSION:  # so that the leader sees the death of this TaskManager at once
+                other.cancel()
+
+    async def _end_workers(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WORKERS_LEAVE_S):
+                await self._launcher.empty()
+
+    # ------------------------------------------------------------ what the core asks for
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case SendToLeader(session=session, message=message):
+                self._link.send(session, message)
+            case CloseSession(session=session, reason=reason, refused=refused):
+                self._link.close(session, reason, refused=refused)
+            case StartWorker(deployment=deployment):
+                self._launcher.start(deployment)
+            case SendToWorker(worker=worker, message=to_worker):
+                self._launcher.send(worker, to_worker)
+            case KillWorker(worker=worker, reason=reason):
+                log.info("worker %s is killed: %s", worker, reason)
+                self._launcher.kill(worker)
+            case DropJob(job=job):
+                self._launcher.drop(job)
+            case Tell(text=text, warning=warning):
+                log.log(logging.WARNING if warning else logging.INFO, "%s", text)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _logs(configuration: Configuration, directories: Directories) -> Path:
+    """Where what workers print is kept: beyond this TaskManager's end only if somebody has named a place."""
+    place = configuration.get(logs.DIRECTORY)
+    return directories.workers if place is None else Path(place) / directories.work.name

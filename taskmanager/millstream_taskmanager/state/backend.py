@@ -1,0 +1,66 @@
+"""The keyed state of one operator: its tables by name, what was restored of them, and snapshots of them all.
+
+A table takes up what was restored under its name when it is made. What nobody asks for stays as it is, bytes in runs,
+and is stored again: a state that a new version of a program doesn't use is not lost by its first checkpoint.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import chain
+from typing import TypeVar
+
+from millstream_dataflow.keys import identities
+from millstream_runtime.checkpoint_files.contents import KeyedRun
+from millstream_taskmanager.state.group_times import TABLE, GroupTimes
+from millstream_taskmanager.state.key_space import KeyForms, KeySpace
+from millstream_taskmanager.state.runs import decoded_run
+from millstream_taskmanager.state.shadow import Shadow
+from millstream_taskmanager.state.snapshot import KeyedSnapshot
+from millstream_taskmanager.state.tables import Table
+
+TableT = TypeVar("TableT", bound=Table)
+
+
+class KeyedBackend:
+    """See the module. In memory: `state.backend.type: hashmap`."""
+
+    def __init__(self, space: KeySpace, restored: Iterable[KeyedRun] = ()) -> None:
+        """Of what is restored, the runs of this subtask's groups count."""
+        self.space = space
+        self.forms = KeyForms(self._identities)
+        self._tables: dict[str, Table] = {}
+        self._unclaimed: dict[str, list[KeyedRun]] = {}
+        for run in restored:
+            if run.group in space.groups:
+                self._unclaimed.setdefault(run.table, []).append(run)
+        self.times = GroupTimes(space, self._unclaimed.pop(TABLE, ()))
+
+    def add(self, table: TableT) -> TableT:
+        """A table under its own name, with what was restored of it. StateError when that can't be read."""
+        runs = self._unclaimed.get(table.where.table, ())
+        for run in runs:
+            entries = decoded_run(table.where, run)
+            own, namespaces, values = identities(entries.keys), entries.namespaces, entries.values
+            self.forms.add(entries.keys, own)
+            if namespaces is not None and table.namespaces is not None:
+                unpacked = {namespace: table.namespaces.unpack(namespace) for namespace in set(namespaces)}
+                namespaces = [unpacked[namespace] for namespace in namespaces]
+            table.load(own, namespaces, values if table.values is None else map(table.values.unpack, values))
+        self._unclaimed.pop(table.where.table, None)
+        self._tables[table.where.table] = table
+        return table
+
+    def was_stored(self, table: str) -> bool:
+        """Whether something was restored under that name, and nobody has asked for it yet."""
+        return table in self._unclaimed
+
+    def snapshot(self) -> KeyedSnapshot:
+        """The cut: copies of all dictionaries."""
+        shadows = [Shadow(table, self.space, self.forms) for table in self._tables.values()]
+        return KeyedSnapshot(self.space.groups, shadows, [*self.times.runs(), *chain(*self._unclaimed.values())])
+
+    def _identities(self) -> Iterator[Hashable]:
+        """Keys with state, now or in a snapshot that is under way."""
+        for table in self._tables.values():
+            yield from table.identities()
+            for shadow in table.shadows:
+                yield from shadow.identities()

@@ -1,0 +1,88 @@
+"""Entries as bytes. A run is entries of one table and one key group, in one pickle (protocol 5).
+
+    keys         in the user's form
+    namespaces   parallel to them, as plain values; None: the table has none
+    values       as the table stores them; if `apart`, a pickle each, of entries that were touched during a snapshot
+
+Objects that entries have in common are pickled once a run. Classes go by reference (law 12.1), so what is stored never
+holds code; one that is made inside a function can't be found again, and is refused.
+"""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from millstream_runtime.checkpoint_files.contents import KeyedRun
+from millstream_taskmanager.operators.errors import bounded_repr
+from millstream_taskmanager.state.key_space import StateError
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Of which operator and table; for runs and for errors."""
+
+    operator: str
+    table: str
+    title: str
+    """The table as a person knows it: `state 'count'`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """See the module. The columns are parallel."""
+
+    keys: list[Any]
+    namespaces: list[Any] | None
+    values: list[Any]
+    apart: bool = False
+
+
+def encoded_run(where: Where, group: int, entries: Entries) -> KeyedRun:
+    """Entries of one group. StateError when something in them can't be pickled."""
+    keys, values = entries.keys, entries.values
+    try:
+        data = pickle.dumps((keys, entries.namespaces, values, entries.apart), 5)
+    except Exception as error:
+        raise _refusal(where, keys, values, error) from error
+    return KeyedRun(where.table, group, len(keys), data)
+
+
+def encoded_value(where: Where, key: object, value: object) -> bytes:
+    """One value by itself."""
+    try:
+        return pickle.dumps(value, 5)
+    except Exception as error:
+        raise _refusal(where, [key], [value], error) from error
+
+
+def decoded_run(where: Where, run: KeyedRun) -> Entries:
+    """The entries of a run, none of them apart. StateError when a class isn't there any more."""
+    try:
+        keys, namespaces, values, apart = pickle.loads(run.data)  # noqa: S301  # our own, from a checksummed file
+        return Entries(keys, namespaces, list(map(pickle.loads, values)) if apart else values)
+    except Exception as error:
+        raise StateError(
+            f"operator {where.operator}: {where.title} can't be read from the checkpoint ({type(error).__name__}: "
+            f"{error}); its classes must be found under the module and name that they had when it was stored"
+        ) from error
+
+
+def _refusal(where: Where, keys: Sequence[object], values: Sequence[object], error: Exception) -> StateError:
+    """What is wrong, by the first entry that can't be pickled alone."""
+    for key, value in zip(keys, values, strict=True):
+        for what, thing in (("its key", key), ("its value", value)):
+            try:
+                pickle.dumps(thing, 5)
+            except Exception as problem:  # noqa: BLE001  # whatever the user's class raises
+                return StateError(
+                    f"operator {where.operator}: {where.title} of key {bounded_repr(key)} can't be stored, because "
+                    f"{what} can't be pickled: {type(problem).__name__}: {problem}. {_mend(thing, problem)}"
+                )
+    return StateError(f"operator {where.operator}: {where.title} can't be stored: {type(error).__name__}: {error}")
+
+
+def _mend(thing: object, problem: Exception) -> str:
+    if "<locals>" in f"{type(thing).__qualname__} {problem}":
+        return "A class made inside a function can't be found again by its name; define it at the top of a module"
+    return f"Keep a value of plain types or of a class defined at the top of a module instead of {bounded_repr(thing)}"
