@@ -22,6 +22,14 @@ $(READY): pyproject.toml tools/setup_venv.sh
 	@bash tools/setup_venv.sh
 	@touch $@
 
+.PHONY: demo
+demo: $(READY) ## count the flights that left New York in July 2013, on a cluster of the program's own
+	@echo "Running examples/flight_delays.py: it starts a cluster of its own on this machine (a JobManager, a TaskManager"
+	@echo "and two workers), counts July 2013, and leaves no process behind. A watermark says up to which time of"
+	@echo "departure flights have been seen; a checkpoint is what the job would go on from if a process died."
+	@echo
+	@$(PYTHON) examples/flight_delays.py
+
 .PHONY: test
 test: $(READY) ## run the tests, layer by layer
 	@$(PYTHON) tools/run_tests.py

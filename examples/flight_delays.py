@@ -42,6 +42,7 @@ from millstream import (
     WatermarkStrategy,
 )
 from millstream_runtime.messages.client import JobDetails
+from millstream_runtime.messages.session import TaskTotals
 
 JULY = Path(__file__).parent / "data" / "flights-2013-07.csv.gz"
 INPUT_COLUMNS = (
@@ -163,29 +164,40 @@ def build(env: StreamExecutionEnvironment, source: str, output: Path, out_of_ord
 
 
 class Progress:
-    """A line a second: records, rate, watermark, checkpoints."""
+    """A line a second, and one for each restart: flights read, rate, watermark, checkpoints."""
 
     def __init__(self) -> None:
         self.read = 0
-        self._began = self._told = time.monotonic()
+        self._told = time.monotonic()
+        self._taken = 0
+        self._attempt = 1
 
     def __call__(self, details: JobDetails) -> None:
         # Since the job's beginning, whatever failed meanwhile: counts of a checkpoint survive, those of tasks don't.
         self.read = max((counts.received for counts in details.operators if counts.name == "hours"), default=0)
-        now = time.monotonic()
+        attempt = max((task.attempt for task in details.tasks), default=1)
+        if attempt > self._attempt:
+            self._attempt, self._taken = attempt, 0
+            newest = max((point.checkpoint for point in details.checkpoints), default=0)
+            start = f"checkpoint {newest}" if newest else "the beginning"
+            print(f"  something died; attempt {attempt} goes on from {start}", flush=True)
+        elapsed = time.monotonic() - self._told
         totals = [(task.vertex, task.totals) for task in details.tasks if task.totals is not None]
-        if now - self._told < 1 or not totals:
-            return
-        self._told = now
+        if elapsed >= 1 and totals:
+            self._told += elapsed
+            self._tell(totals, elapsed, 0 if details.counts is None else details.counts.completed)
+
+    def _tell(self, totals: list[tuple[str, TaskTotals]], elapsed: float, checkpoints: int) -> None:
+        # Tasks in front take in splits or nothing, those behind take in hours: the counting ones see each flight.
         taken = Counter[str]()
         for vertex, total in totals:
             taken[vertex] += total.records_in
-        watermark = min((total.watermark for _, total in totals if total.watermark > 0), default=0)
-        reached = f"{datetime.fromtimestamp(watermark / 1_000, UTC):%F %H:%M}" if watermark else "none"
-        checkpoints = 0 if details.counts is None else details.counts.completed
-        records = max(taken.values())
-        rate = records / (now - self._began)
-        print(f"{records:>9,} records {rate:>9,.0f}/s  watermark {reached}  {checkpoints} checkpoints", flush=True)
+        [(counting, flights)] = taken.most_common(1)
+        rate, self._taken = max(flights - self._taken, 0) / elapsed, flights
+        # The slowest task's. One that waits for its first flight has none yet, which is a very low number.
+        slowest = min(total.watermark for vertex, total in totals if vertex == counting)
+        reached = f"{datetime.fromtimestamp(slowest / 1_000, UTC):%F %H:%M}" if slowest > 0 else "none yet"
+        print(f"{flights:>9,} flights {rate:>8,.0f}/s   watermark {reached:16}   {checkpoints} checkpoints", flush=True)
 
 
 def rows_of(folder: Path) -> Iterator[dict[str, str]]:
@@ -195,10 +207,11 @@ def rows_of(folder: Path) -> Iterator[dict[str, str]]:
             yield from csv.DictReader(file)
 
 
-def show_results(source: str, output: Path, read: int) -> bool:
+def show_results(source: str, output: Path, read: int, span: timedelta) -> bool:
     """The ten busiest hours and the totals; whether those balance. `read` is 0 where the job doesn't tell it."""
     hours = list(rows_of(output))
-    print(f"\n{'hour (UTC)':22}{'from':6}{'airline':9}{'flights':>8}{'cancelled':>11}{'mean delay':>12}")
+    print("\nThe ten busiest hours:")
+    print(f"{'hour (UTC)':22}{'from':6}{'airline':9}{'flights':>8}{'cancelled':>11}{'mean delay':>12}")
     for hour in sorted(hours, key=lambda hour: (-int(hour["flights"]), *hour.values()))[:10]:
         start, origin, carrier, flights, cancelled, minutes = hour.values()
         print(f"{start:22}{origin:6}{carrier:9}{flights:>8}{cancelled:>11}{minutes and f'{minutes} min':>12}")
@@ -207,9 +220,19 @@ def show_results(source: str, output: Path, read: int) -> bool:
     read = read or in_windows + late
     with gzip.open(source) if source.endswith(".gz") else Path(source).open("rb") as file:
         lines = sum(1 for line in file if line.strip()) - 1  # without the header
-    print(f"\nlines {lines:,} = read {read:,} + malformed {lines - read:,}")
-    print(f"read {read:,} = in windows {in_windows:,} + late {late:,}\nresults are in {output}")
-    return read == in_windows + late <= lines
+    balanced = read == in_windows + late <= lines
+    print(f"\nDo the totals balance? {'Yes:' if balanced else 'NO, and they must:'}")
+    print(f"  lines {lines:,} = read {read:,} + malformed {lines - read:,}")
+    print(f"  read {read:,} = in windows {in_windows:,} + late {late:,} (came over {spelled(span)} out of order)")
+    print(f"The {len(hours):,} hours are in {output}/part-*.csv, the late flights in {output}/late/part-*.csv")
+    return balanced
+
+
+def spelled(span: timedelta) -> str:
+    """`2 h` or `1 h 30 min`."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    parts = (minutes // 60, "h"), (minutes % 60, "min"), (seconds, "s")
+    return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 s"
 
 
 def span(text: str) -> timedelta:
@@ -237,11 +260,15 @@ def main(arguments: list[str] | None = None) -> int:
     if env.get_checkpoint_interval() < 0:  # unless it is configured otherwise
         env.enable_checkpointing(1_000)
     build(env, given.input, output, given.out_of_orderness)
-    progress = Progress()
+    print(f"Counting the flights in {given.input} per hour, airport and airline.")
+    print(f"A flight may come {spelled(given.out_of_orderness)} out of order; results go to {output}", flush=True)
     job = env.execute_async("flight delays")
+    print(f"Job {job.get_job_id()} runs, {given.parallelism} tasks count", flush=True)
+    progress = Progress()
     job.observe(progress)
-    print(job.get_job_execution_result().result())
-    return 0 if show_results(given.input, output, progress.read) else 1
+    result = job.get_job_execution_result().result()
+    print(f"Finished after {result.get_net_runtime() / 1_000:.1f} s", flush=True)
+    return 0 if show_results(given.input, output, progress.read, given.out_of_orderness) else 1
 
 
 if __name__ == "__main__":

@@ -33,12 +33,20 @@ def deal(batch: Batch, targets: Targets, channels: int) -> Iterator[Part]:
         start = end
 
 
-def every_nth(batch: Batch, first: int, step: int) -> Batch:
+def every_nth(batch: RowBatch, first: int, step: int) -> RowBatch:
     """Each `step`-th row from `first` on."""
-    if isinstance(batch, RowBatch):
-        return RowBatch(batch.values[first::step], None if batch.timestamps is None else batch.timestamps[first::step])
-    columns = batch.columns.take(np.arange(first, len(batch), step))
-    return ColumnBatch(columns, None if batch.timestamps is None else batch.timestamps[first::step])
+    return RowBatch(batch.values[first::step], None if batch.timestamps is None else batch.timestamps[first::step])
+
+
+def runs(batch: ColumnBatch, count: int) -> Iterator[ColumnBatch]:
+    """The batch in `count` runs that differ by one row at most; of a short batch, one run a row."""
+    length, longer = divmod(len(batch), count)
+    start = 0
+    for number in range(min(count, len(batch))):
+        end = start + length + (number < longer)
+        times = None if batch.timestamps is None else batch.timestamps[start:end]
+        yield ColumnBatch(batch.columns.slice(start, end - start), times)
+        start = end
 
 
 def _ordered_rows(batch: RowBatch, order: list[int]) -> RowBatch:

@@ -15,8 +15,8 @@ from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.keys import UnstableKeyError, hash_batch, key_hash, subtasks_of_batch
 from millstream_dataflow.operators.chain import ChainOutput
 from millstream_dataflow.operators.specifications import KeySelection
-from millstream_dataflow.records import Batch, RowBatch
-from millstream_taskmanager.exchange.dealing import Part, Targets, deal, every_nth
+from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
+from millstream_taskmanager.exchange.dealing import Part, Targets, deal, every_nth, runs
 from millstream_taskmanager.operators.errors import NO_RECORD, UserCodeError, last_given
 
 
@@ -51,7 +51,8 @@ class Broadcast(Partitioner):
 
 
 class RoundRobin(Partitioner):
-    """To each in turn, record by record: rebalance over all targets, rescale over those that are connected.
+    """To each in turn: rebalance over all targets, rescale over those that are connected. Rows go record by record; of
+    columns each gets a run as long, which is a view where every n-th row would be a copy.
 
     Subtasks begin at different targets, else many small sources would all feed the first.
     """
@@ -67,6 +68,8 @@ class RoundRobin(Partitioner):
         if channels == 1:
             return ((0, batch),)
         turns = range(min(channels, len(batch)))
+        if isinstance(batch, ColumnBatch):
+            return [((start + turn) % channels, part) for turn, part in zip(turns, runs(batch, channels), strict=True)]
         return [((start + turn) % channels, every_nth(batch, turn, channels)) for turn in turns]
 
 

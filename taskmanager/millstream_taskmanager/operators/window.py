@@ -109,10 +109,13 @@ class WindowOperator(KeyedOperator):
 
     def _touch(self, identities: Sequence[Hashable], times: Iterable[int]) -> None:
         """What records are about to change."""
-        windows_at, touch = self._windows.at, self._table.touch
-        timed = zip(identities, times, strict=False)
-        for window, identity in {(window.window, identity) for identity, time in timed for window in windows_at(time)}:
-            touch(identity, window)
+        windows_at = self._windows.at
+        by_end: dict[int, tuple[TimeWindow, list[Hashable]]] = {}  # windows of one assigner have ends of their own
+        for identity, time in zip(identities, times, strict=False):
+            for window in windows_at(time):
+                by_end.setdefault(window.last, (window.window, []))[1].append(identity)
+        for touched, several in by_end.values():
+            self._table.touch_all(several, touched)
 
     def _times(self, batch: RowBatch, part: KeyedPart) -> Iterable[int]:
         if self._by_clock:

@@ -28,6 +28,7 @@ class KeyedBackend:
         self.space = space
         self.forms = KeyForms(self._identities)
         self._tables: dict[str, Table] = {}
+        self._under_way: list[KeyedSnapshot] = []
         self._unclaimed: dict[str, list[KeyedRun]] = {}
         for run in restored:
             if run.group in space.groups:
@@ -56,11 +57,14 @@ class KeyedBackend:
     def snapshot(self) -> KeyedSnapshot:
         """The cut: copies of all dictionaries."""
         shadows = [Shadow(table, self.space, self.forms) for table in self._tables.values()]
-        return KeyedSnapshot(self.space.groups, shadows, [*self.times.runs(), *chain(*self._unclaimed.values())])
+        there = [*self.times.runs(), *chain(*self._unclaimed.values())]
+        snapshot = KeyedSnapshot(self.space.groups, shadows, there)
+        self._under_way = [one for one in self._under_way if not one.done] + [snapshot]
+        return snapshot
 
     def _identities(self) -> Iterator[Hashable]:
         """Keys with state, now or in a snapshot that is under way."""
         for table in self._tables.values():
             yield from table.identities()
-            for shadow in table.shadows:
-                yield from shadow.identities()
+        for snapshot in self._under_way:
+            yield from snapshot.identities()

@@ -93,12 +93,16 @@ class Shadow:
 
     def drop(self) -> None:
         """Nobody needs it any more."""
-        if self in self.table.shadows:
-            self.table.shadows.remove(self)
+        self._rest()
         self._places = {}
 
+    def _rest(self) -> None:
+        """Hear of no more touches."""
+        if self in self.table.shadows:
+            self.table.shadows.remove(self)
+
     def identities(self) -> Iterator[Hashable]:
-        """See Toucher."""
+        """Of the keys whose entries are still to be stored."""
         addresses: Iterator[Any] = chain(*self._places.values(), (address for _, address, _ in self._touched))
         return (address[0] for address in addresses) if self.table.paired else addresses
 
@@ -138,6 +142,8 @@ class Shadow:
                 self._dealt[group] = part
             else:
                 dealt.extend(part)
+        if not (self._undealt or self._any_to_look):
+            self._rest()  # nothing in it can change
         return _DEAL_COST * len(some.addresses)
 
     def _encode(self) -> int:

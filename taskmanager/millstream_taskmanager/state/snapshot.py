@@ -1,6 +1,6 @@
 """The keyed state of one operator at a cut: the shadows of its tables, until all of them are encoded."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from millstream_runtime.checkpoint_files.contents import KeyedRun
 from millstream_taskmanager.state.shadow import Shadow
@@ -33,6 +33,10 @@ class KeyedSnapshot:
     def runs(self) -> tuple[KeyedRun, ...]:
         """All of it, by key group."""
         return tuple(sorted(self._runs, key=lambda run: (run.group, run.table)))
+
+    def identities(self) -> Iterator[Hashable]:
+        """Of the keys whose entries are still to be stored."""
+        return (identity for shadow in self._shadows for identity in shadow.identities())
 
     def drop(self) -> None:
         """It is of no use any more."""

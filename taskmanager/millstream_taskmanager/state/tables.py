@@ -27,10 +27,6 @@ class Toucher(Protocol):
         """The entry may change now. `former` is what another snapshot has encoded just now."""
         ...
 
-    def identities(self) -> Iterator[Hashable]:
-        """Of the keys whose entries are still to be stored."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -79,8 +75,8 @@ class Table(ABC):
             former = shadow.touch(namespace, address, former)
 
     def touch_all(self, addresses: Iterable[Hashable], namespace: Hashable = None) -> None:
-        """The same for many."""
-        for address in addresses:
+        """The same for many, some perhaps repeated."""
+        for address in set(addresses):
             self.touch(address, namespace)
 
 
