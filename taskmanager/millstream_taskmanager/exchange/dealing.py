@@ -38,17 +38,6 @@ def every_nth(batch: RowBatch, first: int, step: int) -> RowBatch:
     return RowBatch(batch.values[first::step], None if batch.timestamps is None else batch.timestamps[first::step])
 
 
-def runs(batch: ColumnBatch, count: int) -> Iterator[ColumnBatch]:
-    """The batch in `count` runs that differ by one row at most; of a short batch, one run a row."""
-    length, longer = divmod(len(batch), count)
-    start = 0
-    for number in range(min(count, len(batch))):
-        end = start + length + (number < longer)
-        times = None if batch.timestamps is None else batch.timestamps[start:end]
-        yield ColumnBatch(batch.columns.slice(start, end - start), times)
-        start = end
-
-
 def _ordered_rows(batch: RowBatch, order: list[int]) -> RowBatch:
     if len(order) == 1:  # itemgetter of one place gives the bare item
         return batch

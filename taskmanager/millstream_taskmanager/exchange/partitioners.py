@@ -16,7 +16,7 @@ from millstream_dataflow.keys import UnstableKeyError, hash_batch, key_hash, sub
 from millstream_dataflow.operators.chain import ChainOutput
 from millstream_dataflow.operators.specifications import KeySelection
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
-from millstream_taskmanager.exchange.dealing import Part, Targets, deal, every_nth, runs
+from millstream_taskmanager.exchange.dealing import Part, Targets, deal, every_nth
 from millstream_taskmanager.operators.errors import NO_RECORD, UserCodeError, last_given
 
 
@@ -51,8 +51,8 @@ class Broadcast(Partitioner):
 
 
 class RoundRobin(Partitioner):
-    """To each in turn: rebalance over all targets, rescale over those that are connected. Rows go record by record; of
-    columns each gets a run as long, which is a view where every n-th row would be a copy.
+    """To each in turn: rebalance over all targets, rescale over those that are connected. Rows go record by record,
+    columns batch by batch: to take a batch apart costs more than to send it.
 
     Subtasks begin at different targets, else many small sources would all feed the first.
     """
@@ -64,12 +64,13 @@ class RoundRobin(Partitioner):
     def deal(self, batch: Batch) -> Iterable[Part]:
         """See Partitioner."""
         channels, start = self._channels, self._next
+        if isinstance(batch, ColumnBatch):
+            self._next = (start + 1) % channels
+            return ((start, batch),)
         self._next = (start + len(batch)) % channels
         if channels == 1:
             return ((0, batch),)
         turns = range(min(channels, len(batch)))
-        if isinstance(batch, ColumnBatch):
-            return [((start + turn) % channels, part) for turn, part in zip(turns, runs(batch, channels), strict=True)]
         return [((start + turn) % channels, every_nth(batch, turn, channels)) for turn in turns]
 
 
