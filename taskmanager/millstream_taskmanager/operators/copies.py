@@ -32,7 +32,11 @@ def copied(batch: Batch) -> Batch:
 
 def copy_of(value: Any) -> Any:  # noqa: ANN401  # any record
     """One value for whoever must not share it; the same where nobody can change it."""
-    return value if is_immutable(value) else _copies([value])[0]
+    kind = type(value)
+    # As `is_immutable`, whose call would cost a running reduction 5 percent.
+    if kind in IMMUTABLE or (kind is tuple and all(type(part) in IMMUTABLE for part in value)):
+        return value
+    return _copies([value])[0]
 
 
 def is_immutable(value: Any) -> bool:  # noqa: ANN401  # any record

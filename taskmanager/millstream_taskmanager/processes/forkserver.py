@@ -1,16 +1,13 @@
 """The forkserver, as its parent sees it: exec'd, asked to fork, asked to end."""
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from millstream_taskmanager.forkserver.command import command, environment
 from millstream_taskmanager.forkserver.requests import (
     PACKET_LIMIT,
     Fork,
@@ -21,6 +18,7 @@ from millstream_taskmanager.forkserver.requests import (
 )
 from millstream_taskmanager.processes.exit_report import with_lines
 from millstream_taskmanager.processes.printed_lines import PrintedLines
+from millstream_taskmanager.processes.spawning import ForkServerError, SpawnedForkServer
 from millstream_taskmanager.worker.task_log import RotatingFile
 
 _START_S: Final = 60.0  # half a second of imports, on a machine that has something else to do as well
@@ -29,45 +27,28 @@ _LOOK_S: Final = 0.005
 _LOG_BYTES: Final = 256 << 10
 
 
-class ForkServerError(Exception):
-    """It couldn't be started, or can't be asked."""
-
-
 class ForkServer:
     """One process. `hear` is called for each of its replies, `gone` once, when it has died by itself."""
 
     def __init__(
-        self, directory: Path, modules: Sequence[str], hear: Callable[[Reply], None], gone: Callable[[str], None]
+        self, directory: Path, spawned: SpawnedForkServer, hear: Callable[[Reply], None], gone: Callable[[str], None]
     ) -> None:
-        self._modules = modules
+        spawned.take()
         self._hear = hear
         self._gone = gone
-        self._printed = PrintedLines(RotatingFile(directory / "forkserver.log", _LOG_BYTES))
-        self._control, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.setblocking(False)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._printed = PrintedLines(RotatingFile(directory / "forkserver.log", _LOG_BYTES), spawned.printed)
+        self._control = spawned.control
+        self._process = spawned.process
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._open = True
 
     @property
-    def pid(self) -> int | None:
+    def pid(self) -> int:
         """Of the process."""
-        return None if self._process is None else self._process.pid
+        return self._process.pid
 
     async def start(self) -> None:
         """Returns when it has imported everything; ForkServerError when it doesn't come so far."""
-        if threading.current_thread() is not threading.main_thread():
-            raise ForkServerError("the forkserver dies with the thread that starts it, so that must be the main thread")
-        self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # a spawn takes a millisecond; our own program
-            command(self._theirs.fileno(), os.getpid(), self._modules),
-            env=environment(os.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=self._printed.writer,
-            stderr=self._printed.writer,
-            pass_fds=(self._theirs.fileno(),),
-            start_new_session=True,  # Ctrl-C in a terminal is for the TaskManager, which ends its workers itself
-        )
-        self._theirs.close()
         self._printed.begin()
         asyncio.get_running_loop().add_reader(self._control, self._read)
         try:
@@ -110,8 +91,6 @@ class ForkServer:
     def _cause_of_death(self) -> str:
         """It has closed its socket, so it is about to end if it hasn't yet."""
         process = self._process
-        if process is None:
-            return "the forkserver was never started"
         try:
             status = process.wait(_STOP_S / 10)
         except subprocess.TimeoutExpired:
@@ -131,12 +110,9 @@ class ForkServer:
     async def stop(self) -> None:
         """Its workers end with it. Returns when it is gone."""
         self._hang_up()
-        self._theirs.close()
-        process = self._process
-        if process is not None:
-            end = asyncio.get_running_loop().time() + _STOP_S
-            while process.poll() is None:
-                if asyncio.get_running_loop().time() > end:
-                    process.kill()
-                await asyncio.sleep(_LOOK_S)
+        end = asyncio.get_running_loop().time() + _STOP_S
+        while self._process.poll() is None:
+            if asyncio.get_running_loop().time() > end:
+                self._process.kill()
+            await asyncio.sleep(_LOOK_S)
         self._printed.close()

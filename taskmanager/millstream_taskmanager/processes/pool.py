@@ -22,8 +22,9 @@ from millstream_dataflow.identity import WorkerId
 from millstream_runtime.messages.worker import CancelTasks, FromWorker, StartTasks, ToWorker
 from millstream_taskmanager.forkserver.requests import Ended, Fork, Forked, Ready, Refused, Reply
 from millstream_taskmanager.processes.exit_report import Ending, describe, with_lines
-from millstream_taskmanager.processes.forkserver import ForkServer, ForkServerError
+from millstream_taskmanager.processes.forkserver import ForkServer
 from millstream_taskmanager.processes.memory_events import memory_kills
+from millstream_taskmanager.processes.spawning import ForkServerError, SpawnedForkServer
 from millstream_taskmanager.processes.worker_process import ProcessLogs, WorkerProcess, kill_group
 from millstream_taskmanager.worker.options import WorkerOptions
 
@@ -79,8 +80,11 @@ class _Entry:
 class WorkerPool:
     """See the module. Used from one event loop, in the main thread of the process."""
 
-    def __init__(self, options: PoolOptions, listener: PoolListener) -> None:
+    def __init__(self, options: PoolOptions, listener: PoolListener, spawned: SpawnedForkServer | None = None) -> None:
+        """`spawned` is the first forkserver, if it was exec'd already; it says what later ones preload."""
         self._options = options
+        self._preload = options.preload if spawned is None else spawned.modules
+        self._spawned = spawned
         self._listener = listener
         self._workers: dict[WorkerId, _Entry] = {}
         self._requests: dict[int, _Entry] = {}
@@ -233,9 +237,8 @@ class WorkerPool:
     # ---------------------------------------------------------------------------------------------- forkserver
 
     async def _start_forkserver(self) -> None:
-        self._forkserver = ForkServer(
-            self._options.directory, self._options.preload, self._heard, self._forkserver_gone
-        )
+        spawned, self._spawned = self._spawned or SpawnedForkServer(self._preload), None
+        self._forkserver = ForkServer(self._options.directory, spawned, self._heard, self._forkserver_gone)
         await self._forkserver.start()
         self._is_ready.set()
 

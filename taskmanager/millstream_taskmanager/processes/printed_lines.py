@@ -15,8 +15,9 @@ _LONGEST_LINE: Final = 1 << 10  # bytes of those
 class PrintedLines:
     """What comes out of a process by one pipe: into a file, and its last lines are remembered."""
 
-    def __init__(self, file: RotatingFile) -> None:
-        reader, self.writer = os.pipe()
+    def __init__(self, file: RotatingFile, pipe: tuple[int, int] | None = None) -> None:
+        """Both ends of `pipe`, if there is one already, are closed from here."""
+        reader, self.writer = os.pipe() if pipe is None else pipe
         os.set_blocking(reader, False)
         self._reader: int | None = reader
         self._begun = False

@@ -27,6 +27,7 @@ from millstream_taskmanager.core.commands import (
 from millstream_taskmanager.core.core import Self, TaskManagerCore, TaskManagerSettings
 from millstream_taskmanager.core.events import Stopping
 from millstream_taskmanager.processes.pool import WorkerPool, pool_options
+from millstream_taskmanager.processes.spawning import SpawnedForkServer
 from millstream_taskmanager.service.blobs import BlobCache
 from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
 from millstream_taskmanager.service.directories import Directories, machine_id, make_directories
@@ -47,23 +48,35 @@ WORKERS_LEAVE_S: Final = 5.0  # they get 200 ms, then SIGKILL; the rest is for a
 class TaskManagerService:
     """Reaches the leader as soon as there is one, and runs what it is told to. Made by `start`, ended by `stop`."""
 
-    def __init__(self, name: TaskManagerId, address: DataAddress, resource: str) -> None:
+    def __init__(
+        self, name: TaskManagerId, address: DataAddress, resource: str, forkserver: SpawnedForkServer | None
+    ) -> None:
         self.id = name
         self.address = address
         self.resource = resource
+        self._forkserver = forkserver
         self._parts = contextlib.AsyncExitStack()
         self._failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def start(cls, configuration: Configuration, target: str, directory: Path) -> "TaskManagerService":
+    async def start(
+        cls,
+        configuration: Configuration,
+        target: str,
+        directory: Path,
+        forkserver: SpawnedForkServer | None = None,
+    ) -> "TaskManagerService":
         """Returns once it listens and tries to reach the JobManager at `target`, which may come afterwards.
 
         `directory` says which TaskManager this is across its starts (see `resource`); what it works with lies in
-        `io.tmp.dirs`. From the main thread, since worker processes die with the thread that started them.
+        `io.tmp.dirs`. `forkserver` is one that was exec'd already, and is the service's from now on. From the
+        main thread, since worker processes die with the thread that started them.
         Raises NoResourceError, NoDirectoryError, ConfigurationError, ForkServerError.
         """
         async with contextlib.AsyncExitStack() as parts:
+            if forkserver is not None:
+                parts.enter_context(forkserver)
             resource = parts.enter_context(claim(directory))
             directories = make_directories(configuration, resource.tag)
             parts.callback(directories.remove)
@@ -77,6 +90,7 @@ class TaskManagerService:
                     machine_id(),
                 ),
                 resource.name,
+                forkserver,
             )
             await service._assemble(parts, configuration, target, directories, listening)
             service._parts = parts.pop_all()
@@ -112,7 +126,8 @@ class TaskManagerService:
         parts.push_async_callback(self._blobs.stop)
         self._launcher = Launcher(self._blobs, directories.sockets, self._shell.tell)
         pings = Pings(self.id, self.address.machine, peers, self._launcher.send)
-        pool = WorkerPool(pool_options(configuration, _logs(configuration, directories)), self._launcher)
+        options = pool_options(configuration, _logs(configuration, directories))
+        pool = WorkerPool(options, self._launcher, self._forkserver)
         self._launcher.use(pool, pings)
         self._run(parts, self._shell.run(), "the TaskManager's core")
         parts.push_async_callback(pool.stop)

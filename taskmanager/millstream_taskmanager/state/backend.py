@@ -7,6 +7,7 @@ and is stored again: a state that a new version of a program doesn't use is not 
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import chain
 from typing import TypeVar
+from weakref import WeakSet
 
 from millstream_dataflow.keys import identities
 from millstream_runtime.checkpoint_files.contents import KeyedRun
@@ -28,7 +29,7 @@ class KeyedBackend:
         self.space = space
         self.forms = KeyForms(self._identities)
         self._tables: dict[str, Table] = {}
-        self._under_way: list[KeyedSnapshot] = []
+        self._under_way = WeakSet[KeyedSnapshot]()
         self._unclaimed: dict[str, list[KeyedRun]] = {}
         for run in restored:
             if run.group in space.groups:
@@ -59,7 +60,7 @@ class KeyedBackend:
         shadows = [Shadow(table, self.space, self.forms) for table in self._tables.values()]
         there = [*self.times.runs(), *chain(*self._unclaimed.values())]
         snapshot = KeyedSnapshot(self.space.groups, shadows, there)
-        self._under_way = [one for one in self._under_way if not one.done] + [snapshot]
+        self._under_way.add(snapshot)
         return snapshot
 
     def _identities(self) -> Iterator[Hashable]:

@@ -56,8 +56,9 @@ class Table(ABC):
     def copied(self) -> dict[Hashable, dict[Hashable, Any]]:
         """Copies of its dictionaries by namespace; without namespaces there is one, under None.
 
-        Measured: 5 ms a million entries where memory is at hand, 20 to 30 ms where it is contended for. Shards that are
-        copied when they are written to would save nothing: a batch of random keys writes to all of them at once.
+        Measured: 5 ms a million entries where memory is at hand, 20 to 35 ms on a machine whose cores are all busy.
+        Shards that are copied when they are written to would save nothing: a batch of random keys writes to all of
+        them at once.
         """
 
     @abstractmethod
