@@ -1,6 +1,7 @@
 """Clients: what they ask, and what they are shown. Every call is answered from the core's own state or by it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -28,7 +29,7 @@ from millstream_runtime.states import JOB_STATES
 from millstream_runtime.versions import own_versions
 
 BETWEEN_VIEWS = 0.2
-"""Seconds between two messages of a `Watch`: five a second are enough for eyes."""
+"""Seconds between two messages of a `Watch`: five a second are enough for eyes. A job's end isn't kept waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +98,27 @@ class ClientGateway:
         """The details now and after every change; only the newest waits for a client that reads slowly."""
         job = self._job(JobId(request.job))
         shown: JobDetails | None = None
+        due = 0.0
         while True:
             change = self._shell.changes.next()
             details = self._details(job)
             if details != shown:
                 yield to_message(details)
                 shown = details
+                due = asyncio.get_running_loop().time() + BETWEEN_VIEWS
             if JOB_STATES.is_final(details.status.state):
                 return
             if not self._shell.leads:
                 raise LeadershipLostError
-            await asyncio.sleep(BETWEEN_VIEWS)
             await change.wait()
+            await self._due(due, job)
+
+    async def _due(self, time: float, job: Job) -> None:
+        """Until the next view may be sent: at this time of the loop, or when there is nothing to come after it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(time):
+                while not JOB_STATES.is_final(job.state) and self._shell.leads:
+                    await self._shell.changes.next().wait()
 
     async def cluster(self, _request: object, _: Context) -> Any:  # noqa: ANN401  # as above
         """The cluster as a whole."""

@@ -92,6 +92,8 @@ class OperatorContext:
         self.name = name
         self.place = place
         self.state = state
+        self.malformed_records = 0
+        """Told of since the attempt began."""
 
     def named(self, operator: OperatorId, name: str) -> "OperatorContext":
         """The same for another operator that runs within this one. It has the state of this one."""
@@ -141,6 +143,7 @@ class OperatorContext:
 
     def malformed(self, record: str, place: str, reason: str) -> None:
         """Count and show an input record that can't be read; `place` says where it stands (file and line)."""
+        self.malformed_records += 1
         self._doors.malformed(self.name, record, place, reason)
 
 
@@ -167,6 +170,8 @@ class Operator(ABC):
     """Records that have come since the attempt began."""
     processed: int = 0
     """Of those, the ones that are in its state or in what it gave."""
+    skipped: int = 0
+    """Of those, the ones that can't be read."""
 
     def open(self, context: OperatorContext) -> None:  # noqa: B027  # most hold nothing
         """Called once before everything else; the restored state is in the context."""

@@ -135,7 +135,13 @@ class Member:
 
 
 def _count(id_: OperatorId, operator: Operator) -> OperatorCount:
-    return OperatorCount(id_, received=operator.received, processed=operator.processed, late=operator.late)
+    return OperatorCount(
+        id_,
+        received=operator.received,
+        processed=operator.processed,
+        late=operator.late,
+        skipped=operator.skipped,
+    )
 
 
 ContextOf = Callable[[OperatorId, str], OperatorContext]

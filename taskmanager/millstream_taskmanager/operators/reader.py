@@ -45,6 +45,7 @@ class ReaderOperator(Operator):
 
     takes = Takes.EITHER
     makes_watermarks = True
+    audited = True
     counts_idleness = True
 
     def __init__(self, specification: ReaderSpecification, interval: int, limit: int) -> None:
@@ -142,7 +143,11 @@ class ReaderOperator(Operator):
         with self._guard:
             read = split.reader.read(self._limit)
         split.ready_at = _next_read(read, now)
-        if read.batch is not None and len(read.batch):
+        records = 0 if read.batch is None else len(read.batch)
+        self.processed += records
+        self.skipped = self._context.malformed_records
+        self.received = self.processed + self.skipped
+        if read.batch is not None and records:
             yield from self._stamped(number, split, read.batch, now)
         if read.ended:
             yield from self._ended(number, split)

@@ -2,7 +2,7 @@
 
 Barriers are aligned or counted channel by channel, so at a checkpoint nothing is in flight: both ends must have
 counted the same. The two count independently, the sender as it hands a batch to the channel, the receiver as it takes
-it out.
+it out. And what an operator has taken in, it has processed, dropped as late, skipped, set aside, or still holds.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,6 +31,21 @@ class Imbalance:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorImbalance:
+    """An operator that took records in, and can't say what became of each (law 10.2)."""
+
+    operator: str
+    total: OperatorCount
+
+    def __str__(self) -> str:
+        total = self.total
+        return (
+            f"operator {self.operator}: received {total.received}, but processed {total.processed}, late {total.late}, "
+            f"skipped {total.skipped}, quarantined {total.quarantined}, held {total.held}"
+        )
+
+
 def edge_name(plan: Plan, edge: Edge) -> str:
     """`Source -> Map`, with the side output's tag where it has one."""
     tag = f" [{edge.tag}]" if edge.tag else ""
@@ -46,6 +61,16 @@ def imbalances(plan: Plan, counts: Mapping[SubtaskId, AuditCounts]) -> list[Imba
         Imbalance(edge_name(plan, edges[channel.edge]), channel, sent.get(channel, 0), received.get(channel, 0))
         for channel in sorted(sent.keys() | received.keys())
         if channel.edge in edges and sent.get(channel, 0) != received.get(channel, 0)
+    ]
+
+
+def operator_imbalances(plan: Plan, counts: Mapping[SubtaskId, AuditCounts]) -> list[OperatorImbalance]:
+    """Every operator whose records don't add up. One that counts nothing is none, and adds up."""
+    names = {operator.id: operator.name for vertex in plan.graph.vertices for operator in vertex.operators}
+    return [
+        OperatorImbalance(names.get(operator, operator), total)
+        for operator, total in operator_totals(counts.values()).items()
+        if total.received != total.processed + total.late + total.skipped + total.quarantined + total.held
     ]
 
 

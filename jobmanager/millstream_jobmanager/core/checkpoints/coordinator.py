@@ -17,7 +17,7 @@ from typing import Protocol
 from millstream_dataflow.identity import CheckpointId, Epoch, SubtaskId, TaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
-from millstream_jobmanager.core.checkpoints.audit import imbalances
+from millstream_jobmanager.core.checkpoints.audit import imbalances, operator_imbalances
 from millstream_jobmanager.core.checkpoints.completed import after_retention, restart_points, with_point, with_results
 from millstream_jobmanager.core.checkpoints.decider import Pace, next_due
 from millstream_jobmanager.core.checkpoints.ids import CheckpointIds
@@ -232,7 +232,7 @@ class Coordinator:
 
     def _complete(self, turn: Turn, pending: Pending) -> None:
         counts = {task.subtask: snapshot.audit for task, snapshot in pending.parts.items()}
-        if wrong := imbalances(self._plan, counts):
+        if wrong := [*imbalances(self._plan, counts), *operator_imbalances(self._plan, counts)]:
             self._unbalanced(turn, pending, "; ".join(map(str, wrong[:5])))
             return
         pending.phase = Phase.WRITING

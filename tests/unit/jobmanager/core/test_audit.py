@@ -2,7 +2,7 @@
 
 from millstream_dataflow.identity import ChannelId, EdgeId, OperatorId, SubtaskId, VertexId
 from millstream_dataflow.plan import Plan
-from millstream_jobmanager.core.checkpoints.audit import edge_audits, imbalances, operator_audits
+from millstream_jobmanager.core.checkpoints.audit import edge_audits, imbalances, operator_audits, operator_imbalances
 from millstream_runtime.messages.client import EdgeAudit
 from millstream_runtime.messages.snapshots import AuditCounts, ChannelCount, OperatorCount
 from tests.support.graphs import keyed_job
@@ -46,6 +46,18 @@ def test_an_end_that_is_silent_counts_nothing() -> None:
     silent = counts()
     silent[SubtaskId(VertexId("sink"), 1)] = AuditCounts()
     assert [(wrong.sent, wrong.received) for wrong in imbalances(PLAN, silent)] == [(10, 0)]
+
+
+def test_an_operator_that_lost_a_record_is_named_with_its_counts() -> None:
+    """Law 10.2, over all subtasks: after a rescale the restored totals lie with another one."""
+    assert operator_imbalances(PLAN, counts()) == []
+    found = counts()
+    subtask = SubtaskId(VertexId("count"), 1)
+    wrong = OperatorCount(OperatorId("count-op"), received=20, processed=17, late=2)
+    found[subtask] = AuditCounts(found[subtask].sent, found[subtask].received, (wrong,))
+    assert [str(one) for one in operator_imbalances(PLAN, found)] == [
+        "operator Count: received 40, but processed 35, late 4, skipped 0, quarantined 0, held 0"
+    ]
 
 
 def test_what_people_see() -> None:
