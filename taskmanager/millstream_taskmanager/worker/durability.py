@@ -1,7 +1,8 @@
 """A task's part of a checkpoint becomes durable, and only then it is acknowledged (law 4.3).
 
-What is small travels inside the acknowledgement. Else the bytes are made in the loop's thread, and a pool does the
-system calls. A file's name carries region, attempt and chance, so that two attempts never write the same one (law 1.4).
+What is small travels inside the acknowledgement. Else a pool joins the parts, which are bytes already, and does the
+system calls; checksums and writing don't hold the interpreter. A file's name carries region, attempt and chance, so that
+two attempts never write the same one (law 1.4).
 """
 
 import secrets
@@ -43,26 +44,26 @@ class SnapshotWriter:
 
     def store(self, task: TaskId, part: TaskPart) -> None:
         """Make it durable, then acknowledge it; decline it when that fails."""
-        key = task, part.checkpoint
-        try:
-            chunks = self._files.encode(part.operators) if part.operators else []
-            size = sum(map(len, chunks))
-            if not chunks:
-                self._acknowledge(task, part, None)
+        size = sum(map(_size, part.operators))
+        if size <= self.inline_limit:
+            try:
+                data = b"".join(self._files.encode(part.operators)) if part.operators else b""
+            except Exception as error:  # noqa: BLE001  # whatever it is, the checkpoint can't have this part
+                self._decline(task, part, error)
                 return
-            if size <= self.inline_limit:
-                self._acknowledge(task, part, InlineBytes(b"".join(chunks)))
-                return
-            if not part.directory:
-                raise ValueError(f"{size:,} bytes of state need a file, but the checkpoint has no directory")
-        except Exception as error:  # noqa: BLE001  # whatever it is, the checkpoint can't have this part
-            self._decline(task, part, error)
+            self._acknowledge(task, part, InlineBytes(data) if data else None)
             return
-        self._under_way[key] = part
+        if not part.directory:
+            text = f"{size:,} bytes of state need a file, but the checkpoint has no directory"
+            self._decline(task, part, ValueError(text))
+            return
+        self._under_way[task, part.checkpoint] = part
         name = file_name(task, secrets.token_hex(8))
-        self._pool.submit(
-            lambda: self._files.write(part.directory, name, chunks), lambda result: self._written(task, part, result)
-        )
+
+        def write() -> FileRef:
+            return self._files.write(part.directory, name, self._files.encode(part.operators))
+
+        self._pool.submit(write, lambda result: self._written(task, part, result))
 
     def forget(self, task: TaskId, checkpoint: CheckpointId, *, older_too: bool) -> None:
         """Whatever becomes of them, these are not spoken of any more."""
@@ -94,6 +95,12 @@ class SnapshotWriter:
 
 def _ignored(result: Exception | None) -> None:
     """What couldn't be deleted goes with everything else of the job."""
+
+
+def _size(contents: OperatorContents) -> int:
+    """The bytes of its items and runs: what lies around them is little."""
+    lists = sum(len(item) for stored in contents.lists for item in stored.items)
+    return lists + sum(len(run.data) for run in contents.runs)
 
 
 def file_name(task: TaskId, chance: str) -> str:
