@@ -46,7 +46,7 @@ class Saboteur(MapFunction[Any, Any]):
         change, send_batch, done = self.change, RemoteSendingEnd._send_batch, set[int]()
 
         def sabotaged(end: RemoteSendingEnd, batch: RowBatch, *, more: bool) -> None:
-            if not done and isinstance(batch, RowBatch) and len(batch) > 1:
+            if not done and len(batch) > 1:
                 done.add(1)
                 batch = change(batch)
             send_batch(end, batch, more=more)

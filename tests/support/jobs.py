@@ -24,8 +24,8 @@ def event(number: int, keys: int) -> Event:
 class PacedEvents(Source[tuple[int, int]]):
     """Events 0 to `count`, dealt out to splits in blocks.
 
-    `held` is a file. While it exists each split is read at `rate` events a second (0: at once) and its last event is kept
-    back: a test decides when the input ends. A split that was restored goes on at its pace from then.
+    `held` is a file. While it exists each split is read at `rate` events a second (0: at once) and its last event is
+    kept back: a test decides when the input ends. A split that was restored goes on at its pace from then.
     """
 
     count: int

@@ -1,8 +1,8 @@
 """A task's part of a checkpoint becomes durable, and only then it is acknowledged (law 4.3).
 
 What is small travels inside the acknowledgement. Else a pool joins the parts, which are bytes already, and does the
-system calls; checksums and writing don't hold the interpreter. A file's name carries region, attempt and chance, so that
-two attempts never write the same one (law 1.4).
+system calls; checksums and writing don't hold the interpreter. A file's name carries region, attempt and chance, so
+that two attempts never write the same one (law 1.4).
 """
 
 import secrets

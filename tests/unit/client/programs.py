@@ -1,6 +1,6 @@
 """Programs for the tests of this folder: environments that read no file, connectors that do nothing, and pictures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from millstream_dataflow.connectors import (
 from millstream_dataflow.identity import Digest, JobId, OperatorId
 from millstream_dataflow.job_graph import JobGraph
 from millstream_dataflow.time import WatermarkStrategy
+from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.states import JobState
 
 T = TypeVar("T")
@@ -104,6 +105,9 @@ class FakeJobClient:
 
     def get_job_status(self) -> Future[JobState]:
         return _done(JobState.FINISHED)
+
+    def observe(self, observer: Callable[[JobDetails], None]) -> None:
+        """It has nothing to tell."""
 
     def cancel(self) -> Future[None]:
         self.cancelled = True
