@@ -10,6 +10,11 @@ DECIDING = (
     "dataflow/millstream_dataflow/",
     "jobmanager/millstream_jobmanager/core/",
     "taskmanager/millstream_taskmanager/core/",
+    "taskmanager/millstream_taskmanager/exchange/credits.py",
+    "taskmanager/millstream_taskmanager/exchange/frames.py",
+    "taskmanager/millstream_taskmanager/task/alignment.py",
+    "taskmanager/millstream_taskmanager/task/ending.py",
+    "taskmanager/millstream_taskmanager/task/valve.py",
 )
 
 _CLOCK = {"time"}
