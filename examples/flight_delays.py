@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -183,11 +183,12 @@ class Progress:
             print(f"  something died; attempt {attempt} goes on from {start}", flush=True)
         elapsed = time.monotonic() - self._told
         totals = [(task.vertex, task.totals) for task in details.tasks if task.totals is not None]
-        if elapsed >= 1 and totals:
+        # Workers tell theirs once a second, each in its own time: before all have, the sums would mislead.
+        if elapsed >= 1 and len(totals) == len(details.tasks) > 0:
             self._told += elapsed
             self._tell(totals, elapsed, 0 if details.counts is None else details.counts.completed)
 
-    def _tell(self, totals: list[tuple[str, TaskTotals]], elapsed: float, checkpoints: int) -> None:
+    def _tell(self, totals: Sequence[tuple[str, TaskTotals]], elapsed: float, checkpoints: int) -> None:
         # Tasks in front take in splits or nothing, those behind take in hours: the counting ones see each flight.
         taken = Counter[str]()
         for vertex, total in totals:

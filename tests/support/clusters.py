@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +129,8 @@ class Cluster:
     jobmanager: Process | None = None
     taskmanagers: dict[int, Process] = field(default_factory=dict[int, Process])
     port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
+    """The JobManager's."""
     _channel: grpc.Channel | None = None
     _starts: int = 0
 
@@ -140,11 +142,21 @@ class Cluster:
         self.until(self.view, 20, "the JobManager answers")
         return self.jobmanager
 
-    def start_taskmanager(self, number: int = 0, slots: int = 2) -> Process:
-        """Number tells TaskManagers apart: each has a directory of its own, and keeps it when it is started again."""
+    def start_taskmanager(
+        self,
+        number: int = 0,
+        slots: int = 2,
+        options: Mapping[str, str] | None = None,
+        command: Sequence[str] = (MILLSTREAM,),
+    ) -> Process:
+        """Number tells TaskManagers apart: each has a directory of its own, and keeps it when it is started again.
+
+        `command` may start it elsewhere, in a network namespace for example.
+        """
         home = self.directory / f"taskmanager-{number}"
         home.mkdir(exist_ok=True)
-        process = self._start("taskmanager", "--slots", str(slots), "-D", f"io.tmp.dirs={home}")
+        own = {"io.tmp.dirs": str(home), **(options or {})}
+        process = self._start("taskmanager", "--slots", str(slots), options=own, command=command)
         self.taskmanagers[number] = process
         return process
 
@@ -200,19 +212,22 @@ class Cluster:
                 for pid in [pid for pid in below if alive(pid)]:
                     os.kill(pid, signal.SIGKILL)
 
-    def _start(self, *arguments: str) -> Process:
+    def _start(
+        self, *arguments: str, options: Mapping[str, str] | None = None, command: Sequence[str] = (MILLSTREAM,)
+    ) -> Process:
         self._starts += 1
         name = f"{arguments[0]}-{self._starts}"
         log = self.directory / f"{name}.log"
-        options = {
+        given = {
             "jobmanager.rpc.port": str(self.port),
             "high-availability.storageDir": str(self.directory / "store"),
             **self.options,
+            **(options or {}),
         }
-        definitions = [part for key, value in options.items() for part in ("-D", f"{key}={value}")]
+        definitions = [part for key, value in given.items() for part in ("-D", f"{key}={value}")]
         with log.open("wb") as output:
             popen = subprocess.Popen(
-                [MILLSTREAM, *arguments, *definitions],
+                [*command, *arguments, *definitions],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -228,7 +243,7 @@ class Cluster:
         """The JobManager as a client sees it."""
         if self._channel is None:
             options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
-            self._channel = grpc.insecure_channel(f"127.0.0.1:{self.port}", options)
+            self._channel = grpc.insecure_channel(f"{self.host}:{self.port}", options)
         return client_pb2_grpc.ClientGatewayStub(self._channel)
 
     def view(self) -> ClusterView | None:
@@ -253,7 +268,7 @@ class Cluster:
         """For a program that runs here. In names of options a dot may be written as two underscores."""
         configuration = {
             "execution.target": "remote",
-            "jobmanager.rpc.address": "127.0.0.1",
+            "jobmanager.rpc.address": self.host,
             "jobmanager.rpc.port": self.port,
             **{key.replace("__", "."): value for key, value in options.items()},
         }
@@ -279,6 +294,14 @@ class Cluster:
         found = self.until(there, timeout_s, f"job {job} is {state.name}")
         assert found is not None
         return found
+
+    def cancel_all(self) -> None:
+        """No job runs afterwards: what a failed test has left would take the next one's slots."""
+        view = self.view()
+        for job in () if view is None else view.jobs:
+            if not JOB_STATES.is_final(job.state):
+                self.stub.Cancel(client_pb2.CancelJob(job=job.job), timeout=5)
+        self.until(lambda: self.slots() == self.free_slots(), 20, "all slots are free")
 
     def tail(self) -> str:
         """The ends of all logs."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import click
 
 from millstream.cli.answers import told_by_exit_code
+from millstream.cli.collector import settle
 from millstream.errors import JobNotFoundError
 from millstream.submission.addresses import target_of
 from millstream.submission.gateway import Gateway
@@ -19,6 +20,7 @@ def connected(configuration: Configuration) -> Generator[Gateway]:
     """Its calls; our errors end the command with their exit code."""
     timeout = configuration.get(client.TIMEOUT).total_seconds()
     gateway = Gateway(target_of(configuration), timeout, waiting=lambda text: click.echo(text, err=True))
+    settle()
     try:
         with told_by_exit_code():
             yield gateway

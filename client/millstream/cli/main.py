@@ -4,13 +4,14 @@
 `millstream/cli/<verb>.py` with a click command named `command`, and a line in the table.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 import click
 
+from millstream.cli.collector import rest
 from millstream.cli.exit_codes import ExitCode
-from millstream.version import __version__
 
 # The verb and its line of help, in the order in which `millstream --help` shows them.
 VERBS: dict[str, str] = {
@@ -29,6 +30,12 @@ VERBS: dict[str, str] = {
 
 class VerbGroup(click.Group):
     """Loads a verb on demand, and ends with 130 when the user interrupts it."""
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **named: Any) -> Any:  # noqa: ANN401  # as click's
+        """Run with these arguments; None: with those of the process, which is ours then."""
+        if args is None:
+            rest()
+        return super().main(args, *others, **named)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Verbs in the order of the table."""
@@ -56,7 +63,22 @@ class VerbGroup(click.Group):
             ctx.exit(ExitCode.INTERRUPTED)
 
 
+def _say_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  # click's call
+    if wanted:
+        from millstream.version import __version__  # noqa: PLC0415  # looked up for who asks
+
+        click.echo(f"millstream, version {__version__}")
+        context.exit()
+
+
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="millstream")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_say_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Run streaming jobs and look after the clusters that run them."""

@@ -11,6 +11,7 @@ from types import TracebackType
 import click
 
 from millstream.cli.answers import Problem, told_by_exit_code
+from millstream.cli.collector import settle
 from millstream.cli.exit_codes import ExitCode
 from millstream.errors import MillstreamError
 from millstream.execution.context import ProgramContext, program_context
@@ -22,6 +23,7 @@ def run_program(script: Path, arguments: Sequence[str], context: ProgramContext)
     if not script.is_file():
         raise click.UsageError(f"there is no script {script}")
     with told_by_exit_code(), _as_if_started(script, arguments), program_context(context):
+        settle()
         try:
             runpy.run_path(str(script), run_name="__main__")
         except (MillstreamError, ConfigurationError, click.ClickException):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from millstream.execution.job_client import JobClient
     from millstream_dataflow.identity import Digest
     from millstream_dataflow.job_graph import JobGraph
+
+_NEEDED = ("millstream.datastream.environment", "millstream.compiler.job_graph", "millstream_runtime.messages.codec")
+"""By every program, so before the collector goes to work (see `collector`). gRPC comes at the first `execute`."""
 
 EXAMPLES = """
 \b
@@ -126,6 +130,8 @@ def command(
     executor = _WatchedExecutor(progress_on_stderr())
     files = of_script(script, [Path(name) for name in given["py_files"].split(",") if name])
     context = ProgramContext(configuration, files, executor)
+    for module in _NEEDED:
+        import_module(module)
     try:
         run_program(script, arguments, context)
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import click
 
 from millstream.cli.answers import told_by_exit_code
+from millstream.cli.collector import settle
 from millstream.execution.platforms import check_platform
 from millstream_dataflow.configuration import Configuration
 from millstream_runtime.logging_setup import set_up_logging
@@ -34,6 +35,7 @@ def serve(process: str, configuration: Configuration, work: Callable[[], Corouti
 
 async def until_told(service: Service, otherwise: Awaitable[None] | None = None) -> bool:
     """Wait for a signal, or for `otherwise`, then stop the service; True when it was a signal."""
+    settle()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
 

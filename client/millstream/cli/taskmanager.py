@@ -9,6 +9,7 @@ from millstream.cli.answers import Problem
 from millstream.cli.exit_codes import ExitCode
 from millstream.cli.options import with_jobmanager, with_log_level
 from millstream.cli.serving import say, serve, until_told
+from millstream.connectors import PRELOADED
 from millstream.submission.addresses import target_of
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
 from millstream_dataflow.configuration.options import taskmanager
@@ -41,15 +42,19 @@ def command(configuration: Configuration, slots: int | None) -> None:
 
 
 async def _run(configuration: Configuration) -> None:
-    from millstream_taskmanager.service import TaskManagerService  # noqa: PLC0415  # 300 ms that --help needn't wait
+    from millstream_taskmanager.processes.spawning import SpawnedForkServer  # noqa: PLC0415  # --help has no use for it
 
-    # It says which TaskManager this is across its starts; a second one beside it takes the next number there.
-    directory = Path(job_store_directory(Configuration(), os.environ)) / "taskmanagers"
-    target = target_of(configuration)
-    try:
-        service = await TaskManagerService.start(configuration, target, directory)
-    except (RuntimeError, OSError) as error:
-        raise Problem(str(error), ExitCode.JOB_FAILED) from error
+    # Before our own imports, for it has as many; and before gRPC has threads (law 13.1).
+    with SpawnedForkServer(PRELOADED) as forkserver:
+        from millstream_taskmanager.service import TaskManagerService  # noqa: PLC0415  # 300 ms, see above
+
+        # It says which TaskManager this is across its starts; a second one beside it takes the next number there.
+        directory = Path(job_store_directory(Configuration(), os.environ)) / "taskmanagers"
+        target = target_of(configuration)
+        try:
+            service = await TaskManagerService.start(configuration, target, directory, forkserver)
+        except (RuntimeError, OSError) as error:
+            raise Problem(str(error), ExitCode.JOB_FAILED) from error
     slots = configuration.get(taskmanager.NUMBER_OF_TASK_SLOTS)
     say(f"TaskManager with {slots} {'slot' if slots == 1 else 'slots'} runs, for the JobManager at {target}")
     await until_told(service)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
-import pyarrow as pa
-
 from millstream.connectors.print_sink import PrintSink
 from millstream.datastream.arguments import accepted, accepted_instance, key_selection, partitioner_function
 from millstream.datastream.closeable_iterator import CloseableIterator
@@ -49,6 +47,8 @@ from millstream_dataflow.transformations import OperatorTransformation, Transfor
 from millstream_dataflow.types import TypeInformation, Types
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from millstream.datastream.environment import StreamExecutionEnvironment
     from millstream.datastream.keyed_stream import KeyedStream
 

@@ -10,17 +10,19 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
-from millstream.embedded.orders import Orders, Report, encode, orders_of
+from millstream.embedded.orders import Orders, Place, Report, encode, orders_of
 from millstream_dataflow.configuration import Configuration
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.server import JobManagerService
 from millstream_jobmanager.store import LocalJobStore
 from millstream_runtime.logging_setup import set_up_logging
-from millstream_taskmanager.forkserver.parent import OrphanedError, die_with
+from millstream_taskmanager.processes.spawning import SpawnedForkServer
 from millstream_taskmanager.service import TaskManagerService
 
 _CONTROL: Final = 0
@@ -32,21 +34,19 @@ _LOOK_S: Final = 1.0
 _STOPPING_S: Final = 10.0
 """For a graceful end; then the process goes as it is, and what it started goes with it."""
 
+Start = Callable[[AsyncExitStack], Awaitable[str]]
+
 _log = logging.getLogger(__name__)
 
 
-def main() -> None:
+def run(place: Place, forkserver: SpawnedForkServer) -> None:
     """Read the orders, run, and leave nothing behind."""
-    orders = orders_of(sys.stdin.buffer.readline())
     try:
-        if orders.dies_with_program:
-            die_with(orders.program, signal.SIGTERM)
-        reports = _take_stdout()
-        asyncio.run(_run(orders, reports))
-    except OrphanedError:
-        return
+        line = sys.stdin.buffer.readline()
+        if line:  # else the program has ended, or has no job after all
+            asyncio.run(_run(place, orders_of(line), forkserver, _take_stdout()))
     finally:
-        shutil.rmtree(orders.directory, ignore_errors=True)
+        shutil.rmtree(place.directory, ignore_errors=True)
 
 
 def _take_stdout() -> IO[bytes]:
@@ -56,7 +56,7 @@ def _take_stdout() -> IO[bytes]:
     return pipe
 
 
-async def _run(orders: Orders, reports: IO[bytes]) -> None:
+async def _run(place: Place, orders: Orders, forkserver: SpawnedForkServer, reports: IO[bytes]) -> None:
     ended = asyncio.Event()
 
     def heard() -> None:
@@ -67,7 +67,8 @@ async def _run(orders: Orders, reports: IO[bytes]) -> None:
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     loop.add_signal_handler(signal.SIGINT, lambda: None)
     loop.add_reader(_CONTROL, heard)
-    tasks = [asyncio.create_task(work) for work in (_serve(orders, reports, ended), _look(orders.program, ended))]
+    start = partial(_start, place, orders, forkserver)
+    tasks = [asyncio.create_task(work) for work in (_serve(start, reports, ended), _look(place.program, ended))]
     waiting = asyncio.create_task(ended.wait())
     try:
         await asyncio.wait([tasks[0], waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -75,7 +76,7 @@ async def _run(orders: Orders, reports: IO[bytes]) -> None:
         async with asyncio.timeout(_STOPPING_S):
             await tasks[0]
     except TimeoutError:
-        shutil.rmtree(orders.directory, ignore_errors=True)
+        shutil.rmtree(place.directory, ignore_errors=True)
         os._exit(1)
     finally:
         loop.remove_reader(_CONTROL)
@@ -88,13 +89,12 @@ async def _look(program: int, ended: asyncio.Event) -> None:
     ended.set()
 
 
-async def _serve(orders: Orders, reports: IO[bytes], ended: asyncio.Event) -> None:
+async def _serve(start: Start, reports: IO[bytes], ended: asyncio.Event) -> None:
     """Start both, report, wait, stop both."""
-    directory = Path(orders.directory)
     async with AsyncExitStack() as stack:
         with reports:
             try:
-                target = await _start(orders, directory, stack)
+                target = await start(stack)
             except Exception as error:  # noqa: BLE001  # whatever it is, the program hears of it
                 _log.exception("the embedded cluster doesn't start")
                 reports.write(encode(Report(problem=f"{type(error).__name__}: {error}")))
@@ -103,14 +103,17 @@ async def _serve(orders: Orders, reports: IO[bytes], ended: asyncio.Event) -> No
         await ended.wait()
 
 
-async def _start(orders: Orders, directory: Path, stack: AsyncExitStack) -> str:
+async def _start(place: Place, orders: Orders, forkserver: SpawnedForkServer, stack: AsyncExitStack) -> str:
     """Both services, to be stopped by the stack; where the JobManager listens."""
+    directory = Path(place.directory)
     configuration = Configuration.from_strings(orders.configuration)
     set_up_logging(configuration, "embedded", directory=str(directory / "logs"))
     store = LocalJobStore(directory / "jobs")
     address = ListenAddress.unix(str(directory / "jobmanager"))
     jobmanager = await JobManagerService.start(configuration, address, store, str(directory / "checkpoints"))
     stack.push_async_callback(jobmanager.stop)
-    taskmanager = await TaskManagerService.start(configuration, jobmanager.target, directory / "taskmanager")
+    taskmanager = await TaskManagerService.start(
+        configuration, jobmanager.target, directory / "taskmanager", forkserver
+    )
     stack.push_async_callback(taskmanager.stop)
     return jobmanager.target

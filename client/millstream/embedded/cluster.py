@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 
+from millstream.embedded.ahead import AHEAD
 from millstream.embedded.process import ChildProcess
 from millstream.errors import ExecutionError
 from millstream.execution.platforms import check_platform
@@ -29,7 +30,7 @@ class EmbeddedCluster:
         """A cluster with that many slots. `settings` are those of its processes. ExecutionError when it can't start."""
         check_platform("a cluster for this program")
         timeout = configuration.get(client.TIMEOUT).total_seconds()
-        child = ChildProcess(configuration)
+        child = AHEAD.child(configuration)
         try:
             target = child.start({**settings, taskmanager.NUMBER_OF_TASK_SLOTS.key: str(slots)}, timeout)
             gateway = Gateway(target, timeout, child.why_gone)

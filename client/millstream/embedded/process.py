@@ -9,14 +9,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from millstream.embedded.orders import Orders, encode, report_of
+from millstream.embedded.orders import Orders, Place, encode, report_of
 from millstream.errors import ExecutionError
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import taskmanager
@@ -35,12 +35,15 @@ class ChildProcess:
     """Starts with its construction; `start` tells it what to do. One of the last three methods must be called."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self._directory = _make_directory(configuration)
+        self._places = configuration.get(taskmanager.TMP_DIRS)
+        self._directory = _make_directory(self._places)
         self._ended = False
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        place = Place(str(self._directory), os.getpid(), in_main_thread)
         try:
             with (self._directory / "stderr").open("wb") as errors:
-                self._process = subprocess.Popen(  # this very program's interpreter
-                    [sys.executable, "-P", "-m", "millstream.embedded"],
+                self._process = subprocess.Popen(  # noqa: S603  # this very program's interpreter
+                    [sys.executable, "-P", "-m", "millstream.embedded", *place.arguments()],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
@@ -52,14 +55,16 @@ class ChildProcess:
 
     # ---------------------------------------------------------------------------------------------- its start
 
+    def fits(self, configuration: Configuration) -> bool:
+        """It works where this configuration says."""
+        return self._places == configuration.get(taskmanager.TMP_DIRS)
+
     def start(self, settings: Mapping[str, str], timeout: float) -> str:
         """Give the orders and wait for the report; the cluster's address. ExecutionError when there is none."""
         configuration = {**settings, taskmanager.TMP_DIRS.key: str(self._directory)}
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        orders = Orders(configuration, str(self._directory), os.getpid(), in_main_thread)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it has died already, which the lack of a report tells
-            self._process.stdin.write(encode(orders))
+            self._process.stdin.write(encode(Orders(configuration)))
             self._process.stdin.flush()
         line = self._read_report(time.monotonic() + timeout)
         try:
@@ -136,9 +141,8 @@ class ChildProcess:
                     pipe.close()
 
 
-def _make_directory(configuration: Configuration) -> Path:
+def _make_directory(places: Sequence[str] | None) -> Path:
     """Private: mode 0700, with a random name."""
-    places = configuration.get(taskmanager.TMP_DIRS)
     try:
         return Path(tempfile.mkdtemp(prefix="ms-", dir=places[0] if places else _short_place()))
     except OSError as error:

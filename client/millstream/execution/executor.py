@@ -5,6 +5,7 @@ Whoever adds one writes a class without constructor arguments that has the metho
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, Protocol, cast
@@ -43,6 +44,15 @@ def executor_for(configuration: Configuration) -> Executor:
     if find_spec(module) is None:
         raise ExecutionTargetMissingError(_missing(target, configuration))
     return cast(Executor, getattr(import_module(module), name)())
+
+
+def prepared(configuration: Configuration) -> AbstractContextManager[None]:
+    """While a program is compiled: what takes its time beside it. Nothing of it is left if no job comes of it."""
+    if configuration.get(client.TARGET) is not ExecutionTarget.EMBEDDED:
+        return nullcontext()
+    from millstream.embedded.ahead import AHEAD  # noqa: PLC0415  # for this target only
+
+    return AHEAD.started(configuration)
 
 
 def available_targets() -> list[ExecutionTarget]:

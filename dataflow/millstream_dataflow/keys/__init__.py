@@ -16,8 +16,10 @@ Three properties carry everything above and are tested over all types: equal can
 identities are equal exactly when the canonical bytes are; the vectorised hash of a value is its scalar hash.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from millstream_dataflow.keys.canonical import CANONICAL_VERSION, canonical_bytes
-from millstream_dataflow.keys.columns import hash_array
 from millstream_dataflow.keys.errors import UnstableKeyError
 from millstream_dataflow.keys.forms import CanonicalFields, check_key_type
 from millstream_dataflow.keys.groups import (
@@ -29,7 +31,10 @@ from millstream_dataflow.keys.groups import (
 )
 from millstream_dataflow.keys.hashing import HASH_VERSION, key_hash
 from millstream_dataflow.keys.identity import identities, key_identity
-from millstream_dataflow.keys.vectorised import groups_of_batch, hash_batch, subtasks_of_batch
+
+if TYPE_CHECKING:
+    from millstream_dataflow.keys.columns import hash_array
+    from millstream_dataflow.keys.vectorised import groups_of_batch, hash_batch, subtasks_of_batch
 
 __all__ = [
     "CANONICAL_VERSION",
@@ -51,3 +56,18 @@ __all__ = [
     "subtask_of",
     "subtasks_of_batch",
 ]
+
+_VECTORISED = {
+    "groups_of_batch": "millstream_dataflow.keys.vectorised",
+    "hash_array": "millstream_dataflow.keys.columns",
+    "hash_batch": "millstream_dataflow.keys.vectorised",
+    "subtasks_of_batch": "millstream_dataflow.keys.vectorised",
+}
+
+
+def __getattr__(name: str) -> object:
+    """What needs numpy and Arrow is imported when it is asked for: workers do, a program doesn't."""
+    if name not in _VECTORISED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_VECTORISED[name]), name)
+    return value

@@ -11,9 +11,6 @@ import datetime
 import enum
 import fractions
 
-import numpy as np
-import pyarrow as pa
-
 
 class UnstableKeyError(TypeError):
     """A value (or a part of one) can't be a key, because its hash would not be the same everywhere and always.
@@ -37,28 +34,33 @@ _MUTABLE = "it can change while it is a key"
 _NOT_LISTED = "its hash would differ between processes"
 _UNORDERED = "its items have no order of their own"
 
-# The first line whose type fits; `object` at the end fits everything.
-_REFUSALS: tuple[tuple[type, str, str], ...] = (
-    (list, _MUTABLE, "a tuple of its items"),
-    (dict, _MUTABLE, "a tuple of the values that identify the record"),
-    (set, _MUTABLE, "tuple(sorted(value))"),
-    (frozenset, _UNORDERED, "tuple(sorted(value))"),
-    (bytearray, _MUTABLE, "bytes(value)"),
-    (memoryview, _MUTABLE, "bytes(value)"),
-    (np.ndarray, _MUTABLE, "tuple(value.tolist())"),
-    (np.longdouble, "its width differs between platforms", "float(value)"),
-    (np.datetime64, "its unit is not part of the key", "value.astype('datetime64[us]').item()"),
-    (np.timedelta64, "its unit is not part of the key", "its whole microseconds as an int"),
-    (complex, _NOT_LISTED, "the tuple (value.real, value.imag)"),
-    (np.complexfloating, _NOT_LISTED, "the tuple (value.real, value.imag)"),
-    (fractions.Fraction, _NOT_LISTED, "the tuple (value.numerator, value.denominator)"),
-    (datetime.timedelta, _NOT_LISTED, "value // timedelta(microseconds=1)"),
-    (datetime.time, _NOT_LISTED, "value.isoformat()"),
-    (pa.Scalar, _NOT_LISTED, "value.as_py()"),
-    (enum.EnumMeta, "a class has no value", "one of its members"),
-    (type, "a class has no value", "its module and qualified name"),
-    (object, _NOT_LISTED, "one of its fields, a tuple of them, or a frozen dataclass"),
-)
+
+def _refusals() -> tuple[tuple[type, str, str], ...]:
+    """The first line whose type fits is the answer; `object` at the end fits everything."""
+    import numpy as np  # noqa: PLC0415  # for this alone it would take a program 0.25 s
+    import pyarrow as pa  # noqa: PLC0415  # as above
+
+    return (
+        (list, _MUTABLE, "a tuple of its items"),
+        (dict, _MUTABLE, "a tuple of the values that identify the record"),
+        (set, _MUTABLE, "tuple(sorted(value))"),
+        (frozenset, _UNORDERED, "tuple(sorted(value))"),
+        (bytearray, _MUTABLE, "bytes(value)"),
+        (memoryview, _MUTABLE, "bytes(value)"),
+        (np.ndarray, _MUTABLE, "tuple(value.tolist())"),
+        (np.longdouble, "its width differs between platforms", "float(value)"),
+        (np.datetime64, "its unit is not part of the key", "value.astype('datetime64[us]').item()"),
+        (np.timedelta64, "its unit is not part of the key", "its whole microseconds as an int"),
+        (complex, _NOT_LISTED, "the tuple (value.real, value.imag)"),
+        (np.complexfloating, _NOT_LISTED, "the tuple (value.real, value.imag)"),
+        (fractions.Fraction, _NOT_LISTED, "the tuple (value.numerator, value.denominator)"),
+        (datetime.timedelta, _NOT_LISTED, "value // timedelta(microseconds=1)"),
+        (datetime.time, _NOT_LISTED, "value.isoformat()"),
+        (pa.Scalar, _NOT_LISTED, "value.as_py()"),
+        (enum.EnumMeta, "a class has no value", "one of its members"),
+        (type, "a class has no value", "its module and qualified name"),
+        (object, _NOT_LISTED, "one of its fields, a tuple of them, or a frozen dataclass"),
+    )
 
 
 def refusal_of(cls: type) -> UnstableKeyError:
@@ -66,7 +68,7 @@ def refusal_of(cls: type) -> UnstableKeyError:
     name = f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
     if dataclasses.is_dataclass(cls):
         return UnstableKeyError(name, "this dataclass is not frozen, so it can change", "@dataclass(frozen=True)")
-    why, instead = next((why, instead) for kind, why, instead in _REFUSALS if issubclass(cls, kind))
+    why, instead = next((why, instead) for kind, why, instead in _refusals() if issubclass(cls, kind))
     return UnstableKeyError(name, why, instead)
 
 

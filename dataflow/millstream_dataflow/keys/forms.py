@@ -26,15 +26,17 @@ import dataclasses
 import datetime
 import enum
 import operator
+import sys
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from millstream_dataflow.keys.errors import refusal_of, refused_decimal, refused_fields, refused_time
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @runtime_checkable
@@ -80,7 +82,6 @@ MAX_DECIMAL_DIGITS = 4_300
 _EXACT_TUPLE: Callable[[tuple[object, ...], slice], tuple[object, ...]] = cast("Any", tuple).__getitem__
 _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 _MICROSECOND = datetime.timedelta(microseconds=1)
-_NUMPY_NUMBERS: tuple[type, ...] = (np.bool_, np.float16, np.float32, np.float64, np.integer)
 
 
 def form_of(key: object) -> Form:
@@ -112,8 +113,12 @@ def _kind(*kinds: type) -> Callable[[type], bool]:
 
 
 def _is_numpy_number(cls: type) -> bool:
+    numpy = sys.modules.get("numpy")  # who hasn't imported it has no such class
+    if numpy is None:
+        return False
     # numpy counts its timedelta64 among the signed integers.
-    return issubclass(cls, _NUMPY_NUMBERS) and not issubclass(cls, np.timedelta64)
+    numbers = (numpy.bool_, numpy.float16, numpy.float32, numpy.float64, numpy.integer)
+    return issubclass(cls, numbers) and not issubclass(cls, numpy.timedelta64)
 
 
 def _has_fields(cls: type) -> bool:

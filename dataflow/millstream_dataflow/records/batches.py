@@ -3,17 +3,31 @@ lie apart.
 
 A batch belongs to whoever holds it last: an operator may hand on the lists of the batch it got, and may change none
 that it has handed on.
+
+A program that only describes its rows, and what plans its job, need neither numpy nor Arrow: 0.25 s of imports.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
 
-Times = npt.NDArray[np.int64]
+    Times = npt.NDArray[np.int64]
+
+
+def __getattr__(name: str) -> object:
+    if name != "Times":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import numpy as np  # noqa: PLC0415  # see the module
+    import numpy.typing as npt  # noqa: PLC0415  # see the module
+
+    return npt.NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -45,4 +59,4 @@ def times_list(timestamps: Sequence[int] | Times | None) -> list[int] | None:
     """Times as rows carry them."""
     if timestamps is None:
         return None
-    return timestamps.tolist() if isinstance(timestamps, np.ndarray) else list(timestamps)
+    return list(timestamps) if isinstance(timestamps, Sequence) else timestamps.tolist()

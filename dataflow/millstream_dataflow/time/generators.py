@@ -9,15 +9,17 @@ times (10 ns a row in a list, 1 in an array) and cuts nowhere; a punctuated one 
 inherits the loop over `on_event`.
 """
 
+from __future__ import annotations
+
 from abc import ABC
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
-import numpy as np
-
-from millstream_dataflow.records.batches import Times
 from millstream_dataflow.records.controls import MIN_TIME
 from millstream_dataflow.time.quantities import Span, to_milliseconds
+
+if TYPE_CHECKING:
+    from millstream_dataflow.records.batches import Times
 
 T = TypeVar("T")
 
@@ -119,7 +121,7 @@ class BoundedOutOfOrderness(WatermarkGenerator[Any]):
         """See a batch of times; `values` are not looked at."""
         if not len(timestamps):
             return ()
-        highest = int(timestamps.max()) if isinstance(timestamps, np.ndarray) else max(timestamps)
+        highest = max(timestamps) if isinstance(timestamps, Sequence) else int(timestamps.max())
         if highest <= self._highest:
             return ()
         cuts = self._cuts(timestamps) if self._punctuated else ()
@@ -127,7 +129,9 @@ class BoundedOutOfOrderness(WatermarkGenerator[Any]):
         return cuts
 
     def _cuts(self, timestamps: Sequence[int] | Times) -> Sequence[Cut]:
-        if isinstance(timestamps, np.ndarray):
+        if not isinstance(timestamps, Sequence):
+            import numpy as np  # noqa: PLC0415  # whoever has an array has it
+
             running = np.maximum.accumulate(timestamps)
             before = np.concatenate((np.array([self._highest], np.int64), running[:-1]))
             rises = np.flatnonzero(running > np.maximum(before, self._highest))

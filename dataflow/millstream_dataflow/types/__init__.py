@@ -14,10 +14,23 @@ Read in this order:
 A type converts nothing. A value that fits arrives as it was sent, in value and in type; one that doesn't is an error.
 """
 
-from millstream_dataflow.types.arrow import arrow_type
+from typing import TYPE_CHECKING
+
 from millstream_dataflow.types.factory import Types
 from millstream_dataflow.types.hints import declared_type, from_hint
 from millstream_dataflow.types.information import TypeInformation
 from millstream_dataflow.types.row import Row, RowKind
 
+if TYPE_CHECKING:
+    from millstream_dataflow.types.arrow import arrow_type
+
 __all__ = ["Row", "RowKind", "TypeInformation", "Types", "arrow_type", "declared_type", "from_hint"]
+
+
+def __getattr__(name: str) -> object:
+    """`arrow_type` when it is asked for: a program that has only rows needs no Arrow."""
+    if name != "arrow_type":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from millstream_dataflow.types.arrow import arrow_type  # noqa: PLC0415  # see the docstring
+
+    return arrow_type

@@ -1,11 +1,10 @@
 """What every type can tell about the values of a stream."""
 
 import reprlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
-
-import numpy as np
 
 from millstream_dataflow.keys import UnstableKeyError, check_key_type
 
@@ -98,4 +97,5 @@ def first_key_problem(parts: Sequence[tuple[str, TypeInformation[Any]]]) -> str 
 
 
 def _mend(value: object) -> str:
-    return "; value.item() gives Python's own number" if isinstance(value, np.generic) else ""
+    numpy = sys.modules.get("numpy")  # who hasn't imported it has no such values
+    return "; value.item() gives Python's own number" if numpy and isinstance(value, numpy.generic) else ""

@@ -1,12 +1,14 @@
 """What a window is: a span of time with a first and an end millisecond."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from millstream_dataflow.records.batches import Times
+if TYPE_CHECKING:
+    from millstream_dataflow.records.batches import Times
 
 
 class Window(ABC):
@@ -45,7 +47,7 @@ def window_start(timestamp: int, offset: int, size: int) -> int:
 
 def window_starts(timestamps: Times, offset: int, size: int) -> Times:
     """The starts for a batch of times, which must be more than a size away from the ends of 64 bits."""
-    return timestamps - np.remainder(timestamps - offset, size)
+    return timestamps - (timestamps - offset) % size
 
 
 def _shown(milliseconds: int) -> str:

@@ -1,5 +1,7 @@
 """The forkserver as a program: `python -m millstream_taskmanager.forkserver <descriptor> <parent> <module>...`."""
 
+import gc
+import os
 import signal
 import socket
 import sys
@@ -15,6 +17,7 @@ def main(arguments: list[str]) -> int:
         die_with(int(parent), signal.SIGTERM)
     except OrphanedError:
         return 1
+    gc.disable()  # until `tune`: among imports it finds nothing and takes 10 % of their time
     from millstream_taskmanager.forkserver.preload import preload, tune  # noqa: PLC0415  # the parent is watched first
     from millstream_taskmanager.forkserver.server import ForkServer  # noqa: PLC0415  # as above
     from millstream_taskmanager.worker.main import run_worker  # noqa: PLC0415  # as above
@@ -26,4 +29,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(main(sys.argv[1:]))  # its TaskManager waits, and there is nothing to take apart

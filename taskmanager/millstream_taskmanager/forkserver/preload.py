@@ -55,6 +55,7 @@ def tune() -> None:
     _tune_allocator()
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*_GC_THRESHOLDS)
 
 

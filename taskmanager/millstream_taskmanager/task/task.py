@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from millstream_dataflow.identity import CheckpointId, OperatorId
 from millstream_dataflow.records import (
@@ -34,7 +35,7 @@ from millstream_runtime.states import TASK_STATES, TaskState
 from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.output import Outputs
 from millstream_taskmanager.exchange.pending import PendingList
-from millstream_taskmanager.operators.base import OperatorContext, TaskPlace
+from millstream_taskmanager.operators.base import Commit, OperatorContext, TaskPlace
 from millstream_taskmanager.operators.chain import Chain
 from millstream_taskmanager.operators.errors import failure_of
 from millstream_taskmanager.operators.state import FRESH, RestoredState
@@ -237,11 +238,14 @@ class Task(ABC):
         return answer
 
     def drop_leftovers(self, operator: OperatorId, spared: Sequence[CheckpointId]) -> None:
-        """Delete hidden output that former attempts of a sink left (law 6.2). What can't be deleted hurts nobody."""
+        """Delete hidden output that former attempts of a sink left (law 6.2). What can't be deleted hurts nobody.
+
+        It waits its turn among the commits, so that the task doesn't close before it is done.
+        """
         found = None if self.over else self.chain.find(operator)
         job = None if found is None else found.drop_leftovers(spared)
         if job is not None:
-            self._doors.run_blocking(job, _ignored)
+            self._commits.add([Commit(partial(_quietly, job), _nothing)], _nothing)
 
     def totals(self) -> TaskTotals:
         """Counters since the attempt began."""
@@ -375,5 +379,7 @@ def _nothing() -> None:
     """For who waits for nothing."""
 
 
-def _ignored(error: Exception | None) -> None:
+def _quietly(job: Callable[[], None]) -> None:
     """For who can go on without."""
+    with suppress(Exception):
+        job()

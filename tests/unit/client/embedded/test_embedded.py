@@ -1,6 +1,5 @@
 """The embedded cluster's outside: how it starts, what it is told. Whole programs are in tests/integration."""
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -96,7 +95,7 @@ def _until_gone(child: ChildProcess) -> str:
 
 
 def test_orders_and_reports_are_a_line_each() -> None:
-    orders = Orders({"a": "b\nc"}, "/tmp/x", os.getpid(), dies_with_program=True)
+    orders = Orders({"a": "b\nc"})
     assert orders_of(encode(orders)) == orders
     assert report_of(encode(Report(target="unix:/x"))) == Report(target="unix:/x")
     assert encode(orders).count(b"\n") == 1

@@ -11,6 +11,7 @@ import pytest
 
 from millstream_dataflow.identity import EdgeId, JobId, OperatorId, RegionAttempt, RegionId, SubtaskId, TaskId, VertexId
 from millstream_dataflow.job_graph import BlobRef
+from millstream_jobmanager.service import gateway
 from millstream_jobmanager.service.output import MAX_HELD, Listener
 from millstream_proto.client_pb2 import JobRequest
 from millstream_runtime.messages.client import StopJob
@@ -186,6 +187,21 @@ async def test_a_watch_shows_at_most_five_views_a_second(tmp_path: Path) -> None
             if len(times) == 4:
                 break
         assert times[-1] - times[0] >= 0.5
+
+
+async def test_a_watch_tells_the_end_of_a_job_without_keeping_it_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "BETWEEN_VIEWS", 1_000.0)
+    async with small_cluster(tmp_path) as cluster:
+        await cluster.client.submit(job_of(options=CHECKPOINTED))
+        states: list[JobState] = []
+        async for details in cluster.client.watch():
+            if not states:
+                await cluster.client.cancel()
+            states.append(details.status.state)
+        assert len(states) == 2
+        assert states[-1] is JobState.CANCELED
 
 
 async def test_a_watch_that_is_never_read_holds_up_nobody(tmp_path: Path) -> None:

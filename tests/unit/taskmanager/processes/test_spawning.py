@@ -1,0 +1,68 @@
+"""A forkserver that is exec'd before anybody asks it."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from millstream_taskmanager.processes.pool import PoolOptions, WorkerPool
+from millstream_taskmanager.processes.spawning import ForkServerError, SpawnedForkServer
+from tests.support.worker_jobs import FakeTaskManager, finish, leave
+from tests.support.worker_site import Site, totals
+
+
+def test_one_that_nobody_takes_is_gone_afterwards() -> None:
+    with SpawnedForkServer() as spawned:
+        assert spawned.process.poll() is None
+    assert spawned.process.returncode == -9
+
+
+async def test_a_pool_takes_it_with_all_that_it_has_imported(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    with SpawnedForkServer(["this", "no.such.module"]) as spawned:
+        site.pool = WorkerPool(PoolOptions(tmp_path / "pool"), site.manager, spawned)
+        await site.pool.start()
+    assert site.pool._forkserver is not None
+    assert site.pool._forkserver.pid == spawned.process.pid
+    job = site.job(totals)
+    worker = await site.spawn(job.orders())
+    await finish(site.pool, site.manager, job)
+    await leave(site.pool, site.manager, worker)
+    await site.pool.stop()
+    assert "Beautiful is better than ugly." in (tmp_path / "pool/forkserver.log").read_text()
+
+
+async def test_one_that_has_died_meanwhile_is_told_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\necho no such module >&2\nexit 5\n", encoding="utf-8")
+    script.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(script))
+    with SpawnedForkServer() as spawned:
+        spawned.process.wait()
+        pool = WorkerPool(PoolOptions(tmp_path / "pool"), FakeTaskManager(), spawned)
+        with pytest.raises(ForkServerError, match=r"the forkserver ended with exit code 5(?s:.*)no such module"):
+            await pool.start()
+    await pool.stop()
+
+
+def test_one_that_can_t_be_started_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "missing"))
+    with pytest.raises(ForkServerError, match="can't be started"):
+        SpawnedForkServer()
+
+
+def test_only_the_main_thread_starts_one_for_it_dies_with_its_thread() -> None:
+    errors: list[Exception] = []
+
+    def start() -> None:
+        try:
+            SpawnedForkServer()
+        except ForkServerError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert "must be the main thread" in str(errors[0])
