@@ -124,7 +124,8 @@ class Cuts:
                     self._parts.forget(checkpoint, older_too=older_too)
                     self._doors.forget(checkpoint, older_too=older_too)
                 case Decline(checkpoint=checkpoint, reason=reason):
-                    self._doors.decline(checkpoint, Failure(FailureKind.INTERNAL, reason))
+                    # It follows from a lost leader or a newer barrier, and is nobody's failure.
+                    self._doors.decline(checkpoint, Failure(FailureKind.INTERNAL, reason, secondary=True))
 
     def _cut(self, barrier: Barrier) -> Iterator[Emission]:
         task = self._task
