@@ -35,8 +35,8 @@ def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 def children(configuration: Configuration) -> int:
     """Directories that are there."""
-    [place] = configuration.get(taskmanager.TMP_DIRS) or ()
-    return len(list(Path(place).iterdir()))
+    places = configuration.get(taskmanager.TMP_DIRS) or ()
+    return sum(len(list(Path(place).iterdir())) for place in places)
 
 
 def test_the_first_job_finds_it_started(waiting: Callable[[str], Configuration]) -> None:
