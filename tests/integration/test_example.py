@@ -66,7 +66,7 @@ def more_is_committed(output: Path, before: int) -> bool:
     return committed(output) > before
 
 
-@pytest.mark.parametrize(("hours", "late"), [(2, 863), (24, 0)])
+@pytest.mark.parametrize(("hours", "late"), [(2, 863), pytest.param(24, 0, marks=pytest.mark.nightly)])
 def test_july_equals_plain_python(tmp_path: Path, july: Lines, hours: int, late: int) -> None:
     with program(tmp_path / "out", "--out-of-orderness", f"{hours}h") as process:
         printed = finish(process)

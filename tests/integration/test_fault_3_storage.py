@@ -47,12 +47,28 @@ def completed(cluster: Cluster, job: JobId) -> int:
     return 0 if counts is None else counts.completed
 
 
+def newest_has_data(cluster: Cluster, job: JobId) -> bool:
+    """State grows with each record here, so what holds for one checkpoint holds for all behind it."""
+    newest = max(cluster.details(job).checkpoints, key=lambda point: point.checkpoint)
+    return any(path.name != "_metadata" for path in Path(newest.path).glob("*"))
+
+
+def settled(seen: list[int], number: int) -> bool:
+    """Whether half a second of looks, 20 ms apart and more, have shown the same number."""
+    seen.append(number)
+    return len(seen) > 25 and len(set(seen[-25:])) == 1
+
+
 def damage_newest(cluster: Cluster, job: JobId, how: Callable[[Path], None]) -> list[Path]:
     """Stop time for the workers, damage a file of the newest checkpoint, kill them. Gives directories, newest first."""
     cluster.until(lambda: completed(cluster, job) >= 3, 20, "three checkpoints are complete")
+    cluster.until(lambda: newest_has_data(cluster, job), 20, "the state has grown beyond what travels inline")
     workers = cluster.all_workers()
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
+    # One whose parts were all acknowledged is completed by the JobManager alone, and is the newest a moment later.
+    seen = [completed(cluster, job)]
+    cluster.until(lambda: settled(seen, completed(cluster, job)), 20, "no more checkpoints are completed")
     points = sorted(cluster.details(job).checkpoints, key=lambda point: -point.checkpoint)
     directories = [Path(point.path) for point in points]
     data = [path for path in directories[0].iterdir() if path.name != "_metadata"]

@@ -138,9 +138,15 @@ class Cluster:
 
     def start_jobmanager(self) -> Process:
         """It is there when it answers."""
-        self.jobmanager = self._start("jobmanager")
-        self.until(self.view, 20, "the JobManager answers")
-        return self.jobmanager
+        self.jobmanager = started = self._start("jobmanager")
+
+        def answers() -> ClusterView | None:
+            if started.popen.poll() is not None:
+                raise NeverHappenedError(f"the JobManager ended when it was started\n{started.tail()}")
+            return self.view()
+
+        self.until(answers, 20, "the JobManager answers")
+        return started
 
     def start_taskmanager(
         self,

@@ -170,6 +170,10 @@ class VirtualDoors:
         self._job = job
         self.task: Task | None = None
 
+    @property
+    def delays(self) -> "VirtualDoors":
+        return self
+
     def now(self) -> int:
         return self._job.now
 

@@ -29,8 +29,9 @@ from millstream_taskmanager.exchange.link import PeerLoss
 from millstream_taskmanager.exchange.peers import Peers, PeerSettings
 from millstream_taskmanager.exchange.pending import FlushRules, PendingList
 from millstream_taskmanager.exchange.preface import PrefaceReader
+from millstream_taskmanager.worker.loop import steady_clock
 from millstream_taskmanager.worker.poller import SocketPoller
-from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
+from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall
 
 ATTEMPT = RegionAttempt(JobId("4f" * 16), RegionId(0), 3)
 SECRET = b"thirty-two bytes that none knows"
@@ -81,22 +82,18 @@ class WireLoop:
 
     def __init__(self) -> None:
         self.poller = SocketPoller()
-        self.timers = Scheduler()
+        self.delays = Delays(steady_clock)
         self.peers: list[Peers] = []
 
-    @staticmethod
-    def now() -> int:
-        return time.monotonic_ns() // 1_000_000
-
     def call_later(self, delay: int, action: Callable[[], None]) -> ScheduledCall:
-        return self.timers.call_at(self.now() + delay, action)
+        return self.delays.call_later(delay, action)
 
     def turn(self, timeout: float = 0.01) -> None:
         """Once around."""
         for peers in self.peers:
             peers.flush()
         self.poller.poll(timeout)
-        self.timers.run_timers(self.now())
+        self.delays.run()
 
     def until(self, condition: Callable[[], object]) -> None:
         """Go around until the condition holds."""

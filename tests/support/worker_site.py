@@ -4,7 +4,7 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ Program = Callable[[StreamExecutionEnvironment], Any]
 class Site:
     """A pool and what a test needs around it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, configuration: Mapping[str, str] | None = None) -> None:
+        """`configuration`: the cluster's."""
         self.directory = directory
         self.manager = FakeTaskManager()
-        self.pool = WorkerPool(PoolOptions(directory / "pool", task_log_bytes=64 << 10), self.manager)
+        options = PoolOptions(directory / "pool", task_log_bytes=64 << 10, configuration=configuration or {})
+        self.pool = WorkerPool(options, self.manager)
 
     def job(self, program: Program) -> JobFiles:
         job = compiled(program)

@@ -31,7 +31,7 @@ class StoreLock:
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip() or "that is just starting"
             raise StoreLockedError(
                 f"the job store {self._path.parent} is in use by process {holder}; stop that JobManager, or give this "
-                "one another jobstore.directory"
+                "one another high-availability.storageDir"
             ) from None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)

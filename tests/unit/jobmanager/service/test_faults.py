@@ -104,7 +104,7 @@ async def test_a_job_that_cannot_be_stored_is_not_accepted(tmp_path: Path) -> No
         store.rules.append("refused")
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await cluster.client.submit(job_of())
-        assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert error.value.code() is grpc.StatusCode.UNAVAILABLE
         assert "could not be stored: no room" in failure_of(error.value).message
         assert (await cluster.client.submit(job_of())).state is JobState.CREATED
 
