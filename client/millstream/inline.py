@@ -32,7 +32,8 @@ from millstream_taskmanager.operators.errors import UnsupportedOperatorError, Us
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
-from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
+from millstream_taskmanager.worker.loop import steady_clock
+from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler
 from millstream_taskmanager.worker.settings import task_settings
 
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class InlineJob:
         orders = Orders(plan, attempts, task_settings(configuration), lambda blob: blobs[blob.digest])
         self._id = graph.job
         self._scheduler = Scheduler()
+        self._delays = Delays(steady_clock)
         self._doors: dict[TaskId, _InlineDoors] = {}
         self._failure: Exception | None = None
         self._round = _FinalRound(plan)
@@ -99,6 +101,7 @@ class InlineJob:
         self._state = JobState.RUNNING
         try:
             self._scheduler.run_timers(now())
+            self._delays.run()
             if not self._scheduler.step() and not self._round.goes_on(self._tasks):
                 self._nap()
         except BaseException:  # Ctrl-C
@@ -112,11 +115,14 @@ class InlineJob:
 
     def _nap(self) -> None:
         """Nothing to do before the next timer."""
-        due = self._scheduler.next_timer()
-        if due is None:
+        due, wait = self._scheduler.next_timer(), self._delays.wait()
+        if due is None and wait is None:
             places = ", ".join(f"{task.place.vertex_name} {task.ending.phase.value}" for task in self._tasks.values())
             raise ExecutionError(f"the job stands still, which is a mistake of Millstream: {places}", job=self._id)
-        time.sleep(min(max((due - now()) / 1_000, 0.0), _LONGEST_NAP_S))
+        naps = [_LONGEST_NAP_S] if wait is None else [_LONGEST_NAP_S, wait / 1_000]
+        if due is not None:
+            naps.append(max((due - now()) / 1_000, 0.0))
+        time.sleep(min(naps))
 
     def _raise(self, failure: Exception) -> NoReturn:
         self._end(JobState.FAILED)
@@ -201,7 +207,7 @@ class InlineJob:
     # ------------------------------------------------------------------------------------------------- doors
 
     def _open_doors(self, task: TaskId) -> "_InlineDoors":
-        doors = self._doors[task] = _InlineDoors(self._scheduler, self._round, self._failed)
+        doors = self._doors[task] = _InlineDoors(self._scheduler, self._delays, self._round, self._failed)
         return doors
 
     def _failed(self, error: Exception) -> None:
@@ -246,8 +252,11 @@ class _FinalRound:
 class _InlineDoors:
     """The doors of one task."""
 
-    def __init__(self, scheduler: Scheduler, round_: _FinalRound, failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, delays: Delays, round_: _FinalRound, failed: Callable[[Exception], None]
+    ) -> None:
         self._scheduler = scheduler
+        self.delays = delays
         self._round = round_
         self._failed = failed
         self.task: Task | None = None

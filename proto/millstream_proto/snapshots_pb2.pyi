@@ -157,14 +157,16 @@ class CheckpointMetadata(_message.Message):
     def __init__(self, job: _Optional[str] = ..., job_name: _Optional[str] = ..., epoch: _Optional[int] = ..., checkpoint: _Optional[int] = ..., kind: _Optional[_Union[_controls_pb2.SnapshotKind, str]] = ..., completed_at: _Optional[int] = ..., tasks: _Optional[_Iterable[_Union[StoredTask, _Mapping]]] = ..., operator_names: _Optional[_Mapping[str, str]] = ..., versions: _Optional[_Union[_job_graph_pb2.Versions, _Mapping]] = ..., format: _Optional[int] = ..., key_hash: _Optional[int] = ...) -> None: ...
 
 class ListRange(_message.Message):
-    __slots__ = ("name", "first", "end")
+    __slots__ = ("name", "first", "end", "redistribution")
     NAME_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    REDISTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     name: str
     first: int
     end: int
-    def __init__(self, name: _Optional[str] = ..., first: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
+    redistribution: Redistribution
+    def __init__(self, name: _Optional[str] = ..., first: _Optional[int] = ..., end: _Optional[int] = ..., redistribution: _Optional[_Union[Redistribution, str]] = ...) -> None: ...
 
 class RestorePart(_message.Message):
     __slots__ = ("operator", "old_subtask", "handle_file_ref", "handle_inline_bytes", "first_group", "end_group", "lists")

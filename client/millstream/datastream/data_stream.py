@@ -83,7 +83,7 @@ class DataStream(OperatorSettings, Generic[T]):
     def map(
         self, func: MapFunction[T, U] | Callable[[T], U], output_type: TypeInformation[U] | None = None
     ) -> DataStream[U]:
-        """One record out for each in."""
+        """One record out for each in. The function gives a new object for each record, or one that it never changes."""
         accepted(resolve_map, func)
         return self._operate(MapSpecification(func), output_type or returned_type(func, "map"))
 
@@ -92,7 +92,7 @@ class DataStream(OperatorSettings, Generic[T]):
         func: FlatMapFunction[T, U] | Callable[[T], Iterable[U] | None],
         output_type: TypeInformation[U] | None = None,
     ) -> DataStream[U]:
-        """Any number of records out for each in: what the function returns or yields."""
+        """Any number of records out for each in: what the function returns or yields, and never changes again."""
         accepted(resolve_flat_map, func)
         return self._operate(FlatMapSpecification(func), output_type or returned_items_type(func, "flat_map"))
 

@@ -2,8 +2,8 @@
 
 Both run in one child process with one event loop, beside worker processes as on any cluster, and are reached over a
 Unix socket in a private directory. Read `executor` (what a program calls), `clusters` (which cluster takes a job),
-`cluster` (the child from outside), `ahead` (a child before its job), `orders` (what is said over its pipes), then
-`child` and `__main__` (inside).
+`cluster` and `process` (the child from outside), `descendants` (what it leaves for a moment), `ahead` (a child before
+its job), `orders` (what is said over its pipes), then `child` and `__main__` (inside).
 """
 
 from typing import TYPE_CHECKING

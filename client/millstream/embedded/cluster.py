@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Mapping
+from weakref import WeakSet
 
 from millstream.embedded.ahead import AHEAD
 from millstream.embedded.process import ChildProcess
 from millstream.errors import ExecutionError
 from millstream.execution.platforms import check_platform
 from millstream.submission.gateway import Gateway
+from millstream.submission.job_client import RemoteJobClient
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import client, taskmanager
 from millstream_dataflow.identity import JobId
@@ -24,6 +26,7 @@ class EmbeddedCluster:
         self._child = child
         self._needs: dict[JobId, int] = {}
         """Slots by unfinished job."""
+        self._clients = WeakSet[RemoteJobClient]()
 
     @classmethod
     def start(cls, configuration: Configuration, settings: Mapping[str, str], slots: int) -> "EmbeddedCluster":
@@ -60,12 +63,14 @@ class EmbeddedCluster:
         return self.slots - sum(self._needs.values())
 
     def is_idle(self) -> bool:
-        """Nothing runs here."""
-        return self.room() == self.slots
+        """Nothing runs here, and nobody has yet to hear how a job ended."""
+        satisfied = [client.is_satisfied() for client in self._clients]  # all of them ask
+        return self.room() == self.slots and all(satisfied)
 
-    def took(self, job: JobId, slots: int) -> None:
+    def took(self, client: RemoteJobClient, slots: int) -> None:
         """A job was submitted that needs so many."""
-        self._needs[job] = slots
+        self._needs[client.get_job_id()] = slots
+        self._clients.add(client)
 
     # ------------------------------------------------------------------------------------------------- its end
 

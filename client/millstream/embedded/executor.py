@@ -42,8 +42,9 @@ class EmbeddedExecutor:
             except BaseException:
                 output.cancel()
                 raise
-            cluster.took(graph.job, needed)
-        return EmbeddedJobClient(cluster, graph, room, output, configuration)
+            client = EmbeddedJobClient(cluster, graph, room, output, configuration)
+            cluster.took(client, needed)
+        return client
 
 
 class EmbeddedJobClient(RemoteJobClient):

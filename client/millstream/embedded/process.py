@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from millstream.embedded.descendants import any_in, sessions_below
 from millstream.embedded.orders import Orders, Place, encode, report_of
 from millstream.errors import ExecutionError
 from millstream_dataflow.configuration import Configuration
@@ -23,6 +24,9 @@ from millstream_dataflow.configuration.options import taskmanager
 
 _STOPPING_S: Final = 15.0
 """For the child's graceful end; it gives itself ten seconds."""
+
+_LINGERING_S: Final = 5.0
+"""For the processes that a killed child has started: the kernel ends them with it, within milliseconds."""
 
 _LONGEST_PLACE: Final = 30
 """Bytes: a socket's path may have 103, of which our directories take 28 and a worker's socket 40."""
@@ -38,6 +42,8 @@ class ChildProcess:
         self._places = configuration.get(taskmanager.TMP_DIRS)
         self._directory = _make_directory(self._places)
         self._ended = False
+        self._sessions = set[int]()
+        """Of what the child has started, as far as it is known."""
         in_main_thread = threading.current_thread() is threading.main_thread()
         place = Place(str(self._directory), os.getpid(), in_main_thread)
         try:
@@ -75,6 +81,7 @@ class ChildProcess:
             raise ExecutionError(f"the embedded cluster didn't start {how}{self.last_words()}") from error
         if report.problem:
             raise ExecutionError(f"the embedded cluster didn't start: {report.problem}")
+        self._sessions |= sessions_below(self._process.pid)
         return report.target
 
     def _read_report(self, deadline: float) -> bytes:
@@ -120,12 +127,16 @@ class ChildProcess:
         self.kill()
 
     def kill(self) -> None:
-        """At once."""
+        """At once. Its forkserver and its workers write until they are gone, so the directory goes after them."""
         self._close_pipes()
         if self._process.poll() is None:
+            self._sessions |= sessions_below(self._process.pid)
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        until = time.monotonic() + _LINGERING_S
+        while any_in(self._sessions) and time.monotonic() < until:
+            time.sleep(0.002)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def abandon(self) -> None:

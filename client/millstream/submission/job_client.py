@@ -44,6 +44,8 @@ class RemoteJobClient:
         self._observers: list[Observer] = []
         self._starting = threading.Lock()
         self._result: AwaitedFuture[JobExecutionResult] | None = None
+        self._asked: list[Callable[[], bool]] = []
+        """Whether it is over, of everything that the cluster was asked for."""
 
     def observe(self, observer: Observer) -> None:
         """Call it with the job's details whenever they change, in the thread that waits for the job's end."""
@@ -89,6 +91,7 @@ class RemoteJobClient:
     def fetch_records(self, operator: OperatorId) -> Iterator[Any]:
         """See JobClient."""
         fetch = RecordFetch(self.gateway, self._job, operator, self._room, checkpointed=self._checkpointed)
+        self._asked.append(fetch.is_over)
         yield from fetch.records()
         self.get_job_execution_result().result()
 
@@ -101,10 +104,21 @@ class RemoteJobClient:
         self._room.serve(future.done, timeout)
         return future.done()
 
+    def is_satisfied(self) -> bool:
+        """Whether the job's end is known here and nobody waits for an answer, so that its JobManager may go.
+
+        The end is asked for now if nobody has.
+        """
+        ended = self.get_job_execution_result().done()
+        self._asked = [is_over for is_over in self._asked if not is_over()]
+        return ended and not self._asked
+
     # ------------------------------------------------------------------------------------------------- the work
 
     def _in_thread(self, what: str, work: Callable[[], Any]) -> Future[Any]:
-        return in_thread(work, f"{what} of {self._job[:8]}")
+        future = in_thread(work, f"{what} of {self._job[:8]}")
+        self._asked.append(future.done)
+        return future
 
     def _follow_to_end(self) -> JobExecutionResult:
         last: JobStatus | None = None

@@ -25,6 +25,7 @@ from millstream.submission.refusals import PASSING, refusal
 from millstream.submission.verdict import unfinished
 from millstream.submission.waiting import WaitingRoom
 from millstream_dataflow.identity import JobId, OperatorId
+from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_runtime.states import JOB_STATES, JobState
 
 _NOT_THERE: Final = PASSING | {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}
@@ -41,23 +42,6 @@ _STILL_HERE_S: Final = 10.0
 
 _LONGEST_ABSENCE_S: Final = 50.0
 """After a minute without a question the operator gives up what it has."""
-
-
-class CollectRequest(msgspec.Struct, frozen=True):
-    """The client has `offset` records, the last of them from run `version` of the operator (0: it has none)."""
-
-    version: int
-    offset: int
-
-
-class CollectReply(msgspec.Struct, frozen=True):
-    """Records from number `offset` on. Those below `committed` won't come again; after `ended` there are no more."""
-
-    version: int
-    offset: int
-    records: list[bytes]
-    committed: int
-    ended: bool
 
 
 class Received:
@@ -77,7 +61,9 @@ class Received:
 
     def take(self, reply: CollectReply) -> list[bytes]:
         """The records that can be shown now. ExecutionError when some were lost, or were shown and come again."""
-        if self._version not in (0, reply.version):
+        if self._version == 0:
+            self._shown = reply.offset  # in a job that began at a savepoint its predecessor's client has those before
+        elif self._version != reply.version:
             self._restarted(reply)
         self._version = reply.version
         have = self.question.offset
@@ -142,6 +128,10 @@ class RecordFetch:
             self._wanted.set()
         if self._failure is not None:
             raise self._failure
+
+    def is_over(self) -> bool:
+        """Nothing more is asked."""
+        return self._over
 
     # ----------------------------------------------------------------------------------------------- the thread
 

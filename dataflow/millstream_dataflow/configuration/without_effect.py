@@ -96,7 +96,6 @@ WITHOUT_EFFECT: Final[tuple[Family, ...]] = (
         "execution.batch.",
         "execution.batch-shuffle-mode",
     ),
-    *_families("rows are handed over by reference in any case", "pipeline.object-reuse"),
     *_families("batches are sent when their task has no more input", "execution.buffer-timeout.enabled"),
     *_families(
         "rows have no Java serializers",

@@ -44,8 +44,9 @@ class Deployer:
         """What this leader has sent; only that may it send again (law 3.4)."""
 
     def remember(self, point: CompletedCheckpoint, metadata: CheckpointMetadata) -> None:
-        """The newest restart point's metadata, so that a failover needn't read it."""
+        """The newest restart point's metadata: a failover needn't read it, and nothing is read ahead any more."""
         self._known = (point.path, metadata)
+        self._loading = {path: waiting for path, waiting in self._loading.items() if waiting}
 
     def deadline(self) -> int | None:
         """When a storage that didn't answer is asked again."""
@@ -111,6 +112,13 @@ class Deployer:
     def point(self) -> CompletedCheckpoint | None:
         """Where a region would restart from now: the newest checkpoint that isn't damaged."""
         return self._good()[-1] if self._good() else None
+
+    def read_ahead(self, turn: Turn) -> None:
+        """Read the newest checkpoint although nothing is restored: a new leader is asked for its audit."""
+        point = self.point()
+        if point is not None and self._known is None and point.path not in self._loading:
+            self._loading[point.path] = []
+            turn.emit(LoadMetadata(self._context.job, point.path))
 
     def _good(self) -> list[CompletedCheckpoint]:
         return [point for point in fallbacks(self._context.journal.record) if point.path not in self.bad]

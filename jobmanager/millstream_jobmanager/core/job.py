@@ -223,6 +223,7 @@ class Job:
     def metadata_loaded(self, turn: Turn, event: MetadataLoaded) -> None:
         """The storage has answered."""
         self.deployer.loaded(turn, event)
+        self.coordinator.metadata_loaded(event)
 
     # ------------------------------------------------------------ after every event
 
@@ -246,6 +247,7 @@ class Job:
                 continue
             if not region.missing:
                 adopt(turn, self.context, region)
+                self.deployer.read_ahead(turn)
                 self._tell_completion(turn, region, None)
             elif overdue(turn, self.context, region, self.recovered_at or 0):
                 self.failover.missing(turn, region)

@@ -3,6 +3,9 @@
 gRPC closes a connection that sends it garbage without a word, keeps one that says nothing for two minutes, and has no
 limit on their number. So the port is ours, and gRPC listens behind it on a Unix socket in a private directory. Costs
 50 us a message, and nothing where it matters: records never come this way.
+
+A connection is passed on when its client has greeted, by HTTP/2's preface and its settings. Where too many are open the
+oldest that hasn't goes first: a TaskManager that comes back finds a place among any number of silent ones.
 """
 
 import asyncio
@@ -11,8 +14,12 @@ import logging
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What every HTTP/2 client says first (RFC 9113, 3.4)."""
-PREFACE_TIME = 10.0
-"""Seconds for it."""
+FRAME_HEADER = 9
+"""Bytes: 24 bits of length, 8 of kind, 8 of flags, 32 of stream."""
+SETTINGS_KIND = 4
+"""Of the frame that every client sends behind its preface without waiting for anybody."""
+GREETING_TIME = 10.0
+"""Seconds for both."""
 MAX_CONNECTIONS = 1000
 """A cluster of a hundred TaskManagers with as many clients needs a quarter of it."""
 AT_ONCE = 64 << 10
@@ -30,6 +37,8 @@ class Door:
         self._inner_path = inner_path
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        """Those that haven't greeted yet, the oldest first."""
         self._ending = False
 
     async def open(self, host: str, port: int) -> int:
@@ -54,22 +63,36 @@ class Door:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = _name(writer)
-        if len(self._connections) >= MAX_CONNECTIONS:
+        if len(self._connections) >= MAX_CONNECTIONS and not self._made_room():
             _log.warning("the connection from %s is closed: %s others are open", peer, MAX_CONNECTIONS)
             writer.transport.abort()
             return
         task = asyncio.get_running_loop().create_task(self._serve(peer, reader, writer))
         self._connections.add(task)
+        self._silent[writer] = task
         task.add_done_callback(self._connections.discard)
+
+    def _made_room(self) -> bool:
+        """Whether there was one that could be closed for it."""
+        for writer, task in self._silent.items():
+            del self._silent[writer]
+            text = "the connection from %s is closed: it hasn't greeted, and %s others are open"
+            _log.warning(text, _name(writer), MAX_CONNECTIONS)
+            task.cancel()
+            writer.transport.abort()  # a task that has never run closes nothing
+            return True
+        return False
 
     async def _serve(self, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if (trouble := await _greeting(reader)) is not None:
+            greeting, trouble = await _greeting(reader)
+            if trouble:
                 _log.warning("the connection from %s is closed: %s", peer, trouble)
                 return
+            self._silent.pop(writer, None)
             inner_reader, inner_writer = await asyncio.open_unix_connection(self._inner_path, limit=AT_ONCE)
             try:
-                inner_writer.write(PREFACE)
+                inner_writer.write(greeting)
                 if not await _pass_on((reader, writer), (inner_reader, inner_writer)) and not self._ending:
                     _log.warning("the connection from %s was closed by gRPC, which can't read what it sent", peer)
             finally:
@@ -77,19 +100,27 @@ class Door:
         except OSError as error:
             _log.info("the connection from %s broke: %s", peer, error)
         finally:
+            self._silent.pop(writer, None)
             await _close(writer)
 
 
-async def _greeting(reader: asyncio.StreamReader) -> str | None:
-    """None when it was HTTP/2's, else what is wrong."""
+async def _greeting(reader: asyncio.StreamReader) -> tuple[bytes, str]:
+    """The preface and the header of the first frame; or what is wrong."""
+    said = b""
     try:
-        async with asyncio.timeout(PREFACE_TIME):
+        async with asyncio.timeout(GREETING_TIME):
             said = await reader.readexactly(len(PREFACE))
+            if said != PREFACE:
+                return said, f"its first bytes {said!r} are no gRPC"
+            header = await reader.readexactly(FRAME_HEADER)
     except TimeoutError:
-        return f"it said nothing for {PREFACE_TIME:g} s"
+        what = "no settings came behind its preface" if said else "it said nothing"
+        return said, f"{what} for {GREETING_TIME:g} s"
     except asyncio.IncompleteReadError as error:
-        return f"it ended after {len(error.partial)} bytes"
-    return None if said == PREFACE else f"its first bytes {said!r} are no gRPC"
+        return said, f"it ended after {len(said) + len(error.partial)} bytes"
+    kind, stream = header[3], int.from_bytes(header[5:])
+    settings = kind == SETTINGS_KIND and stream == 0
+    return said + header, "" if settings else f"its first frame {header!r} has no settings, so it is no gRPC"
 
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -56,11 +56,14 @@ class Uploads:
         return cast("BinaryIO", TemporaryFile(dir=self._settings.temporary_directory))
 
     async def _is_there(self, digest: Digest, size: int) -> bool:
-        """A blob that is kept needn't come again; it counts as new from now on."""
+        """A blob that is kept needn't come again; it counts as new from now on. One that the disk has damaged must."""
         path = await self._carrier.blob_path(digest)
         if path is None or path.stat().st_size != size:
             return False
-        await self._carrier.put_blob(digest, ())
+        try:
+            await self._carrier.put_blob(digest, ())
+        except BlobMismatchError:
+            return False
         return True
 
     async def _gather(

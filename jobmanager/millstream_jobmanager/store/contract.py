@@ -42,7 +42,7 @@ class JobStore(Protocol):
 
     def collect_garbage(self) -> None:
         """Delete blobs that no job needs and that are older than an hour: a submit uploads them before its record is
-        stored.
+        stored. Nothing happens when the last time was a few minutes ago.
         """
         ...
 

@@ -10,10 +10,11 @@ the state before its last write or the one after it. The directory is readable b
 workers run.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from millstream_dataflow.identity import Digest, Epoch, JobId
 from millstream_dataflow.job_graph import JobGraph
@@ -29,6 +30,11 @@ from millstream_runtime.file_systems.local import TEMPORARY_SUFFIX, make_directo
 from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.record import JobRecord
 
+COLLECTION_INTERVAL_S: Final = 600
+"""Between two collections: each reads every record and graph, and the records of running jobs wait meanwhile."""
+
+_log = logging.getLogger("millstream.jobmanager.store")
+
 
 class LocalJobStore(JobStore):
     """A directory. `clock` gives seconds since 1970, as the times of files are."""
@@ -39,6 +45,9 @@ class LocalJobStore(JobStore):
         self._records = Records(directory / "jobs")
         self._blobs = Blobs(directory / "blobs")
         self._lock: StoreLock | None = None
+        self._collected_at: float | None = None
+        self._hindrance = ""
+        """What kept the last collection from its work."""
 
     def open(self, floor: Epoch) -> Epoch:
         """Also clears away what a predecessor was writing when it died."""
@@ -105,15 +114,30 @@ class LocalJobStore(JobStore):
     def collect_garbage(self) -> None:
         """Nothing is collected while a record or a graph can't be read: what it needs isn't known."""
         self._held()
-        with suppress(StoreDamagedError, DamagedError, FileNotFoundError):
+        now = self._clock()
+        # A clock that was set back would end it for long.
+        if self._collected_at is not None and 0 <= now - self._collected_at < COLLECTION_INTERVAL_S:
+            return
+        self._collected_at = now
+        try:
             needed = {digest for record in self._records.read_all() for digest in self._needed(record)}
-            self._blobs.collect(needed, self._clock())
+        except (StoreDamagedError, DamagedError, OSError) as error:
+            self._hindered(str(error))
+            return
+        self._hindrance = ""
+        self._blobs.collect(needed, now)
+
+    def _hindered(self, hindrance: str) -> None:
+        if hindrance != self._hindrance:
+            self._hindrance = hindrance
+            _log.warning("no unused blob of %s is deleted until this is mended: %s", self._directory, hindrance)
 
     def _needed(self, record: JobRecord) -> Iterable[Digest]:
+        path = self._blobs.path(record.graph.digest)
         try:
-            graph = decode(JobGraph, self._blobs.path(record.graph.digest).read_bytes())
+            graph = decode(JobGraph, path.read_bytes())
         except MalformedMessageError as error:
-            raise DamagedError(f"the graph of job {record.job} can't be read: {error}") from error
+            raise DamagedError(f"{path}, the graph of job {record.job}, can't be read: {error}") from error
         yield record.graph.digest
         yield from (vertex.functions.digest for vertex in graph.vertices)
         yield from (artifact.blob.digest for artifact in graph.artifacts)

@@ -1,15 +1,16 @@
 """Disks and mounted file systems.
 
 What is said to be written survives a power cut (law 4.3): a temporary name, fsync of the file, rename, fsync of the
-directory. Up to the rename nothing has happened; from the rename on a failure leaves open what the disk holds.
+directory. Up to the rename nothing has happened; from the rename on a failure leaves open what the disk holds. So a
+directory in which a name is made is opened before: one that may be passed through but not read refuses in time.
 """
 
 import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from millstream_runtime.file_systems.errors import UncertainWriteError
@@ -22,19 +23,20 @@ _LEVELS = 3  # chk-7, the job's directory and the directory of all jobs: another
 def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
     """Replace a file in a directory that exists. What `chunks` raises leaves nothing behind."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
-    try:
-        _write_new(temporary, chunks)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    try:
-        temporary.rename(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise UncertainWriteError(error.errno, f"{error.strerror}, while it took its name", str(path)) from error
+    with _opened(path.parent) as directory:
+        try:
+            _write_new(temporary, chunks)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        try:
+            temporary.rename(path)
+            os.fsync(directory)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise UncertainWriteError(error.errno, f"{error.strerror}, while it took its name", str(path)) from error
 
 
 def _write_new(path: Path, chunks: Iterable[bytes]) -> None:
@@ -67,9 +69,16 @@ def _write_all(descriptor: int, waiting: list[memoryview]) -> None:
 
 def sync_directory(directory: Path) -> None:
     """Names in it are durable: made, renamed and removed ones."""
+    with _opened(directory) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(directory: Path) -> Generator[int]:
+    """For reading: only so it can be synced."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -80,17 +89,19 @@ def make_directories(directory: Path, mode: int = 0o777) -> None:
     while not missing[-1].parent.exists():
         missing.append(missing[-1].parent)
     for one in reversed(missing):
-        with suppress(FileExistsError):
+        with suppress(FileExistsError), _opened(one.parent) as parent:
             one.mkdir(mode if one is directory else 0o777)
-            sync_directory(one.parent)
+            os.fsync(parent)
     if not directory.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(directory))
 
 
-def _sync_names(path: str, directories: Sequence[Path]) -> None:
+def _sync_above(path: str, directories: Sequence[Path]) -> None:
+    """Another task may have just made names in them; not in one that may not be read, for that would have refused."""
     try:
         for directory in directories:
-            sync_directory(directory)
+            with suppress(PermissionError):
+                sync_directory(directory)
     except OSError as error:
         raise UncertainWriteError(error.errno, error.strerror, path) from error
 
@@ -124,11 +135,16 @@ class LocalStorage:
         target = Path(path)
         make_directories(target.parent)
         write_durably(target, chunks)
-        _sync_names(path, target.parents[1:_LEVELS])
+        _sync_above(path, target.parents[1:_LEVELS])
 
     def settle(self, path: str) -> None:
         """The names that lead to it."""
-        _sync_names(path, Path(path).parents[:_LEVELS])
+        target = Path(path)
+        try:
+            sync_directory(target.parent)
+        except OSError as error:
+            raise UncertainWriteError(error.errno, error.strerror, path) from error
+        _sync_above(path, target.parents[1:_LEVELS])
 
     def open(self, path: str) -> LocalFile:
         """For reading."""

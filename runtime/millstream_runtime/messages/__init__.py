@@ -2,5 +2,5 @@
 
 Read failures, snapshots, deployments, session (JobManager and TaskManager), worker (TaskManager and worker), client,
 record (the job store), then codec, which turns each of them into its protobuf message of the same name and back, and
-parts, for messages that are too large for the stream.
+parts, for messages that are too large for the stream. `collect` stands aside: msgpack that only its two ends read.
 """

@@ -141,6 +141,8 @@ class ListRange:
     name: str
     first: int
     end: int
+    redistribution: Redistribution = Redistribution.SPLIT
+    """How the list is shared out: whoever doesn't know it stores it again as it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ Then the wire, between the workers of a region's attempt:
 * `remote`        the two ends of a channel between workers
 * `outbox`        what waits for a socket
 * `polling`       how sockets are waited for
-* `connection`    one socket that stands
-* `link`          everything between this worker and one other
+* `countdown`     limits of time, for a loop that may stand still
 * `handshake`     who may talk to whom (pure), `preface`, `addresses`
 * `greeting`      a handshake on a socket
+* `connection`    one socket that stands
+* `link`          everything between this worker and one other
 * `dialling`      connecting, again and again
 * `peers`         all links of a worker
 """

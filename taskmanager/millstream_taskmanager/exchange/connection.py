@@ -4,16 +4,21 @@ It decides nothing. Frames that come go to its user; an end, an error of the sys
 worker close the socket and are a loss, told once.
 """
 
+import errno
 import socket
-from typing import Protocol
+from typing import Final, Protocol
 
+from millstream_taskmanager.exchange.countdown import ScheduledCall
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import Frame, FrameParser
+from millstream_taskmanager.exchange.greeting import Loop
 from millstream_taskmanager.exchange.outbox import Outbox
-from millstream_taskmanager.exchange.polling import Poller
 
 _SEND_BUFFER = 1 << 20  # bytes: the kernel gives what it may, 416 KiB for a net.core.wmem_max of 208
 _READS_A_TURN = 16  # then tasks have their turn; what is left makes the socket readable again
+_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET})
+_NO_MEMORY: Final = frozenset({errno.ENOBUFS, errno.ENOMEM})  # of the system: no poller tells when there is some
+_PAUSE: Final = 10  # milliseconds until it is asked again
 
 
 class User(Protocol):
@@ -35,19 +40,21 @@ class User(Protocol):
 class Connection:
     """See the module."""
 
-    def __init__(self, sock: socket.socket, poller: Poller, parser: FrameParser, outbox: Outbox, user: User) -> None:
+    def __init__(self, sock: socket.socket, loop: Loop, parser: FrameParser, outbox: Outbox, user: User) -> None:
         """`parser` may have taken in frames already that came with the handshake: see `resume`."""
         self._sock: socket.socket | None = sock
-        self._poller = poller
+        self._loop = loop
+        self._poller = loop.poller
         self._parser = parser
         self._outbox = outbox
         self._user = user
         self.blocked = False
-        """Whether the kernel takes nothing at the moment; the poller says when it does again."""
-        self._is_waiting = False  # for that
+        """Whether the kernel takes nothing at the moment; the poller, or a timer, says when to try again."""
+        self._is_waiting = False  # for the poller
+        self._retry: ScheduledCall | None = None
         if sock.family == socket.AF_UNIX:  # TCP finds its size by itself
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        poller.register(sock, self._read)
+        self._poller.register(sock, self._read)
 
     def resume(self) -> None:
         """Hand on what the parser has already."""
@@ -66,13 +73,26 @@ class Connection:
         except BlockingIOError:
             self.blocked = True
             self._wait(waiting=True)
-        except OSError:
+        except OSError as error:
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        """Sending failed."""
+        if error.errno in _GONE:
             # What the peer has sent before it went is still to be read: the loss is found behind it.
             self.blocked = True
             self._wait(waiting=False)
+        elif error.errno in _NO_MEMORY:
+            self.blocked = True
+            self._wait(waiting=False)
+            self._retry = self._loop.call_later(_PAUSE, self._writable)
+        else:
+            self._lose(f"sending failed: {error}")
 
     def close(self) -> None:
         """Close without telling anybody."""
+        if self._retry is not None:
+            self._retry.cancel()
         sock, self._sock = self._sock, None
         if sock is not None:
             self._poller.unregister(sock)
@@ -85,6 +105,7 @@ class Connection:
 
     def _writable(self) -> None:
         self.blocked = False
+        self._retry = None
         self._user.flush()
 
     def _read(self) -> None:

@@ -1,5 +1,9 @@
 """Connecting to a worker that may not listen yet: again and again with growing pauses, until it has answered or its
 time is over. On the same machine by its socket file, else through the data port of its TaskManager.
+
+Time counts while the peer can't be reached: it doesn't listen, its TaskManager doesn't know it, or nobody answers. A
+worker listens before it restores and opens anything, and the system takes connections for it meanwhile, so how long
+that takes is not counted.
 """
 
 import errno
@@ -12,8 +16,9 @@ from typing import Final
 from millstream_dataflow.identity import WorkerId
 from millstream_runtime.messages.deployments import WorkerPlacement
 from millstream_taskmanager.exchange.addresses import socket_path
+from millstream_taskmanager.exchange.countdown import Countdown, ScheduledCall
 from millstream_taskmanager.exchange.frames import FrameParser
-from millstream_taskmanager.exchange.greeting import Calling, Greeted, Loop, ScheduledCall
+from millstream_taskmanager.exchange.greeting import Calling, Greeted, Loop
 from millstream_taskmanager.exchange.handshake import Connector
 from millstream_taskmanager.exchange.preface import encode_preface
 
@@ -76,20 +81,25 @@ class Dialler:
         self._on_failed = on_failed
         self._pause = _FIRST_PAUSE
         self._tries = 0
-        self._reason = "it has not been tried"
+        self._reason = ""
+        self._reached = False  # somebody took the connection, or would if there weren't so many
         self._sock: socket.socket | None = None  # while it connects
         self._greeting: Calling | None = None
-        self._timers: list[ScheduledCall] = []
+        self._countdown: Countdown | None = None
+        self._retrying: ScheduledCall | None = None
 
     def start(self, timeout: int) -> None:
-        """Try until so many milliseconds are over."""
-        self._timers = [self._loop.call_later(timeout, lambda: self._give_up(timeout))]
+        """Try until the peer could not be reached for so many milliseconds."""
+        self._countdown = Countdown(
+            timeout, self._loop.call_later, lambda: self._give_up(timeout), lambda: not self._reached
+        )
         self._try()
 
     def close(self) -> None:
         """Give up without telling anybody."""
-        for timer in self._timers:
-            timer.cancel()
+        for timer in (self._countdown, self._retrying):
+            if timer is not None:
+                timer.cancel()
         if self._greeting is not None:
             self._greeting.close()
         sock, self._sock = self._sock, None
@@ -105,6 +115,8 @@ class Dialler:
             self._retry(str(error))
             return
         if code in _UNDER_WAY:
+            self._reached = False
+            self._reason = "nobody answers"
             self._sock = sock
             self._loop.poller.register(sock, self._connected)
             self._loop.poller.want_write(sock, self._connected)
@@ -120,11 +132,12 @@ class Dialler:
     def _go_on(self, sock: socket.socket, code: int) -> None:
         if code:
             sock.close()
-            self._retry(os.strerror(code))
+            self._retry(os.strerror(code), crowded=code == errno.EAGAIN)
         else:
             self._greet(sock)
 
     def _greet(self, sock: socket.socket) -> None:
+        self._reached = True
         self._greeting = Calling(sock, self._loop, self._make_handshake(), self._done, self._retry)
         self._greeting.begin(self._route.preface)
 
@@ -132,14 +145,16 @@ class Dialler:
         self.close()
         self._on_done(sock, parser, peer)
 
-    def _retry(self, reason: str) -> None:
+    def _retry(self, reason: str, *, crowded: bool = False) -> None:
+        """`crowded`: the peer listens, but too many connections wait to be accepted."""
         self._reason = reason
+        self._reached = crowded
         self._greeting = None
-        self._timers[1:] = [self._loop.call_later(self._pause, self._try)]
+        self._retrying = self._loop.call_later(self._pause, self._try)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
 
     def _give_up(self, timeout: int) -> None:
         self.close()
         self._on_failed(
-            f"no connection by {self._route} within {timeout} ms ({self._tries} tries); the last failed: {self._reason}"
+            f"no connection by {self._route} within {timeout} ms ({self._tries} tries); the last one: {self._reason}"
         )

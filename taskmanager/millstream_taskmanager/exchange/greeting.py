@@ -1,14 +1,19 @@
-"""A new socket until its handshake is through, or has failed, or has taken too long. What is decided is decided in
-`handshake`; this carries it to and fro. Nobody who hasn't proved himself gets more than a small buffer.
+"""A new socket until its handshake is through, or has failed. What is decided is decided in `handshake`; this carries
+it to and fro. Nobody who hasn't proved himself gets more than a small buffer.
+
+The end that accepted gives it a bounded time, for a stranger may say nothing. The end that connected waits as long as
+the connection lasts: who is at the other end may restore its state, or load a model, before it reads. A process that
+dies closes its connections; a host that is silent is found by the TaskManagers' pings (law 9.2).
 """
 
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from millstream_dataflow.identity import WorkerId
+from millstream_taskmanager.exchange.countdown import CallLater, Countdown
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import NO_CHANNEL, Frame, FrameParser, Kind, pack_header
 from millstream_taskmanager.exchange.handshake import MAX_SIZE, Acceptor, Connector, HandshakeError
@@ -17,24 +22,13 @@ from millstream_taskmanager.exchange.polling import Poller
 _BUFFER: Final = 2 << 10  # bytes: the largest payload and whatever comes with it
 
 
-class ScheduledCall(Protocol):
-    """A call that was asked for."""
-
-    def cancel(self) -> None:
-        """Don't call."""
-        ...
-
-
-CallLater = Callable[[int, Callable[[], None]], ScheduledCall]
-"""Milliseconds from now, and what to call then."""
-
 Greeted = Callable[[socket.socket, FrameParser, WorkerId], None]
 """The socket, unregistered; what has come behind the handshake; who is at the other end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """What connections may ask of the worker's loop, and how long a handshake may take, in milliseconds."""
+    """What connections may ask of the worker's loop, and how long a stranger has for a handshake, in milliseconds."""
 
     poller: Poller
     call_later: CallLater
@@ -51,9 +45,6 @@ class Greeting(ABC):
         self._on_failed = on_failed
         self._parser = FrameParser(MAX_SIZE, _BUFFER)
         self._over = False
-        self._timer = loop.call_later(
-            loop.handshake_timeout, lambda: self._fail(f"no handshake within {loop.handshake_timeout} ms")
-        )
         loop.poller.register(sock, self._read)
 
     def close(self) -> None:
@@ -99,7 +90,6 @@ class Greeting(ABC):
 
     def _end(self) -> None:
         self._over = True
-        self._timer.cancel()
         self._poller.unregister(self._sock)
 
 
@@ -149,6 +139,12 @@ class Answering(Greeting):
         super().__init__(sock, loop, on_done, on_failed)
         self._handshake = handshake
         self._greeted = False
+        limit = loop.handshake_timeout
+        self._countdown = Countdown(limit, loop.call_later, lambda: self._fail(f"no handshake within {limit} ms"))
+
+    def _end(self) -> None:
+        super()._end()
+        self._countdown.cancel()
 
     def _take(self, frame: Frame) -> WorkerId | None:
         if not self._greeted:

@@ -30,8 +30,8 @@ from millstream_taskmanager.exchange.frames import (
     pack_header,
     unpack_credit,
 )
+from millstream_taskmanager.exchange.greeting import Loop
 from millstream_taskmanager.exchange.outbox import Outbox
-from millstream_taskmanager.exchange.polling import Poller
 from millstream_taskmanager.exchange.remote import RemoteReceivingEnd, RemoteSendingEnd
 
 _End = TypeVar("_End")
@@ -124,10 +124,10 @@ class Link:
         """Whether there has been no connection yet, and one is expected."""
         return self._connection is None and not self._over
 
-    def connect(self, sock: socket.socket, poller: Poller, parser: FrameParser) -> None:
+    def connect(self, sock: socket.socket, loop: Loop, parser: FrameParser) -> None:
         """The handshake is done: what has waited goes out, and what has come behind it is taken."""
         parser.widen(self._limit, _RECEIVE_BUFFER)
-        self._connection = Connection(sock, poller, parser, self._outbox, self)
+        self._connection = Connection(sock, loop, parser, self._outbox, self)
         self.flush()
         self._connection.resume()
 

@@ -1,9 +1,13 @@
 """The data connections of one worker with the others of its region's attempt: one per pair (ARCHITECTURE 3, Wire).
 
-Of a pair the worker with the smaller ordinal connects, and tries until the deploy timeout; the other one listens. What
-comes to the listening socket, or through the TaskManager's data port, has to prove itself within a time, in few bytes;
-strangers are closed with a line in the log. There are never more of them at once than peers that are missing, and a
-few.
+Of a pair the worker with the smaller ordinal connects, and tries until the other could not be reached for the deploy
+timeout; the other one listens. What comes to the listening socket, or through the TaskManager's data port, has to prove
+itself within a time, in few bytes; strangers are closed with a line in the log. There are never more of them at once
+than peers that are missing, and a few: then the oldest goes.
+
+The one that listens can't try. A worker's socket file says that it has begun, and on one machine that is what the
+timeout waits for. On another machine there is no sign of it: that worker's TaskManager tells when it can't be started
+or has died, and a silent host is found by pings (law 9.2).
 """
 
 import logging
@@ -14,7 +18,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,12 +25,14 @@ from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import jobmanager, network
 from millstream_dataflow.identity import ChannelId, TaskManagerId, WorkerId
 from millstream_runtime.messages.deployments import RegionDeployment
+from millstream_taskmanager.exchange.addresses import socket_path as path_of
 from millstream_taskmanager.exchange.channel import Arrival
 from millstream_taskmanager.exchange.codecs.batches import ChannelCodec
+from millstream_taskmanager.exchange.countdown import CallLater, Countdown, ScheduledCall
 from millstream_taskmanager.exchange.dialling import Dialler, route_to
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import FrameParser
-from millstream_taskmanager.exchange.greeting import Answering, CallLater, Loop, ScheduledCall
+from millstream_taskmanager.exchange.greeting import Answering, Loop
 from millstream_taskmanager.exchange.handshake import NONCE_SIZE, Acceptor, Connector, Party
 from millstream_taskmanager.exchange.link import Link, PeerLoss
 from millstream_taskmanager.exchange.polling import Poller
@@ -44,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
-    """Bytes of a payload; milliseconds."""
+    """Bytes of a payload; milliseconds. `deploy_timeout`: for which a peer may be out of reach before it is lost."""
 
     max_frame: int = network.MAX_FRAME_SIZE.default
     handshake_timeout: int = network.HANDSHAKE_TIMEOUT.default // _MILLISECOND
@@ -62,7 +67,7 @@ def peer_settings(configuration: Configuration) -> PeerSettings:
 
 
 class Peers:
-    """See the module. Make all ends, then `listen` and `start`."""
+    """See the module. `listen`, so that peers find us; make all ends, which may take its time; then `start`."""
 
     def __init__(  # noqa: PLR0913, PLR0917  # one of each, and none belongs to another
         self,
@@ -87,8 +92,9 @@ class Peers:
         self._links: dict[WorkerId, Link] = {}
         self._work: dict[Link, None] = {}
         self._diallers: dict[WorkerId, Dialler] = {}
-        self._greetings = set[Answering]()
-        self._timers: list[ScheduledCall] = []
+        self._greetings: dict[Answering, None] = {}  # the oldest first
+        self._awaited: dict[WorkerId, Countdown] = {}
+        self._accepts_again: ScheduledCall | None = None
         self._listener: socket.socket | None = None
         self._path = ""
 
@@ -145,8 +151,8 @@ class Peers:
         for worker, link in self._links.items():
             if self._me.ordinal < link.placement.ordinal:
                 self._dial(worker, link, timeout)
-            elif link.waits:
-                self._timers.append(self._loop.call_later(timeout, partial(self._missed, link, timeout)))
+            elif link.waits and link.placement.address.machine == self._me.address.machine:
+                self._awaited[worker] = self._wait_for(link, timeout)
 
     def adopt(self, sock: socket.socket) -> None:
         """A connection for us that came through the TaskManager's data port, behind its preface."""
@@ -163,9 +169,14 @@ class Peers:
         self._diallers[worker] = dialler
         dialler.start(timeout)
 
-    def _missed(self, link: Link, timeout: int) -> None:
-        if link.waits:
-            link.lose(f"it has not connected within {timeout} ms")
+    def _wait_for(self, link: Link, timeout: int) -> Countdown:
+        path = Path(path_of(link.placement.address.directory, link.placement.worker))
+        return Countdown(
+            timeout,
+            self._loop.call_later,
+            lambda: link.lose(f"it has not begun to listen on {path} within {timeout} ms"),
+            lambda: not path.exists(),
+        )
 
     def _accept(self) -> None:
         listener = self._listener
@@ -178,7 +189,7 @@ class Peers:
         except OSError as error:
             _log.warning("%s can't take a connection: %s; it tries again in %d ms", self._me.worker, error, _PAUSE)
             self._loop.poller.unregister(listener)
-            self._timers.append(self._loop.call_later(_PAUSE, self._accept_again))
+            self._accepts_again = self._loop.call_later(_PAUSE, self._accept_again)
             return
         sock.setblocking(False)
         self._answer(sock)
@@ -189,22 +200,23 @@ class Peers:
 
     def _answer(self, sock: socket.socket) -> None:
         missing = sum(link.waits for link in self._links.values())
-        if len(self._greetings) >= missing + _STRANGERS:
-            sock.close()
-            _log.warning("%s closed a connection: %d others haven't said who they are", self._me.worker, missing)
-            return
+        if (waiting := len(self._greetings)) >= missing + _STRANGERS:
+            oldest = next(iter(self._greetings))  # whoever is honest and not busy has proved itself in milliseconds
+            del self._greetings[oldest]
+            oldest.close()
+            _log.warning("%s closed a connection: %d haven't proved who they are", self._me.worker, waiting)
 
         def done(sock: socket.socket, parser: FrameParser, peer: WorkerId) -> None:
-            self._greetings.discard(greeting)
+            self._greetings.pop(greeting, None)
             self._connected(sock, parser, peer)
 
         def failed(reason: str) -> None:
-            self._greetings.discard(greeting)
+            self._greetings.pop(greeting, None)
             _log.warning("%s closed a connection: %s", self._me.worker, reason)
 
         handshake = Acceptor(self._party, self._refusal, secrets.token_bytes(NONCE_SIZE))
         greeting = Answering(sock, self._loop, handshake, done, failed)
-        self._greetings.add(greeting)
+        self._greetings[greeting] = None
 
     def _refusal(self, worker: WorkerId) -> str | None:
         link = self._links.get(worker)
@@ -216,7 +228,12 @@ class Peers:
 
     def _connected(self, sock: socket.socket, parser: FrameParser, peer: WorkerId) -> None:
         self._diallers.pop(peer, None)
-        self._links[peer].connect(sock, self._loop.poller, parser)
+        self._give_up_waiting(peer)
+        self._links[peer].connect(sock, self._loop, parser)
+
+    def _give_up_waiting(self, peer: WorkerId) -> None:
+        if (countdown := self._awaited.pop(peer, None)) is not None:
+            countdown.cancel()
 
     # ------------------------------------------------------------------------------------------------- ending
 
@@ -226,13 +243,15 @@ class Peers:
             if link.placement.taskmanager == taskmanager:
                 if (dialler := self._diallers.pop(worker, None)) is not None:
                     dialler.close()
+                self._give_up_waiting(worker)
                 link.lose(reason)
 
     def close(self) -> None:
         """Send what the kernel still takes, then close everything. Nothing is reported any more."""
         self.flush()
-        for timer in self._timers:
-            timer.cancel()
+        for timer in (*self._awaited.values(), self._accepts_again):
+            if timer is not None:
+                timer.cancel()
         parts: list[Dialler | Answering | Link] = [*self._diallers.values(), *self._greetings, *self._links.values()]
         for part in parts:
             part.close()

@@ -62,7 +62,7 @@ class PendingList:
         self.records = 0
         """Records written since the attempt began (law 10.1)."""
         self.since: int | None = None
-        """When the oldest of what waits came, milliseconds; None: nothing waits."""
+        """When the oldest of what waits came, milliseconds of a clock that nobody sets; None: nothing waits."""
 
     @property
     def id(self) -> ChannelId:

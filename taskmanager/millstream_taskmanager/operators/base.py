@@ -18,7 +18,7 @@ from typing import ClassVar, Protocol
 from millstream_dataflow.identity import CheckpointId, JobId, OperatorId, TaskId
 from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.records import Barrier, Batch, RowBatch, StreamStatus, Watermark
-from millstream_taskmanager.operators.state import FRESH, RestoredState, StoredList
+from millstream_taskmanager.operators.state import FRESH, Inheritance, RestoredState, StoredList
 from millstream_taskmanager.state.snapshot import KeyedSnapshot
 
 SLICE = 8_192
@@ -91,13 +91,19 @@ class OperatorContext:
         self._doors = doors
         self.name = name
         self.place = place
-        self.state = state
+        self.state = Inheritance(state)
         self.malformed_records = 0
         """Told of since the attempt began."""
 
     def named(self, operator: OperatorId, name: str) -> "OperatorContext":
         """The same for another operator that runs within this one. It has the state of this one."""
-        return OperatorContext(operator, name, self.place, self._doors, self.state)
+        named = OperatorContext(operator, name, self.place, self._doors)
+        named.state = self.state
+        return named
+
+    def left_over(self) -> tuple[StoredList, ...]:
+        """What was restored and nobody has asked for, to be stored again."""
+        return self.state.left(self.subtask_index)
 
     @property
     def job(self) -> str:

@@ -62,9 +62,10 @@ def _link(specification: ChainSpecification, run: Sequence[int], settings: Opera
     nodes = [specification.nodes[number] for number in run]
     first = nodes[0]
     if type(first.specification) not in STAGES:
-        return Link(make_operator(first, settings), label(first), _type_of_input(specification, first))
-    stages = [STAGES[type(node.specification)](node, node.specification) for node in nodes]
-    return Link(FusedOperator(stages), label(first), _type_of_input(specification, first))
+        operator = make_operator(first, settings)
+    else:
+        operator = FusedOperator([STAGES[type(node.specification)](node, node.specification) for node in nodes])
+    return Link(operator, label(first), _type_of_input(specification, first), reuse=settings.object_reuse)
 
 
 def _type_of_input(specification: ChainSpecification, node: ChainNode) -> TypeInformation[Any] | None:

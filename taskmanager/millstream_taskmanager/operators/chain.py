@@ -17,6 +17,7 @@ from typing import Any
 from millstream_dataflow.identity import CheckpointId, OperatorId
 from millstream_dataflow.records import Barrier, Batch, ColumnBatch, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.types import TypeInformation
+from millstream_runtime.checkpoint_files.contents import StoredList
 from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, SideBatch, Takes
 from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot, OperatorPart
@@ -73,10 +74,13 @@ class Outlet(Consumer):
 class Link(Consumer):
     """An operator in its place in the tree."""
 
-    def __init__(self, operator: Operator, name: str, type_: TypeInformation[Any] | None = None) -> None:
-        """`type_`: of what comes to it, where it is known."""
+    def __init__(
+        self, operator: Operator, name: str, type_: TypeInformation[Any] | None = None, *, reuse: bool = False
+    ) -> None:
+        """`type_`: of what comes to it, where it is known. `reuse`: nobody changes records, so all get the same."""
         super().__init__(operator.takes, type_, name)
         self.operator = operator
+        self._reuse = reuse
         self._main: list[Consumer] = []
         self._sides: dict[str, list[Consumer]] = {}
 
@@ -99,9 +103,9 @@ class Link(Consumer):
         """What the operator gave, through everything behind it."""
         for output in outputs:
             if isinstance(output, RowBatch | ColumnBatch):
-                yield from _hand_over(output, self._main)
+                yield from self._hand_over(output, self._main)
             elif isinstance(output, SideBatch):
-                yield from _hand_over(output.batch, self._sides.get(output.tag, ()))
+                yield from self._hand_over(output.batch, self._sides.get(output.tag, ()))
             else:
                 yield from self._announce(output)
 
@@ -112,12 +116,11 @@ class Link(Consumer):
             for consumer in consumers:
                 yield from consumer.take_event(event)
 
-
-def _hand_over(batch: Batch, consumers: Sequence[Consumer]) -> Iterator[Emission]:
-    for consumer in consumers[:-1]:
-        yield from consumer.take(copied(batch))
-    if consumers:
-        yield from consumers[-1].take(batch)
+    def _hand_over(self, batch: Batch, consumers: Sequence[Consumer]) -> Iterator[Emission]:
+        for consumer in consumers[:-1]:
+            yield from consumer.take(batch if self._reuse else copied(batch))
+        if consumers:
+            yield from consumers[-1].take(batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,8 @@ class Chain:
         self._by_id = {member.id: member.link for member in members}
         self._idle_clocks = [member.operator for member in members if member.operator.counts_idleness]
         self._narrow = [one.operator for one in members if type(one.operator).accepts is not Operator.accepts]
+        self._contexts: dict[OperatorId, OperatorContext] = {}
+        self._strays: list[OperatorPart] = []
         self.head = members[0].link
 
     @property
@@ -171,7 +176,16 @@ class Chain:
     def open(self, context_of: ContextOf) -> None:
         """Consumers first, so that each operator may emit as soon as it is open."""
         for member in reversed(self._members):
-            member.operator.open(context_of(member.id, member.name))
+            context = self._contexts[member.id] = context_of(member.id, member.name)
+            member.operator.open(context)
+            context.state.settle()
+
+    def keep(self, id_: OperatorId, lists: Sequence[StoredList]) -> None:
+        """Lists of an operator that had some and is none by itself any more: its function keeps none now, so that it
+        runs within another. They are stored again.
+        """
+        if lists:
+            self._strays.append(OperatorPart(id_, id_, lists, None))
 
     def close(self) -> None:
         """Close all; when several raise, the first one's error goes on."""
@@ -220,11 +234,11 @@ class Chain:
         """What each operator stores; those without state are left out."""
         parts: list[OperatorPart] = []
         for member in self._members:
-            lists = member.operator.snapshot(barrier, ended=ended)
+            lists = [*member.operator.snapshot(barrier, ended=ended), *self._contexts[member.id].left_over()]
             keyed = member.operator.keyed_snapshot()
             if lists or keyed is not None:
                 parts.append(OperatorPart(member.id, member.name, lists, keyed))
-        return ChainSnapshot(parts)
+        return ChainSnapshot([*parts, *self._strays])
 
     def counts(self) -> Mapping[OperatorId, OperatorCount]:
         """What the audit asks of operators, since the attempt began (law 10.2)."""

@@ -18,6 +18,7 @@ from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import CollectSpecification
 from millstream_dataflow.records import Barrier, RowBatch
 from millstream_runtime.checkpoint_files.contents import StoredList
+from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_taskmanager.exchange.elements import SizeEstimator
 from millstream_taskmanager.operators.base import Commit, OperatorContext, Output, RowOperator
 from millstream_taskmanager.operators.state import only, stored_list
@@ -28,26 +29,6 @@ _OFFSET = "offset"
 _MOST_KEPT = 4 << 20  # bytes; as much as a few answers, so that a client that keeps asking never waits
 _MOST_ANSWERED = 128 << 10  # bytes of one answer: it shares the session with heartbeats (law 3.3)
 _NOBODY_LEFT = 60_000  # ms without a request after which an ended task doesn't wait for the client any more
-
-
-class CollectRequest(msgspec.Struct, frozen=True):
-    """What a client asks: it has `offset` records, and heard of them from run `version` (0: of none)."""
-
-    version: int
-    offset: int
-
-
-class CollectReply(msgspec.Struct, frozen=True):
-    """The records from `offset` on, pickled one by one.
-
-    Those below `committed` will not come again after a restart. `ended`: no record follows these.
-    """
-
-    version: int
-    offset: int
-    records: list[bytes]
-    committed: int
-    ended: bool
 
 
 class CollectOperator(RowOperator):

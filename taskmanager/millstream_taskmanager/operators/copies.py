@@ -1,7 +1,8 @@
-"""One record for more than one consumer: all but the last get a copy.
+"""One record for more than one holder: all but one get a copy.
 
-So what one does to a record never shows in another. Columns can't be changed, nor can values of Python's plain types
-and tuples of them: they are shared.
+Consumers of one output: so what one does to a record never shows in another. And a function that emits what it keeps:
+so what it does to it afterwards never shows in what it has given (law 4.5). Columns can't be changed, nor can values
+of Python's plain types and tuples of them: they are shared.
 """
 
 import copy
@@ -32,17 +33,16 @@ def copied(batch: Batch) -> Batch:
 
 def copy_of(value: Any) -> Any:  # noqa: ANN401  # any record
     """One value for whoever must not share it; the same where nobody can change it."""
-    kind = type(value)
-    # As `is_immutable`, whose call would cost a running reduction 5 percent.
-    if kind in IMMUTABLE or (kind is tuple and all(type(part) in IMMUTABLE for part in value)):
-        return value
-    return _copies([value])[0]
+    return value if is_immutable(value) else _copies([value])[0]
 
 
 def is_immutable(value: Any) -> bool:  # noqa: ANN401  # any record
     """Whether nobody can change the value."""
     kind = type(value)
-    return kind in IMMUTABLE or (kind is tuple and all(type(part) in IMMUTABLE for part in value))
+    if kind in IMMUTABLE:
+        return True
+    # First at once: of a pair 0.2 us instead of 0.5.
+    return kind is tuple and (IMMUTABLE.issuperset(map(type, value)) or all(map(is_immutable, value)))
 
 
 def are_immutable(values: list[Any]) -> bool:

@@ -1,5 +1,8 @@
 """What process functions yield, sorted into batches: values for the main output, pairs of a tag and a value for the
 side.
+
+A function may keep what it yields, and change it before the batch is full. So what can be changed is copied as it
+comes, as if it were serialised there and then.
 """
 
 from collections.abc import Iterator
@@ -8,13 +11,16 @@ from typing import Any, cast
 from millstream_dataflow.records import RowBatch
 from millstream_dataflow.tags import OutputTag
 from millstream_taskmanager.operators.base import SLICE, SideBatch
+from millstream_taskmanager.operators.copies import IMMUTABLE, copy_of
 
 
 class Collector:
     """Batches as they fill. Records of one output keep their order; all carry the time of the record they came of."""
 
-    def __init__(self, *, timed: bool) -> None:
+    def __init__(self, *, timed: bool, reuse: bool = False) -> None:
+        """`reuse`: nobody changes what was emitted (`pipeline.object-reuse`), so nothing is copied."""
         self._timed = timed
+        self._reuse = reuse
         self._main = self._batch()
         self._sides: dict[str, RowBatch] = {}
         self._count = 0
@@ -30,6 +36,8 @@ class Collector:
         if type(item) is tuple and len(item) == 2 and isinstance(item[0], OutputTag):
             tag, item = cast("tuple[OutputTag[Any], Any]", item)
             batch = self._sides.get(tag.tag_id) or self._sides.setdefault(tag.tag_id, self._batch())
+        if type(item) not in IMMUTABLE and not self._reuse:
+            item = copy_of(item)
         batch.values.append(item)
         if batch.timestamps is not None and time is not None:
             batch.timestamps.append(time)

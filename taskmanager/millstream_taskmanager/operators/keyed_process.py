@@ -22,9 +22,11 @@ from millstream_taskmanager.state.store import KeyedTables
 class KeyedProcessOperator(KeyedOperator):
     """See the module."""
 
-    def __init__(self, specification: KeyedProcessSpecification) -> None:
+    def __init__(self, specification: KeyedProcessSpecification, *, reuse: bool = False) -> None:
+        """`reuse`: as Collector says."""
         super().__init__(specification.key, [specification.function])
         self._function = resolve_keyed_process(specification.function)
+        self._reuse = reuse
 
     def open_state(self, context: OperatorContext) -> None:
         """See KeyedOperator."""
@@ -42,7 +44,7 @@ class KeyedProcessOperator(KeyedOperator):
     def _process(self, part: KeyedPart) -> Iterator[Output]:
         current, process = self.current, self._function.process_element
         around = _Around(current, self._timers)
-        collector = Collector(timed=part.times is not None)
+        collector = Collector(timed=part.times is not None, reuse=self._reuse)
         given = iter(part.values)
         times: Any = repeat(None) if part.times is None else part.times
         try:
@@ -62,17 +64,17 @@ class KeyedProcessOperator(KeyedOperator):
     def advance(self, watermark: Watermark) -> Iterator[Output]:
         """See Operator."""
         if self.times.advance(watermark.time):
-            yield from self._fire(self._timers.event_time, watermark.time, TimeDomain.EVENT_TIME, Collector(timed=True))
+            yield from self._fire(self._timers.event_time, watermark.time, TimeDomain.EVENT_TIME)
             self.times.settle()
 
     def on_time(self, now: int) -> Iterator[Output]:
-        """See Operator. What a timer by the clock gives has no event time, as in Flink."""
-        heap = self._timers.processing_time
-        yield from self._fire(heap, now, TimeDomain.PROCESSING_TIME, Collector(timed=False))
-        if (following := heap.next_time()) is not None:
-            self._context.call_at(following)
+        """See Operator. Timers of this very millisecond wait for the next one: `KeyTimers` says why."""
+        yield from self._fire(self._timers.processing_time, now - 1, TimeDomain.PROCESSING_TIME)
+        self._timers.call()
 
-    def _fire(self, heap: TimerHeap, until: int, domain: TimeDomain, collector: Collector) -> Iterator[Output]:
+    def _fire(self, heap: TimerHeap, until: int, domain: TimeDomain) -> Iterator[Output]:
+        """What a timer by the clock gives has no event time, as in Flink."""
+        collector = Collector(timed=domain is TimeDomain.EVENT_TIME, reuse=self._reuse)
         around = _OnTimer(self.current, self._timers, domain)
         for time, identity in heap.due(until):
             key = self.backend.forms.of(identity)

@@ -5,7 +5,7 @@ from typing import Any
 
 from millstream_dataflow.state import ListState, ListStateDescriptor, OperatorStateStore
 from millstream_runtime.messages.snapshots import Redistribution
-from millstream_taskmanager.operators.state import RestoredState, StoredList, stored_list
+from millstream_taskmanager.operators.state import Inheritance, StoredList, stored_list
 
 
 class MemoryList(ListState[Any]):
@@ -38,7 +38,7 @@ class MemoryList(ListState[Any]):
 class OperatorLists(OperatorStateStore):
     """The lists of one function, by name."""
 
-    def __init__(self, restored: RestoredState) -> None:
+    def __init__(self, restored: Inheritance) -> None:
         self._restored = restored
         self._lists: dict[str, tuple[Redistribution, MemoryList]] = {}
 

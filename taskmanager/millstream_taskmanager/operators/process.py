@@ -16,9 +16,11 @@ from millstream_taskmanager.operators.state import StoredList
 class ProcessOperator(RowOperator):
     """See the module."""
 
-    def __init__(self, specification: ProcessSpecification) -> None:
+    def __init__(self, specification: ProcessSpecification, *, reuse: bool = False) -> None:
+        """`reuse`: as Collector says."""
         self._function = resolve_process(specification.function)
         self._life = FunctionLife(specification.function)
+        self._reuse = reuse
         self._watermark = MIN_TIME
 
     def open(self, context: OperatorContext) -> None:
@@ -29,7 +31,7 @@ class ProcessOperator(RowOperator):
     def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
         """See Operator."""
         around = _Around(_Times(self))
-        collector = Collector(timed=batch.timestamps is not None)
+        collector = Collector(timed=batch.timestamps is not None, reuse=self._reuse)
         process = self._function.process_element
         values, times = batch.values, batch.timestamps
         given = iter(values)

@@ -59,13 +59,16 @@ class ReaderOperator(Operator):
         self._splits: dict[int, _OpenSplit] = {}
         self._confluence = Confluence[int]()
         self._number = 0
+        self._held = False
 
     def open(self, context: OperatorContext) -> None:
         """Opens the restored splits."""
         self._context = context
         self._guard = connector_code(context.name)
         stored: list[StoredSplit] = context.state.items(_STATE)
-        for split, position, stamps in stored:
+        self._restored = bool(context.state.items(_DEALT))
+        # The lowest watermark first, since the watermark of all never falls: a split that joins below it is late.
+        for split, position, stamps in sorted(stored, key=lambda one: one[2][0]):
             self._open(split, position, stamps)
         self._arm(context.now())
 
@@ -79,7 +82,7 @@ class ReaderOperator(Operator):
         """Whether the splits of a source without enumerator have been opened before. Its own state says so: it may be
         new in a job that is restored, and have none left where it isn't.
         """
-        return bool(self._context.state.items(_DEALT))
+        return self._restored
 
     @property
     def time(self) -> int:
@@ -115,11 +118,19 @@ class ReaderOperator(Operator):
             stamper.restore(stamps)
         with self._guard:
             reader = self.source.create_reader(self._context, split, position)
-        timeout = self._strategy.idle_timeout
-        clock = None if timeout is None else IdleClock(timeout, self._context.now())
         self._number += 1
-        self._splits[self._number] = _OpenSplit(split, reader, stamper, clock)
+        self._splits[self._number] = _OpenSplit(split, reader, stamper, self._clock())
         return self._confluence.join(self._number, stamper.time)
+
+    def _clock(self) -> IdleClock | None:
+        if (timeout := self._strategy.idle_timeout) is None:
+            return None
+        now = self._context.now()
+        clock = IdleClock(timeout, now)
+        if self._held:  # splits come without credit of the outputs
+            clock.hold(now, held=True)
+        self._call_for(clock)
+        return clock
 
     # --------------------------------------------------------------------------------------------- reading
 
@@ -161,6 +172,7 @@ class ReaderOperator(Operator):
             split.clock.record(now)
             if split.idle:
                 split.idle = False
+                self._call_for(split.clock)
                 yield from self._confluence.status(number, idle=False)
         for part in split.stamper.stamp(batch):
             if isinstance(part, int):
@@ -193,6 +205,7 @@ class ReaderOperator(Operator):
     def hold(self, *, held: bool) -> None:
         """See Operator."""
         now = self._context.now()
+        self._held = held
         for split in self._splits.values():
             if split.clock is not None:
                 split.clock.hold(now, held=held)
@@ -205,6 +218,11 @@ class ReaderOperator(Operator):
             due.append(now + self._interval)
         if due:
             self._context.call_at(min(due))
+
+    def _call_for(self, clock: IdleClock) -> None:
+        """It runs again, and perhaps nothing else asks for a call that early."""
+        if (idle_at := clock.due()) is not None:
+            self._context.call_at(idle_at)
 
     # ---------------------------------------------------------------------------------------------- storing
 

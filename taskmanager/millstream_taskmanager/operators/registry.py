@@ -49,6 +49,8 @@ class OperatorSettings:
     batch_records: int = 8_192
     results_wait: bool = False
     """Whether collected records are fetched by requests from outside, so that a task must wait for them."""
+    object_reuse: bool = False
+    """Whether nobody changes a record that was emitted, so that none is copied for more than one holder."""
 
 
 # Any: each maker takes the class of specification that it is filed under.
@@ -60,11 +62,11 @@ STAGES: Mapping[type[OperatorSpecification], Callable[[ChainNode, Any], Stage]] 
 """Those that share a loop."""
 
 OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings], Operator]] = {
-    KeyedProcessSpecification: lambda specification, _: KeyedProcessOperator(specification),
+    KeyedProcessSpecification: lambda it, settings: KeyedProcessOperator(it, reuse=settings.object_reuse),
     KeyedReduceSpecification: lambda specification, _: KeyedReduceOperator(specification),
-    WindowSpecification: lambda specification, _: WindowOperator(specification),
+    WindowSpecification: lambda it, settings: WindowOperator(it, reuse=settings.object_reuse),
     MapBatchesSpecification: lambda specification, _: MapBatchesOperator(specification),
-    ProcessSpecification: lambda specification, _: ProcessOperator(specification),
+    ProcessSpecification: lambda it, settings: ProcessOperator(it, reuse=settings.object_reuse),
     TimestampsSpecification: lambda specification, settings: TimestampsOperator(
         specification, settings.watermark_interval
     ),

@@ -7,13 +7,13 @@ shared out when the parallelism changes stands beside them: the JobManager does 
 
 import pickle
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
 from millstream_runtime.messages.snapshots import Redistribution
 
-__all__ = ["FRESH", "RestoredState", "StoredList", "only", "stored_list"]
+__all__ = ["FRESH", "Inheritance", "RestoredState", "StoredList", "only", "stored_list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,59 @@ class RestoredState:
         pickles = [item for stored in self.lists if stored.name == name for item in stored.items]
         return list(map(pickle.loads, pickles))  # our own, from a checksummed checkpoint
 
+    def left(self, taken: Iterable[str], subtask: int) -> tuple[StoredList, ...]:
+        """The lists that nobody has taken, as this subtask stores them again. The parts of one are one again, and of
+        a union, which every subtask has whole, the first one alone stores it.
+        """
+        found: dict[str, StoredList] = {}
+        for stored in self.lists:
+            if stored.name not in taken and (stored.redistribution is not Redistribution.UNION or subtask == 0):
+                items = found[stored.name].items if stored.name in found else ()
+                found[stored.name] = StoredList(stored.name, stored.redistribution, items + stored.items)
+        return tuple(found.values())
+
 
 FRESH = RestoredState()
+
+
+class Inheritance:
+    """What was restored, in the hands of the operator that it was restored for. What it takes is its own from then on;
+    what nobody asks for is stored again: a list that a new version of a program doesn't use is not lost by its first
+    checkpoint.
+    """
+
+    def __init__(self, state: RestoredState) -> None:
+        self._state = state
+        self._taken = set[str]()
+
+    @property
+    def restored(self) -> bool:
+        """Whether the job goes on from a checkpoint."""
+        return self._state.restored
+
+    @property
+    def rescaled(self) -> bool:
+        """See RestoredState."""
+        return self._state.rescaled
+
+    @property
+    def runs(self) -> tuple[KeyedRun, ...]:
+        """See RestoredState; none once the operator is open."""
+        return self._state.runs
+
+    def items(self, name: str) -> list[Any]:
+        """See RestoredState. Who has asked stores the list from now on."""
+        self._taken.add(name)
+        return self._state.items(name)
+
+    def settle(self) -> None:
+        """The operator is open: what it has taken is of no use here any more, and would be in memory twice."""
+        lists = tuple(stored for stored in self._state.lists if stored.name not in self._taken)
+        self._state = replace(self._state, lists=lists, runs=())
+
+    def left(self, subtask: int) -> tuple[StoredList, ...]:
+        """See RestoredState."""
+        return self._state.left(self._taken, subtask)
 
 
 def stored_list(

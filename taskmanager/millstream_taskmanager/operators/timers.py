@@ -1,7 +1,8 @@
 """Timers of one operator in one domain: a heap of times, each with a key, at most one of each pair.
 
 Timers of one time fire in the order in which they were registered. One that is deleted stays in the heap until its time
-comes, and is passed over then. What is stored is a table, with the times as namespaces and the order as values.
+comes, and is passed over then, or until the heap is made anew because most of it are such. What is stored is a table,
+with the times as namespaces and the order as values.
 """
 
 import heapq
@@ -14,6 +15,8 @@ from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.runs import Where
 from millstream_taskmanager.state.tables import FlatTable
+
+_FEW_DELETED = 1_024  # below that a heap isn't worth being made anew
 
 
 class TimerHeap:
@@ -44,7 +47,11 @@ class TimerHeap:
 
     def delete(self, time: int, identity: Hashable) -> None:
         """Forget it; nothing happens when it isn't there."""
-        self._registered.pop((identity, time), None)
+        registered = self._registered
+        registered.pop((identity, time), None)
+        if len(self._heap) > 2 * len(registered) + _FEW_DELETED:
+            self._heap = [(time, order, identity) for (identity, time), order in registered.items()]
+            heapq.heapify(self._heap)
 
     def next_time(self) -> int | None:
         """The time of the first, milliseconds."""
@@ -64,7 +71,11 @@ class TimerHeap:
 
 
 class KeyTimers(TimerService):
-    """The timers of the current key, in both domains."""
+    """The timers of the current key, in both domains.
+
+    A timer by the clock fires when its millisecond is over, as in Flink: so no record can come behind it that reads the
+    very time for which it was set. A function that counts to the end of a second would else tell that second twice.
+    """
 
     def __init__(self, current: CurrentKey, context: OperatorContext, backend: KeyedBackend) -> None:
         """Takes up restored timers; those by the clock go on by themselves."""
@@ -74,8 +85,12 @@ class KeyTimers(TimerService):
         self.processing_time = _heap(backend, "clock-timers", "the timers by the clock")
         self.watermark = MIN_TIME
         """That holds for the current key."""
+        self.call()
+
+    def call(self) -> None:
+        """Ask for the call of the next timer by the clock."""
         if (first := self.processing_time.next_time()) is not None:
-            context.call_at(first)
+            self._context.call_at(first + 1)
 
     def current_processing_time(self) -> int:
         """See TimerService."""
@@ -88,7 +103,7 @@ class KeyTimers(TimerService):
     def register_processing_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
         self.processing_time.register(timestamp, self._current.identity)
-        self._context.call_at(timestamp)
+        self._context.call_at(timestamp + 1)
 
     def register_event_time_timer(self, timestamp: int) -> None:
         """See TimerService."""

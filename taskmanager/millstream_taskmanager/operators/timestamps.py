@@ -13,7 +13,7 @@ from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.base import Operator, OperatorContext, Output, Takes
 from millstream_taskmanager.operators.idleness import IdleClock
 from millstream_taskmanager.operators.stamping import Stamper, StampState
-from millstream_taskmanager.operators.state import RestoredState, StoredList, stored_list
+from millstream_taskmanager.operators.state import Inheritance, StoredList, stored_list
 
 _STATE = "watermarks"
 
@@ -45,9 +45,10 @@ class TimestampsOperator(Operator):
     def process(self, number: int, batch: Batch) -> Iterator[Output]:
         """See Operator."""
         if self._clock is not None:
-            self._clock.record(self._context.now())
+            self._clock.record(now := self._context.now())
             if self._idle:
                 self._idle = False
+                self._arm(now)
                 yield StreamStatus(idle=False)
         for part in self._stamper.stamp(batch):
             yield Watermark(part) if isinstance(part, int) else part
@@ -87,7 +88,7 @@ class TimestampsOperator(Operator):
             self._context.call_at(min(due))
 
 
-def _own_state(state: RestoredState, subtask: int) -> StampState | None:
+def _own_state(state: Inheritance, subtask: int) -> StampState | None:
     stored: list[tuple[int, StampState]] = state.items(_STATE)
     if not stored:
         return None

@@ -1,8 +1,8 @@
 """Windows of a keyed stream (Flink, "Windows"): accumulators by window and key, and what happens at a window's end.
 
-All keys of a window lie together, and a window has one timer whatever their number: it fires when event time (or the
-clock) has reached its last millisecond, and is kept for the allowed lateness. A record that comes meanwhile fires its
-key anew; one that comes later goes to the side output for late records, or is dropped and counted.
+All keys of a window lie together, and a window has one timer whatever their number: it fires when event time has
+reached its last millisecond (or the clock has passed it), and is kept for the allowed lateness. A record that comes
+meanwhile fires its key anew; one that comes later goes to the side output for late records, or is dropped and counted.
 
 Measured on Python 3.11, 8 k records of 100 keys, M records/s: sums by reduce 2.6, means by aggregate 2.4.
 """
@@ -46,12 +46,14 @@ class _OpenWindow:
 class WindowOperator(KeyedOperator):
     """See the module. One namespace of the table is one window."""
 
-    def __init__(self, specification: WindowSpecification) -> None:
+    def __init__(self, specification: WindowSpecification, *, reuse: bool = False) -> None:
+        """`reuse`: as Collector says."""
         functions = (specification.reduce, specification.aggregate, specification.process)
         super().__init__(specification.key, [function for function in functions if function is not None])
         self._specification = specification
         self._by_clock = not specification.assigner.is_event_time()
         self._lateness = 0 if self._by_clock else specification.allowed_lateness  # by the clock nothing is late
+        self._reuse = reuse
         self._accumulation = accumulation_of(specification)
         self._windows = _Windows(specification.assigner)
         self._due: list[tuple[int, TimeWindow]] = []
@@ -63,7 +65,7 @@ class WindowOperator(KeyedOperator):
         tables = KeyedTables(self.current, self.backend)
         self._around = WindowSurroundings(self.current, tables, context, self.backend)
         self._around.watermark = self.times.time
-        self._results = WindowResults(self._specification, self._accumulation, self._around)
+        self._results = WindowResults(self._specification, self._accumulation, self._around, reuse=self._reuse)
         self._functions.open(context, tables)
         for window in self._table.entries:
             self._register(window)
@@ -84,7 +86,7 @@ class WindowOperator(KeyedOperator):
     def _process(self, part: KeyedPart, times: Iterable[int], late: RowBatch) -> Iterator[Output]:
         if self._table.shadows:
             self._touch(part.identities, times)
-        collector = Collector(timed=True)
+        collector = Collector(timed=True, reuse=self._reuse)
         windows_at, time_of_now = self._windows.at, part.time
         given = iter(part.values)
         try:
@@ -151,7 +153,7 @@ class WindowOperator(KeyedOperator):
             if time > self.times.time or self._by_clock:
                 heapq.heappush(self._due, (time, window))
         if self._by_clock:
-            self._context.call_at(last)
+            self._context.call_at(last + 1)
 
     def advance(self, watermark: Watermark) -> Iterator[Output]:
         """See Operator."""
@@ -162,10 +164,10 @@ class WindowOperator(KeyedOperator):
             self.times.settle()
 
     def on_time(self, now: int) -> Iterator[Output]:
-        """See Operator."""
-        yield from self._reached(now)
+        """See Operator. Records of this very millisecond may still come: a window fires when its last one is over."""
+        yield from self._reached(now - 1)
         if self._due:
-            self._context.call_at(self._due[0][0])
+            self._context.call_at(self._due[0][0] + 1)
 
     def _reached(self, time: int) -> Iterator[Output]:
         while self._due and self._due[0][0] <= time:
@@ -176,7 +178,7 @@ class WindowOperator(KeyedOperator):
                 self._forget(window)
 
     def _fire(self, window: TimeWindow) -> Iterator[Output]:
-        collector = Collector(timed=True)
+        collector = Collector(timed=True, reuse=self._reuse)
         entries, key_of = self._table.of(window), self.backend.forms.of
         for identities in self._taking_part(window, list(entries)):
             if self._table.shadows:

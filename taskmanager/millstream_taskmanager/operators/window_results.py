@@ -63,12 +63,20 @@ class WindowResults:
     """What a window gives for a key: the result itself, or what a process function makes of it."""
 
     def __init__(
-        self, specification: WindowSpecification, accumulation: Accumulation, around: "WindowSurroundings"
+        self,
+        specification: WindowSpecification,
+        accumulation: Accumulation,
+        around: "WindowSurroundings",
+        *,
+        reuse: bool = False,
     ) -> None:
+        """`reuse`: the collector copies nothing."""
         process = specification.process
         self._accumulation = accumulation
         self._function = None if process is None else resolve_process_window(process)
-        self._keeps = specification.allowed_lateness > 0  # and may not share what it keeps with anybody
+        # What is kept is shared with nobody: neither with a process function nor, where that copies nothing, with
+        # those behind the collector.
+        self._copies = specification.allowed_lateness > 0 and (process is not None or reuse)
         self._name = around.name
         self._around = around
 
@@ -84,7 +92,7 @@ class WindowResults:
         time = window.max_timestamp()
         try:
             result = self._accumulation.result(kept)
-            if self._keeps:
+            if self._copies:
                 result = copy_of(result)
             if self._function is None:
                 collector.add(result, time)

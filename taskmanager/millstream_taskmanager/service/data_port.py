@@ -14,9 +14,16 @@ from typing import Final
 
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem, check_binding
 from millstream_dataflow.configuration.options import taskmanager
-from millstream_dataflow.identity import TaskManagerId, WorkerId
+from millstream_dataflow.identity import WorkerId
 from millstream_taskmanager.exchange.preface import PrefaceError, PrefaceReader
-from millstream_taskmanager.service.pings import HEAD, PING_MAGIC, PingPrefaceError, ping_length, ping_sender
+from millstream_taskmanager.service.pings import (
+    HEAD,
+    PING_MAGIC,
+    PingPrefaceError,
+    PingSender,
+    ping_length,
+    ping_sender,
+)
 from millstream_taskmanager.service.settings import PortSettings
 
 log = logging.getLogger("millstream.taskmanager")
@@ -30,7 +37,7 @@ class Receivers:
     """Who takes a socket once it is known what it is for. `worker` gives False when there is no such worker."""
 
     worker: Callable[[WorkerId, socket.socket], bool]
-    ping: Callable[[TaskManagerId, socket.socket], Awaitable[None]]
+    ping: Callable[[PingSender, socket.socket], Awaitable[None]]
 
 
 def listen(configuration: Configuration) -> socket.socket:
@@ -119,25 +126,20 @@ class DataPort:
             except (PrefaceError, PingPrefaceError, OSError, EOFError) as error:
                 _closed(address, str(error))
                 return
-            if isinstance(wanted, _Ping):
+            if isinstance(wanted, PingSender):
                 stack.pop_all()
-                await self._receivers.ping(wanted.sender, sock)
+                await self._receivers.ping(wanted, sock)
             elif self._receivers.worker(wanted, sock):
                 stack.pop_all()
             else:
                 _closed(address, f"worker {wanted} isn't here (yet)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Ping:
-    sender: TaskManagerId
-
-
-async def _preface(sock: socket.socket) -> WorkerId | _Ping:
+async def _preface(sock: socket.socket) -> WorkerId | PingSender:
     """Exactly the preface: what comes behind belongs to somebody else."""
     head = await _exactly(sock, HEAD.size)
     if head.startswith(PING_MAGIC):
-        return _Ping(ping_sender(await _exactly(sock, ping_length(head))))
+        return ping_sender(await _exactly(sock, ping_length(head)))
     reader = PrefaceReader()
     worker = reader.feed(head)
     while worker is None:

@@ -197,9 +197,10 @@ class Launcher:
                 *([self._blobs.need(deployment.restore, worker)] if deployment.restore else []),
             ]
         )
+        # At once: its peers' TaskManagers ask for us from now on, and artifacts may take long.
+        self._surroundings()[1].begin(worker, decode(RegionDeployment, region.read_bytes()))
         needed = _blobs_of(decode(JobGraph, graph.read_bytes()))
         await _all([self._blobs.need(reference, job) for reference in needed])
-        self._surroundings()[1].begin(worker, decode(RegionDeployment, region.read_bytes()))
         return StartTasks(
             worker,
             str(graph),

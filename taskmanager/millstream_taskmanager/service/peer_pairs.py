@@ -23,7 +23,8 @@ class Silence:
 class _Pair:
     address: DataAddress
     heard_at: int
-    workers: set[WorkerId] = field(default_factory=set[WorkerId])
+    secrets: dict[WorkerId, bytes] = field(default_factory=dict[WorkerId, bytes])
+    """Of the attempts of our workers, each of which has a worker there too; the newest last."""
     dropped: bool = False
     """Its silence has been told."""
 
@@ -46,14 +47,19 @@ class PeerPairs:
             pair = self._pairs.setdefault(peer, _Pair(placement.address, now))
             if pair.dropped:
                 pair.dropped, pair.heard_at = False, now
-            pair.workers.add(worker)
+            pair.secrets[worker] = deployment.secret
 
     def end(self, worker: WorkerId) -> None:
         """It is gone; a pair without workers is none."""
         for peer, pair in list(self._pairs.items()):
-            pair.workers.discard(worker)
-            if not pair.workers:
+            pair.secrets.pop(worker, None)
+            if not pair.secrets:
                 del self._pairs[peer]
+
+    def secrets(self, peer: TaskManagerId) -> list[bytes]:
+        """What only that TaskManager's workers know beside ours, the newest first; empty: it is none of our peers."""
+        pair = self._pairs.get(peer)
+        return [] if pair is None else list(pair.secrets.values())[::-1]
 
     def heard(self, peer: TaskManagerId, now: int) -> None:
         """A ping, or its answer."""
@@ -71,7 +77,7 @@ class PeerPairs:
         for peer, pair in self._pairs.items():
             if not pair.dropped and now >= pair.heard_at + self._timeout:
                 pair.dropped = True
-                found.append(Silence(peer, tuple(sorted(pair.workers)), now - pair.heard_at))
+                found.append(Silence(peer, tuple(sorted(pair.secrets)), now - pair.heard_at))
         return found
 
     def deadline(self) -> int | None:

@@ -3,15 +3,22 @@
 Workers don't ping: one that is busy in user code for a minute is alive. A TaskManager's own loop is never busy, so
 its silence means that the host or the network between is gone. Over the data port, with a preface of its own:
 
-    "MSK1" | length u16, little endian | id of the TaskManager that connects, ASCII;   then "?" and the answer "!"
+    "MSK1" | length u16, little endian | id of the TaskManager that connects, ASCII | proof;  then "?", answered by "!"
+
+The proof is an HMAC of both ids with the secret of an attempt that has workers on both. Who hasn't given one is
+answered too, for our worker of that attempt may be about to start; but he isn't heard, and when there are too many of
+that kind the oldest goes. So made-up ids neither push out a peer nor speak for a dead one.
 """
 
 import asyncio
+import hashlib
+import hmac
 import logging
 import re
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from millstream_dataflow.identity import TaskManagerId, WorkerId
@@ -26,6 +33,7 @@ log = logging.getLogger("millstream.taskmanager")
 PING_MAGIC: Final = b"MSK1"
 HEAD: Final = struct.Struct("<4sH")
 LONGEST_ID: Final = 64
+PROOF_SIZE: Final = hashlib.sha256().digest_size
 _ID: Final = re.compile(rb"[0-9A-Za-z._-]+")
 _UNSENT: Final = 1 << 10  # bytes that a peer hasn't read: it asks and never listens
 
@@ -34,33 +42,50 @@ class PingPrefaceError(Exception):
     """Whoever connected is no TaskManager of this version."""
 
 
-def encode_ping_preface(me: TaskManagerId) -> bytes:
+@dataclass(frozen=True, slots=True)
+class PingSender:
+    """Who has connected, as he says."""
+
+    name: TaskManagerId
+    proof: bytes
+
+
+def ping_proof(secret: bytes, sender: TaskManagerId, receiver: TaskManagerId) -> bytes:
+    """What only TaskManagers of an attempt can give; ids have no spaces."""
+    return hmac.digest(secret, f"ping {sender} {receiver}".encode(), hashlib.sha256)
+
+
+def encode_ping_preface(sender: PingSender) -> bytes:
     """What the connecting TaskManager writes first."""
-    return HEAD.pack(PING_MAGIC, len(me)) + me.encode()
+    return HEAD.pack(PING_MAGIC, len(sender.name)) + sender.name.encode() + sender.proof
 
 
 def ping_length(head: bytes) -> int:
-    """How long the id is that follows this head."""
+    """How many bytes follow this head."""
     length: int = HEAD.unpack(head)[1]
     if not 0 < length <= LONGEST_ID:
         raise PingPrefaceError(f"a TaskManager's id of {length} bytes, of {LONGEST_ID} at most")
-    return length
+    return length + PROOF_SIZE
 
 
-def ping_sender(name: bytes) -> TaskManagerId:
-    """The id that followed."""
+def ping_sender(rest: bytes) -> PingSender:
+    """What followed: the id and the proof."""
+    name, proof = rest[:-PROOF_SIZE], rest[-PROOF_SIZE:]
     if not _ID.fullmatch(name):
-        raise PingPrefaceError(f"a TaskManager's id of {name[:LONGEST_ID]!r}")
-    return TaskManagerId(name.decode())
+        raise PingPrefaceError(f"a TaskManager's id of {name!r}")
+    return PingSender(TaskManagerId(name.decode()), proof)
 
 
 class _Connection(asyncio.Protocol):
     """One end: it hears one kind of byte, and may answer it with another."""
 
     def __init__(
-        self, peer: TaskManagerId, hears: bytes, answer: bytes, on_heard: Callable[[TaskManagerId], None]
+        self, sender: PingSender, hears: bytes, answer: bytes, on_heard: Callable[["_Connection"], None]
     ) -> None:
-        self.peer = peer
+        """`sender`: who is at the other end."""
+        self.peer = sender.name
+        self.proof = sender.proof
+        self.proved = False
         self.heard_at = monotonic_ms()
         self._hears = hears
         self._answer = answer
@@ -77,7 +102,7 @@ class _Connection(asyncio.Protocol):
             self.close()
             return
         self.heard_at = monotonic_ms()
-        self._on_heard(self.peer)
+        self._on_heard(self)
         if self._answer:
             self.write(self._answer)
 
@@ -96,8 +121,9 @@ class _Connection(asyncio.Protocol):
                 self.close()
 
     def close(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
 
 
 class Pings:
@@ -114,6 +140,7 @@ class Pings:
         self._connecting: dict[TaskManagerId, asyncio.Task[None]] = {}
         self._answered: list[_Connection] = []
         self._changed = asyncio.Event()
+        self._tries = 0
 
     def begin(self, worker: WorkerId, deployment: RegionDeployment) -> None:
         """A worker of ours is about to start."""
@@ -125,12 +152,14 @@ class Pings:
         self._pairs.end(worker)
         self._changed.set()
 
-    async def adopt(self, peer: TaskManagerId, sock: socket.socket) -> None:
+    async def adopt(self, sender: PingSender, sock: socket.socket) -> None:
         """A TaskManager has connected; its preface has been read. Takes the socket."""
         self._answered = [connection for connection in self._answered if connection.is_open]
-        if len(self._answered) >= self._settings.ping_limit:
-            self._answered.pop(0).close()
-        connection = _Connection(peer, b"?", b"!", self._heard)
+        strangers = [connection for connection in self._answered if not connection.proved]
+        if len(strangers) >= self._settings.ping_limit:
+            of_this_name = [connection for connection in strangers if connection.peer == sender.name]
+            (of_this_name or strangers)[0].close()
+        connection = _Connection(sender, b"?", b"!", self._asked_by)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
         self._answered.append(connection)
 
@@ -181,19 +210,43 @@ class Pings:
                 self._connecting[peer] = asyncio.create_task(self._connect(peer, address), name=f"pings {peer}")
 
     async def _connect(self, peer: TaskManagerId, address: DataAddress) -> None:
-        connection = _Connection(peer, b"!", b"", self._heard)
+        connection = _Connection(PingSender(peer, b""), b"!", b"", self._answered_by)
         try:
             async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
                 await asyncio.get_running_loop().create_connection(lambda: connection, address.host, address.port)
-            connection.write(encode_ping_preface(self._me) + b"?")
+            connection.write(encode_ping_preface(self._introduction(peer)) + b"?")
             self._asked[peer] = connection
         except (OSError, TimeoutError) as error:
             log.debug("TaskManager %s at %s:%d can't be pinged: %s", peer, address.host, address.port, error)
         finally:
             del self._connecting[peer]
 
-    def _heard(self, peer: TaskManagerId) -> None:
-        self._pairs.heard(peer, monotonic_ms())
+    def _introduction(self, peer: TaskManagerId) -> PingSender:
+        """Another secret at each try: the peer may not know the newest attempt yet, or older ones no more."""
+        known = self._pairs.secrets(peer)
+        self._tries += 1
+        proof = ping_proof(known[self._tries % len(known)], self._me, peer) if known else bytes(PROOF_SIZE)
+        return PingSender(self._me, proof)
+
+    def _answered_by(self, connection: _Connection) -> None:
+        self._pairs.heard(connection.peer, monotonic_ms())
+
+    def _asked_by(self, connection: _Connection) -> None:
+        """He is heard if he is a peer; one that says so and can't prove it is closed, a peer tries again."""
+        peer = connection.peer
+        known = self._pairs.secrets(peer)
+        if not connection.proved and known:
+            proofs = [ping_proof(secret, peer, self._me) for secret in known]
+            if not any(hmac.compare_digest(proof, connection.proof) for proof in proofs):
+                log.warning("a ping connection is closed: it says it is TaskManager %s and can't prove it", peer)
+                connection.close()
+                return
+            for other in self._answered:
+                if other.proved and other.peer == peer:
+                    other.close()  # a peer has one; this is what is left of one that broke
+            connection.proved = True
+        if connection.proved:
+            self._pairs.heard(peer, monotonic_ms())
 
     def _judge(self, now: int) -> None:
         for silence in self._pairs.silent(now):

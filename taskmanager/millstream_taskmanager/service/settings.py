@@ -38,7 +38,7 @@ class PortSettings:
     ping_interval: int = 5_000
     ping_timeout: int = 15_000
     ping_limit: int = 1_024
-    """Ping connections that others have opened."""
+    """Ping connections of others that haven't proved to be peers; the oldest goes when one more comes."""
 
 
 def link_settings(configuration: Configuration) -> LinkSettings:

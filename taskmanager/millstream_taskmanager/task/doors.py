@@ -17,8 +17,25 @@ class Timer(Protocol):
         ...
 
 
+class Delaying(Protocol):
+    """A clock that nobody sets, in milliseconds since whenever: how long something has waited."""
+
+    def now(self) -> int:
+        """The time."""
+        ...
+
+    def call_at(self, time: int, action: Callable[[], None]) -> Timer:
+        """Call at that time or soon after, between steps."""
+        ...
+
+
 class TaskDoors(Protocol):
     """Times are processing time, milliseconds since the epoch. Nothing here blocks."""
+
+    @property
+    def delays(self) -> Delaying:
+        """For what isn't processing time: a machine's clock may be set."""
+        ...
 
     def now(self) -> int:
         """The time."""

@@ -83,11 +83,11 @@ class EnumeratorTask(Task):
         else:
             for position in self._asking():
                 self._told.add(position)
-                self._output.channels[position].add_control(NoSplitNow(), self._doors.now())
+                self._output.channels[position].add_control(NoSplitNow(), self._doors.delays.now())
         return None
 
     def _give(self) -> None:
-        position = self._output.give(self._enumerator.next_split(), self._doors.now())
+        position = self._output.give(self._enumerator.next_split(), self._doors.delays.now())
         if position is not None:
             self._enumerator.given()
             self._told.discard(position)

@@ -24,11 +24,11 @@ class Pump:
     def __init__(self, outputs: Outputs, doors: TaskDoors, failed: Callable[[Exception], None]) -> None:
         """`failed`: a record that is sent between two steps can't travel."""
         self._outputs = outputs
-        self._doors = doors
+        self._delays = doors.delays
         self._activity: Activity | None = None
         self._held: Emission | None = None
         self._failed = failed
-        self._alarm = Alarm(doors, self._on_alarm)
+        self._alarm = Alarm(self._delays, self._on_alarm)
 
     @property
     def idle(self) -> bool:
@@ -48,7 +48,7 @@ class Pump:
         """Until it is through, until data finds an output without credit, or for a slice of records."""
         if self._activity is None:
             return
-        outputs, now = self._outputs, self._doors.now()
+        outputs, now = self._outputs, self._delays.now()
         records = 0
         for index, element in chain(self._take_held(), self._activity):
             if isinstance(element, RowBatch | ColumnBatch):
@@ -83,7 +83,7 @@ class Pump:
 
     def _send_in_time(self) -> None:
         outputs = self._outputs
-        if outputs.due is not None and outputs.due <= (now := self._doors.now()):
+        if outputs.due is not None and outputs.due <= (now := self._delays.now()):
             outputs.flush_old(now)
         self._alarm.set(None if outputs.due is None or outputs.writable else outputs.due)
 

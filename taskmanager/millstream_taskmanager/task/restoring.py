@@ -11,7 +11,7 @@ from millstream_dataflow.identity import OperatorId
 from millstream_dataflow.records import EndReason
 from millstream_dataflow.records.controls import MIN_TIME
 from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
-from millstream_runtime.messages.snapshots import FileRef, InlineBytes, Redistribution, RestorePart, TaskRestore
+from millstream_runtime.messages.snapshots import FileRef, InlineBytes, RestorePart, TaskRestore
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.state.group_times import lowest_time
 from millstream_taskmanager.task.task import Restored
@@ -71,7 +71,6 @@ def _by_handle(parts: Iterable[RestorePart]) -> dict[Handle, list[RestorePart]]:
 
 
 def _lists(part: RestorePart, snapshot: Snapshot) -> Iterable[StoredList]:
-    """How they were shared out is done, and told no more."""
     for share in part.lists:
         items = snapshot.list_items(part.operator, share.name, share.first, share.end)
-        yield StoredList(share.name, Redistribution.SPLIT, tuple(items))
+        yield StoredList(share.name, share.redistribution, tuple(items))

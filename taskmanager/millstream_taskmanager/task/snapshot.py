@@ -77,6 +77,7 @@ class SnapshotLedger:
         self._base = base or {}
         self._received: dict[CheckpointId, dict[int, int]] = {}
         self._forgotten = set[CheckpointId]()
+        self._floor = CheckpointId(0)  # all up to here were given up, known or not; ids begin at 1
 
     def passes(self, checkpoint: CheckpointId, channel: int, records: int) -> None:
         """The barrier is taken from a channel, behind so many records since the attempt began."""
@@ -84,13 +85,16 @@ class SnapshotLedger:
 
     def forget(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
         """It was given up, perhaps while its cut is being prepared."""
-        self._forgotten.add(checkpoint)
+        if older_too:
+            self._floor = max(self._floor, checkpoint)
+        else:
+            self._forgotten.add(checkpoint)
         for one in [one for one in self._received if one == checkpoint or (older_too and one < checkpoint)]:
             del self._received[one]
 
     def is_forgotten(self, checkpoint: CheckpointId) -> bool:
         """Whether it was given up."""
-        return checkpoint in self._forgotten
+        return checkpoint <= self._floor or checkpoint in self._forgotten
 
     def counts(
         self,

@@ -266,12 +266,16 @@ class Task(ABC):
     def _opening(self) -> Activity:
         self._move(TaskState.INITIALIZING, "it was deployed")
         self.chain.open(self._context)
+        for operator, state in self._restored.states.items():
+            if self.chain.find(operator) is None:
+                self.chain.keep(operator, state.left((), self.place.task.subtask.index))
+        self._restored = Restored()  # operators have what they need of it, and it may be as big as all state
         self._move(TaskState.RUNNING, "its operators are open")
         self._commits.add(self.chain.restored_commits(), self._restored_commits_done)
         yield from self._starting()
         if self.ending.finished:  # restored as such: its peers may be running, and wait for its watermark
             for channel in self.outputs.channels:
-                channel.add_control(Watermark(MAX_TIME), self._doors.now())
+                channel.add_control(Watermark(MAX_TIME), self._doors.delays.now())
         yield from self._steps(self.ending.start())
 
     def _context(self, operator: OperatorId, name: str) -> OperatorContext:
@@ -307,6 +311,7 @@ class Task(ABC):
         self._commands.clear()
         self._commits.clear()
         self._timers.close()
+        self._cuts.close()
         if self._awaits_client is not None:
             self._awaits_client.cancel()
         if self.gate is not None:
@@ -322,7 +327,7 @@ class Task(ABC):
 
     def broadcast(self, control: Control) -> None:
         """Into every channel."""
-        now = self._doors.now()
+        now = self._doors.delays.now()
         for channel in self.channels:
             channel.add_control(control, now)
 
@@ -355,7 +360,8 @@ class Task(ABC):
         if self._awaits_client is not None:
             self._awaits_client.cancel()
         if not self.chain.settled:
-            self._awaits_client = self._doors.call_at(self._doors.now() + _CLIENT_CHECK, self._close)
+            delays = self._doors.delays
+            self._awaits_client = delays.call_at(delays.now() + _CLIENT_CHECK, self._close)
             return
         try:
             self.broadcast(End())

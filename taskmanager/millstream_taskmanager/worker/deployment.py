@@ -100,7 +100,8 @@ def ranks(plan: Plan) -> dict[VertexId, int]:
 def _site(orders: Orders, subtask: SubtaskId, doors_of: Callable[[TaskId], TaskDoors]) -> _Site:
     task = TaskId(orders.attempts[subtask], subtask)
     functions = orders.blob(orders.plan.vertices[subtask.vertex].functions)
-    # Cloudpickle's own format is read by pickle. What comes here came from an authenticated client (design 11).
+    # Cloudpickle's own format is read by pickle, which runs what it is told to: whoever can submit a job can run code
+    # here. Nothing asks who that is; by default the cluster listens on the loopback address alone.
     specification: ChainSpecification = pickle.loads(functions)  # noqa: S301  # see above
     return _Site(task, specification, doors_of(task))
 

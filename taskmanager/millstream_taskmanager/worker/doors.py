@@ -71,6 +71,7 @@ class WorkerDoors:
         """The task itself, once it is there."""
         self._malformed = 0
         self.now = around.loop.clock
+        self.delays = around.loop.delays
 
     def call_at(self, time: int, action: Callable[[], None]) -> ScheduledCall:
         """See TaskDoors."""

@@ -15,15 +15,15 @@ from contextlib import suppress
 from typing import Final
 
 from millstream_taskmanager.worker.poller import SocketPoller
-from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
+from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler
 
 Clock = Callable[[], int]
-"""Processing time, milliseconds since the epoch."""
+"""Milliseconds: since the epoch (processing time, which may be set), or since whenever (for delays)."""
 
 STINT_NS: Final = 1_000_000
 """For so long steps are made between two polls: little against any latency that a person sets."""
 
-_LONGEST_WAIT_S: Final = 1.0  # a clock that is set back may not make a timer wait longer than this
+_LONGEST_WAIT_S: Final = 1.0  # for a time of the clock on the wall: when that is set, we find it so late at most
 _CONGESTED_WAIT_S: Final = 0.01
 _PATIENCE_NS: Final = 500_000_000  # a listener that takes nothing for so long loses output, but holds up no job
 
@@ -33,11 +33,18 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+def steady_clock() -> int:
+    """One that nobody sets."""
+    return time.monotonic_ns() // 1_000_000
+
+
 class WorkerLoop:
     """Turns tasks. Everything is called from the thread that runs it, but for `call_from_thread`."""
 
     def __init__(self, clock: Clock = wall_clock) -> None:
+        """`clock`: processing time. Delays are none of its business."""
         self.clock = clock
+        self.delays = Delays(steady_clock)
         self.scheduler = Scheduler()
         self.poller = SocketPoller()
         self.between_steps: Callable[[], None] = _nothing
@@ -71,6 +78,7 @@ class WorkerLoop:
         """Timers and steps; gives how many seconds the poll may wait."""
         scheduler = self.scheduler
         scheduler.run_timers(self.clock())
+        self.delays.run()
         if self._waits_for_listener():
             return _CONGESTED_WAIT_S
         end = time.monotonic_ns() + STINT_NS
@@ -81,8 +89,15 @@ class WorkerLoop:
         self.between_steps()
         if self._stopped:
             return 0.0
-        due = scheduler.next_timer()
-        return None if due is None else min(max((due - self.clock()) / 1_000, 0.0), _LONGEST_WAIT_S)
+        return self._pause()
+
+    def _pause(self) -> float | None:
+        """How many seconds until a timer is due."""
+        due, wait = self.scheduler.next_timer(), self.delays.wait()
+        pauses = [] if wait is None else [wait / 1_000]
+        if due is not None:
+            pauses.append(min(max((due - self.clock()) / 1_000, 0.0), _LONGEST_WAIT_S))
+        return min(pauses, default=None)
 
     def _waits_for_listener(self) -> bool:
         if not self.is_congested():
@@ -96,12 +111,12 @@ class WorkerLoop:
     # ------------------------------------------------------------------------------------------------- calls
 
     def call_at(self, when: int, action: Callable[[], None]) -> ScheduledCall:
-        """Call at that time or soon after, between steps."""
+        """Call at that processing time or soon after, between steps."""
         return self.scheduler.call_at(when, action)
 
     def call_later(self, delay: int, action: Callable[[], None]) -> ScheduledCall:
-        """Call after so many milliseconds, between steps."""
-        return self.scheduler.call_at(self.clock() + delay, action)
+        """Call after so many milliseconds, between steps, whatever is done to the machine's clock meanwhile."""
+        return self.delays.call_later(delay, action)
 
     def call_from_thread(self, action: Callable[[], None]) -> None:
         """Call between steps. From any thread, also after the loop has ended (then nothing comes of it)."""

@@ -5,7 +5,8 @@ end goes first, so little is under way and the latency is that of the path; task
 last, so they read only when nothing is left to do with what was read before. What may wait (slices of a snapshot)
 takes turns with all the rest: first as it is, it would stop whatever lies upstream of it.
 
-Time is an argument: whoever turns the scheduler says what time it is, and may sleep until `next_timer`.
+Time is an argument: whoever turns the scheduler says what time it is, and may sleep until `next_timer`. That is
+processing time, which a person or a time server may set; how long something waits is told by `Delays`.
 """
 
 import heapq
@@ -47,6 +48,56 @@ class ScheduledCall:
         self.action = None
 
 
+class Timers:
+    """Calls at times of one clock."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, ScheduledCall]] = []
+        self._order = itertools.count()
+
+    def call_at(self, time: int, action: Callable[[], None]) -> ScheduledCall:
+        """Call when `run` is told that time, or a later one."""
+        call = ScheduledCall(time, action)
+        heapq.heappush(self._heap, (time, next(self._order), call))
+        return call
+
+    def run(self, now: int) -> None:
+        """The calls whose time has come, in the order of their times."""
+        while self._heap and self._heap[0][0] <= now:
+            _, _, call = heapq.heappop(self._heap)
+            if call.action is not None:
+                call.action()
+
+    def next(self) -> int | None:
+        """The time of the next call; None: there is none."""
+        while self._heap and self._heap[0][2].action is None:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+
+class Delays:
+    """Calls after a time, by a clock that nobody sets: limits, retries, what has waited for company long enough."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        """`clock`: milliseconds since whenever."""
+        self.now = clock
+        self._timers = Timers()
+        self.call_at = self._timers.call_at
+
+    def call_later(self, delay: int, action: Callable[[], None]) -> ScheduledCall:
+        """Call after so many milliseconds."""
+        return self.call_at(self.now() + delay, action)
+
+    def run(self) -> None:
+        """The calls that are due."""
+        self._timers.run(self.now())
+
+    def wait(self) -> int | None:
+        """Milliseconds until the next call; None: there is none."""
+        due = self._timers.next()
+        return None if due is None else max(due - self.now(), 0)
+
+
 class Scheduler:
     """Tasks are added with their rank: the length of the longest path from a source to them."""
 
@@ -56,8 +107,8 @@ class Scheduler:
         self._queued = set[Runnable]()
         self._patient = deque[Runnable]()
         self._patient_next = False
-        self._timers: list[tuple[int, int, ScheduledCall]] = []
         self._order = itertools.count()
+        self._timers = Timers()
 
     def add(self, task: Runnable, rank: int) -> None:
         """A task, which may be runnable at once."""
@@ -110,19 +161,12 @@ class Scheduler:
 
     def call_at(self, time: int, action: Callable[[], None]) -> ScheduledCall:
         """Call when `run_timers` is told that time, or a later one."""
-        call = ScheduledCall(time, action)
-        heapq.heappush(self._timers, (time, next(self._order), call))
-        return call
+        return self._timers.call_at(time, action)
 
     def run_timers(self, now: int) -> None:
         """The calls whose time has come, in the order of their times."""
-        while self._timers and self._timers[0][0] <= now:
-            _, _, call = heapq.heappop(self._timers)
-            if call.action is not None:
-                call.action()
+        self._timers.run(now)
 
     def next_timer(self) -> int | None:
         """The time of the next call, milliseconds; None: there is none."""
-        while self._timers and self._timers[0][2].action is None:
-            heapq.heappop(self._timers)
-        return self._timers[0][0] if self._timers else None
+        return self._timers.next()

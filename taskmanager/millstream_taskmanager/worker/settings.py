@@ -35,6 +35,11 @@ def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: 
         get(network.EXCLUSIVE_BYTES_PER_CHANNEL),
         get(network.FLOATING_BYTES_PER_GATE),
         Guarantee.EXACTLY_ONCE if exactly_once else Guarantee.AT_LEAST_ONCE,
-        OperatorSettings(get(execution.AUTO_WATERMARK_INTERVAL) // _MILLISECOND, records, results_wait),
+        OperatorSettings(
+            get(execution.AUTO_WATERMARK_INTERVAL) // _MILLISECOND,
+            records,
+            results_wait,
+            get(execution.OBJECT_REUSE),
+        ),
         seed,
     )

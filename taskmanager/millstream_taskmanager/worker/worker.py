@@ -157,13 +157,19 @@ class Worker:
     def _build(self, assignment: Assignment) -> list[Task]:
         configuration = assignment.configuration(self._options.configuration)
         self._around.snapshots.inline_limit = configuration.get(checkpointing.INLINE_THRESHOLD)
-        peers = self._make_peers(assignment) if len(assignment.deployment.workers) > 1 else None
-        tasks = build_tasks(assignment, Building(self._options, peers, self._open_doors))
-        if peers is not None:
-            peers.listen(assignment.orders.socket_path)
-            peers.start()
-            self._peers = peers
-            self._loop.between_steps = peers.flush
+        if len(assignment.deployment.workers) == 1:
+            return build_tasks(assignment, Building(self._options, None, self._open_doors))
+        peers = self._make_peers(assignment)
+        # First of all: peers that connect while state is read, or operators open, find us and wait.
+        peers.listen(assignment.orders.socket_path)
+        try:
+            tasks = build_tasks(assignment, Building(self._options, peers, self._open_doors))
+        except Exception:
+            peers.close()
+            raise
+        peers.start()
+        self._peers = peers
+        self._loop.between_steps = peers.flush
         return tasks
 
     def _turn(self, assignment: Assignment, tasks: Iterable[Task]) -> None:

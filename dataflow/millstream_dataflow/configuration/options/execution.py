@@ -46,6 +46,14 @@ OPERATOR_CHAINING: Final = Option(
     scope=Scope.JOB,
     deprecated_keys=("pipeline.operator-chaining",),
 )
+OBJECT_REUSE: Final = Option(
+    "pipeline.object-reuse",
+    BOOL,
+    default=False,
+    meaning="Whether no function changes a record that it was given or has emitted, so that records aren't copied.",
+    scope=Scope.JOB,
+    flink=FlinkDifference("records wait in batches, so what was emitted may not be changed either"),
+)
 AUTO_WATERMARK_INTERVAL: Final = Option(
     "pipeline.auto-watermark-interval",
     DURATION,
@@ -109,6 +117,7 @@ GROUP: Final = Group(
         MAX_PARALLELISM,
         NAME,
         OPERATOR_CHAINING,
+        OBJECT_REUSE,
         AUTO_WATERMARK_INTERVAL,
         BATCH_MAX_RECORDS,
         BATCH_MAX_SIZE,

@@ -23,7 +23,7 @@ from millstream_jobmanager.core.checkpoints.decider import Pace, next_due
 from millstream_jobmanager.core.checkpoints.ids import CheckpointIds
 from millstream_jobmanager.core.checkpoints.pending import Participants, Pending, Phase, metadata_of
 from millstream_jobmanager.core.commands import DiscardCheckpoint, StepDown, WriteMetadata
-from millstream_jobmanager.core.events import MetadataWritten, Outcome
+from millstream_jobmanager.core.events import MetadataLoaded, MetadataWritten, Outcome
 from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.settings import CheckpointSettings
 from millstream_jobmanager.core.turn import Turn
@@ -257,6 +257,12 @@ class Coordinator:
     def _publish(self, turn: Turn, pending: Pending) -> None:
         if pending.metadata is not None:
             turn.emit(WriteMetadata(self._plan.graph.job, pending.id, pending.directory, pending.metadata))
+
+    def metadata_loaded(self, event: MetadataLoaded) -> None:
+        """What another leader took counts as if this one had, as long as it has taken none."""
+        points = restart_points(self._journal.record)
+        if self.metadata is None and points and points[-1].path == event.path:
+            self.metadata = event.metadata
 
     def metadata_written(self, turn: Turn, event: MetadataWritten) -> None:
         """`_metadata` is published, or not, or nobody knows."""

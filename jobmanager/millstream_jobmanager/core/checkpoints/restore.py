@@ -156,7 +156,7 @@ def _list_ranges(stored: Sequence[Stored], index: int, parallelism: int) -> list
         items = [sum(s.items for s in snapshot.lists if s.name == name) for _, snapshot in stored]
         for number, (first, end) in enumerate(_shares(redistribution, items, stored, index, parallelism)):
             if first < end:
-                ranges[number].append(ListRange(name, first, end))
+                ranges[number].append(ListRange(name, first, end, redistribution))
     return ranges
 
 

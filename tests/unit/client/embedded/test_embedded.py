@@ -1,6 +1,8 @@
 """The embedded cluster's outside: how it starts, what it is told. Whole programs are in tests/integration."""
 
+import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from millstream.embedded.orders import Orders, Report, encode, orders_of, report
 from millstream.embedded.process import ChildProcess
 from millstream.errors import ExecutionError
 from millstream_dataflow.configuration import Configuration
+from tests.support.clusters import until
 
 
 @pytest.fixture
@@ -87,6 +90,56 @@ class TestStart:
         assert process._short_place() == "/tmp"
         monkeypatch.setattr("tempfile.tempdir", "/tmp/x")
         assert process._short_place() == "/tmp/x"
+
+
+class TestEnd:
+    """Nothing is left."""
+
+    def test_a_process_that_outlives_a_killed_child_for_a_moment_makes_no_directory_again(
+        self, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As forkserver and workers do, in a session of their own."""
+        monkeypatch.setattr(sys, "executable", str(_script(tmp_path, WRITES_LATE)))
+        child = ChildProcess(configuration)
+        until(lambda: any(tmp_path.glob("ms-*/late/file")), 20, "it writes")
+        child.kill()
+        until((tmp_path / "gone").exists, 20, "it has gone")
+        assert not list(tmp_path.glob("ms-*"))
+
+    def test_a_process_that_never_goes_holds_the_end_up_for_a_while_only(
+        self, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "_LINGERING_S", 0.1)
+        monkeypatch.setattr(sys, "executable", str(_script(tmp_path, STAYS)))
+        child = ChildProcess(configuration)
+        until((tmp_path / "pid").exists, 20, "it runs")
+        child.kill()
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        assert not list(tmp_path.glob("ms-*"))
+
+
+WRITES_LATE = """
+write() {
+    while [ $# -lt 30 ]; do mkdir -p "$1/late"; echo x > "$1/late/file"; sleep 0.02; set -- "$@" x; done
+    touch "$(dirname "$1")/gone"
+}
+if [ "$1" = late ]; then write "$2"; exit; fi
+setsid "$0" late "$4" &
+exec sleep 100
+"""
+STAYS = """
+if [ "$1" = stay ]; then echo $$ > "$2/new"; mv "$2/new" "$2/pid"; exec sleep 100; fi
+setsid "$0" stay "$(dirname "$4")" &
+exec sleep 100
+"""
+
+
+def _script(directory: Path, text: str) -> Path:
+    """In place of the interpreter; its fourth argument is the child's directory."""
+    script = directory / "python"
+    script.write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
+    script.chmod(0o700)
+    return script
 
 
 def _until_gone(child: ChildProcess) -> str:

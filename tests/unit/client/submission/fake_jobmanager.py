@@ -12,7 +12,6 @@ from typing import Any, cast
 import grpc
 import msgspec
 
-from millstream.submission.records import CollectReply, CollectRequest
 from millstream.submission.refusals import FAILURE_KEY
 from millstream_dataflow.identity import (
     Epoch,
@@ -38,6 +37,7 @@ from millstream_runtime.messages.client import (
     TriggerSavepoint,
 )
 from millstream_runtime.messages.codec import encode, from_message, to_message
+from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import OperatorReply, TaskOutput
 from millstream_runtime.states import JOB_STATES, JobState

@@ -8,8 +8,9 @@ import pytest
 from millstream.errors import ExecutionError, JobCanceledError, JobFailedError
 from millstream.submission.gateway import Gateway
 from millstream.submission.job_client import RemoteJobClient
-from millstream.submission.records import CollectReply, CollectRequest, Received
+from millstream.submission.records import Received
 from millstream_dataflow.identity import OperatorId
+from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_runtime.states import JobState
 from tests.support.clusters import until
 from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, status
@@ -72,6 +73,17 @@ class TestReceived:
         received = Received(checkpointed=False)
         received.take(reply(0, 0))
         assert shown(received.take(reply(0, 2, version=2))) == [0, 1]
+
+    @pytest.mark.parametrize("checkpointed", [False, True])
+    def test_a_job_that_began_at_a_savepoint_goes_on_with_what_its_predecessor_did_not_bring(
+        self, *, checkpointed: bool
+    ) -> None:
+        received = Received(checkpointed=checkpointed)
+        assert shown(received.take(reply(500, 503, committed=503))) == [500, 501, 502]
+        assert received.question == CollectRequest(1, 503)
+        assert shown(received.take(reply(503, 504, committed=504))) == [503]
+        with pytest.raises(ExecutionError, match="record 506 came where record 504 was to come"):
+            received.take(reply(506, 507, committed=507))
 
     def test_a_gap_is_an_error(self) -> None:
         received = Received(checkpointed=False)

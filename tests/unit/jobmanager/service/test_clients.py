@@ -174,6 +174,15 @@ async def test_a_blob_that_is_kept_already_is_taken_at_its_first_chunk(tmp_path:
         assert [path.name for path in (tmp_path / "store/blobs").iterdir()] == [digest_of(data)]
 
 
+async def test_a_blob_that_the_disk_has_damaged_is_mended_by_an_upload(tmp_path: Path) -> None:
+    async with leading(tmp_path) as service, client_of(service) as client:
+        await client.upload(b"the bytes")
+        kept = tmp_path / "store/blobs" / digest_of(b"the bytes")
+        kept.write_bytes(b"The bytes")
+        await client.upload(b"the bytes")
+        assert kept.read_bytes() == b"the bytes"
+
+
 # ------------------------------------------------------------------------------------------------- watching
 
 

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import resource
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +22,8 @@ from millstream_runtime.messages.session import CheckpointCompleted
 from tests.support.service_client import CHECKPOINTED, client_of, job_of, leading, small_cluster
 
 LOOPBACK = ListenAddress.tcp("localhost", 0)
+SETTINGS = bytes([0, 0, 0, door.SETTINGS_KIND, 0, 0, 0, 0, 0])
+"""An empty frame of them."""
 
 
 async def test_it_listens_on_a_free_loopback_port(tmp_path: Path) -> None:
@@ -116,33 +120,72 @@ async def test_garbage_on_the_port_closes_its_connection_with_a_line_and_the_job
         for data in (os.urandom(1 << 20), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01" * 100):
             assert await _sent(port, data) == b""
         for size in (100, 1 << 20):
-            await _sent(port, door.PREFACE + os.urandom(size))
+            await _sent(port, door.PREFACE + b"\xff" + os.urandom(size))
+            await _sent(port, door.PREFACE + SETTINGS + b"\xff" + os.urandom(size))
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         told = [type(message) for message in cluster.taskmanager.told].count(CheckpointCompleted)
         await cluster.taskmanager.heard(CheckpointCompleted, told + 2)
         assert (await cluster.client.details()).tasks[0].attempt == 1
     assert len([line for line in caplog.messages if "are no gRPC" in line]) == 3
-    assert len([line for line in caplog.messages if "was closed by gRPC" in line]) == 2
+    assert len([line for line in caplog.messages if "has no settings, so it is no gRPC" in line]) == 2
     assert grown < 64 << 10  # KiB
 
 
 async def test_a_connection_that_says_nothing_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(door, "PREFACE_TIME", 0.05)
+    monkeypatch.setattr(door, "GREETING_TIME", 0.05)
     async with leading(tmp_path, address=LOOPBACK) as service:
         assert await _sent(service.port or 0, b"") == b""
     assert [line for line in caplog.messages if "said nothing for 0.05 s" in line]
+
+
+@pytest.mark.parametrize("said", [door.PREFACE, door.PREFACE + SETTINGS[:8]])
+async def test_a_connection_that_says_nothing_behind_the_preface_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, said: bytes
+) -> None:
+    monkeypatch.setattr(door, "GREETING_TIME", 0.05)
+    async with leading(tmp_path, address=LOOPBACK) as service:
+        assert await _sent(service.port or 0, said) == b""
+    assert [line for line in caplog.messages if "no settings came behind its preface for 0.05 s" in line]
+
+
+@asynccontextmanager
+async def _two_connections(port: int, said: bytes, answer: int) -> AsyncGenerator[list[asyncio.StreamReader]]:
+    """Held open, each after so many bytes of an answer."""
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    for reader, writer in held:
+        writer.write(said)
+        await reader.readexactly(answer)
+    try:
+        yield [reader for reader, _ in held]
+    finally:
+        for _, writer in held:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for _, writer in held), return_exceptions=True)
 
 
 async def test_no_more_connections_are_open_than_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(door, "MAX_CONNECTIONS", 2)
-    async with leading(tmp_path, address=LOOPBACK) as service:
-        held = [await asyncio.open_connection("127.0.0.1", service.port or 0) for _ in range(2)]
+    async with (
+        leading(tmp_path, address=LOOPBACK) as service,
+        _two_connections(service.port or 0, door.PREFACE + SETTINGS, door.FRAME_HEADER),
+    ):
         assert await _sent(service.port or 0, b"") == b""
-        for _, writer in held:
-            writer.close()
-            await writer.wait_closed()
     assert [line for line in caplog.messages if "2 others are open" in line]
+
+
+@pytest.mark.parametrize("said", [b"", door.PREFACE])
+async def test_silent_connections_lock_out_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, said: bytes
+) -> None:
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 2)
+    async with (
+        leading(tmp_path, address=LOOPBACK) as service,
+        _two_connections(service.port or 0, said, 0) as (oldest, other),
+        _two_connections(service.port or 0, door.PREFACE + SETTINGS, door.FRAME_HEADER),
+    ):
+        assert await oldest.read() + await other.read() == b""
+    assert len([line for line in caplog.messages if "hasn't greeted, and 2 others are open" in line]) == 2

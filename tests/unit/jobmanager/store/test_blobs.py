@@ -7,7 +7,8 @@ import pytest
 
 from millstream_dataflow.identity import Digest, Epoch
 from millstream_jobmanager.store import BlobMismatchError, LocalJobStore, StoreError, StoreWriteError
-from tests.unit.jobmanager.store.samples import JOB, OTHER, digest, put_job, record
+from millstream_jobmanager.store.local import COLLECTION_INTERVAL_S
+from tests.unit.jobmanager.store.samples import JOB, OTHER, digest, put_job
 from tests.unit.runtime.checkpoint_files.disks import small_disk
 from tests.unit.runtime.checkpoint_files.samples import flip
 
@@ -112,16 +113,40 @@ def test_what_no_job_needs_goes_after_an_hour(tmp_path: Path, store: LocalJobSto
     put_job(store, OTHER, b"other functions", b"shared code")
     store.put_blob(digest(b"never submitted"), [b"never submitted"])
     everything = there(tmp_path)
-    clock.now += HOUR - 1
+    clock.now += HOUR
     store.collect_garbage()
     assert there(tmp_path) == everything
-    clock.now += 2
+    clock.now += COLLECTION_INTERVAL_S
     store.collect_garbage()
     assert there(tmp_path) == everything - {digest(b"never submitted")}
     store.delete(OTHER)
+    clock.now += COLLECTION_INTERVAL_S
     store.collect_garbage()
     needed = {digest(b"functions"), digest(b"shared code"), store.recover()[0].graph.digest}
     assert there(tmp_path) == needed
+
+
+def test_it_is_looked_for_at_most_once_in_ten_minutes(tmp_path: Path, store: LocalJobStore, clock: Clock) -> None:
+    """Every record and graph is read for it, and after each job that ends."""
+    store.put_blob(digest(b"never submitted"), [b"never submitted"])
+    clock.now += HOUR
+    store.collect_garbage()
+    clock.now += 599
+    store.collect_garbage()
+    assert there(tmp_path) == {digest(b"never submitted")}
+    clock.now += 1
+    store.collect_garbage()
+    assert there(tmp_path) == set()
+
+
+def test_a_clock_that_is_set_back_does_not_end_it(tmp_path: Path, store: LocalJobStore, clock: Clock) -> None:
+    clock.now += 1e9
+    store.collect_garbage()
+    clock.now -= 1e9
+    store.put_blob(digest(b"never submitted"), [b"never submitted"])
+    clock.now += 2 * HOUR
+    store.collect_garbage()
+    assert there(tmp_path) == set()
 
 
 def test_an_upload_of_what_is_there_makes_it_new(tmp_path: Path, store: LocalJobStore, clock: Clock) -> None:
@@ -134,22 +159,31 @@ def test_an_upload_of_what_is_there_makes_it_new(tmp_path: Path, store: LocalJob
 
 
 @pytest.mark.parametrize("damage", ["record", "graph", "no graph"])
-def test_nothing_goes_while_it_is_unknown_what_is_needed(
-    tmp_path: Path, store: LocalJobStore, clock: Clock, damage: str
+def test_nothing_goes_while_it_is_unknown_what_is_needed_and_that_is_said_once(
+    tmp_path: Path, store: LocalJobStore, clock: Clock, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     put_job(store, JOB, b"functions", b"code")
     graph = store.blob_path(store.recover()[0].graph.digest)
     assert graph is not None
-    if damage == "record":
-        (tmp_path / "jobs" / f"{JOB}.record").write_bytes(b"garbage")
-    elif damage == "graph":
-        graph.write_bytes(b"\xff" * 10)
+    damaged = tmp_path / "jobs" / f"{JOB}.record" if damage == "record" else graph
+    whole = damaged.read_bytes()
+    if damage == "no graph":
+        damaged.unlink()
     else:
-        store.put(record(1, OTHER))
+        damaged.write_bytes(b"\xff" * 10)
+    store.put_blob(digest(b"never submitted"), [b"never submitted"])
     before = there(tmp_path)
+    for _ in range(3):
+        clock.now += 2 * HOUR
+        store.collect_garbage()
+    assert there(tmp_path) == before
+    (warning,) = caplog.records
+    assert (warning.name, warning.levelname) == ("millstream.jobmanager.store", "WARNING")
+    assert str(damaged) in warning.message
+    damaged.write_bytes(whole)
     clock.now += 2 * HOUR
     store.collect_garbage()
-    assert there(tmp_path) == before
+    assert digest(b"never submitted") not in there(tmp_path)
 
 
 def test_what_is_not_ours_is_left_alone(tmp_path: Path, store: LocalJobStore, clock: Clock) -> None:

@@ -1,10 +1,14 @@
 """Durable before it is said to be (law 4.3), and the two ways in which a write fails (law 2.1)."""
 
 import errno
+import os
 import resource
+import subprocess
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -24,6 +28,49 @@ from tests.unit.runtime.checkpoint_files.disks import Journal, make_read_only, s
 from tests.unit.runtime.checkpoint_files.samples import CONTENTS, JOB, metadata
 
 CHUNKS = encode_snapshot(CONTENTS)
+ROOT = Path(__file__).parents[4]
+
+
+WITHOUT_PRIVILEGES = """
+import os, sys
+from pathlib import Path
+from millstream_runtime.checkpoint_files import StorageRefusedError, publish_metadata
+from tests.unit.runtime.checkpoint_files.samples import metadata
+
+path, expected = sys.argv[1:]
+if os.geteuid() == 0:
+    os.seteuid(65534)
+for _ in range(2):  # the second finds what the first has left
+    try:
+        publish_metadata(path, metadata(1))
+        outcome = "published"
+    except StorageRefusedError as error:
+        outcome = f"refused {error}"
+    assert outcome.startswith(expected), outcome
+"""
+"""Root may read every directory, so it becomes somebody else."""
+
+
+def published_without_privileges(path: Path, expected: str) -> None:
+    """In a process of its own."""
+    command = [sys.executable, "-c", WITHOUT_PRIVILEGES, str(path), expected]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.fixture
+def passage() -> Generator[Path]:
+    """`mine` in it belongs to whoever has no privileges. Below `tmp_path` nobody but root could reach it."""
+    with TemporaryDirectory() as name:
+        passage = Path(name)
+        passage.chmod(0o755)
+        mine = passage / "mine"
+        mine.mkdir()
+        if os.geteuid() == 0:
+            os.chown(mine, 65534, 65534)
+        yield passage
+        passage.chmod(0o755)
+        mine.chmod(0o755)
 
 
 @contextmanager
@@ -111,6 +158,26 @@ def test_a_read_only_disk_refuses_and_can_be_read(tmp_path: Path) -> None:
             with pytest.raises(StorageRefusedError, match="Read-only"):
                 write_data_file(str(path), "part", CHUNKS)
         assert load_metadata(str(disk / JOB / "chk-1")) == metadata(1)
+
+
+def test_a_directory_above_that_may_only_be_passed_through_is_no_hindrance(passage: Path) -> None:
+    """As /home on many machines: nobody of us can have made a name there."""
+    passage.chmod(0o111)
+    published_without_privileges(passage / "mine" / "savepoint", "published")
+    assert load_metadata(str(passage / "mine" / "savepoint")) == metadata(1)
+
+
+def test_a_directory_in_which_names_can_be_made_but_not_seen_refuses_before_anything_is_there(passage: Path) -> None:
+    savepoint = passage / "mine" / "savepoint"
+    savepoint.parent.chmod(0o333)
+    published_without_privileges(savepoint, "refused")
+    savepoint.parent.chmod(0o755)
+    assert list(savepoint.parent.iterdir()) == []
+    savepoint.mkdir()
+    savepoint.chmod(0o333)
+    published_without_privileges(savepoint, "refused")
+    savepoint.chmod(0o755)
+    assert list(savepoint.iterdir()) == []
 
 
 def test_a_file_above_the_limit_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A socket with an outbox and a parser: nothing is lost however little goes at a time."""
 
+import errno
+import os
 import socket
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,6 +16,7 @@ from millstream_taskmanager.exchange.connection import Connection
 from millstream_taskmanager.exchange.credits import ByteCredits
 from millstream_taskmanager.exchange.frames import Frame, FrameParser, Kind, pack_header
 from millstream_taskmanager.exchange.gate import Gate
+from millstream_taskmanager.exchange.greeting import Loop
 from millstream_taskmanager.exchange.link import Link, PeerLoss
 from millstream_taskmanager.exchange.outbox import Outbox
 from tests.support.wire import ANYTHING, WireLoop, channel, deployment, drain
@@ -43,16 +46,17 @@ class Host:
 class Two:
     """A connection, and the bare socket at its other end."""
 
-    def __init__(self, host: Host | Link) -> None:
+    def __init__(self, host: Host | Link, outbox: Outbox | None = None) -> None:
         self.loop = WireLoop()
-        self.outbox = Outbox()
+        self.around = Loop(self.loop.poller, self.loop.call_later, 1_000)
+        self.outbox = Outbox() if outbox is None else outbox
         own, self.far = socket.socketpair()
         own.setblocking(False)
         self.far.setblocking(False)
         if isinstance(host, Link):
-            host.connect(own, self.loop.poller, FrameParser(1_000, 2_000))
+            host.connect(own, self.around, FrameParser(1_000, 2_000))
         else:
-            self.connection = Connection(own, self.loop.poller, FrameParser(1 << 20, 4_096), self.outbox, host)
+            self.connection = Connection(own, self.around, FrameParser(1 << 20, 4_096), self.outbox, host)
         self.own = own
 
     def close(self) -> None:
@@ -179,3 +183,60 @@ def test_a_fast_peer_leaves_the_tasks_their_turn(host: Host, two: Two) -> None:
             break
     two.loop.poller.poll(0)
     assert 0 < len(host.frames) < sent
+
+
+class Failing(Outbox):
+    """Sending fails with these errors, one after the other, then it succeeds."""
+
+    __slots__ = ("errors",)
+
+    def __init__(self, *numbers: int) -> None:
+        super().__init__()
+        self.errors = list(numbers)
+
+    def send(self, sock: socket.socket) -> None:
+        if self.errors:
+            number = self.errors.pop(0)
+            raise OSError(number, os.strerror(number))
+        super().send(sock)
+
+
+class Flushing(Host):
+    """Sends when it is told that it can."""
+
+    connection: Connection
+
+    def flush(self) -> None:
+        super().flush()
+        self.connection.flush()
+
+
+@pytest.mark.parametrize("number", [errno.ENOBUFS, errno.ENOMEM])
+def test_a_system_without_memory_is_asked_again(number: int) -> None:
+    host = Flushing()
+    two = Two(host, Failing(number, number))
+    host.connection = two.connection
+    two.outbox.append(b"at last")
+    two.connection.flush()
+    assert two.connection.blocked
+    two.loop.until(lambda: not two.outbox)
+    assert two.far.recv(100) == b"at last"
+    assert (host.flushes, host.reasons) == (2, [])
+    two.close()
+
+
+def test_nothing_is_sent_by_timer_once_it_is_closed() -> None:
+    host = Flushing()
+    two = Two(host, Failing(errno.ENOBUFS))
+    two.connection.flush()
+    two.connection.close()
+    assert two.loop.delays.wait() is None
+    two.close()
+
+
+def test_any_other_error_of_sending_is_a_loss_that_names_it() -> None:
+    host = Host()
+    two = Two(host, Failing(errno.EHOSTUNREACH))
+    two.connection.flush()
+    assert host.reasons == ["sending failed: [Errno 113] No route to host"]
+    two.close()

@@ -124,8 +124,28 @@ def test_strangers_are_bounded_in_number(
     strangers = [socket.socket(socket.AF_UNIX) for _ in range(60)]
     for stranger in strangers:
         stranger.connect(host.socket_path)
-    loop.until(lambda: caplog.text.count("haven't said who they are") == 60 - 17)
+    loop.until(lambda: caplog.text.count("17 haven't proved who they are") == 60 - 17)
     assert len(loop.poller._readers) == 1 + 17
+    strangers[60 - 18].setblocking(False)
+    assert strangers[60 - 18].recv(1) == b""  # the oldest have gone
+    strangers[60 - 17].setblocking(False)
+    with pytest.raises(BlockingIOError):
+        strangers[60 - 17].recv(1)
+    for stranger in strangers:
+        stranger.close()
+
+
+def test_a_peer_gets_in_past_too_many_strangers(loop: WireLoop, pair: tuple[WireWorker, WireWorker]) -> None:
+    one, other = pair
+    out, gate = one.writer(worker(1)), other.gate(worker(0))
+    begin(other)
+    strangers = [socket.socket(socket.AF_UNIX) for _ in range(17)]
+    for stranger in strangers:
+        stranger.connect(other.socket_path)
+    loop.until(lambda: len(loop.poller._readers) == 1 + 17)
+    begin(one)
+    send(out, RowBatch([1]))
+    assert collect(loop, gate, len) == [RowBatch([1])]
     for stranger in strangers:
         stranger.close()
 
@@ -153,9 +173,9 @@ def test_workers_with_different_secrets_never_meet(loop: WireLoop, tmp_path: Pat
     one.writer(worker(1))
     other.gate(worker(0))
     begin(one, other)
-    loop.until(lambda: one.losses and other.losses)
+    loop.until(lambda: one.losses)  # the other has found the first, and so needn't give up
     assert "doesn't know the secret" in one.losses[0].reason
-    assert "it has not connected within 400 ms" in other.losses[0].reason
+    assert "within 400 ms" in one.losses[0].reason
 
 
 def test_a_peer_that_never_listens_is_a_loss_with_what_was_tried(loop: WireLoop, tmp_path: Path) -> None:
@@ -167,6 +187,29 @@ def test_a_peer_that_never_listens_is_a_loss_with_what_was_tried(loop: WireLoop,
     assert (loss.worker, loss.taskmanager) == (worker(1), "taskmanager-1")
     assert "within 400 ms" in loss.reason
     assert "No such file" in loss.reason
+
+
+def test_a_peer_that_never_comes_is_a_loss_for_the_one_that_listens_too(loop: WireLoop, tmp_path: Path) -> None:
+    other = WireWorker(loop, deployment(tmp_path), 1, impatient())
+    other.gate(worker(0))
+    begin(other)
+    loop.until(lambda: other.losses)
+    [loss] = other.losses
+    assert loss.worker == worker(0)
+    assert loss.reason.startswith("it has not begun to listen on")
+
+
+def test_a_host_where_nobody_answers_is_a_loss_that_says_so(loop: WireLoop, tmp_path: Path) -> None:
+    with socket.socket() as full:  # its backlog takes one connection, and that one is taken
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()):
+            region = deployment(tmp_path, machines=["a", "b"], ports=[0, full.getsockname()[1]])
+            one = WireWorker(loop, region, 0, impatient())
+            one.writer(worker(1))
+            begin(one)
+            loop.until(lambda: one.losses)
+    assert one.losses[0].reason.endswith("within 400 ms (1 tries); the last one: nobody answers")
 
 
 def test_a_port_where_nobody_listens_is_a_loss_too(loop: WireLoop, tmp_path: Path) -> None:

@@ -52,10 +52,16 @@ class Tree:
     def out(self, node: int, tag: str = "") -> None:
         self.outputs.append(ChainOutput(EdgeId(len(self.outputs)), node, tag))
 
-    def chain(self, *, rows_only: Sequence[int] = (), type_: TypeInformation[Any] | None = None) -> Chain:
+    def chain(
+        self,
+        *,
+        rows_only: Sequence[int] = (),
+        type_: TypeInformation[Any] | None = None,
+        settings: OperatorSettings = OperatorSettings(),  # noqa: B008  # frozen, so one may be shared
+    ) -> Chain:
         specification = ChainSpecification(self.draft.nodes, [ChainInput(EdgeId(9), type_)], self.outputs)
         flags = [number in rows_only for number in range(len(self.outputs))]
-        chain = build_chain(specification, flags, OperatorSettings())
+        chain = build_chain(specification, flags, settings)
         bench = OperatorBench()
         chain.open(lambda id_, name: bench.context().named(id_, name))
         return chain
@@ -138,6 +144,8 @@ def test_all_consumers_but_the_last_get_copies() -> None:
     kept, spoilt = (operator.fetch() for operator in chain.operators if isinstance(operator, CollectOperator))
     assert kept == [{"a": 1}]
     assert spoilt == [{"a": 1, "spoilt": 1}]
+    [(_, [same])] = emitted(tree.chain(settings=OperatorSettings(object_reuse=True)).process(0, RowBatch([record])))
+    assert same is record, "nobody changes records, the program says"
 
 
 def columns(**names: list[Any]) -> ColumnBatch:

@@ -8,8 +8,9 @@ import pytest
 
 from millstream_dataflow.identity import CheckpointId, OperatorId
 from millstream_dataflow.records import Barrier, RowBatch, SnapshotKind
+from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_runtime.states import TaskState
-from millstream_taskmanager.operators.collect import CollectOperator, CollectReply, CollectRequest
+from millstream_taskmanager.operators.collect import CollectOperator
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.worker.settings import TaskSettings

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from millstream_dataflow.records import ColumnBatch, RowBatch
-from millstream_taskmanager.operators.copies import copied
+from millstream_taskmanager.operators.copies import copied, copy_of
 
 
 @pytest.mark.parametrize("values", [[1, "a", None], [(1, "a"), (2.5, b"")], []], ids=["plain", "tuples", "empty"])
@@ -45,3 +45,10 @@ def test_what_cannot_be_pickled_is_copied_too() -> None:
 def test_what_cannot_be_copied_at_all_says_so() -> None:
     with pytest.raises(TypeError, match="lock"):
         copied(RowBatch([threading.Lock()]))
+
+
+def test_tuples_of_tuples_are_looked_through() -> None:
+    fixed, open_ = ("a", (1, (2.5, None))), ("a", (1, ([2.5], None)))
+    assert copy_of(fixed) is fixed
+    assert copy_of(open_) == open_
+    assert copy_of(open_)[1][1][0] is not open_[1][1][0]

@@ -85,11 +85,62 @@ def test_timers_by_the_clock() -> None:
     bench = OperatorBench(now=1_000)
     operator = opened(Alarm(), bench)
     assert list(operator.process(0, rows(("a", 50), ("b", 70), ("c", 90)))) == []
-    assert min(bench.due) == 1_050
+    assert min(bench.due) == 1_051
+    bench.due.clear()
+    assert list(operator.on_time(1_050)) == [], "its millisecond isn't over: a record of it may still come"
+    assert bench.due == [1_051]
     bench.due.clear()
     assert list(operator.on_time(1_060)) == [RowBatch([("a", 1_050, "PROCESSING_TIME")])]
-    assert bench.due == [1_090]
-    assert list(operator.on_time(1_090)) == [RowBatch([("c", 1_090, "PROCESSING_TIME")])]
+    assert bench.due == [1_091]
+    assert list(operator.on_time(1_091)) == [RowBatch([("c", 1_090, "PROCESSING_TIME")])]
+
+
+class Keeper(KeyedProcessFunction[str, tuple[str, int], Any]):
+    """Emits the very list that it keeps, to both outputs and from a timer."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.seen: Any = runtime_context.get_state(ValueStateDescriptor("seen", list))
+
+    def process_element(self, value: tuple[str, int], ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        kept = self.seen.value() or []
+        kept.append(value[1])
+        self.seen.update(kept)
+        ctx.timer_service().register_event_time_timer(value[1])
+        yield kept
+        yield LATE, kept
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        kept = self.seen.value()
+        kept.append("timer")
+        yield kept
+
+
+def test_what_is_emitted_is_as_it_was_then() -> None:
+    operator = opened(Keeper())
+    main, side = operator.process(0, rows(("a", 1), ("a", 2)))
+    assert main == RowBatch([[1], [1, 2]], [1, 2])
+    assert side == SideBatch("late", RowBatch([[1], [1, 2]], [1, 2]))
+    [fired] = operator.advance(Watermark(2))
+    assert fired == RowBatch([[1, 2, "timer"], [1, 2, "timer", "timer"]], [1, 2])
+
+
+def test_a_consumer_cannot_change_what_is_kept() -> None:
+    """Law 4.5, in one process: the next operator has the very batch."""
+    operator = opened(Keeper())
+    main, _ = operator.process(0, rows(("a", 1)))
+    assert isinstance(main, RowBatch)
+    main.values[0].append("spoilt")
+    main, _ = operator.process(0, rows(("a", 2)))
+    assert main == RowBatch([[1, 2]], [2])
+
+
+def test_object_reuse_gives_the_object_itself() -> None:
+    specification = KeyedProcessSpecification(Keeper(), KeySelection(lambda record: record[0]))
+    operator = KeyedProcessOperator(specification, reuse=True)
+    operator.open(OperatorBench().context())
+    main, _ = operator.process(0, rows(("a", 1), ("a", 2)))
+    assert isinstance(main, RowBatch)
+    assert main.values[0] is main.values[1]
 
 
 def test_many_timers_fire_in_slices() -> None:

@@ -72,3 +72,17 @@ def test_an_error_names_the_record() -> None:
     with pytest.raises(UserCodeError) as raised:
         list(opened(lambda value, _: [1 // value]).process(0, RowBatch([1, 0, 2])))
     assert raised.value.record == "0"
+
+
+def test_what_is_emitted_is_as_it_was_then() -> None:
+    kept: list[int] = []
+
+    def process(value: int, _: object) -> Iterator[Any]:
+        kept.append(value)
+        yield kept
+        yield ODD, {"all": kept}
+
+    assert list(opened(process).process(0, RowBatch([1, 2]))) == [
+        RowBatch([[1], [1, 2]]),
+        SideBatch("odd", RowBatch([{"all": [1]}, {"all": [1, 2]}])),
+    ]

@@ -34,9 +34,12 @@ class Bench(OperatorBench):
         strategy: WatermarkStrategy[Any] = RISING,
         state: RestoredState | None = None,
         source: Source[Any] | None = None,
+        *,
+        interval: int = 200,
     ) -> None:
         super().__init__()
-        self.reader = ReaderOperator(ReaderSpecification(source or ListSource((), timed=True), strategy), 200, 100)
+        specification = ReaderSpecification(source or ListSource((), timed=True), strategy)
+        self.reader = ReaderOperator(specification, interval, 100)
         self.reader.open(self.context(state))
 
     def add(self, *times: int | None) -> list[Any]:
@@ -100,6 +103,33 @@ def test_a_split_without_records_falls_idle() -> None:
     assert bench.read() == [StreamStatus(idle=False), [25]]
 
 
+def test_splits_fall_idle_without_periodic_watermarks_and_again() -> None:
+    bench = Bench(RISING.with_idleness(500), interval=0)
+    assert bench.due == []
+    bench.add(None, 10, None, 20)
+    assert bench.due == [500], "from its opening on"
+    assert bench.read() == []
+    bench.due.clear()
+    bench.time = 500
+    assert shown(bench.reader.on_time(500)) == [StreamStatus(idle=True)]
+    assert bench.due == []
+    bench.time = 700
+    assert bench.read() == [StreamStatus(idle=False), [10], Watermark(9)]
+    assert bench.due == [1_200], "idleness has ended"
+    bench.time = 1_200
+    assert shown(bench.reader.on_time(1_200)) == [StreamStatus(idle=True)]
+
+
+def test_a_split_that_opens_while_outputs_have_no_credit_is_not_idle() -> None:
+    bench = Bench(RISING.with_idleness(500))
+    bench.reader.hold(held=True)
+    bench.add(10)
+    bench.time = 900
+    bench.reader.hold(held=False)
+    assert shown(bench.reader.on_time(900)) == []
+    assert shown(bench.reader.on_time(1_400)) == [StreamStatus(idle=True)]
+
+
 def test_a_reader_with_nothing_is_asked_again_in_a_moment() -> None:
     bench = Bench()
     bench.add(None, 10)
@@ -119,6 +149,18 @@ def test_positions_and_watermarks_are_state() -> None:
     assert again.reader.restored
     assert shown(again.reader.start()) == [Watermark(19)]
     assert again.read() == [[30, 40], Watermark(39)]
+
+
+def test_the_slowest_of_the_restored_splits_decides_in_whatever_order_they_come() -> None:
+    bench = Bench()
+    bench.add(10, 20, 30, 40, 50, 60)
+    bench.add(100, 110, 120, 130)
+    for _ in range(3):  # the slow split has been read last, so it is stored last
+        bench.read()
+    stored = tuple(bench.reader.snapshot(BARRIER, ended=False))
+    again = Bench(state=RestoredState(stored, restored=True))
+    assert shown(again.reader.start()) == [Watermark(39)]
+    assert again.read() == [[50, 60], Watermark(59), Watermark(109)]  # and it has ended
 
 
 def test_a_reader_without_splits_remembers_that_it_had_them() -> None:

@@ -59,3 +59,18 @@ def test_restored_timers_keep_their_order() -> None:
     restored = table()
     restored.load(["a", "b", "c"], [10, 10, 10], [former.entries[key, 10] for key in "abc"])
     assert [key for _, key in TimerHeap(restored).due(10)] == ["c", "b", "a"]
+
+
+def test_deleted_timers_do_not_pile_up() -> None:
+    """A timeout that each record moves: its deleted timers may lie days ahead."""
+    heap = TimerHeap(table())
+    for number in range(10):
+        heap.register(10**9 - number, f"other {number}")
+    for time in range(20_000):
+        heap.register(10**8 + time, "a")
+        if time:
+            heap.delete(10**8 + time - 1, "a")
+    assert len(heap) == 11
+    assert len(heap._heap) <= 2 * 11 + 1_025
+    others = [(10**9 - number, f"other {number}") for number in range(9, -1, -1)]
+    assert list(heap.due(10**9)) == [(10**8 + 19_999, "a"), *others]

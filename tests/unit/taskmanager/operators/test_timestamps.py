@@ -32,9 +32,13 @@ LATE_BY_10 = WatermarkStrategy.for_bounded_out_of_orderness(10).with_timestamp_a
 
 
 def opened(
-    strategy: WatermarkStrategy[Any], bench: OperatorBench | None = None, state: RestoredState | None = None
+    strategy: WatermarkStrategy[Any],
+    bench: OperatorBench | None = None,
+    state: RestoredState | None = None,
+    *,
+    interval: int = 200,
 ) -> TimestampsOperator:
-    operator = TimestampsOperator(TimestampsSpecification(strategy), interval=200)
+    operator = TimestampsOperator(TimestampsSpecification(strategy), interval=interval)
     operator.open((bench or OperatorBench()).context(state))
     return operator
 
@@ -85,6 +89,18 @@ def test_idle_when_nothing_comes_and_active_again() -> None:
     assert list(operator.on_time(1_500)) == [StreamStatus(idle=True)]
     assert list(operator.on_time(1_700)) == []
     assert told(operator, RowBatch([30]))[0] == StreamStatus(idle=False)
+
+
+def test_idle_again_without_periodic_watermarks() -> None:
+    bench = OperatorBench(now=1_000)
+    operator = opened(LATE_BY_10.with_idleness(500), bench, interval=0)
+    assert bench.due == [1_500]
+    assert list(operator.on_time(1_500)) == [StreamStatus(idle=True)]
+    bench.due.clear()
+    bench.time = 2_000
+    assert told(operator, RowBatch([30]))[0] == StreamStatus(idle=False)
+    assert bench.due == [2_500]
+    assert list(operator.on_time(2_500)) == [StreamStatus(idle=True)]
 
 
 def test_held_back_it_is_not_idle() -> None:

@@ -163,6 +163,51 @@ class Describe(ProcessWindowFunction[Any, Any, str, TimeWindow]):
         state.clear()
 
 
+class Listing(AggregateFunction[tuple[str, int], list[int], list[int]]):
+    """Gives one list of its own for all results."""
+
+    def __init__(self) -> None:
+        self.shared: list[int] = []
+
+    def create_accumulator(self) -> list[int]:
+        return []
+
+    def add(self, value: tuple[str, int], accumulator: list[int]) -> list[int]:
+        return [*accumulator, value[1]]
+
+    def get_result(self, accumulator: list[int]) -> list[int]:
+        self.shared[:] = accumulator
+        return self.shared
+
+    def merge(self, acc_a: list[int], acc_b: list[int]) -> list[int]:
+        return acc_a + acc_b
+
+
+def test_what_is_emitted_is_as_it_was_then() -> None:
+    shared: list[Any] = []
+
+    def process(key: str, _context: object, elements: Iterable[Any]) -> Iterator[Any]:
+        shared[:] = [key, *elements]
+        yield shared
+
+    for operator, expected in (
+        (opened(aggregate=Listing()), [[1], [2]]),
+        (opened(process=process), [["a", ("a", 1)], ["b", ("b", 2)]]),
+    ):
+        came(operator, ("a", 1, 1), ("b", 2, 1))
+        assert [row for row, _ in reached(operator, 9)] == expected
+
+
+def test_what_is_kept_is_shared_with_nobody_with_object_reuse_either() -> None:
+    options = WindowSpecification(KeySelection(first), TENS, reduce=lambda one, _: one, allowed_lateness=9)
+    operator = WindowOperator(options, reuse=True)
+    operator.open(OperatorBench().context())
+    shown(operator.process(0, RowBatch([["a", 1]], [1])))
+    [(result, _)] = reached(operator, 9)
+    result[1] = 1_000
+    assert shown(operator.process(0, RowBatch([["a", 4]], [1]))) == [(["a", 1], 9)]
+
+
 def test_aggregates() -> None:
     operator = opened(aggregate=Mean())
     came(operator, ("a", 1, 1), ("a", 2, 2), ("b", 5, 3))
@@ -190,13 +235,17 @@ def test_windows_by_the_clock() -> None:
     bench = OperatorBench(now=103)
     operator = opened(bench, TumblingProcessingTimeWindows.of(10), reduce=add)
     assert list(operator.process(0, RowBatch([("a", 1), ("a", 2)]))) == []
-    assert bench.due == [109]
-    bench.time = 112
+    assert bench.due == [110]
+    bench.time = 109
+    assert shown(operator.on_time(109)) == []
+    assert bench.due[-1] == 110
     assert list(operator.process(0, RowBatch([("a", 4)]))) == []
-    assert shown(operator.on_time(109)) == [(("a", 3), 109)]
-    assert bench.due[-1] == 119
+    bench.time = 112
+    assert list(operator.process(0, RowBatch([("a", 8)]))) == []
+    assert shown(operator.on_time(112)) == [(("a", 7), 109)], "once, with the record of its last millisecond"
+    assert bench.due[-1] == 120
     assert reached(operator, MAX_TIME) == [], "the end of input stops no clock"
-    assert shown(operator.on_time(130)) == [(("a", 4), 119)]
+    assert shown(operator.on_time(130)) == [(("a", 8), 119)]
 
 
 def test_many_keys_fire_in_slices() -> None:

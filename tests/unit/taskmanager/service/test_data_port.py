@@ -15,12 +15,12 @@ from millstream_dataflow.configuration.options import security, taskmanager
 from millstream_dataflow.identity import TaskManagerId, WorkerId
 from millstream_taskmanager.exchange.preface import encode_preface
 from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
-from millstream_taskmanager.service.pings import encode_ping_preface
+from millstream_taskmanager.service.pings import PROOF_SIZE, PingSender, encode_ping_preface
 from millstream_taskmanager.service.settings import PortSettings
 from tests.unit.taskmanager.service.scripted import eventually
 
 WORKER = WorkerId(f"{'j' * 32}-0-1-0")
-PEER = TaskManagerId("a" * 32)
+PEER = PingSender(TaskManagerId("a" * 32), b"p" * PROOF_SIZE)
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Port:
     settings: PortSettings
     listening: socket.socket
     workers: list[tuple[WorkerId, socket.socket]] = field(default_factory=list[tuple[WorkerId, socket.socket]])
-    pings: list[tuple[TaskManagerId, socket.socket]] = field(default_factory=list[tuple[TaskManagerId, socket.socket]])
+    pings: list[tuple[PingSender, socket.socket]] = field(default_factory=list[tuple[PingSender, socket.socket]])
 
     def worker(self, worker: WorkerId, sock: socket.socket) -> bool:
         if worker != WORKER:
@@ -38,7 +38,7 @@ class Port:
         self.workers.append((worker, sock))
         return True
 
-    async def ping(self, peer: TaskManagerId, sock: socket.socket) -> None:
+    async def ping(self, peer: PingSender, sock: socket.socket) -> None:
         self.pings.append((peer, sock))
 
     async def connect(self, data: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -121,7 +121,7 @@ async def test_a_taskmanager_s_ping_is_handed_over_too() -> None:
         (b"MSP1\x00\x00", "0 bytes"),
         (b"MSP1\x02\x00\xff\xff", "UTF-8"),
         (b"MSK1\xff\xff", "65535 bytes"),
-        (b"MSK1\x03\x00a b", "a TaskManager's id"),
+        (b"MSK1\x03\x00a b" + bytes(PROOF_SIZE), "a TaskManager's id"),
         (encode_preface(WorkerId("another")), "isn't here"),
     ],
 )

@@ -265,8 +265,8 @@ async def test_what_one_worker_alone_needed_goes_with_it(site: Site) -> None:
 
 async def test_the_socket_file_of_a_killed_worker_is_removed(site: Site) -> None:
     deployment = await started(site)
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(socket_path(str(site.directory), deployment.worker))
+    # No real socket: pytest's directories may be longer than the 103 bytes that a socket's path may have.
+    Path(socket_path(str(site.directory), deployment.worker)).touch()  # noqa: ASYNC240  # an empty file in a test
     site.launcher.exited(deployment.worker, "killed by signal 9", crashed=True)
     assert not list(site.directory.glob("*.sock"))
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from millstream_dataflow.identity import Epoch, JobId, RegionAttempt, RegionId, 
 from millstream_runtime.messages.deployments import DataAddress, RegionDeployment, WorkerPlacement
 from millstream_runtime.messages.worker import DropPeer
 from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
-from millstream_taskmanager.service.pings import Pings, encode_ping_preface
+from millstream_taskmanager.service.pings import PROOF_SIZE, Pings, PingSender, encode_ping_preface, ping_proof
 from millstream_taskmanager.service.settings import PortSettings
 from tests.unit.taskmanager.service.scripted import eventually
 
@@ -151,6 +152,10 @@ async def test_the_connection_ends_with_the_last_worker(pair: Pair) -> None:
     await eventually(lambda: not any(connection.is_open for connection in pair.large.pings._answered))
 
 
+def preface(name: TaskManagerId, proof: bytes = bytes(PROOF_SIZE)) -> bytes:
+    return encode_ping_preface(PingSender(name, proof))
+
+
 async def call(port: int, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
@@ -168,18 +173,69 @@ async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
 
 
 async def test_garbage_on_a_ping_connection_closes_it(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
-    await end(*await call(pair.large.port, encode_ping_preface(SMALL) + b"? and more"))
+    await end(*await call(pair.large.port, preface(SMALL) + b"? and more"))
     assert "it said b'? and more'" in caplog.text
 
 
 async def test_a_silent_ping_connection_is_closed(pair: Pair) -> None:
-    await end(*await call(pair.large.port, encode_ping_preface(SMALL)))
+    await end(*await call(pair.large.port, preface(SMALL)))
 
 
 async def test_of_too_many_ping_connections_the_oldest_is_closed(pair: Pair) -> None:
-    opened = [await call(pair.large.port, encode_ping_preface(TaskManagerId(f"c{n}")) + b"?") for n in range(3)]
+    opened = [await call(pair.large.port, preface(TaskManagerId(f"c{n}")) + b"?") for n in range(3)]
     await end(*opened[0])
     for reader, writer in opened[1:]:
         assert await reader.read(1) == b"!"
         writer.close()
         await writer.wait_closed()
+
+
+async def test_made_up_ids_push_no_peer_out(pair: Pair) -> None:
+    pair.begin()
+    await eventually(lambda: any(connection.proved for connection in pair.large.pings._answered))
+    for number in range(10):
+        reader, writer = await call(pair.large.port, preface(TaskManagerId(f"c{number}")) + b"?")
+        assert await reader.read(1) == b"!"
+        writer.close()
+        await writer.wait_closed()
+    assert pair.cable.connections == 1
+    assert pair.large.pings._answered[0].is_open
+
+
+async def test_of_too_many_with_one_id_the_oldest_of_them_goes(pair: Pair) -> None:
+    names = ["honest", "many", "many"]
+    opened = [await call(pair.large.port, preface(TaskManagerId(name)) + b"?") for name in names[:2]]
+    for reader, _ in opened:
+        assert await reader.read(1) == b"!"
+    opened.append(await call(pair.large.port, preface(TaskManagerId(names[2])) + b"?"))
+    await end(*opened.pop(1))
+    assert await opened[1][0].read(1) == b"!"
+    for _, writer in opened:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_who_can_not_prove_to_be_a_peer_does_not_keep_a_dead_one_alive(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair.large.pings.begin(WorkerId("w-b"), pair.region())
+    await end(*await call(pair.large.port, preface(SMALL, ping_proof(b"guessed", SMALL, LARGE)) + b"?"))
+    assert "says it is TaskManager a and can't prove it" in caplog.text
+    await eventually(lambda: pair.large.dropped)
+
+
+async def test_a_peer_that_asks_before_our_worker_starts_is_answered_and_then_heard(pair: Pair) -> None:
+    pair.small.pings.begin(WorkerId("w-a"), pair.region())
+    await asyncio.sleep(2 * SETTINGS.ping_timeout / 1_000)
+    pair.large.pings.begin(WorkerId("w-b"), pair.region())
+    await asyncio.sleep(2 * SETTINGS.ping_timeout / 1_000)
+    assert (pair.small.dropped, pair.large.dropped, pair.cable.connections) == ([], [], 1)
+
+
+async def test_a_peer_that_knows_more_attempts_than_we_finds_one_that_both_know(pair: Pair) -> None:
+    other = replace(pair.region(), secret=b"of an attempt that has ended here")
+    pair.small.pings.begin(WorkerId("w-a"), pair.region())
+    pair.small.pings.begin(WorkerId("w-a2"), other)
+    pair.large.pings.begin(WorkerId("w-b"), pair.region())
+    await eventually(lambda: any(connection.proved for connection in pair.large.pings._answered))
+    assert (pair.small.dropped, pair.large.dropped) == ([], [])

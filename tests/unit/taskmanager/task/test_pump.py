@@ -8,6 +8,7 @@ from millstream_taskmanager.exchange.output import Output, Outputs
 from millstream_taskmanager.exchange.partitioners import Forward
 from millstream_taskmanager.exchange.pending import FlushRules, PendingList
 from millstream_taskmanager.task.pump import Pump
+from millstream_taskmanager.worker.scheduler import Delays
 from tests.support.tasks import Drawing, ListSource, VirtualDoors, VirtualJob
 
 
@@ -45,4 +46,48 @@ def test_a_batch_that_the_clock_sends_and_that_can_not_travel_fails_the_task() -
     job.now = 150
     job.scheduler.run_timers(job.now)
     assert [str(error) for error in errors] == ["it can't be pickled"]
+    pump.close()
+
+
+class Steady(VirtualDoors):
+    """Doors of a machine whose clock on the wall is another than that for delays."""
+
+    def __init__(self, job: VirtualJob, steady: Delays) -> None:
+        super().__init__(job)
+        self._steady = steady
+
+    @property
+    def delays(self) -> Delays:  # type: ignore[override]  # the job's own are its processing time
+        return self._steady
+
+
+class Open(Refusing):
+    """One over which everything travels."""
+
+    def __init__(self) -> None:
+        super().__init__(0, credit=100)
+        self.sent: list[Element] = []
+
+    def send(self, element: Element, size: int, *, more: bool) -> None:
+        self.sent.append(element)
+
+
+def test_a_clock_that_is_set_back_holds_no_batch() -> None:
+    drawing = Drawing()
+    drawing.edge(drawing.source("source", ListSource(())), drawing.collect("out"))
+    job = VirtualJob(drawing, now=3_600_000)
+    time = [0]
+    delays = Delays(lambda: time[0])
+    end = Open()
+    errors: list[Exception] = []
+    outputs = [Output(end.id.edge, Forward(), [PendingList(end, FlushRules(1_000, 1_000_000, timeout=100))])]
+    pump = Pump(Outputs(outputs, 100), Steady(job, delays), errors.append)
+    pump.begin(iter([(0, RowBatch(["waits"]))]))
+    pump.pull()
+    pump.send(more_input=True)
+    assert end.sent == []
+    job.now = 0
+    time[0] = 100
+    pump.send(more_input=True)  # its task goes on being busy
+    assert (end.sent, errors) == ([RowBatch(["waits"])], [])
     pump.close()

@@ -45,9 +45,9 @@ def test_of_each_old_subtask_what_is_the_new_ones() -> None:
     first, second = stored(0, 50), stored(1, 20)
     parts = (
         RestorePart(KEYED, 1, second, 4, 6),
-        RestorePart(LISTED, 1, second, lists=(ListRange("list", 0, 1),)),
+        RestorePart(LISTED, 1, second, lists=(ListRange("list", 0, 1, Redistribution.UNION),)),
         RestorePart(KEYED, 0, first, 2, 4),
-        RestorePart(LISTED, 0, first, lists=(ListRange("list", 1, 3),)),
+        RestorePart(LISTED, 0, first, lists=(ListRange("list", 1, 3, Redistribution.UNION),)),
     )
     counts = (OperatorCount(KEYED, received=7),)
     opened: list[FileRef | InlineBytes] = []
@@ -65,6 +65,7 @@ def test_of_each_old_subtask_what_is_the_new_ones() -> None:
         group: b"%d" % group for group in range(2, 6)
     }
     assert [stored.items for stored in restored.of(LISTED).lists] == [(b"1", b"2"), (b"3",)]
+    assert {stored.redistribution for stored in restored.of(LISTED).lists} == {Redistribution.UNION}
     assert restored.watermark == 20, "the minimum of its key groups"
     assert restored.counts == {KEYED: counts[0]}
     assert restored.ended is None

@@ -35,8 +35,17 @@ def test_what_was_given_up_is_forgotten() -> None:
     ledger = SnapshotLedger(IN)
     ledger.passes(CheckpointId(1), 0, 5)
     ledger.passes(CheckpointId(2), 0, 6)
-    ledger.forget(CheckpointId(2), older_too=True)
+    ledger.forget(CheckpointId(2), older_too=False)
     assert ledger.is_forgotten(CheckpointId(2))
+    assert not ledger.is_forgotten(CheckpointId(1))
     assert not ledger.is_forgotten(CheckpointId(3))
     assert ledger.counts(CheckpointId(3), [9, 9], [], {}).received == passed(9, 9)
     assert not ledger.is_forgotten(CheckpointId(2)), "behind the last cut nobody asks"
+
+
+def test_all_older_ones_are_given_up_known_or_not() -> None:
+    """The cut of 4 may wait for room in an output while its coordinator gives up all up to 5."""
+    ledger = SnapshotLedger(IN)
+    ledger.forget(CheckpointId(5), older_too=True)
+    ledger.forget(CheckpointId(3), older_too=True)
+    assert [ledger.is_forgotten(CheckpointId(number)) for number in range(4, 7)] == [True, True, False]

@@ -63,11 +63,13 @@ def test_settings_come_from_the_configuration() -> None:
         .with_(execution.BUFFER_TIMEOUT, timedelta(milliseconds=7))
         .with_(execution.AUTO_WATERMARK_INTERVAL, timedelta(seconds=1))
         .with_(checkpointing.MODE, CheckpointingMode.AT_LEAST_ONCE)
+        .with_(execution.OBJECT_REUSE, True)
     )
     settings = task_settings(configuration, seed=3)
     assert settings.flush == FlushRules(10, configuration.get(execution.BATCH_MAX_SIZE), 7)
     assert settings.guarantee is Guarantee.AT_LEAST_ONCE
     assert (settings.operators.watermark_interval, settings.operators.batch_records, settings.seed) == (1_000, 10, 3)
+    assert settings.operators.object_reuse
 
 
 def test_a_busy_task_sends_after_the_timeout() -> None:

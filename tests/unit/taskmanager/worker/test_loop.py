@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from millstream_taskmanager.worker.loop import WorkerLoop, wall_clock
+from millstream_taskmanager.worker.loop import WorkerLoop, steady_clock, wall_clock
 from millstream_taskmanager.worker.threads import BlockingPool
 
 
@@ -74,6 +74,31 @@ def test_it_sleeps_until_the_next_timer(loop: WorkerLoop) -> None:
     loop.run()
     assert late[0] >= 0
     assert len(turns) < 10
+
+
+@pytest.mark.parametrize("step", [-3_600_000, 3_600_000])
+def test_a_clock_that_is_set_changes_no_delay(step: int) -> None:
+    """Neither held up for an hour nor over at once."""
+    clock = [1_000_000_000]
+    loop = WorkerLoop(lambda: clock[0])
+    start = steady_clock()
+    rung: list[int] = []
+    loop.call_later(50, lambda: rung.append(steady_clock() - start))
+    loop.call_later(60, loop.stop)
+    clock[0] += step
+    loop.run()
+    loop.close()
+    assert rung[0] >= 50
+
+
+def test_a_clock_that_is_set_is_what_processing_time_goes_by() -> None:
+    clock = [1_000_000_000]
+    loop = WorkerLoop(lambda: clock[0])
+    loop.call_at(1_000_000_000 + 3_600_000, loop.stop)
+    loop.call_later(20, lambda: clock.__setitem__(0, 1_000_000_000 + 3_600_000))
+    loop.run()
+    loop.close()
+    assert loop.delays.wait() is None
 
 
 def test_connections_are_flushed_after_each_step(loop: WorkerLoop) -> None:
