@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Final
 
@@ -128,11 +128,16 @@ def _is_litter(name: Path) -> bool:
 
 
 def zip_of(entries: Mapping[str, bytes]) -> bytes:
-    """A zip of these files, the same for the same content."""
+    """A zip of these files, the same for the same content.
+
+    Folders stand in it too: Python finds a package without `__init__.py` in a zip only by its folder.
+    """
+    folders = {f"{folder.as_posix()}/": b"" for name in entries for folder in PurePosixPath(name).parents[:-1]}
+    files = {**folders, **entries}
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(entries):
+        for name in sorted(files):
             entry = zipfile.ZipInfo(name, _EARLIEST)
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, entries[name])
+            entry.external_attr = (0o755 if name.endswith("/") else 0o644) << 16
+            archive.writestr(entry, files[name])
     return stream.getvalue()

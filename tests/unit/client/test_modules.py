@@ -1,6 +1,8 @@
 """Source files that travel with a job (law 12.1)."""
 
 import io
+import os
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -38,7 +40,7 @@ def module_at(name: str, path: Path, text: str = "") -> ModuleType:
 
 def content(archive: Archive) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(archive.data)) as zipped:
-        return {name: zipped.read(name) for name in zipped.namelist()}
+        return {name: zipped.read(name) for name in zipped.namelist() if not name.endswith("/")}
 
 
 def test_what_the_script_imports_travels_lazily_or_not_and_the_script_does_not(program: ProgramFiles) -> None:
@@ -103,6 +105,17 @@ def test_the_same_files_give_the_same_bytes(program: ProgramFiles) -> None:
     (program.folder / "helper.py").touch()
     assert collect_modules(program, {}).archives == (first,)
     assert zip_of({"b": b"2", "a": b"1"}) == zip_of({"a": b"1", "b": b"2"})
+
+
+def test_a_package_without_an_init_file_is_imported_from_an_archive(tmp_path: Path) -> None:
+    """A folder in a regular package, as tests often have."""
+    archive = tmp_path / "modules.zip"
+    archive.write_bytes(zip_of({"whole/__init__.py": b"", "whole/part/module.py": b"VALUE = 7"}))
+    code = "from whole.part import module; print(module.VALUE)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(archive)}, capture_output=True, check=True
+    )
+    assert done.stdout == b"7\n"
 
 
 class TestPyFiles:
