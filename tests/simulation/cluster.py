@@ -69,7 +69,9 @@ class Cluster:
 
     def target_of(self, attempt: RegionAttempt, channel: ChannelId) -> SimulatedTask | None:
         """Where a channel ends, if that worker is up."""
-        plan = self._plans.setdefault(attempt.job, Plan(self.stores.graphs[attempt.job]))
+        plan = self._plans.get(attempt.job)
+        if plan is None:  # made once: to make it at every call took two thirds of a run
+            plan = self._plans[attempt.job] = Plan(self.stores.graphs[attempt.job])
         edge = next(edge for edge in plan.graph.edges if edge.id == channel.edge)
         subtask = SubtaskId(edge.target, channel.target)
         for worker in self.workers():
