@@ -1,5 +1,6 @@
 """What operators on keyed streams have in common: the keys of a batch, whose turn it is, and their state."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,9 +67,9 @@ class KeyedOperator(RowOperator):
             self.times = self.backend.times
             self.open_state(context)
 
+    @abstractmethod
     def open_state(self, context: OperatorContext) -> None:
         """Make tables and open the functions."""
-        raise NotImplementedError
 
     def keys_of(self, values: Sequence[Any]) -> tuple[list[Any], Sequence[Hashable]]:
         """The keys of records and their identities; one list for both where all are their own."""
