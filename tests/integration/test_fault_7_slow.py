@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from millstream import WatermarkStrategy
+from millstream import DataStream, WatermarkStrategy
 from millstream_dataflow.identity import JobId
 from millstream_proto import client_pb2
 from millstream_runtime.states import JobState, TaskState
@@ -18,12 +18,7 @@ from tests.support.jobs import PacedEvents, compute_for_ever, sleep_for_ever
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
-    # Little under way, so that a barrier has little before it: what is taken at 20,000 records a second takes its time.
-    options = {
-        "taskmanager.network.memory.floating-bytes-per-gate": "64 kb",
-        "taskmanager.network.memory.exclusive-bytes-per-channel": "16 kb",
-    }
-    with running_cluster(tmp_path_factory.mktemp("slow"), taskmanagers=1, slots=2, options=options) as running:
+    with running_cluster(tmp_path_factory.mktemp("slow"), taskmanagers=1, slots=2) as running:
         yield running
 
 
@@ -42,6 +37,50 @@ def slowly(value: Any) -> Any:  # noqa: ANN401  # any record
     while time.perf_counter() < end:
         pass
     return value
+
+
+BARRIER_MS = 500
+
+
+def very_slowly(value: Any) -> Any:  # noqa: ANN401  # as above
+    time.sleep(0.001)
+    return value
+
+
+def chained(flood: DataStream[Any]) -> DataStream[Any]:
+    return flood.map(very_slowly)
+
+
+def exchanged(flood: DataStream[Any]) -> DataStream[Any]:
+    return flood.key_by(repr).map(very_slowly)
+
+
+def exchanged_twice(flood: DataStream[Any]) -> DataStream[Any]:
+    return flood.rebalance().map(repr).rebalance().map(very_slowly)
+
+
+@pytest.mark.parametrize("shape", [chained, exchanged, exchanged_twice])
+def test_no_barrier_waits_long_for_a_slow_function(
+    cluster: Cluster, shape: Callable[[DataStream[Any]], DataStream[Any]]
+) -> None:
+    """A usual batch of 8,192 records takes 8 s at a millisecond each, and some of them are under way by size."""
+    env = cluster.environment(execution__checkpointing__interval="100 ms", parallelism__default=2)
+    source = PacedEvents(50_000_000, splits=2, rate=0)
+    flood = env.from_source(source, WatermarkStrategy.no_watermarks(), "flood")
+    shape(flood).filter(lambda value: value is None).print()
+    job = env.execute_async("slow function").get_job_id()
+    cluster.wait_for_state(job, JobState.RUNNING)
+
+    durations: dict[int, int] = {}
+
+    def completed() -> int:
+        durations.update({point.checkpoint: point.duration for point in cluster.details(job).checkpoints})
+        return len(durations)
+
+    cluster.until(lambda: completed() >= 4, 20, "four checkpoints are complete")
+    assert max(durations.values()) < 3 * BARRIER_MS, durations
+    cancel(cluster, job)
+    cluster.wait_for_state(job, JobState.CANCELED, 10)
 
 
 def test_sources_wait_for_a_slow_sink_and_barriers_pass(cluster: Cluster, tmp_path: Path) -> None:

@@ -156,11 +156,12 @@ class WireWorker:
         window: int = 64 << 10,
         floating: int = 1 << 20,
     ) -> Gate:
-        """What a task there reads from."""
+        """What a task there reads from, one that takes whatever comes."""
         channels = ids or (channel(),)
         gate = Gate(channels, [0] * len(channels), credit or ByteCredits(len(channels), window, floating), lambda: None)
         for position, id_ in enumerate(channels):
             gate.connect(position, self.peers.receiving_end(id_, from_, gate, position, codec))
+        gate.pace(None)
         return gate
 
 

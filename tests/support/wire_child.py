@@ -22,7 +22,7 @@ def main(directory: str, ordinal: int, role: str) -> None:
                 out.add(RowBatch([("key", number, number / 3) for number in range(2_000)]), 40_000, 0)
                 out.flush(more=True)
             loop.turn()
-    gate = me.gate(peer)
+    gate = me.gate(peer, window=4 << 20)
     me.begin()
     ended = False
     while not ended:

@@ -68,12 +68,15 @@ WITHOUT_EFFECT: Final[tuple[Family, ...]] = (
         "taskmanager.network.memory.floating-buffers-per-gate",
         "taskmanager.network.memory.max-buffers-per-channel",
         "taskmanager.network.memory.max-overdraft-buffers-per-gate",
-        "taskmanager.network.memory.buffer-debloat.",
         "taskmanager.network.memory.read-buffer.required-per-gate.max",
         "taskmanager.network.memory.fraction",
         "taskmanager.network.memory.min",
         "taskmanager.network.memory.max",
         "taskmanager.network.numberOfBuffers",
+    ),
+    *_families(
+        "a channel never has more under way than about 200 ms of its task's work",
+        "taskmanager.network.memory.buffer-debloat.",
     ),
     *_families(
         "data connections are Unix sockets and TCP of our own",

@@ -40,6 +40,10 @@ class RowBatch:
     def __len__(self) -> int:
         return len(self.values)
 
+    def slice(self, start: int, end: int) -> RowBatch:
+        """The rows from `start` to before `end`."""
+        return RowBatch(self.values[start:end], None if self.timestamps is None else self.timestamps[start:end])
+
 
 @dataclass(slots=True)
 class ColumnBatch:
@@ -50,6 +54,11 @@ class ColumnBatch:
 
     def __len__(self) -> int:
         return self.columns.num_rows
+
+    def slice(self, start: int, end: int) -> ColumnBatch:
+        """The rows from `start` to before `end`, not copied."""
+        timestamps = None if self.timestamps is None else self.timestamps[start:end]
+        return ColumnBatch(self.columns.slice(start, end - start), timestamps)
 
 
 Batch = RowBatch | ColumnBatch

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from millstream_dataflow.identity import ChannelId
 from millstream_dataflow.records import Batch, Element
-from millstream_taskmanager.exchange.credits import SendingCredit
+from millstream_taskmanager.exchange.credits import FIRST_TURN, SendingCredit
 
 
 class SendingEnd(Protocol):
@@ -22,6 +22,11 @@ class SendingEnd(Protocol):
     @property
     def credit(self) -> int:
         """How much may be sent: a batch goes out while this is above zero. Bytes, or splits."""
+        ...
+
+    @property
+    def turn(self) -> int:
+        """How many bytes the receiver takes in at a turn: as much is sent at once."""
         ...
 
     def send(self, element: Element, size: int, *, more: bool) -> None:
@@ -47,6 +52,10 @@ class ReceivingEnd(Protocol):
         """Let the sender send so much more."""
         ...
 
+    def pace(self, turn: int) -> None:
+        """Let the sender know how many bytes are taken in at a turn."""
+        ...
+
 
 class Parcel:
     """A batch in its form on the wire. It is opened when its task takes it: what goes wrong then is the task's."""
@@ -68,10 +77,12 @@ class Arrival(Protocol):
 class LocalChannel:
     """Both ends in one process."""
 
-    __slots__ = ("_credit", "_gate", "_position", "_waker", "id")
+    __slots__ = ("_credit", "_gate", "_position", "_waker", "id", "turn")
 
     def __init__(self, channel: ChannelId, window: int, gate: Arrival, position: int) -> None:
         self.id = channel
+        self.turn = FIRST_TURN
+        """See SendingEnd."""
         self._credit = SendingCredit(window)
         self._gate = gate
         self._position = position
@@ -91,6 +102,10 @@ class LocalChannel:
         if size:
             self._credit.spend(size)
         self._gate.arrive(self._position, element, size, backlog=more and self._credit.available <= 0)
+
+    def pace(self, turn: int) -> None:
+        """See ReceivingEnd."""
+        self.turn = turn
 
     def grant(self, size: int) -> None:
         """See ReceivingEnd."""

@@ -3,8 +3,13 @@
 Each channel has a window of its own, and the gate lends from a floating pool to channels that need more. At any
 moment
 
-    sender's credit + frames and grants under way + queued + taken but not yet returned  =  window + lent
-    free + lent to all channels                                                          =  pool
+    sender's credit + frames and grants under way + queued + kept back + taken but not yet returned  =  window + lent
+    free + lent to all channels                                                                      =  pool
+
+A task that needs long for its records says how many bytes it takes in at a turn (`task/turns.py`). Then a channel has
+a few turns under way and no more, its frames are no longer than a turn, and what is left of its window is kept back:
+a barrier waits for what stands before it, so for that much time and not for that many bytes. A channel starts small
+in this way, and grows as soon as its task has shown that it is fast.
 
 A frame may exceed the credit once: it is sent as long as credit is above zero, so credit is never below zero by as
 much as one frame. Bytes that are taken first repay what was lent, then they are the channel's again. They are
@@ -13,12 +18,23 @@ for each frame.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from millstream_taskmanager.exchange.errors import ExchangeError
 
 Grant = tuple[int, int]
 """Channel (position in the gate), and by how much its sender's credit grows."""
+
+NO_LIMIT: Final = 1 << 62
+"""Bytes of a turn that nobody need think of."""
+FIRST_TURN: Final = 1 << 10
+"""Bytes of a turn until its task has said more."""
+
+_TURNS_AHEAD = 4  # under way in one channel
+
+
+def _most(turn: int) -> int:
+    return min(NO_LIMIT, turn * _TURNS_AHEAD)
 
 
 class SendingCredit:
@@ -27,7 +43,7 @@ class SendingCredit:
     __slots__ = ("available",)
 
     def __init__(self, window: int) -> None:
-        self.available = window
+        self.available = min(window, _most(FIRST_TURN))
 
     def spend(self, size: int) -> None:
         """A frame goes out. ExchangeError when there was no credit for it."""
@@ -63,6 +79,10 @@ class GateCredits(Protocol):
         """Alignment lets the channel go on."""
         ...
 
+    def pace(self, turn: int) -> Sequence[Grant]:
+        """The task takes in so many bytes of each channel at a turn."""
+        ...
+
 
 class ExplicitCredits:
     """For channels whose credit the task grants by itself, as a reader does for splits (law 8.1): nothing returns by
@@ -88,6 +108,10 @@ class ExplicitCredits:
         """Nothing."""
         return ()
 
+    def pace(self, turn: int) -> Sequence[Grant]:
+        """Nothing."""
+        return ()
+
 
 class ByteCredits:
     """A window per channel and a floating pool per gate.
@@ -98,8 +122,9 @@ class ByteCredits:
 
     def __init__(self, channels: int, window: int, floating: int) -> None:
         self._window = window
-        self._lot = max(1, window // 2)
-        self._outstanding = [window] * channels
+        self._set_pace(FIRST_TURN)
+        self._outstanding = [window - self._reserve] * channels
+        self._kept = [self._reserve] * channels
         self._lent = [0] * channels
         self._owed = dict[int, int]()
         self._free = floating
@@ -118,8 +143,8 @@ class ByteCredits:
         return self._lent[channel]
 
     def owed(self, channel: int) -> int:
-        """What was taken and not yet returned."""
-        return self._owed.get(channel, 0)
+        """What was taken and not yet returned, or is kept back."""
+        return self._kept[channel] + self._owed.get(channel, 0)
 
     def received(self, channel: int, size: int, *, backlog: bool) -> Sequence[Grant]:
         """See GateCredits."""
@@ -136,7 +161,7 @@ class ByteCredits:
         repaid = min(size, self._lent[channel])
         if size > repaid:
             self._owed[channel] = self._owed.get(channel, 0) + size - repaid
-        grants = [self._give_back(channel)] if self._owed.get(channel, 0) >= self._lot else []
+        grants = self._give_back(channel) if self._owed.get(channel, 0) >= self._lot else []
         if repaid:
             self._lent[channel] -= repaid
             self._free += repaid
@@ -145,7 +170,7 @@ class ByteCredits:
 
     def dry(self) -> Sequence[Grant]:
         """See GateCredits."""
-        return [self._give_back(channel) for channel in tuple(self._owed)] if self._owed else ()
+        return [grant for channel in tuple(self._owed) for grant in self._give_back(channel)] if self._owed else ()
 
     def block(self, channel: int) -> None:
         """See GateCredits."""
@@ -156,16 +181,34 @@ class ByteCredits:
         self._blocked.discard(channel)
         return self._serve(channel) if channel in self._backlogged else ()
 
-    def _give_back(self, channel: int) -> Grant:
+    def pace(self, turn: int) -> Sequence[Grant]:
+        """See GateCredits. What is kept back too much is returned at once, what is lacking when it is taken."""
+        self._set_pace(turn)
+        grants: list[Grant] = []
+        for channel, kept in enumerate(self._kept):
+            if kept > self._reserve:
+                self._kept[channel] = self._reserve
+                self._outstanding[channel] += kept - self._reserve
+                grants.append((channel, kept - self._reserve))
+        return grants
+
+    def _set_pace(self, turn: int) -> None:
+        self._most = _most(turn)
+        self._reserve = max(0, self._window - self._most)
+        self._lot = max(1, (self._window - self._reserve) // 2)
+
+    def _give_back(self, channel: int) -> list[Grant]:
         size = self._owed.pop(channel)
-        self._outstanding[channel] += size
-        return channel, size
+        kept = min(size, max(0, self._reserve - self._kept[channel]))
+        self._kept[channel] += kept
+        self._outstanding[channel] += size - kept
+        return [(channel, size - kept)] if size > kept else []
 
     def _serve(self, channel: int) -> list[Grant]:
         """A backlogged channel gets what is its own first, then stands in line for the pool."""
         if channel in self._blocked:
             return []
-        own = [self._give_back(channel)] if channel in self._owed else []
+        own = self._give_back(channel) if channel in self._owed else []
         self._waiting[channel] = None
         return own + self._lend()
 
@@ -174,14 +217,15 @@ class ByteCredits:
         grants: list[Grant] = []
         while self._waiting and self._free > 0:
             channel = next(iter(self._waiting))
-            wish = self._goals[channel] - self._outstanding[channel]
+            under_way = self._window + self._lent[channel] - self.owed(channel)
+            wish = min(self._goals[channel] - self._outstanding[channel], self._most - under_way)
             if wish > 0 and channel in self._backlogged and channel not in self._blocked:
                 lot = min(wish, self._free)
                 self._free -= lot
                 self._lent[channel] += lot
                 self._outstanding[channel] += lot
                 grants.append((channel, lot))
-                if self._outstanding[channel] <= 0:  # the pool is empty, and the sender still can't send
+                if self._outstanding[channel] <= 0 and self._free <= 0:  # the sender still can't send
                     break
                 self._backlogged.discard(channel)
             del self._waiting[channel]

@@ -9,7 +9,7 @@ connection itself (credit, handshake) have no channel and count by themselves. C
     ROWS     [u32 rows, u32 zero, i64 times]  msgpack or pickle, the flags say which        the bracket: flag TIMES
     COLUMNS  [u32 rows, u32 zero, i64 times]  a piece of an Arrow stream that ends with one record batch; flag STREAM:
                                               another stream begins, with its schema
-    CREDIT   for each channel edge u16, from u16, to u16, zero u16, amount u64
+    CREDIT   for each channel edge u16, from u16, to u16, zero u16, amount u64, bytes of a turn u64 (0: as before)
 """
 
 import struct
@@ -27,7 +27,7 @@ MAX_ORDINAL: Final = 0xFFFF
 """The highest edge or subtask index that a header can name."""
 
 _SEQUENCES = 1 << 32
-_CREDIT = struct.Struct("<HHHxxQ")
+_CREDIT = struct.Struct("<HHHxxQQ")
 
 
 class Kind(IntEnum):
@@ -111,16 +111,31 @@ def check_sequence(frame: Frame, expected: int) -> None:
         )
 
 
-def pack_credit(grants: Mapping[ChannelKey, int]) -> bytes:
+class Granted(NamedTuple):
+    """What the receiver of a channel lets its sender know: so much more credit, and the bytes that it takes in at a
+    turn (0: as before).
+    """
+
+    size: int
+    turn: int
+
+
+NOTHING_GRANTED: Final = Granted(0, 0)
+
+
+def pack_credit(grants: Mapping[ChannelKey, Granted]) -> bytes:
     """The payload that grants so much to each channel."""
-    return b"".join([_CREDIT.pack(*channel, amount) for channel, amount in grants.items()])
+    return b"".join([_CREDIT.pack(*channel, *granted) for channel, granted in grants.items()])
 
 
-def unpack_credit(payload: Buffer) -> Iterator[tuple[ChannelKey, int]]:
+def unpack_credit(payload: Buffer) -> Iterator[tuple[ChannelKey, Granted]]:
     """What was granted."""
     if len(payload) % _CREDIT.size:
         raise ExchangeError(f"a frame of credits has {len(payload)} bytes, which is no multiple of {_CREDIT.size}")
-    return (((edge, source, target), amount) for edge, source, target, amount in _CREDIT.iter_unpack(payload))
+    return (
+        ((edge, source, target), Granted(size, turn))
+        for edge, source, target, size, turn in _CREDIT.iter_unpack(payload)
+    )
 
 
 _SMALL = 4 << 10  # bytes: shorter payloads are waited for in the buffer, longer ones are received in place

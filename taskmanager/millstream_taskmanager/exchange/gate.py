@@ -9,7 +9,7 @@ from typing import NamedTuple
 from millstream_dataflow.identity import ChannelId
 from millstream_dataflow.records import ColumnBatch, Element, RowBatch
 from millstream_taskmanager.exchange.channel import Parcel, ReceivingEnd
-from millstream_taskmanager.exchange.credits import GateCredits, Grant
+from millstream_taskmanager.exchange.credits import FIRST_TURN, NO_LIMIT, GateCredits, Grant
 from millstream_taskmanager.exchange.errors import ExchangeError
 
 
@@ -37,6 +37,8 @@ class Gate:
         self._queues: list[deque[tuple[Element | Parcel, int]]] = [deque() for _ in channels]
         self._ready = deque[int]()
         self._blocked = set[int]()
+        self._bytes_per_row = 1.0  # of the batch that was taken last
+        self._turn = FIRST_TURN
         self._closed = False
 
     def connect(self, position: int, end: ReceivingEnd) -> None:
@@ -79,6 +81,7 @@ class Gate:
         if size:
             if isinstance(element, RowBatch | ColumnBatch):
                 self.records[channel] += len(element)
+                self._bytes_per_row = size / max(1, len(element))
             self._grant(self._credits.taken(channel, size))
         if not self._ready:
             self._grant(self._credits.dry())
@@ -108,6 +111,17 @@ class Gate:
     def grant(self, channel: int, size: int) -> None:
         """Credit by the task's own decision: a reader that has room for splits (law 8.1)."""
         self._grant(((channel, size),))
+
+    def pace(self, rows: int | None) -> None:
+        """The task takes in so many rows at a turn; None: whatever comes. Senders hear of it when it has changed much."""
+        turn = NO_LIMIT if rows is None else max(1, int(rows * self._bytes_per_row) // len(self.channels))
+        if 4 * self._turn <= 5 * turn and 4 * turn <= 5 * self._turn:
+            return
+        self._turn = turn
+        for end in self._ends:
+            if end is not None:
+                end.pace(turn)
+        self._grant(self._credits.pace(turn))
 
     def close(self) -> None:
         """The task is over: forget what is queued."""

@@ -17,10 +17,12 @@ from millstream_taskmanager.exchange.connection import Connection
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import (
     NO_CHANNEL,
+    NOTHING_GRANTED,
     Buffer,
     ChannelKey,
     Frame,
     FrameParser,
+    Granted,
     Kind,
     channel_of,
     check_sequence,
@@ -69,7 +71,7 @@ class Link:
         self._sending: dict[ChannelKey, RemoteSendingEnd] = {}
         self._receiving: dict[ChannelKey, RemoteReceivingEnd] = {}
         self._outbox = Outbox()
-        self._grants: dict[ChannelKey, int] = {}
+        self._grants: dict[ChannelKey, Granted] = {}
         self._sequence = 0  # of credit frames, sent
         self._expected = 0  # and received
         self._connection: Connection | None = None
@@ -114,7 +116,14 @@ class Link:
     def grant(self, channel: ChannelKey, size: int) -> None:
         """See Carrier. Grants of one turn go out together."""
         if not self._over:
-            self._grants[channel] = self._grants.get(channel, 0) + size
+            before = self._grants.get(channel, NOTHING_GRANTED)
+            self._grants[channel] = Granted(before.size + size, before.turn)
+            self._on_work(self)
+
+    def pace(self, channel: ChannelKey, turn: int) -> None:
+        """See Carrier."""
+        if not self._over:
+            self._grants[channel] = Granted(self._grants.get(channel, NOTHING_GRANTED).size, turn)
             self._on_work(self)
 
     # ----------------------------------------------------------------------------------------- the connection
@@ -165,8 +174,8 @@ class Link:
         if frame.kind is Kind.CREDIT:
             check_sequence(frame, self._expected)
             self._expected = next_sequence(self._expected)
-            for channel, size in unpack_credit(frame.payload):
-                _end(self._sending, channel, frame.kind).granted(size)
+            for channel, granted in unpack_credit(frame.payload):
+                _end(self._sending, channel, frame.kind).granted(granted.size, granted.turn)
         else:
             _end(self._receiving, frame.channel, frame.kind).take(frame)
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from itertools import cycle
+from math import inf
 
 from millstream_dataflow.identity import EdgeId
 from millstream_dataflow.records import Batch, ColumnBatch, Control, RowBatch
+from millstream_taskmanager.exchange.credits import NO_LIMIT
 from millstream_taskmanager.exchange.elements import SizeEstimator
 from millstream_taskmanager.exchange.partitioners import Partitioner
 from millstream_taskmanager.exchange.pending import PendingList
@@ -18,6 +20,7 @@ class Output:
         self.channels = tuple(channels)
         self._partitioner = partitioner
         self._sizes = SizeEstimator()
+        self._row_of_all = 1.0  # bytes of a row, as far as it goes to that channel which got most
 
     @property
     def rows_only(self) -> bool:
@@ -28,8 +31,19 @@ class Output:
         """Deal a batch out. One without rows is nothing."""
         if not batch:
             return
+        most = 1
         for position, part in self._partitioner.deal(batch):
-            self.channels[position].add(part, self._sizes.size(part), now)
+            size = self._sizes.size(part)
+            most = max(most, size)
+            self.channels[position].add(part, size, now)
+        self._row_of_all = most / len(batch)
+
+    def turn(self) -> float:
+        """How many rows may well be emitted at once: what no channel's receiver takes in longer than a turn."""
+        least = NO_LIMIT
+        for channel in self.channels:
+            least = min(least, channel.turn)
+        return inf if least == NO_LIMIT else least / self._row_of_all
 
 
 class SplitOutput:
@@ -91,6 +105,10 @@ class Outputs:
     def due(self) -> int | None:
         """When `flush_old` is to be called, milliseconds; None: nothing waits."""
         return self._due
+
+    def turn(self) -> float:
+        """How many rows may well be emitted at once (`Output.turn`)."""
+        return min([output.turn() for output in self._outputs], default=inf)
 
     def when_writable(self, action: Callable[[], None], failed: Callable[[Exception], None]) -> None:
         """Whom to tell that a channel has credit again, and that what waited for it can't travel."""

@@ -4,8 +4,8 @@
 
 Batches that follow one another are sent as one. Watermarks and statuses that follow one another melt into the newest
 of their kind; nothing passes a batch or a barrier, so a record is late or not whatever the speed of the network. A
-batch waits for its companions until the target is reached, until its sender pauses for want of input, or for the
-buffer timeout; it is never split. Barriers and ends don't wait, nor does what stands before them.
+batch waits for its companions until the target is reached, which is no more than its receiver takes in at a turn, until
+its sender pauses for want of input, or for the buffer timeout; it is never split. Barriers and ends don't wait, nor does what stands before them.
 """
 
 from collections import deque
@@ -74,6 +74,11 @@ class PendingList:
         """Whether the task may go on: there is credit."""
         return self._channel.credit > 0
 
+    @property
+    def turn(self) -> int:
+        """How many bytes the receiver takes in at a turn: no more should be added at once."""
+        return self._channel.turn
+
     def when_writable(self, action: Callable[[], None], failed: Callable[[Exception], None]) -> None:
         """Send what waits for credit as soon as it comes, then tell the task. `failed`: a record can't travel."""
 
@@ -100,7 +105,7 @@ class PendingList:
         self.records += len(batch)
         if self.since is None:
             self.since = now
-        if self._waiting >= self._rules.records or self._size >= self._rules.size:
+        if self._waiting >= self._rules.records or self._size >= min(self._rules.size, self._channel.turn):
             self.flush(more=True)
 
     def add_control(self, element: Control, now: int) -> None:

@@ -11,7 +11,7 @@ from millstream_dataflow.records import Batch, ColumnBatch, Element, RowBatch, S
 from millstream_taskmanager.exchange.channel import Arrival, ReceivingEnd, SendingEnd
 from millstream_taskmanager.exchange.codecs.batches import BatchDecoder, BatchEncoder, ChannelCodec
 from millstream_taskmanager.exchange.codecs.controls import decode_control, encode_control
-from millstream_taskmanager.exchange.credits import SendingCredit
+from millstream_taskmanager.exchange.credits import FIRST_TURN, SendingCredit
 from millstream_taskmanager.exchange.frames import (
     BACKLOG,
     HEADER,
@@ -55,6 +55,10 @@ class Carrier(Protocol):
         """Let the peer's end of the channel send so much more."""
         ...
 
+    def pace(self, channel: ChannelKey, turn: int) -> None:
+        """Let the peer's end of the channel know how many bytes are taken in at a turn."""
+        ...
+
 
 _DATA: Final = frozenset({Kind.ROWS, Kind.COLUMNS})
 
@@ -68,6 +72,8 @@ class RemoteSendingEnd:
         self.id = channel
         self.ended = False
         """Whether End has been sent."""
+        self.turn = FIRST_TURN
+        """See SendingEnd."""
         self._key = key_of(channel)
         self._credit = SendingCredit(window)
         self._encoder = encoder
@@ -98,8 +104,9 @@ class RemoteSendingEnd:
             self._post(kind, 0, payload)
             self.ended = self.ended or kind is Kind.END
 
-    def granted(self, size: int) -> None:
-        """The receiver has returned or lent so much."""
+    def granted(self, size: int, turn: int) -> None:
+        """The receiver has returned or lent so much, and takes in so many bytes at a turn; 0: as before."""
+        self.turn = turn or self.turn
         had_none = self._credit.available <= 0
         self._credit.grant(size)
         if had_none and self._credit.available > 0 and self._waker is not None:
@@ -160,6 +167,10 @@ class RemoteReceivingEnd:
     def grant(self, size: int) -> None:
         """See ReceivingEnd."""
         self._carrier.grant(self._key, size)
+
+    def pace(self, turn: int) -> None:
+        """See ReceivingEnd."""
+        self._carrier.pace(self._key, turn)
 
     def take(self, frame: Frame) -> None:
         """A frame of this channel. ExchangeError when it isn't the next one, or says nothing."""

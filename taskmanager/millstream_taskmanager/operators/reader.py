@@ -48,14 +48,11 @@ class ReaderOperator(Operator):
     audited = True
     counts_idleness = True
 
-    def __init__(self, specification: ReaderSpecification, interval: int, limit: int) -> None:
-        """`interval`: milliseconds between two periodic watermarks, 0: none by the clock; `limit`: records of a
-        batch.
-        """
+    def __init__(self, specification: ReaderSpecification, interval: int) -> None:
+        """`interval`: milliseconds between two periodic watermarks, 0: none by the clock."""
         self.source = specification.source
         self._strategy = specification.strategy
         self._interval = interval
-        self._limit = limit
         self._splits: dict[int, _OpenSplit] = {}
         self._confluence = Confluence[int]()
         self._number = 0
@@ -145,14 +142,14 @@ class ReaderOperator(Operator):
         """When one may have, milliseconds; None: no split is open."""
         return min((split.ready_at for split in self._splits.values()), default=None)
 
-    def read(self) -> Iterator[Output]:
-        """A batch of the next split that is ready; splits take turns."""
+    def read(self, limit: int) -> Iterator[Output]:
+        """A batch of the next split that is ready, of at most `limit` records; splits take turns."""
         now = self._context.now()
         number = next(number for number, split in self._splits.items() if split.ready_at <= now)
         split = self._splits.pop(number)
         self._splits[number] = split  # to the end of the line
         with self._guard:
-            read = split.reader.read(self._limit)
+            read = split.reader.read(limit)
         split.ready_at = _next_read(read, now)
         records = 0 if read.batch is None else len(read.batch)
         self.processed += records

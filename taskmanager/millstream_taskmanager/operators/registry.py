@@ -43,10 +43,9 @@ from millstream_taskmanager.operators.window import WindowOperator
 
 @dataclass(frozen=True, slots=True)
 class OperatorSettings:
-    """What operators take from the job's configuration: milliseconds, and records of a batch."""
+    """What operators take from the job's configuration: milliseconds."""
 
     watermark_interval: int = 200
-    batch_records: int = 8_192
     results_wait: bool = False
     """Whether collected records are fetched by requests from outside, so that a task must wait for them."""
     object_reuse: bool = False
@@ -70,9 +69,7 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     TimestampsSpecification: lambda specification, settings: TimestampsOperator(
         specification, settings.watermark_interval
     ),
-    ReaderSpecification: lambda specification, settings: ReaderOperator(
-        specification, settings.watermark_interval, settings.batch_records
-    ),
+    ReaderSpecification: lambda specification, settings: ReaderOperator(specification, settings.watermark_interval),
     EnumeratorSpecification: lambda specification, _: EnumeratorOperator(specification),
     SinkSpecification: lambda specification, _: SinkOperator(specification),
     CollectSpecification: lambda it, settings: CollectOperator(it, waits=settings.results_wait),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from millstream_dataflow.records import (
     Barrier,
+    Batch,
     ColumnBatch,
     End,
     EndOfData,
@@ -30,25 +31,45 @@ class OperatorTask(Task):
         self._valve = Valve(gate.inputs, time=parts.restored.watermark)
         self._open_channels = {number: gate.inputs.count(number) for number in gate.inputs}
         self._stopped = set[int]()
+        self._rest: tuple[int, Batch] | None = None  # the input, and what later turns will take of its batch
 
     def _has_input(self) -> bool:
-        return self._gate.ready and self.outputs.writable and self.chain.accepts
+        return self._input_waits() and self.outputs.writable and self.chain.accepts
 
     def _input_waits(self) -> bool:
-        return self._gate.ready
+        return self._rest is not None or self._gate.ready
 
     def _watermark(self) -> int:
         return self._valve.time
 
     def _take_input(self) -> Activity | None:
+        if self._rest is not None:
+            return self._turn(*self._rest)
         taken = self._gate.take()
         if taken is None:
             return None
         element = taken.element
         if isinstance(element, RowBatch | ColumnBatch):
             self.ending.check_data(taken.channel)
-            return self.chain.process(taken.input, element)
+            return self._turn(taken.input, element)
         return self._control(taken)
+
+    def _turn(self, number: int, batch: Batch) -> Activity:
+        """A batch, or as much of it as belongs into a turn."""
+        limit = self._turns.limit
+        self._rest = None
+        if limit is not None and len(batch) > limit:
+            self._rest = (number, batch.slice(limit, len(batch)))
+            batch = batch.slice(0, limit)
+        self._in_turn = len(batch)
+        return self.chain.process(number, batch)
+
+    def _turn_over(self) -> None:
+        self._gate.pace(self._turns.goal)
+
+    def _release(self) -> None:
+        self._rest = None
+        super()._release()
 
     def _control(self, taken: Taken) -> Activity:
         channel, number, element = taken

@@ -27,6 +27,10 @@ class Pump:
         self._delays = doors.delays
         self._activity: Activity | None = None
         self._held: Emission | None = None
+        self.busy = 0
+        """Milliseconds that the activity has worked so far; what it waits for credit doesn't count."""
+        self.emitted = 0
+        """Records that have come of it."""
         self._failed = failed
         self._alarm = Alarm(self._delays, self._on_alarm)
 
@@ -43,23 +47,29 @@ class Pump:
     def begin(self, activity: Activity) -> None:
         """The next thing."""
         self._activity = activity
+        self.busy = self.emitted = 0
 
     def pull(self) -> None:
         """Until it is through, until data finds an output without credit, or for a slice of records."""
         if self._activity is None:
             return
-        outputs, now = self._outputs, self._delays.now()
-        records = 0
-        for index, element in chain(self._take_held(), self._activity):
+        now = self._delays.now()
+        self.emitted += self._emit(self._activity, now)
+        self.busy += self._delays.now() - now
+
+    def _emit(self, activity: Activity, now: int) -> int:
+        outputs, records = self._outputs, 0
+        for index, element in chain(self._take_held(), activity):
             if isinstance(element, RowBatch | ColumnBatch):
                 if not outputs.writable:
                     self._held = (index, element)
-                    return
+                    return records
                 records += len(element)
             outputs.emit(index, element, now)
             if records >= SLICE:
-                return
+                return records
         self._activity = None
+        return records
 
     def _take_held(self) -> Iterator[Emission]:
         held, self._held = self._held, None

@@ -118,7 +118,9 @@ class SourceTask(Task):
                 raise ProtocolError(f"{gate.channels[channel]} brings {element} to a task that reads splits")
 
     def _read(self) -> Activity:
-        yield from self.chain.from_head(self._reader.read())
+        before = self._reader.received
+        yield from self.chain.from_head(self._reader.read(self._turns.records))
+        self._in_turn = self._reader.received - before
         if self.gate is not None:
             yield from self._request(self.gate)
 

@@ -46,6 +46,7 @@ from millstream_taskmanager.task.doors import TaskDoors, Timer
 from millstream_taskmanager.task.ending import AnnounceEnd, Close, Ending, Finish, Step
 from millstream_taskmanager.task.pump import Activity, Pump
 from millstream_taskmanager.task.timers import OperatorTimers
+from millstream_taskmanager.task.turns import Turns
 
 STOP_REASONS = {StopMode.STOP: EndReason.STOP, StopMode.DRAIN: EndReason.DRAIN}
 """What ends the data of a task that is told to stop."""
@@ -80,6 +81,8 @@ class TaskParts:
     outputs: Outputs
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE
     restored: Restored = Restored()  # frozen, so one may be shared
+    batch: int = 8_192
+    """The most records that it takes in at a turn."""
 
 
 class Task(ABC):
@@ -102,6 +105,8 @@ class Task(ABC):
         self._commits = CommitQueue(doors.run_blocking, self._fail)
         self._commands = deque[Callable[[], Activity]]()
         self._pump = Pump(parts.outputs, doors, self._fail)
+        self._turns = Turns(parts.batch, len(channels))
+        self._in_turn = 0  # records of the turn at hand
         self._pump.begin(self._opening())
         self._is_held_back = False
         self._awaits_client: Timer | None = None
@@ -142,6 +147,10 @@ class Task(ABC):
             self._fail(error)
 
     def _after_step(self) -> None:
+        if self._in_turn and self._pump.idle:
+            self._turns.took(self._in_turn, self._pump.busy, self._pump.emitted, self.outputs.turn())
+            self._in_turn = 0
+            self._turn_over()
         self._pump.send(more_input=self._input_waits())
         self._update_hold()
 
@@ -156,6 +165,9 @@ class Task(ABC):
     @abstractmethod
     def _take_input(self) -> Activity | None:
         """Take what is next, if there is something; None when nothing comes of it that leaves the task."""
+
+    def _turn_over(self) -> None:
+        """Records were taken in, and what has come of them has left the task."""
 
     def _starting(self) -> Activity:
         """What the task has to say when it is open."""

@@ -214,6 +214,7 @@ def _parts(orders: Orders, site: _Site, outputs: Sequence[Output]) -> TaskParts:
         Outputs(outputs, settings.flush.timeout),
         settings.guarantee,
         orders.restored.get(site.id.subtask, Restored()),
+        settings.flush.records,
     )
 
 

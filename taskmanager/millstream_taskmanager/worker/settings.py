@@ -28,16 +28,18 @@ class TaskSettings:
 def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: bool = False) -> TaskSettings:
     """The settings that a configuration says. `results_wait`: the client fetches what is collected by requests."""
     get = configuration.get
-    records = get(execution.BATCH_MAX_RECORDS)
     exactly_once = get(checkpointing.MODE) is CheckpointingMode.EXACTLY_ONCE
     return TaskSettings(
-        FlushRules(records, get(execution.BATCH_MAX_SIZE), get(execution.BUFFER_TIMEOUT) // _MILLISECOND),
+        FlushRules(
+            get(execution.BATCH_MAX_RECORDS),
+            get(execution.BATCH_MAX_SIZE),
+            get(execution.BUFFER_TIMEOUT) // _MILLISECOND,
+        ),
         get(network.EXCLUSIVE_BYTES_PER_CHANNEL),
         get(network.FLOATING_BYTES_PER_GATE),
         Guarantee.EXACTLY_ONCE if exactly_once else Guarantee.AT_LEAST_ONCE,
         OperatorSettings(
             get(execution.AUTO_WATERMARK_INTERVAL) // _MILLISECOND,
-            records,
             results_wait,
             get(execution.OBJECT_REUSE),
         ),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from millstream_dataflow.records import Element, RowBatch, Watermark
 from millstream_taskmanager.exchange.connection import Connection
-from millstream_taskmanager.exchange.credits import ByteCredits
+from millstream_taskmanager.exchange.credits import NO_LIMIT, ByteCredits
 from millstream_taskmanager.exchange.frames import Frame, FrameParser, Kind, pack_header
 from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.greeting import Loop
@@ -81,6 +81,7 @@ def said() -> tuple[bytes, list[Element]]:
     """What a worker says, as bytes and as elements: rows small and large, watermarks between."""
     link = Link(REGION.workers[1], 1 << 20, lambda _: None, lambda _: None)
     end = link.add_sending_end(channel(), 1 << 30, ANYTHING)
+    end.granted(1 << 30, NO_LIMIT)
     elements: list[Element] = []
     for size in SIZES:
         elements += [RowBatch([size, "x" * size]), Watermark(size)]

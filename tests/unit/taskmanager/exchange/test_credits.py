@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millstream_taskmanager.exchange.credits import ByteCredits, ExplicitCredits, Grant, SendingCredit
+from millstream_taskmanager.exchange.credits import (
+    FIRST_TURN,
+    NO_LIMIT,
+    ByteCredits,
+    ExplicitCredits,
+    Grant,
+    SendingCredit,
+)
 from millstream_taskmanager.exchange.errors import ExchangeError
 
-WINDOW, FLOATING, FRAME, CHANNELS = 100, 250, 170, 3
+WINDOW, FLOATING, FRAME, CHANNELS = 10_000, 25_000, 17_000, 3
 
 
 class Pair:
@@ -44,6 +51,8 @@ class Pair:
             case "unblock" if channel in self.blocked:
                 self.blocked.discard(channel)
                 self.granted(self.receiver.unblock(channel))
+            case "pace":
+                self.granted(self.receiver.pace(size))
             case _:
                 pass
         if not any(queue for number, queue in enumerate(self.queues) if number not in self.blocked):
@@ -78,7 +87,7 @@ class Pair:
 
 
 EVENTS = st.tuples(
-    st.sampled_from(["send", "send", "send", "deliver", "deliver", "take", "grant", "block", "unblock"]),
+    st.sampled_from(["send", "send", "send", "deliver", "deliver", "take", "grant", "block", "unblock", "pace"]),
     st.integers(0, CHANNELS - 1),
     st.integers(1, FRAME),
 )
@@ -107,6 +116,44 @@ def test_nothing_is_lent_to_a_blocked_channel(events: list[tuple[str, int, int]]
         if event[0] != "unblock":
             pair.do(*event)
         assert pair.receiver.lent(channel) <= lent
+
+
+@given(st.lists(EVENTS, max_size=120), st.integers(1, 5_000), st.lists(EVENTS, max_size=120))
+def test_no_channel_has_more_under_way_than_its_task_asks_for(
+    before: list[tuple[str, int, int]], turn: int, after: list[tuple[str, int, int]]
+) -> None:
+    pair = Pair()
+    for event in before:
+        pair.do(*event)
+    pair.do("pace", 0, turn)
+    pair.drain()
+    for event in after:
+        if event[0] != "pace":
+            pair.do(*event)
+            pair.check()
+    pair.drain()
+    for channel, sender in enumerate(pair.senders):  # what was granted before isn't taken back
+        pair.do("send", channel, sender.available)
+    pair.drain()
+    most = min(4 * turn, WINDOW)
+    for sender in pair.senders:
+        assert 0 < sender.available <= most + most // 2
+
+
+def test_a_slow_task_gets_no_loan() -> None:
+    credits_ = ByteCredits(1, 10_000, 100_000)
+    credits_.pace(100)
+    credits_.received(0, 8_000, backlog=True)
+    assert credits_.lent(0) == 0
+    credits_.pace(NO_LIMIT)
+    assert list(credits_.received(0, 8_000, backlog=True)) != []
+    assert credits_.lent(0) > 0
+
+
+def test_a_channel_starts_small() -> None:
+    assert SendingCredit(1 << 20).available == 4 * FIRST_TURN
+    credits_ = ByteCredits(2, 1 << 20, 0)
+    assert list(credits_.pace(NO_LIMIT)) == [(channel, (1 << 20) - 4 * FIRST_TURN) for channel in (0, 1)]
 
 
 def test_returned_in_lots_of_half_a_window() -> None:

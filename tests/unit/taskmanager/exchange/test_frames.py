@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millstream_taskmanager.exchange.credits import NO_LIMIT
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import (
     BACKLOG,
     HEADER,
     Frame,
     FrameParser,
+    Granted,
     Kind,
     check_sequence,
     key_of,
@@ -136,7 +138,7 @@ def test_counters_wrap() -> None:
 
 
 def test_credits_of_many_channels_share_a_frame() -> None:
-    grants = {(1, 2, 3): 5, (65_535, 0, 65_535): 1 << 40}
+    grants = {(1, 2, 3): Granted(5, 0), (65_535, 0, 65_535): Granted(1 << 40, NO_LIMIT)}
     assert dict(unpack_credit(pack_credit(grants))) == grants
     with pytest.raises(ExchangeError, match="17 bytes"):
         list(unpack_credit(bytes(17)))

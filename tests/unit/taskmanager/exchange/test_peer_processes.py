@@ -12,6 +12,7 @@ import pytest
 
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.records import Barrier, End, RowBatch, Watermark
+from millstream_taskmanager.exchange.credits import NO_LIMIT
 from millstream_taskmanager.exchange.gate import Gate
 from tests.support.wire import WireLoop, WireWorker, deployment, drain, values, worker
 
@@ -102,7 +103,7 @@ def test_a_peer_that_is_busy_for_long_costs_no_memory_and_is_no_loss(
     me.begin()
     link = me.peers._links[worker(1)]
     child = start(1, "take")
-    loop.until(lambda: not link.waits)
+    loop.until(lambda: out.turn == NO_LIMIT)
     os.kill(child.pid, signal.SIGSTOP)
     rows = 0
     until = time.monotonic() + 1

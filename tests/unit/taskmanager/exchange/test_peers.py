@@ -357,7 +357,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "a length of 4 GiB": (HEADER.pack(0xFFFFFFFF, Kind.ROWS, 0, 0, 0, 0, 1), "4294967295 bytes was announced"),
     "a control that says nothing": (pack_header(Kind.STATUS, 0, (0, 0, 0), 1, 1) + b"\x07", "says nothing"),
     "credit for a channel of the other way": (
-        pack_header(Kind.CREDIT, 0, NO_CHANNEL, 0, 16) + bytes(16),
+        pack_header(Kind.CREDIT, 0, NO_CHANNEL, 0, 24) + bytes(24),
         "CREDIT frame came for edge 0: 0 -> 0, which the two don't share that way",
     ),
     "credits were lost": (pack_header(Kind.CREDIT, 0, NO_CHANNEL, 3, 0), "credits: frame 3"),

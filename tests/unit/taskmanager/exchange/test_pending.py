@@ -19,6 +19,7 @@ from millstream_dataflow.records import (
     StreamStatus,
     Watermark,
 )
+from millstream_taskmanager.exchange.credits import NO_LIMIT
 from millstream_taskmanager.exchange.pending import FlushRules, PendingList
 
 BARRIER = Barrier(CheckpointId(1))
@@ -32,6 +33,7 @@ class Wire:
 
     def __init__(self, credit: int = 1_000_000) -> None:
         self.credit = credit
+        self.turn = NO_LIMIT
         self.sent: list[Element] = []
         self.backlog: list[bool] = []
         self.action: Callable[[], None] = lambda: None

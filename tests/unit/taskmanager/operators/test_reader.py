@@ -39,7 +39,7 @@ class Bench(OperatorBench):
     ) -> None:
         super().__init__()
         specification = ReaderSpecification(source or ListSource((), timed=True), strategy)
-        self.reader = ReaderOperator(specification, interval, 100)
+        self.reader = ReaderOperator(specification, interval)
         self.reader.open(self.context(state))
 
     def add(self, *times: int | None) -> list[Any]:
@@ -47,7 +47,7 @@ class Bench(OperatorBench):
 
     def read(self) -> list[Any]:
         assert self.reader.readable(self.time)
-        return shown(self.reader.read())
+        return shown(self.reader.read(100))
 
 
 def shown(outputs: Iterable[object]) -> list[Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from millstream_dataflow.identity import ChannelId, EdgeId
 from millstream_dataflow.records import Element, RowBatch
+from millstream_taskmanager.exchange.credits import NO_LIMIT
 from millstream_taskmanager.exchange.output import Output, Outputs
 from millstream_taskmanager.exchange.partitioners import Forward
 from millstream_taskmanager.exchange.pending import FlushRules, PendingList
@@ -18,6 +19,7 @@ class Refusing:
     def __init__(self, edge: int, credit: int) -> None:
         self.id = ChannelId(EdgeId(edge), 0, 0)
         self.credit = credit
+        self.turn = NO_LIMIT
 
     def send(self, element: Element, size: int, *, more: bool) -> None:
         raise TypeError("it can't be pickled")

@@ -68,7 +68,7 @@ def test_settings_come_from_the_configuration() -> None:
     settings = task_settings(configuration, seed=3)
     assert settings.flush == FlushRules(10, configuration.get(execution.BATCH_MAX_SIZE), 7)
     assert settings.guarantee is Guarantee.AT_LEAST_ONCE
-    assert (settings.operators.watermark_interval, settings.operators.batch_records, settings.seed) == (1_000, 10, 3)
+    assert (settings.operators.watermark_interval, settings.seed) == (1_000, 3)
     assert settings.operators.object_reuse
 
 

@@ -1,0 +1,104 @@
+"""Laws 4 and 9: nobody waits long for a task that is slow, and no task is made slow by that."""
+
+from collections.abc import Callable
+
+import pytest
+
+from millstream_taskmanager.task.turns import FIRST, TURN, Turns
+
+MOST = 8_192
+NOBODY = float("inf")
+
+
+def run(turns: Turns, cost: Callable[[int], float], count: int, *, waiting: int = 1 << 40) -> list[tuple[int, int]]:
+    """Records and milliseconds of so many turns, with so many records waiting at each."""
+    past: list[tuple[int, int]] = []
+    for _ in range(count):
+        records = min(turns.records, waiting)
+        time = round(cost(records))
+        turns.took(records, time, records, NOBODY)
+        past.append((records, time))
+    return past
+
+
+def throughput(past: list[tuple[int, int]]) -> float:
+    return sum(records for records, _ in past) / sum(time for _, time in past)
+
+
+def test_a_fast_task_takes_whole_batches_at_once() -> None:
+    turns = Turns(MOST, 1)
+    past = run(turns, lambda records: records / 5_000, 12)
+    assert past[0][0] == FIRST
+    assert past[-1][0] == MOST
+    assert turns.goal is None
+
+
+@pytest.mark.parametrize("each", [0.05, 0.2, 1.0, 10.0, 30.0])
+def test_a_slow_function_has_turns_of_about_50_ms(each: float) -> None:
+    turns = Turns(MOST, 1)
+    past = run(turns, lambda records: records * each, 40)
+    assert max(time for _, time in past[12:]) <= 2 * TURN
+    assert sum(time for _, time in past[12:]) / 28 > TURN / 4
+
+
+@pytest.mark.parametrize("fixed", [100.0, 1_000.0, 10_000.0])
+def test_a_call_for_each_batch_that_takes_long_gets_whole_batches(fixed: float) -> None:
+    turns = Turns(MOST, 1)
+    cost = lambda records: fixed + records / 1_000  # noqa: E731  # a name for it, used twice
+    run(turns, cost, 20)
+    past = run(turns, cost, 32)
+    assert throughput(past) > 0.7 * MOST / cost(MOST)
+
+
+def test_fixed_and_proportional_costs_are_weighed() -> None:
+    """No throughput worth speaking of is lost, and a turn isn't longer than that demands."""
+    turns = Turns(MOST, 1)
+    cost = lambda records: 200 + records * 1.0  # noqa: E731  # as above
+    run(turns, cost, 30)
+    past = run(turns, cost, 32)
+    assert throughput(past) > 0.5
+    assert max(time for _, time in past) < 1_000
+
+
+def test_a_function_that_becomes_slow_is_found_out_by_one_turn() -> None:
+    turns = Turns(MOST, 1)
+    run(turns, lambda records: records / 5_000, 20)
+    past = run(turns, lambda records: records * 1.0, 20)
+    assert [time > 2 * TURN for _, time in past] == [True] + [False] * 19
+
+
+def test_a_function_that_becomes_fast_is_found_out() -> None:
+    turns = Turns(MOST, 1)
+    run(turns, lambda records: records * 1.0, 40)
+    run(turns, lambda records: records / 5_000, 20)
+    assert turns.goal is None
+
+
+def test_a_trickle_proves_nothing() -> None:
+    turns = Turns(MOST, 1)
+    run(turns, lambda records: records * 1.0, 100, waiting=1)
+    assert turns.records <= 2 * TURN
+
+
+def test_each_of_many_channels_brings_a_share() -> None:
+    turns = Turns(MOST, 100)
+    for _ in range(20):
+        turns.took(max(1, turns.records // 100), 0, 0, NOBODY)
+    assert turns.goal is None
+
+
+def test_who_is_fast_goes_by_the_pace_of_those_behind() -> None:
+    turns = Turns(MOST, 1)
+    for _ in range(20):
+        turns.took(turns.records, 1, 3 * turns.records, 300.0)  # three records for each, and 300 are a turn there
+    assert 90 <= turns.records <= 100
+    for _ in range(3):
+        turns.took(turns.records, 1, 3 * turns.records, NOBODY)
+    assert turns.goal is None
+
+
+def test_who_emits_nothing_waits_for_nobody() -> None:
+    turns = Turns(MOST, 1)
+    for _ in range(20):
+        turns.took(turns.records, 1, 0, 10.0)
+    assert turns.goal is None
