@@ -2,7 +2,8 @@
 
 Same graph, same functions (each subtask unpickles its own, as in a worker), same tasks as on a cluster; channels hand
 batches over by reference, and what may block is done at once. An exception of the user's code leaves `execute()` as it
-is, with its own traceback, so `breakpoint()` and post-mortem debuggers stand where it was raised.
+is, with its own traceback, so `breakpoint()` and post-mortem debuggers stand where it was raised. Only `StopIteration`
+and `sys.exit()`, which mean something else to the program around, leave as a JobFailedError.
 
 A job runs to its end within `submit`. One whose records are fetched (`execute_and_collect`) runs while they are.
 There are no periodic checkpoints; the final one, which lets sinks commit, is answered at once (law 5.4).
@@ -17,6 +18,7 @@ from typing import Any, NoReturn, TypeVar
 from millstream.errors import ExecutionError, JobCanceledError, JobFailedError, JobRefusedError
 from millstream.execution.job_client import JobClient
 from millstream.execution.job_execution_result import JobExecutionResult
+from millstream.submission.verdict import failed_because
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import client
 from millstream_dataflow.identity import CheckpointId, Digest, JobId, OperatorId, RegionAttempt, TaskId
@@ -28,7 +30,7 @@ from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.session import TaskReport
 from millstream_runtime.states import JOB_STATES, JobState, TaskState
 from millstream_taskmanager.operators.collect import CollectOperator
-from millstream_taskmanager.operators.errors import UnsupportedOperatorError, UserCodeError
+from millstream_taskmanager.operators.errors import FunctionExitError, UnsupportedOperatorError, UserCodeError
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
@@ -39,6 +41,9 @@ from millstream_taskmanager.worker.settings import task_settings
 T = TypeVar("T")
 
 _FINAL = CheckpointId(1)
+_UNSAFE = (StopIteration, StopAsyncIteration, FunctionExitError)
+"""What must not leave as it is: it would end a loop or a generator of the program, or the program, without a word."""
+
 _LONGEST_NAP_S = 60.0  # Ctrl-C ends a nap, but a clock that is set back should not make it longer
 
 
@@ -62,6 +67,7 @@ class InlineJob:
         attempts = {subtask: RegionAttempt(graph.job, plan.region_of[subtask], 1) for subtask in plan.subtasks}
         orders = Orders(plan, attempts, task_settings(configuration), lambda blob: blobs[blob.digest])
         self._id = graph.job
+        self._name = graph.name
         self._scheduler = Scheduler()
         self._delays = Delays(steady_clock)
         self._doors: dict[TaskId, _InlineDoors] = {}
@@ -129,6 +135,9 @@ class InlineJob:
         if not isinstance(failure, UserCodeError):
             raise failure
         cause = failure.cause
+        if isinstance(cause, _UNSAFE):
+            told = failure.failure()
+            raise JobFailedError(failed_because(self._name, self._id, told), job=self._id, failure=told) from cause
         record = f", at record {failure.record}" if failure.record else ""
         cause.add_note(f"raised in operator {failure.operator}{record}")
         raise cause
@@ -275,6 +284,9 @@ class _InlineDoors:
         self._round.report(report)
 
     def acknowledge(self, part: TaskPart) -> None:
+        """At once, as everything here; what is raised ends the task."""
+        for job in part.make_durable:
+            job()
         self._round.acknowledge()
 
     def forget(self, checkpoint: CheckpointId, *, older_too: bool) -> None:

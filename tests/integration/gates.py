@@ -1,12 +1,12 @@
 """A job whose end can be held at each of its steps, so that a test can kill somebody there.
 
 A step is held while the file `hold-<step>` lies in the gates' directory; a process that waits there has written
-`at-<step>-<pid>`. It keeps its worker's loop, as a slow disk would.
+`at-<step>-<pid>`. It keeps its worker's loop, or a thread of a pool, as a slow disk would.
 """
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.records import Batch
 from tests.support.jobs import PacedEvents, PacedReader
 
-STEPS = ("last record", "prepare", "snapshot", "commit", "committed", "sweep", "close")
+STEPS = ("last record", "prepare", "snapshot", "closed", "durable", "commit", "committed", "sweep", "close")
 """In the order in which a job comes by."""
 
 
@@ -101,6 +101,19 @@ class GatedWriter(SinkWriter[Any]):
         if end_of_input:
             self.gates.pass_through("prepare")
         return self.writer.prepare_commit(checkpoint, end_of_input=end_of_input)
+
+    def make_durable(self) -> Callable[[], None] | None:
+        job = self.writer.make_durable()
+        if not self.ended:
+            return job
+
+        def gated() -> None:  # also when there is nothing to do: the next checkpoint finds the step held as well
+            self.gates.pass_through("closed")
+            if job is not None:
+                job()
+            self.gates.pass_through("durable")
+
+        return gated
 
     def snapshot(self) -> Sequence[Any]:
         if self.ended:

@@ -97,7 +97,7 @@ def test_a_taskmanager_dies(cluster: Cluster, tmp_path: Path, step: str) -> None
     cluster.until(lambda: cluster.free_slots() == 3, 20, "the cluster is whole again")
 
 
-@pytest.mark.parametrize("step", steps("snapshot", "committed", "sweep"))
+@pytest.mark.parametrize("step", steps("snapshot", "closed", "committed", "sweep"))
 def test_the_jobmanager_dies_and_comes_back(cluster: Cluster, tmp_path: Path, step: str) -> None:
     """The step goes on when the new leader is there."""
     job, gates = held_job(cluster, tmp_path, step)

@@ -9,11 +9,7 @@ import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
 from millstream_dataflow.connectors import (
     Boundedness,
-    Committer,
     Read,
-    Sink,
-    SinkContext,
-    SinkWriter,
     Source,
     SourceContext,
     SplitEnumerator,
@@ -41,13 +37,14 @@ from millstream_dataflow.operators.specifications import (
     ReaderSpecification,
 )
 from millstream_dataflow.plan import Plan
-from millstream_dataflow.records import Barrier, Batch, RowBatch, SnapshotKind
+from millstream_dataflow.records import Barrier, RowBatch, SnapshotKind
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.session import TaskReport
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.operators.base import OperatorContext, TaskPlace
 from millstream_taskmanager.operators.collect import CollectOperator
+from millstream_taskmanager.operators.errors import failure_of
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Restored, Task
@@ -169,6 +166,7 @@ class VirtualDoors:
     def __init__(self, job: "VirtualJob") -> None:
         self._job = job
         self.task: Task | None = None
+        self._under_way = set[CheckpointId]()
 
     @property
     def delays(self) -> "VirtualDoors":
@@ -188,11 +186,33 @@ class VirtualDoors:
         self._job.reports.append(report)
 
     def acknowledge(self, part: TaskPart) -> None:
+        if not part.make_durable:
+            self._durable(part)
+            return
+        self._under_way.add(part.checkpoint)
+
+        def run() -> None:
+            for job in part.make_durable:
+                job()
+
+        def then(error: Exception | None) -> None:
+            if part.checkpoint not in self._under_way:
+                return
+            self._under_way.remove(part.checkpoint)
+            if error is None:
+                self._durable(part)
+            else:
+                self.decline(part.checkpoint, failure_of(error))
+
+        self._job.pool.append((run, then))
+
+    def _durable(self, part: TaskPart) -> None:
         assert self.task is not None
         self._job.parts.setdefault(part.checkpoint, {})[self.task.place.task.subtask] = part
 
     def forget(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
-        self._job.forgotten.append(checkpoint)
+        gone = {one for one in self._under_way if one == checkpoint or (older_too and one < checkpoint)}
+        self._under_way -= gone
 
     def decline(self, checkpoint: CheckpointId, failure: Failure) -> None:
         assert self.task is not None
@@ -234,7 +254,6 @@ class VirtualJob:
         self.reports: list[TaskReport] = []
         self.parts: dict[CheckpointId, dict[SubtaskId, TaskPart]] = {}
         self.declined: list[tuple[SubtaskId, CheckpointId, str]] = []
-        self.forgotten: list[CheckpointId] = []
         self.errors: list[Exception] = []
         self.printed: list[str] = []
         self.pool = deque[tuple[Callable[[], None], Callable[[Exception | None], None]]]()
@@ -266,13 +285,19 @@ class VirtualJob:
                 if (self.scheduler.next_timer() or self.now + 1) > self.now and not self._runnable():
                     return
                 continue
-            job, then = self.pool.popleft()
-            try:
-                job()
-            except Exception as error:  # noqa: BLE001  # any committer's
-                then(error)
-            else:
-                then(None)
+            self.do_blocking()
+
+    def do_blocking(self) -> None:
+        """The next job of the pool, if there is one."""
+        if not self.pool:
+            return
+        job, then = self.pool.popleft()
+        try:
+            job()
+        except Exception as error:  # noqa: BLE001  # any connector's
+            then(error)
+        else:
+            then(None)
 
     def _runnable(self) -> bool:
         return any(task.runnable for task in self.tasks.values())
@@ -331,7 +356,7 @@ class VirtualJob:
         return restored_onto(self.plan if onto is None else Plan(onto.graph()[0]), metadata)
 
 
-# ------------------------------------------------------------------------------------------ sources and sinks
+# ---------------------------------------------------------------------------------------------------- sources
 
 
 @dataclass(frozen=True)
@@ -403,53 +428,6 @@ class ListReader(SplitReader):
 
     def position(self) -> int:
         return self.next
-
-
-@dataclass(frozen=True)
-class LedgerSink(Sink[tuple[Any, ...]]):
-    """Commits into `LEDGERS[name]`, a list of records, each committable once."""
-
-    name: str
-    commits_outside: bool = True
-
-    def create_writer(self, context: SinkContext, state: Sequence[Any]) -> "LedgerWriter":
-        return LedgerWriter()
-
-    def create_committer(self, context: SinkContext) -> "LedgerCommitter":
-        return LedgerCommitter(self.name)
-
-
-LEDGERS: dict[str, list[Any]] = {}
-COMMITTED: dict[str, set[tuple[Any, ...]]] = {}
-
-
-class LedgerWriter(SinkWriter[tuple[Any, ...]]):
-    """Makes a committable of what came since the last barrier."""
-
-    def __init__(self) -> None:
-        self.records: list[Any] = []
-
-    def write(self, batch: Batch) -> None:
-        assert isinstance(batch, RowBatch)
-        self.records += batch.values
-
-    def prepare_commit(self, checkpoint: CheckpointId, *, end_of_input: bool) -> Sequence[tuple[Any, ...]]:
-        records, self.records = self.records, []
-        return [(checkpoint, *records)] if records else []
-
-
-class LedgerCommitter(Committer[tuple[Any, ...]]):
-    """Idempotent."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def commit(self, committables: Sequence[tuple[Any, ...]]) -> None:
-        done = COMMITTED.setdefault(self.name, set())
-        for committable in committables:
-            if committable not in done:
-                done.add(committable)
-                LEDGERS.setdefault(self.name, []).extend(committable[1:])
 
 
 # -------------------------------------------------------------------------------------------- one operator alone

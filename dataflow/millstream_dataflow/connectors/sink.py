@@ -3,7 +3,7 @@ checkpoint and are committed when it is complete. Commits are repeated after a r
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from millstream_dataflow.identity import CheckpointId
@@ -62,8 +62,22 @@ class SinkWriter(ABC, Generic[CommittableT]):
         """Take a batch; it may be buffered."""
 
     def prepare_commit(self, checkpoint: CheckpointId, *, end_of_input: bool) -> Sequence[CommittableT]:  # optional
-        """Everything written so far as committables; what is written later belongs to the next checkpoint."""
+        """Everything written so far as committables; what is written later belongs to the next checkpoint.
+
+        It must not block: what has to, before they may lie in a checkpoint, is done by `make_durable`.
+        """
         return ()
+
+    def make_durable(self) -> Callable[[], None] | None:  # optional
+        """What makes durable all that was prepared so far, and may block; None: nothing is left to do.
+
+        Asked for right behind `prepare_commit`. It is called in a thread while the writer takes the next batches, never
+        twice at once and never behind `close`, and the checkpoint is acknowledged when it has returned. It may be
+        called late, or not at all when the checkpoint is given up, and it may raise, which fails the checkpoint alone:
+        whatever isn't durable yet is the work of the next one as well. A second thread makes a worker slower as long
+        as it runs Python, so do system calls and little else.
+        """
+        return None
 
     def snapshot(self) -> Sequence[Any]:
         """State of its own, as items of list state; most writers have none, since they roll at every barrier."""

@@ -2,7 +2,8 @@
 and keep a position per split, which is what a checkpoint stores. A source whose splits are known from the start
 has no enumerator: each subtask takes its share of them, and nothing joins the subtasks.
 
-Everything here runs in a worker. Nothing may block: a reader that has nothing at the moment says so.
+Everything here runs in a worker. But for `SplitEnumerator.discover` nothing may block: a reader that has nothing at the
+moment says so.
 """
 
 from abc import ABC, abstractmethod
@@ -74,13 +75,13 @@ class SplitReader(ABC):
 
 
 class SplitEnumerator(ABC, Generic[SplitT]):
-    """Finds splits. Called between batches of its own task only."""
+    """Finds splits. Never called twice at once, and not while its task is at something else, but for `discover`."""
 
     @abstractmethod
     def discover(self) -> Sequence[SplitT]:
-        """Splits not given before.
+        """Splits not given before. Called in a thread, so it may block: a listing may take its time.
 
-        A bounded source is asked once, an unbounded one every `discovery_interval` milliseconds.
+        A bounded source is asked once, an unbounded one `discovery_interval` milliseconds after the last answer.
         """
 
     def snapshot(self) -> Any:  # noqa: ANN401  # each source has a state type of its own

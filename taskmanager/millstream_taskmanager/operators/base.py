@@ -217,6 +217,12 @@ class Operator(ABC):
         """Its keyed state at the barrier, to be encoded in slices; asked for right behind `snapshot`."""
         return None
 
+    def make_durable(self) -> Callable[[], None] | None:
+        """What must be durable outside before the snapshot may be acknowledged; it may block, and is called in the
+        pool. Asked for right behind `snapshot`.
+        """
+        return None
+
     def restored_commit(self) -> Commit | None:
         """What the restored checkpoint had prepared to go outside."""
         return None

@@ -4,16 +4,21 @@
 The committer's state at a barrier is every committable that isn't known to be committed, each with the checkpoint
 that it was prepared for. So what was prepared for an aborted checkpoint, or at a savepoint, is committed with the
 next one (laws 4.4 and 4.7), and a restored operator commits at once what its checkpoint had prepared.
+
+Durable first, then in a checkpoint, then committed: the writer's `make_durable` runs in the pool before the task
+acknowledges. What it couldn't do, or what nobody waits for any more, every later snapshot waits for.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import SinkSpecification
 from millstream_dataflow.records import Barrier, Batch
 from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, Takes
-from millstream_taskmanager.operators.errors import connector_code
+from millstream_taskmanager.operators.errors import ConnectorCode
 from millstream_taskmanager.operators.state import StoredList, only, stored_list
 
 _WRITER = "writer"
@@ -30,12 +35,15 @@ class SinkOperator(Operator):
     def __init__(self, specification: SinkSpecification) -> None:
         self._sink = specification.sink
         self._pending: list[tuple[CheckpointId, Any]] = []
+        self._closed = False
+        # Of threads of the pool, which may wait for one another. The task's own never does.
+        self._writer_in_use = threading.Lock()
 
     def open(self, context: OperatorContext) -> None:
         """Takes up what was prepared before."""
         self._context = context
         self._pending = context.state.items(_COMMITTABLES)
-        self._guard = connector_code(context.name)
+        self._guard = ConnectorCode(context.name)
         with self._guard:
             self._committer = self._sink.create_committer(context)
             self._writer = self._sink.create_writer(context, context.state.items(_WRITER))
@@ -54,6 +62,19 @@ class SinkOperator(Operator):
             self.processed = self.received
             self._pending += [(barrier.checkpoint, committable) for committable in prepared]
             return only([stored_list(_WRITER, self._writer.snapshot()), stored_list(_COMMITTABLES, self._pending)])
+
+    def make_durable(self) -> Callable[[], None] | None:
+        """See Operator."""
+        with self._guard:
+            job = self._writer.make_durable()
+        return None if job is None else partial(self._run, job)
+
+    def _run(self, job: Callable[[], None]) -> None:
+        """That of a checkpoint that was given up may still be at work when the next one's begins."""
+        with self._writer_in_use, self._guard:
+            if self._closed:
+                raise ValueError("the sink is closed")
+            job()
 
     def drop_leftovers(self, spared: Sequence[CheckpointId]) -> Callable[[], None] | None:
         """See Operator."""
@@ -87,7 +108,14 @@ class SinkOperator(Operator):
         return Commit(run, done)
 
     def close(self) -> None:
-        """Gives files and connections back."""
+        """Gives files and connections back; those that are being made durable go with the process, as the task can't
+        wait for a disk.
+        """
         writer = getattr(self, "_writer", None)
-        if writer is not None:
+        if writer is None or not self._writer_in_use.acquire(blocking=False):
+            return
+        try:
+            self._closed = True
             writer.close()
+        finally:
+            self._writer_in_use.release()

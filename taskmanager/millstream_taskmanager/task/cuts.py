@@ -103,8 +103,9 @@ class Cuts:
         self._parts.encode_slice()
 
     def close(self) -> None:
-        """The task is over."""
+        """The task is over, and speaks of no checkpoint any more: its sinks drop what isn't durable yet."""
         self._parts.close()
+        self._doors.forget(self._alignment.passed, older_too=True)
 
     def _at_once(self, decisions: Iterable[Decision]) -> None:
         for _ in self._obey(decisions):
@@ -134,6 +135,7 @@ class Cuts:
         if self._ledger.is_forgotten(barrier.checkpoint):  # given up while that was on its way out
             return
         snapshot = task.chain.snapshot(barrier, ended=not task.ending.emits)
+        jobs = tuple(job for operator in task.chain.operators if (job := operator.make_durable()) is not None)
         taken = () if task.gate is None else task.gate.records
         sent = [(channel.id, channel.records) for channel in task.channels]
         audit = self._ledger.counts(barrier.checkpoint, taken, sent, task.chain.counts())
@@ -144,6 +146,7 @@ class Cuts:
             audit=audit,
             finished=task.ending.finished,
             directory=barrier.directory,
+            make_durable=jobs,
         )
         self._parts.add(part, snapshot)
 

@@ -2,6 +2,9 @@
 
 A reader that has asked while there is nothing to give is told so once: it is idle then. When nothing more will be found
 the readers get end of data; a stop that comes later is told them all the same, by a second one.
+
+To look for splits may block, so it is done in the pool. Meanwhile splits are given and barriers pass, and nobody is
+told that there is nothing.
 """
 
 from collections.abc import Sequence
@@ -65,7 +68,7 @@ class EnumeratorTask(Task):
 
     def _asking(self) -> list[int]:
         """Readers that have asked and can't be given anything, and don't know it yet."""
-        if self._enumerator.has_splits:
+        if self._enumerator.has_splits or self._enumerator.looks:
             return []
         channels = enumerate(self._output.channels)
         return [position for position, channel in channels if channel.writable and position not in self._told]
@@ -75,7 +78,7 @@ class EnumeratorTask(Task):
         if not self._has_input():
             return None
         if self._discovers():
-            self._enumerator.discover()
+            self._doors.run_blocking(self._enumerator.discover(), self._discovered)
         elif self._gives():
             self._give()
         elif self._enumerator.exhausted:
@@ -86,6 +89,16 @@ class EnumeratorTask(Task):
                 self._output.channels[position].add_control(NoSplitNow(), self._doors.delays.now())
         return None
 
+    def _discovered(self, error: Exception | None) -> None:
+        if self.over:
+            return
+        if error is not None:
+            self._fail(error)
+            return
+        self._enumerator.discovered()
+        self._set_alarm()
+        self._doors.wake()
+
     def _give(self) -> None:
         position = self._output.give(self._enumerator.next_split(), self._doors.delays.now())
         if position is not None:
@@ -94,6 +107,9 @@ class EnumeratorTask(Task):
 
     def _after_step(self) -> None:
         super()._after_step()
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
         self._alarm.set(self._enumerator.due if self.ending.phase is Phase.RUNNING else None)
 
     def _release(self) -> None:

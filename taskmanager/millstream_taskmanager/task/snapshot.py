@@ -17,7 +17,7 @@ from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot
 
 @dataclass(frozen=True, slots=True)
 class TaskPart:
-    """One task's part of a checkpoint, as values."""
+    """One task's part of a checkpoint: values, and what must be done before they may be acknowledged."""
 
     checkpoint: CheckpointId
     kind: SnapshotKind
@@ -26,6 +26,8 @@ class TaskPart:
     finished: bool = False
     directory: str = ""
     """Where its file goes: the checkpoint's own."""
+    make_durable: tuple[Callable[[], None], ...] = ()
+    """What of its sinks must be durable before; it may block. The values name what this makes (law 6.1)."""
 
 
 def described(contents: OperatorContents) -> OperatorSnapshot:

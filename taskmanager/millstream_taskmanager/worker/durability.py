@@ -1,13 +1,15 @@
 """A task's part of a checkpoint becomes durable, and only then it is acknowledged (law 4.3).
 
-What is small travels inside the acknowledgement. Else a pool joins the parts, which are bytes already, and does the
+First what sinks have written, since the part names it: a checkpoint never names what a power cut could take away. What
+is small travels inside the acknowledgement. Else a pool joins the parts, which are bytes already, and does the
 system calls; checksums and writing don't hold the interpreter. A file's name carries region, attempt and chance, so
 that two attempts never write the same one (law 1.4).
 """
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from millstream_dataflow.identity import CheckpointId, TaskId
@@ -16,6 +18,7 @@ from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined
 from millstream_runtime.messages.snapshots import FileRef, InlineBytes, TaskSnapshot
 from millstream_runtime.messages.worker import FromWorker
+from millstream_taskmanager.operators.errors import failure_of
 from millstream_taskmanager.task.snapshot import TaskPart, described
 from millstream_taskmanager.worker.threads import BlockingPool
 
@@ -43,7 +46,24 @@ class SnapshotWriter:
         self._under_way: dict[tuple[TaskId, CheckpointId], TaskPart] = {}
 
     def store(self, task: TaskId, part: TaskPart) -> None:
-        """Make it durable, then acknowledge it; decline it when that fails."""
+        """Make it durable, then acknowledge it; decline it when that fails. What its sinks have written comes first."""
+        if not part.make_durable:
+            self._store(task, part)
+            return
+        self._under_way[task, part.checkpoint] = part
+        self._pool.submit(partial(_do_all, part.make_durable), lambda error: self._sinks_durable(task, part, error))
+
+    def _sinks_durable(self, task: TaskId, part: TaskPart, error: Exception | None) -> None:
+        if self._under_way.pop((task, part.checkpoint), None) is None:
+            return
+        if error is None:
+            self._store(task, part)
+        else:
+            failure = failure_of(error)
+            text = f"what it has written could not be made durable: {failure.message}"
+            self._say(CheckpointDeclined(task, part.checkpoint, replace(failure, message=text)))
+
+    def _store(self, task: TaskId, part: TaskPart) -> None:
         size = sum(map(_size, part.operators))
         if size <= self.inline_limit:
             try:
@@ -91,6 +111,11 @@ class SnapshotWriter:
         where = f" in {part.directory}" if part.directory else ""
         text = f"the state of task {task} could not be stored{where}: {type(error).__name__}: {error}"
         self._say(CheckpointDeclined(task, part.checkpoint, Failure(FailureKind.EXTERNAL, text)))
+
+
+def _do_all(jobs: Iterable[Callable[[], None]]) -> None:
+    for job in jobs:
+        job()
 
 
 def _ignored(result: Exception | None) -> None:

@@ -21,15 +21,28 @@ from millstream_runtime.file_systems.local import make_directories, sync_directo
 _BUFFER = 1 << 20  # bytes that are written at once
 
 
+class LostWritesError(OSError):
+    """The system couldn't bring to the disk what it had taken. It says so once, forgets the data, and succeeds the next
+    time (PostgreSQL's wiki: "Fsync Errors"); so trying again would prove nothing.
+    """
+
+
 class PartFile(Protocol):
     """A file that is being written."""
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        ...
 
     def write(self, data: bytes) -> None:
         """More of it."""
         ...
 
-    def finish(self) -> int:
-        """Close it; all of it is durable, though its name may not be. Gives its size in bytes."""
+    def finish(self) -> None:
+        """Close it; all of it is durable, though its name may not be. May block. LostWritesError when its content is
+        lost; after any other error it may be tried again.
+        """
         ...
 
     def abandon(self) -> None:
@@ -117,12 +130,17 @@ class _LocalFile:
     def write(self, data: bytes) -> None:
         self._file.write(data)
 
-    def finish(self) -> int:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        size = self._file.tell()
-        self._file.close()
-        return size
+    @property
+    def size(self) -> int:
+        return self._file.tell()
+
+    def finish(self) -> None:
+        self._file.flush()  # what a full disk didn't take stays in the buffer
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise LostWritesError(error.errno, error.strerror, self._file.name) from error
+        self.abandon()
 
     def abandon(self) -> None:
         with suppress(OSError):  # of a full disk: the descriptor is closed all the same
@@ -139,7 +157,8 @@ class RemoteDirectory:
     def create(self, name: str) -> PartFile:
         """See Directory."""
         self._system.create_dir(self._path, recursive=True)
-        return _RemoteFile(self._system.open_output_stream(f"{self._path}/{name}", compression=None))
+        path = f"{self._path}/{name}"
+        return _RemoteFile(self._system.open_output_stream(path, compression=None), path)
 
     def rename(self, source: str, target: str) -> None:
         """See Directory."""
@@ -167,17 +186,20 @@ class RemoteDirectory:
 
 
 class _RemoteFile:
-    def __init__(self, stream: pa.NativeFile) -> None:
+    def __init__(self, stream: pa.NativeFile, path: str) -> None:
         self._stream = stream
-        self._size = 0
+        self._path = path
+        self.size = 0
 
     def write(self, data: bytes) -> None:
         self._stream.write(data)
-        self._size += len(data)
+        self.size += len(data)
 
-    def finish(self) -> int:
-        self._stream.close()
-        return self._size
+    def finish(self) -> None:
+        try:
+            self._stream.close()
+        except OSError as error:  # it may be closed all the same, and closing it again would find no error
+            raise LostWritesError(error.errno, str(error), self._path) from error
 
     def abandon(self) -> None:
         self._stream.close()

@@ -16,6 +16,7 @@ from millstream.connectors.files.splits import FileSplit
 from millstream.connectors.files.streams import ByteStream, Window, is_gzip, open_stream
 from millstream.formats.lines import FormatError, LineParser, Lines, Malformed, Parsed, StreamFormat, newlines
 from millstream_dataflow.connectors import Read, SourceContext, SplitReader
+from millstream_dataflow.errors import NonRecoverableError
 
 _TARGET = 1 << 20  # bytes of a batch, at most: what a channel flushes at
 _STEP = 8 << 20  # bytes that one call skips or counts, at most: 25 ms of gzip
@@ -28,7 +29,7 @@ Position = tuple[int, int | None, bool]
 within a line that was too long to be read."""
 
 
-class MalformedLineError(ValueError):
+class MalformedLineError(NonRecoverableError, ValueError):
     """A line that can't be read, in a source that was asked to fail at the first one."""
 
 

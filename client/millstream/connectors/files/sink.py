@@ -64,6 +64,12 @@ class FileSink(Sink[FileCommittable]):
     one checkpoint interval late, and a file holds those of one interval. Until then its name begins with a dot. Other
     jobs may write into the same directory. There are no buckets: all files lie in the directory itself.
 
+    A job that finishes, or is stopped with a savepoint, leaves nothing hidden behind. One that is cancelled or fails
+    leaves the hidden files that no completed checkpoint had committed, as in Flink: a checkpoint or savepoint that is
+    kept may name them, and whoever is started from it commits them. They are called `.part-<the job's first 8
+    digits>-...` and end in `.pending`, or in `.inprogress` where a process was killed or the disk was slow; delete them
+    when nothing will be started from that job's checkpoints and savepoints any more.
+
     >>> stream.sink_to(FileSink.csv("out", ["window_start", "count"]))
     """
 

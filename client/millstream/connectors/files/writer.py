@@ -1,8 +1,12 @@
-"""Writes one part file from each barrier to the next: at the barrier it is closed, durable, and pending (law 6.2)."""
+"""Writes one part file from each barrier to the next. At the barrier the file is closed to records, and the pool makes
+it durable and pending before the checkpoint may name it (law 6.2).
+"""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from millstream.connectors.files.directories import Directory, PartFile
+from millstream.connectors.files.directories import Directory, LostWritesError, PartFile
 from millstream.connectors.files.names import PartName
 from millstream.formats.encoding import Encoder
 from millstream_dataflow.connectors import SinkWriter
@@ -21,6 +25,8 @@ class FileWriter(SinkWriter[FileCommittable]):
         self._encoder = encoder
         self._part = part
         self._file: PartFile | None = None
+        self._closed = deque[_ClosedPart]()  # not durable yet; the task appends, the pool takes from the other end
+        self._lost: OSError | None = None
 
     def write(self, batch: Batch) -> None:
         """See SinkWriter."""
@@ -33,20 +39,69 @@ class FileWriter(SinkWriter[FileCommittable]):
         self._file.write(data)
 
     def prepare_commit(self, checkpoint: CheckpointId, *, end_of_input: bool) -> Sequence[FileCommittable]:
-        """The file since the last barrier, if there was a record."""
+        """The file since the last barrier, if there was a record. LostWritesError when an older one is lost: only a
+        restart from the last checkpoint can bring its records again.
+        """
+        if self._lost is not None:
+            raise self._lost
         if self._file is None:
             return ()
-        size = self._file.finish()
-        self._file = None
-        part, self._part = self._part, self._part.following()
-        closed = part.closed(checkpoint)
-        self._directory.rename(part.in_progress, closed.pending)
-        self._directory.sync()  # or a power cut takes away the file that the checkpoint names
-        return [(closed.pending, closed.visible, size)]
+        file, self._file = self._file, None
+        part, self._part = self._part.closed(checkpoint), self._part.following()
+        self._closed.append(_ClosedPart(self._directory, file, part))
+        return [(part.pending, part.visible, file.size)]
+
+    def make_durable(self) -> Callable[[], None] | None:
+        """The files that earlier barriers have closed, oldest first."""
+        return self._make_durable if self._closed else None
+
+    def _make_durable(self) -> None:
+        while self._closed:
+            if self._lost is not None:  # asked for before that was known
+                raise self._lost
+            try:
+                self._closed[0].make_durable()
+            except (LostWritesError, FileNotFoundError) as error:
+                self._lost = error
+                raise
+            self._closed.popleft()
 
     def close(self) -> None:
-        """What was written since the last barrier is dropped."""
+        """What isn't durable is dropped: no checkpoint names it."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.abandon()
+            self._directory.delete(self._part.in_progress)
+        while self._closed:
+            self._closed.popleft().drop()
+
+
+class _ClosedPart:
+    """A file on its way from the name under which it is written to the one under which it waits for its commit."""
+
+    def __init__(self, directory: Directory, file: PartFile, part: PartName) -> None:
+        self._directory = directory
+        self._file: PartFile | None = file
+        self._part = part
+
+    def make_durable(self) -> None:
+        """May be repeated when it has raised, unless by LostWritesError, or FileNotFoundError: somebody has deleted
+        the file.
+        """
+        if self._file is not None:
+            self._file.finish()
+            self._file = None
+        try:
+            self._directory.rename(self._part.in_progress, self._part.pending)
+        except FileNotFoundError:
+            if self._directory.size(self._part.pending) is None:
+                raise
+        self._directory.sync()  # or a power cut takes away the file that the checkpoint names
+
+    def drop(self) -> None:
+        """It is of no use. Where it can't be deleted it stays hidden."""
         if self._file is not None:
             self._file.abandon()
-            self._file = None
+        with suppress(OSError):
             self._directory.delete(self._part.in_progress)
+            self._directory.delete(self._part.pending)

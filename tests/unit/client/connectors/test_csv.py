@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream import CsvFormat, FileSource, Types
@@ -180,7 +180,6 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_s
 @given(
     st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), texts, st.floats(allow_nan=False), texts)), st.integers(1, 5)
 )
-@settings(max_examples=80, deadline=None)
 def test_what_the_encoder_writes_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[object, ...]], limit: int
 ) -> None:
@@ -193,7 +192,6 @@ def test_what_the_encoder_writes_is_read_again(
 
 
 @given(st.lists(st.lists(st.text('ab",\n', max_size=4), min_size=1, max_size=3), max_size=8))
-@settings(max_examples=80, deadline=None)
 def test_it_agrees_with_python_s_own_reader(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([["x", "y"], *rows])

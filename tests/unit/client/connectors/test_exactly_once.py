@@ -1,9 +1,11 @@
 """The file sink's life against a model: whatever dies between any two steps, each record is visible exactly once.
 
-A job writes the numbers from 0 on. A crash may come before or after each call to the file system, former attempts may
-go on writing and committing while the next one runs, and a checkpoint may be taken and never completed.
+A job writes the numbers from 0 on. A crash may come before or after each call to the file system, and so may an error
+of a disk while files are made durable; former attempts may go on writing and committing while the next one runs, and a
+checkpoint may be taken and never completed. Each record that is visible has been brought to the disk.
 """
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
@@ -23,7 +25,13 @@ from hypothesis.stateful import (
 from pyarrow import fs
 
 from millstream.connectors.files.committer import FileCommitter
-from millstream.connectors.files.directories import Directory, LocalDirectory, PartFile, RemoteDirectory
+from millstream.connectors.files.directories import (
+    Directory,
+    LocalDirectory,
+    LostWritesError,
+    PartFile,
+    RemoteDirectory,
+)
 from millstream.connectors.files.names import first_part
 from millstream.connectors.files.writer import FileCommittable, FileWriter
 from millstream.formats.encoding import LineEncoder
@@ -44,10 +52,45 @@ class Fuse:
 
     left: int = NEVER
 
+    error: type[Exception] = CrashError
+
     def burn(self) -> None:
         if self.left == 0:
-            raise CrashError
+            if self.error is CrashError:
+                raise CrashError
+            self.left, error, self.error = NEVER, self.error, CrashError
+            raise error(errno.EIO, "the disk has a bad day")
         self.left -= 1
+
+
+@dataclass
+class FusedFile:
+    """A file in such a directory. It is part of what survives once it has been brought to the disk."""
+
+    inner: PartFile
+    fuse: Fuse
+    done: Callable[[], None]
+
+    @property
+    def size(self) -> int:
+        return self.inner.size
+
+    def write(self, data: bytes) -> None:
+        self.inner.write(data)
+
+    def finish(self) -> None:
+        self.fuse.burn()
+        self.inner.finish()
+        self.done()
+
+    def abandon(self) -> None:
+        self.inner.abandon()
+
+
+def start_of(name: str) -> tuple[str, str]:
+    """Of a part file's name: what tells its writer's start, and its number there."""
+    words = name.removesuffix(".inprogress").lstrip(".").split("-")
+    return words[6], words[7]
 
 
 @dataclass
@@ -56,6 +99,8 @@ class Fused:
 
     inner: Directory
     fuse: Fuse
+    durable: set[tuple[str, str]]
+    """The content of these is on the disk; by the middle of their names, which stays."""
     copies: Path | None = None
 
     def create(self, name: str) -> PartFile:
@@ -66,7 +111,7 @@ class Fused:
         except CrashError:
             file.abandon()  # as a process's end does it
             raise
-        return file
+        return FusedFile(file, self.fuse, lambda: self.durable.add(start_of(name)))
 
     def rename(self, source: str, target: str) -> None:
         self.fuse.burn()
@@ -126,6 +171,9 @@ class SinkMachine(RuleBasedStateMachine):
         self.starts = 0
         self.checkpoint = 0
         self.taken: Snapshot | None = None
+        self.job: Callable[[], None] | None = None
+        """What must be done before `taken` may be complete."""
+        self.durable: set[tuple[str, str]] = set()
         self.completed = Snapshot()
         self.zombies: list[Attempt] = []
         self.committed = 0
@@ -144,7 +192,7 @@ class SinkMachine(RuleBasedStateMachine):
         self.starts += 1
         around, burning = Around(attempt=number), Fuse(fuse)
         inner = RemoteDirectory(fs.LocalFileSystem(), str(self.folder)) if self.remote else LocalDirectory(self.folder)
-        directory = Fused(inner, burning, self.folder if self.copies else None)
+        directory = Fused(inner, burning, self.durable, self.folder if self.copies else None)
         writer = FileWriter(directory, LineEncoder("number"), first_part(around, "part", "", f"{self.starts:012x}"))
         committer = FileCommitter(directory, str(self.folder), "part", "")
         restored = self.completed
@@ -160,7 +208,7 @@ class SinkMachine(RuleBasedStateMachine):
     def dying(self) -> None:
         """The current attempt is over, though its process may not know it; the next one starts."""
         self.zombies.append(self.current)
-        self.taken = None
+        self.taken = self.job = None
         self.current = self.start(self.current.around.attempt + 1, NEVER)
 
     def in_life(self, action: Callable[[], None]) -> None:
@@ -187,11 +235,29 @@ class SinkMachine(RuleBasedStateMachine):
             attempt = self.current
             prepared = attempt.writer.prepare_commit(CheckpointId(self.checkpoint), end_of_input=False)
             attempt.pending += [(self.checkpoint, item) for item in prepared]
+            self.job = attempt.writer.make_durable()
             self.taken = Snapshot(self.checkpoint, attempt.position, list(attempt.pending))
 
         self.in_life(act)
 
-    @precondition(lambda self: self.taken is not None)
+    @precondition(lambda self: self.job is not None)
+    @rule()
+    def become_durable(self) -> None:
+        """As often as the pool comes to it; a failure gives the checkpoint up, and nothing else."""
+        job, self.job = self.job, None
+        assert job is not None
+
+        def act() -> None:
+            try:
+                job()
+            except OSError as error:
+                self.taken = None
+                if isinstance(error, LostWritesError | FileNotFoundError):
+                    raise CrashError from error  # the next barrier fails the task
+
+        self.in_life(act)
+
+    @precondition(lambda self: self.taken is not None and self.job is None)
     @rule()
     def complete(self) -> None:
         assert self.taken is not None
@@ -226,6 +292,15 @@ class SinkMachine(RuleBasedStateMachine):
         """The current attempt will die soon."""
         self.current.fuse.left = fuse
 
+    @precondition(lambda self: self.job is not None)
+    @rule(fuse=st.integers(0, 5), error=st.sampled_from([OSError, LostWritesError]))
+    def bad_day(self, fuse: int, error: type[OSError]) -> None:
+        """The disk will refuse something while it makes files durable, once."""
+        self.current.fuse.left, self.current.fuse.error = fuse, error
+        self.become_durable()
+        if self.current.fuse.error is error:
+            self.current.fuse.left, self.current.fuse.error = NEVER, CrashError
+
     # ---------------------------------------------------------------------------------------- former attempts
 
     def as_zombie(self, data: st.DataObject, action: Callable[[Attempt], object]) -> None:
@@ -233,7 +308,7 @@ class SinkMachine(RuleBasedStateMachine):
         zombie.fuse.left = NEVER
         try:
             action(zombie)
-        except FileNotFoundError:
+        except OSError:  # its files were swept away, or lost before
             zombie.writer.close()
             self.zombies.remove(zombie)
 
@@ -247,7 +322,13 @@ class SinkMachine(RuleBasedStateMachine):
     def a_former_attempt_closes_its_file(self, data: st.DataObject) -> None:
         self.checkpoint += 1
         late = CheckpointId(self.checkpoint)
-        self.as_zombie(data, lambda zombie: zombie.writer.prepare_commit(late, end_of_input=False))
+
+        def close(zombie: Attempt) -> None:
+            zombie.writer.prepare_commit(late, end_of_input=False)
+            if (job := zombie.writer.make_durable()) is not None:
+                job()
+
+        self.as_zombie(data, close)
 
     @precondition(lambda self: self.zombies)
     @rule(data=st.data())
@@ -266,6 +347,7 @@ class SinkMachine(RuleBasedStateMachine):
             header, *lines = path.read_text().splitlines()
             assert header == "number"
             assert lines, "a file without records"
+            assert start_of(path.name) in self.durable, "a power cut could have taken it away"
             found += map(int, lines)
         return sorted(found)
 
@@ -284,6 +366,7 @@ class SinkMachine(RuleBasedStateMachine):
         self.current.writer.write(RowBatch([self.current.position]))
         self.current.position += 1
         self.snapshot()
+        self.become_durable()
         self.complete()
         self.recover(self.current)
         assert self.visible() == list(range(self.current.position))

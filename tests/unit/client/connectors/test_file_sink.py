@@ -1,9 +1,13 @@
 """`FileSink`: names, commits, leftovers, and what happens when the disk is full or somebody meddles."""
 
+import errno
+import os
 import pickle
 import re
 import resource
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,21 +15,33 @@ import pytest
 
 from millstream import Encoder, FileSink, FileSource, OutputFileConfig
 from millstream.connectors.files.committer import LostFileError
-from millstream.connectors.files.directories import LocalDirectory
+from millstream.connectors.files.directories import LocalDirectory, LostWritesError
+from millstream.connectors.files.writer import FileCommittable
 from millstream_dataflow.connectors import SinkWriter
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.records import ColumnBatch, RowBatch
+from millstream_runtime.file_systems.local import sync_directory
 from tests.unit.client.connectors.surroundings import Around, read_all
 
 
-def prepare(sink: FileSink, around: Around, checkpoint: int, *values: object) -> list[tuple[str, str, int]]:
+def barrier(
+    writer: SinkWriter[FileCommittable], checkpoint: int, *, end_of_input: bool = False
+) -> list[FileCommittable]:
+    """What a task does at one, and the pool behind it."""
+    prepared = writer.prepare_commit(CheckpointId(checkpoint), end_of_input=end_of_input)
+    if (job := writer.make_durable()) is not None:
+        job()
+    return list(prepared)
+
+
+def prepare(sink: FileSink, around: Around, checkpoint: int, *values: object) -> list[FileCommittable]:
     """A writer's life up to a barrier."""
     writer = sink.create_writer(around, ())
     if values:
         writer.write(RowBatch(list(values)))
-    prepared = writer.prepare_commit(CheckpointId(checkpoint), end_of_input=False)
+    prepared = barrier(writer, checkpoint)
     writer.close()
-    return list(prepared)
+    return prepared
 
 
 def names(folder: Path) -> list[str]:
@@ -44,8 +60,13 @@ class TestFiles:
         [name] = names(tmp_path)
         assert re.fullmatch(rf"\.{place}-0\.csv\.inprogress", name)
         prepared = writer.prepare_commit(CheckpointId(9), end_of_input=False)
+        assert names(tmp_path) == [name], "the task's own thread waits for no disk"
+        job = writer.make_durable()
+        assert job is not None
+        job()
         [name] = names(tmp_path)
         assert re.fullmatch(rf"\.{place}-0-9\.csv\.pending", name)
+        assert writer.make_durable() is None
         sink.create_committer(around).commit(prepared)
         [name] = names(tmp_path)
         assert re.fullmatch(rf"{place}-0-9\.csv", name)
@@ -54,12 +75,12 @@ class TestFiles:
     def test_it_rolls_at_every_barrier_and_makes_no_empty_files(self, tmp_path: Path) -> None:
         sink = FileSink.text(tmp_path)
         writer = sink.create_writer(Around(), ())
-        prepared: list[object] = []
+        prepared: list[FileCommittable] = []
         for checkpoint, values in enumerate([["a"], [], ["b", "c"], []], start=1):
             writer.write(RowBatch(list(values)))
-            prepared += writer.prepare_commit(CheckpointId(checkpoint), end_of_input=checkpoint == 4)
+            prepared += barrier(writer, checkpoint, end_of_input=checkpoint == 4)
         assert len(prepared) == len(names(tmp_path)) == 2
-        sink.create_committer(Around()).commit(prepared)  # type: ignore[arg-type]  # what the writer gave
+        sink.create_committer(Around()).commit(prepared)
         assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["a\n", "b\nc\n"]
 
     def test_no_directory_is_made_for_nothing(self, tmp_path: Path) -> None:
@@ -166,9 +187,9 @@ class TestLeftovers:
         committer.drop_leftovers(Around(attempt=2), [])
         old.write(RowBatch(["more"]))
         with pytest.raises(FileNotFoundError):
-            old.prepare_commit(CheckpointId(5), end_of_input=False)
+            barrier(old, 5)
         old.close()
-        committer.commit(new.prepare_commit(CheckpointId(5), end_of_input=False))
+        committer.commit(barrier(new, 5))
         assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["from this one\n"]
 
     def test_a_directory_that_never_was_has_none(self, tmp_path: Path) -> None:
@@ -177,22 +198,127 @@ class TestLeftovers:
 
 
 @pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file may become longer than 64 KiB."""
+def full_disk() -> Iterator[Callable[[], None]]:
+    """No file may become longer than 64 KiB. Gives what makes room again."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def make_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    yield make_room
+    make_room()
 
 
 @pytest.mark.usefixtures("full_disk")
-def test_a_full_disk_fails_the_barrier_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    writer: SinkWriter[object] = FileSink.text(tmp_path).create_writer(Around(), ())  # type: ignore[assignment]  # of any
+def test_a_full_disk_fails_the_checkpoint_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    writer = FileSink.text(tmp_path).create_writer(Around(), ())
     writer.write(RowBatch(["x" * 100_000]))
     with pytest.raises(OSError, match="large"):
-        writer.prepare_commit(CheckpointId(1), end_of_input=False)
+        barrier(writer, 1)
     writer.close()
     assert names(tmp_path) == []
+
+
+def test_when_there_is_room_again_the_next_checkpoint_takes_all(tmp_path: Path, full_disk: Callable[[], None]) -> None:
+    sink = FileSink.text(tmp_path)
+    writer = sink.create_writer(Around(), ())
+    writer.write(RowBatch(["x" * 100_000]))
+    prepared = writer.prepare_commit(CheckpointId(1), end_of_input=False)
+    job = writer.make_durable()
+    assert job is not None
+    for _ in range(3):
+        with pytest.raises(OSError, match="large"):
+            job()
+    full_disk()
+    writer.write(RowBatch(["y"]))
+    sink.create_committer(Around()).commit([*prepared, *barrier(writer, 2)])
+    assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["x" * 100_000 + "\n", "y\n"]
+
+
+def test_a_writer_goes_on_while_its_last_file_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(_descriptor: int) -> None:
+        begun.set()
+        assert may_end.wait(20)
+
+    sink = FileSink.text(tmp_path)
+    writer = sink.create_writer(Around(), ())
+    writer.write(RowBatch(["a"]))
+    monkeypatch.setattr(os, "fsync", slow)
+    prepared = list(writer.prepare_commit(CheckpointId(1), end_of_input=False))
+    job = writer.make_durable()
+    assert job is not None
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(job)
+        assert begun.wait(20)
+        writer.write(RowBatch(["b"]))
+        prepared += writer.prepare_commit(CheckpointId(2), end_of_input=False)
+        assert not running.done()
+        may_end.set()
+        running.result(20)
+    sink.create_committer(Around()).commit(prepared + barrier(writer, 3))
+    assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["a\n", "b\n"]
+
+
+def test_a_file_that_the_disk_has_lost_is_never_called_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system tells of lost writes once: the second fsync finds nothing wrong."""
+    errors = [OSError(errno.EIO, "Input/output error")]
+
+    def fsync(_descriptor: int) -> None:
+        if errors:
+            raise errors.pop()
+
+    writer = FileSink.text(tmp_path).create_writer(Around(), ())
+    writer.write(RowBatch(["a"]))
+    monkeypatch.setattr(os, "fsync", fsync)
+    writer.prepare_commit(CheckpointId(1), end_of_input=False)
+    job = writer.make_durable()
+    assert job is not None
+    for _ in range(2):
+        with pytest.raises(LostWritesError, match=r"inprogress"):
+            job()
+    writer.write(RowBatch(["b"]))
+    with pytest.raises(LostWritesError, match=r"inprogress"):
+        writer.prepare_commit(CheckpointId(2), end_of_input=False)
+    writer.close()
+    assert names(tmp_path) == []
+
+
+def test_a_name_that_did_not_become_durable_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = FileSink.text(tmp_path).create_writer(Around(), ())
+    writer.write(RowBatch(["a"]))
+    errors = [OSError(errno.EMFILE, "Too many open files")]
+
+    def sync(directory: Path) -> None:
+        if errors:
+            raise errors.pop()
+        sync_directory(directory)
+
+    monkeypatch.setattr("millstream.connectors.files.directories.sync_directory", sync)
+    with pytest.raises(OSError, match="Too many"):
+        barrier(writer, 1)
+    assert barrier(writer, 2) == []
+    [name] = names(tmp_path)
+    assert name.endswith("-1.txt.pending")
+    assert writer.make_durable() is None
+    writer.close()
+    assert names(tmp_path) == [name]
+
+
+def test_a_file_that_somebody_deleted_is_missed(tmp_path: Path) -> None:
+    writer = FileSink.text(tmp_path).create_writer(Around(), ())
+    writer.write(RowBatch(["a"]))
+    [name] = names(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(FileNotFoundError):
+        barrier(writer, 1)
+    with pytest.raises(FileNotFoundError):
+        writer.prepare_commit(CheckpointId(2), end_of_input=False)
+    writer.close()
 
 
 def test_a_directory_that_is_a_file_is_an_error(tmp_path: Path) -> None:
@@ -208,7 +334,7 @@ def test_columns_are_written_as_rows_are(tmp_path: Path) -> None:
     sink = FileSink.csv(tmp_path, ["a", "b"], null="NA")
     writer = sink.create_writer(Around(), ())
     writer.write(ColumnBatch(columns))
-    sink.create_committer(Around()).commit(writer.prepare_commit(CheckpointId(1), end_of_input=True))
+    sink.create_committer(Around()).commit(barrier(writer, 1, end_of_input=True))
     [name] = names(tmp_path)
     assert (tmp_path / name).read_text() == "a,b\n1,x\n2,NA\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream import Boundedness, Duration, FileSource, StreamFormat
@@ -148,7 +148,6 @@ class TestSplits:
         assert read_all(FileSource.csv(path, min_split_bytes=1)) == [("1", "2"), ("3", "4")]
 
     @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=9)), st.integers(1, 20))
-    @settings(max_examples=60, deadline=None)
     def test_any_text_comes_back(self, tmp_path_factory: pytest.TempPathFactory, lines: list[str], least: int) -> None:
         path = tmp_path_factory.mktemp("any") / "text"
         path.write_bytes("".join(f"{line}\n" for line in lines).encode())

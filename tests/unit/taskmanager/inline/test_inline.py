@@ -14,6 +14,7 @@ import pytest
 
 from millstream import (
     JobCanceledError,
+    JobFailedError,
     JobRefusedError,
     JobStatus,
     KeyedProcessFunction,
@@ -118,6 +119,29 @@ def test_a_users_exception_leaves_as_it_is(env: Environment) -> None:
     assert note.startswith("raised in operator parse (")
     assert note.endswith("at record 'x'")
     assert raised.value.__cause__ is None
+
+
+def leaves(value: int) -> int:
+    sys.exit(value)
+
+
+def stops(value: int) -> int:
+    return next(iter(range(value, value)))
+
+
+@pytest.mark.parametrize(("function", "words"), [(leaves, "sys.exit(3)"), (stops, "StopIteration")])
+def test_what_would_end_the_program_or_its_loop_is_the_functions_failure(
+    env: Environment, function: Callable[[int], int], words: str
+) -> None:
+    for fetched in (False, True):
+        stream = env.from_collection([3]).map(function).name("it")
+        with pytest.raises(JobFailedError) as raised:
+            list(stream.execute_and_collect()) if fetched else (stream.print(), env.execute("short"))
+        assert words in str(raised.value)
+        failure = raised.value.failure
+        assert failure is not None
+        assert failure.operator.startswith("it (")
+        assert failure.record == "3"
 
 
 def test_its_traceback_shows_the_users_line(env: Environment) -> None:

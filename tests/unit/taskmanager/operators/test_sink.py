@@ -1,6 +1,8 @@
 """Laws 4.4, 4.7 and 6.1: what was prepared is committed once it is complete, and never forgotten."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,13 +16,13 @@ from millstream_taskmanager.operators.base import Commit
 from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.sink import SinkOperator
 from millstream_taskmanager.operators.state import RestoredState, StoredList
-from tests.support.tasks import COMMITTED, LEDGERS, LedgerSink, OperatorBench
+from tests.support.ledgers import LEDGERS, LedgerSink, empty_ledgers
+from tests.support.tasks import OperatorBench
 
 
 @pytest.fixture(autouse=True)
 def _empty_ledgers() -> None:
-    LEDGERS.clear()
-    COMMITTED.clear()
+    empty_ledgers()
 
 
 def opened(sink: Sink[Any], state: Sequence[StoredList] = ()) -> SinkOperator:
@@ -34,7 +36,10 @@ def wrote(operator: SinkOperator, *values: int) -> None:
 
 
 def barrier(operator: SinkOperator, checkpoint: int) -> Sequence[StoredList]:
-    return operator.snapshot(Barrier(CheckpointId(checkpoint)), ended=False)
+    stored = operator.snapshot(Barrier(CheckpointId(checkpoint)), ended=False)
+    if (job := operator.make_durable()) is not None:
+        job()
+    return stored
 
 
 def done(commit: Commit | None) -> None:
@@ -105,6 +110,95 @@ def test_a_writer_that_fails_names_the_sink() -> None:
         wrote(sink, 1)
     assert (raised.value.operator, raised.value.kind) == ("Operator", FailureKind.EXTERNAL)
     assert sink.commit(CheckpointId(1)) is None
+
+
+class Slow(Sink[int]):
+    """Its writer's jobs take as long as the test wants, and it tells what is called when."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.begun = threading.Semaphore(0)
+        self.may_end = threading.Event()
+        self.error: OSError | None = None
+
+    def create_writer(self, context: SinkContext, state: Sequence[Any]) -> SinkWriter[int]:
+        return SlowWriter(self)
+
+
+class SlowWriter(SinkWriter[int]):
+    """See the sink."""
+
+    def __init__(self, sink: Slow) -> None:
+        self.sink = sink
+
+    def write(self, batch: Batch) -> None:
+        self.sink.told.append("write")
+
+    def make_durable(self) -> Callable[[], None]:
+        return self._job
+
+    def _job(self) -> None:
+        self.sink.told.append("begin")
+        self.sink.begun.release()
+        assert self.sink.may_end.wait(20)
+        self.sink.told.append("end")
+        if self.sink.error is not None:
+            raise self.sink.error
+
+    def close(self) -> None:
+        self.sink.told.append("close")
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    sink = Slow()
+    yield sink
+    sink.may_end.set()
+
+
+def job_of(operator: SinkOperator, checkpoint: int) -> Callable[[], None]:
+    operator.snapshot(Barrier(CheckpointId(checkpoint)), ended=False)
+    job = operator.make_durable()
+    assert job is not None
+    return job
+
+
+def test_the_task_writes_on_while_a_disk_is_slow_and_jobs_never_meet(slow: Slow) -> None:
+    sink = opened(slow)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.submit(job_of(sink, 1)), pool.submit(job_of(sink, 2))
+        assert slow.begun.acquire(timeout=20)
+        wrote(sink, 1)
+        assert slow.told == ["begin", "write"]
+        slow.may_end.set()
+        first.result(20)
+        second.result(20)
+    assert slow.told == ["begin", "write", "end", "begin", "end"]
+
+
+def test_a_job_that_fails_names_the_sink(slow: Slow) -> None:
+    slow.error = OSError("disk full")
+    slow.may_end.set()
+    with pytest.raises(UserCodeError, match="disk full") as raised:
+        job_of(opened(slow), 1)()
+    assert (raised.value.operator, raised.value.kind) == ("Operator", FailureKind.EXTERNAL)
+
+
+def test_closing_waits_for_no_disk_and_nothing_is_begun_behind_it(slow: Slow) -> None:
+    busy = opened(slow)
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(job_of(busy, 1))
+        assert slow.begun.acquire(timeout=20)
+        busy.close()
+        assert slow.told == ["begin"], "the writer is in use"
+        slow.may_end.set()
+        job.result(20)
+    idle = opened(slow)
+    late = job_of(idle, 1)
+    idle.close()
+    with pytest.raises(UserCodeError, match="closed"):
+        late()
+    assert slow.told == ["begin", "end", "close"]
 
 
 def test_closing_what_never_opened_is_no_error() -> None:

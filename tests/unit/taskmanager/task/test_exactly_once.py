@@ -4,10 +4,11 @@ The whole path is real but for durability: sources with positions, barriers, ali
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.identity import ChannelId, CheckpointId
@@ -16,7 +17,8 @@ from millstream_dataflow.operators.specifications import FlatMapSpecification, M
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.task.alignment import Guarantee
 from millstream_taskmanager.worker.settings import TaskSettings
-from tests.support.tasks import COMMITTED, LEDGERS, Drawing, LedgerSink, ListSource, VirtualJob
+from tests.support.ledgers import FULL_DISKS, LEDGERS, LedgerSink, empty_ledgers
+from tests.support.tasks import Drawing, ListSource, VirtualJob
 
 NAMES = ("middle", "far", "s0", "s0-splits", "s1", "s1-splits")
 
@@ -35,7 +37,8 @@ class Plan:
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    events = st.tuples(st.integers(0, 40), st.sampled_from(["checkpoint", "checkpoint", "savepoint", "abort", "crash"]))
+    kinds = st.sampled_from(["checkpoint", "checkpoint", "savepoint", "abort", "full disk", "crash"])
+    events = st.tuples(st.integers(0, 40), kinds)
     return Plan(
         tuple(draw(st.lists(events, max_size=8))),
         tuple(draw(st.lists(st.tuples(st.integers(1, 2), st.booleans()), min_size=1, max_size=2))),
@@ -69,8 +72,7 @@ class World:
     """A job, its checkpoints, and its crashes."""
 
     def __init__(self, plan: Plan) -> None:
-        LEDGERS.clear()
-        COMMITTED.clear()
+        empty_ledgers()
         self.drawing, self.records = drawn(plan)
         self.settings = TaskSettings(FlushRules(4, 60, 100), plan.window, plan.window, Guarantee.EXACTLY_ONCE)
         self.rank: dict[str, int] = dict(zip(NAMES, plan.order, strict=True))
@@ -82,10 +84,9 @@ class World:
     def steps(self, count: int) -> None:
         for _ in range(count):
             self.job.scheduler.step()
-            if self.job.pool:
-                job, then = self.job.pool.popleft()
-                job()
-                then(None)
+            self.job.do_blocking()
+            for declined in {checkpoint for _, checkpoint, _ in self.job.declined} & self.pending.keys():
+                self.abort([declined])
             for checkpoint, commits in tuple(self.pending.items()):
                 if len(self.job.parts.get(CheckpointId(checkpoint), ())) == len(self.job.tasks):
                     self.complete(checkpoint, commits=commits)
@@ -97,6 +98,12 @@ class World:
         if commits:
             self.last = (self.job, checkpoint)
         self.job.complete(checkpoint, commits=commits)
+
+    def abort(self, checkpoints: Iterable[int]) -> None:
+        for checkpoint in checkpoints:
+            del self.pending[checkpoint]
+            for task in self.job.tasks.values():
+                task.aborted(CheckpointId(checkpoint))
 
     def balance(self, checkpoint: int) -> None:
         """Law 10.1: what was sent before the barrier was received before it, channel by channel."""
@@ -113,17 +120,15 @@ class World:
                 self.job = VirtualJob(self.drawing, self.settings, restored, rank=self.rank)
                 self.pending = {}
             case "abort":
-                for checkpoint in self.pending:
-                    for task in self.job.tasks.values():
-                        task.aborted(CheckpointId(checkpoint))
-                self.pending = {}
+                self.abort(list(self.pending))
+            case "full disk":
+                FULL_DISKS.append("no room")
             case _:
                 self.checkpoint += 1
                 self.pending[self.checkpoint] = what == "checkpoint"
                 self.job.trigger(self.checkpoint)
 
 
-@settings(max_examples=150)
 @given(plans())
 def test_whatever_happens_every_record_is_there_once(plan: Plan) -> None:
     world = World(plan)
@@ -131,6 +136,7 @@ def test_whatever_happens_every_record_is_there_once(plan: Plan) -> None:
         world.steps(steps)
         world.happen(what)
     world.steps(500)
+    FULL_DISKS.clear()
     world.job.finish(world.checkpoint + 1)
     assert Counter(LEDGERS["near"]) == Counter(world.records)
     assert Counter(LEDGERS["far"]) == Counter(dict.fromkeys(world.records, 2))

@@ -33,7 +33,8 @@ from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators import chain_snapshot
 from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.worker.settings import TaskSettings
-from tests.support.tasks import COMMITTED, LEDGERS, Drawing, LedgerSink, ListSource, VirtualJob
+from tests.support.ledgers import LEDGERS, LedgerSink, empty_ledgers
+from tests.support.tasks import Drawing, ListSource, VirtualJob
 
 KEYED = KeySelection(lambda record: record[0])
 KEYS = "abcdefgh"
@@ -111,8 +112,7 @@ class World:
     """A job, its last checkpoint, and its crashes."""
 
     def __init__(self, plan: Plan) -> None:
-        LEDGERS.clear()
-        COMMITTED.clear()
+        empty_ledgers()
         self.plan = plan
         self.settings = TaskSettings(FlushRules(4, 60, 100), 100, 100)
         self.job = VirtualJob(drawn(plan.first, enumerated=plan.enumerated), self.settings)

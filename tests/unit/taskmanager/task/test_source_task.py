@@ -1,9 +1,10 @@
 """Readers and enumerators as tasks (laws 7.3 and 8)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from millstream_dataflow.connectors import Boundedness
-from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.identity import CheckpointId, SubtaskId
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import ProcessSpecification
 from millstream_dataflow.records import EndReason
@@ -13,6 +14,8 @@ from millstream_runtime.messages.session import StopMode
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.task.ending import Phase
+from millstream_taskmanager.task.enumerator_task import EnumeratorTask
+from millstream_taskmanager.task.task import Restored
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.tasks import Drawing, ListSource, VirtualJob
 
@@ -29,6 +32,7 @@ def job(
     *,
     parallelism: int = 1,
     settings: TaskSettings | None = None,
+    restored: Mapping[SubtaskId, Restored] | None = None,
 ) -> VirtualJob:
     """Source -> a process function that keeps (value, watermark) -> collect."""
     drawing = Drawing()
@@ -38,7 +42,7 @@ def job(
     )
     drawing.edge(read, look, Partitioning.REBALANCE)
     drawing.edge(look, drawing.collect("out"))
-    return VirtualJob(drawing, settings)
+    return VirtualJob(drawing, settings, restored)
 
 
 def reader(run: VirtualJob, index: int = 0) -> ReaderOperator:
@@ -58,7 +62,8 @@ def test_bounded_splits_are_read_one_after_the_other() -> None:
     splits = tuple(timed(n * 10, n * 10 + 1, n * 10 + 2) for n in range(6))
     run = job(ListSource(splits, timed=True, has_enumerator=True), parallelism=2)
     most = 0
-    while run.scheduler.step():
+    while run.scheduler.step() or run.pool:
+        run.do_blocking()
         most = max(most, reader(run, 0).splits, reader(run, 1).splits)
     assert most == 1
     run.finish()
@@ -107,6 +112,39 @@ def test_splits_that_are_found_later() -> None:
     assert run.task("source-splits").ending.phase is Phase.RUNNING
 
 
+def test_a_slow_look_for_splits_holds_nobody_up_and_nobody_is_told_that_there_are_none() -> None:
+    source = ListSource((timed(1, 2),), timed=True, has_enumerator=True)
+    run = job(source)
+    while run.scheduler.step():
+        pass
+    assert len(run.pool) == 1, "the look"
+    run.trigger(1)
+    while run.scheduler.step():
+        pass
+    assert len(run.parts[CheckpointId(1)]) == len(run.tasks)
+    assert isinstance(enumerator := run.task("source-splits"), EnumeratorTask)
+    assert enumerator._told == set()
+    again = job(source, restored=run.restored_from(1))
+    again.finish()
+    assert [value for value, _ in again.collected("out")] == [1, 2]
+    run.finish()
+    assert [value for value, _ in run.collected("out")] == [1, 2]
+
+
+def test_a_look_that_fails_fails_its_task_unless_it_is_over() -> None:
+    source = ListSource(((1,),), has_enumerator=True)
+    for cancelled in (True, False):
+        run = job(source)
+        while run.scheduler.step():
+            pass
+        [(_, then)] = run.pool
+        run.pool.clear()
+        if cancelled:
+            run.task("source-splits").cancel()
+        then(OSError("the store is away"))
+        assert list(map(str, run.errors)) == ([] if cancelled else ["the store is away"])
+
+
 def test_a_static_source_deals_its_splits_out() -> None:
     run = job(ListSource(tuple(timed(n) for n in range(5)), timed=True), parallelism=2)
     run.settle()
@@ -122,6 +160,7 @@ def test_barriers_need_no_credit() -> None:
         for name in ("source-splits", "source"):
             if run.task(name).runnable:
                 run.task(name).step()
+        run.do_blocking()
     assert not run.task("source").outputs.writable
     run.trigger(1)
     for _ in range(5):

@@ -1,5 +1,6 @@
 """A task from its deployment to its end, whichever it is (law 5, style: states are a table)."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,16 +16,24 @@ from millstream_runtime.states import TaskState
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.worker.settings import TaskSettings
-from tests.support.tasks import COMMITTED, LEDGERS, Drawing, LedgerSink, ListSource, VirtualJob
+from tests.support.ledgers import COMMITTED, LEDGERS, LedgerSink, empty_ledgers
+from tests.support.tasks import Drawing, ListSource, VirtualJob
 
 TEN = ListSource((tuple(range(10)),))
 
 
 @pytest.fixture(autouse=True)
 def _empty_ledgers() -> None:
-    LEDGERS.clear()
-    COMMITTED.clear()
+    empty_ledgers()
     Watched.log.clear()
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+EMPTY: dict[Unprintable, int] = {}
 
 
 class Watched(MapFunction[int, int]):
@@ -44,6 +53,10 @@ class Watched(MapFunction[int, int]):
     def map(self, value: int) -> int:
         if value == self.fails_at and self.where == "map":
             raise ValueError("bad record")
+        if value == self.fails_at and self.where == "exit":
+            sys.exit(7)
+        if value == self.fails_at and self.where == "unprintable":
+            return EMPTY[Unprintable()]
         return value
 
     def close(self) -> None:
@@ -123,6 +136,7 @@ def test_stopped_and_drained(mode: StopMode, enumerated: bool) -> None:
     run = job(source=source)
     for _ in range(12):
         run.scheduler.step()
+        run.do_blocking()
     for subtask in run.plan.triggered:
         run.tasks[subtask].stop(mode)
     run.finish(5)
@@ -149,6 +163,22 @@ def test_a_function_that_raises_fails_its_task() -> None:
     assert run.task("work").state is TaskState.FAILED
     assert Watched.log == ["open work (1/1)", "close"]
     assert not run.task("work").runnable
+
+
+@pytest.mark.parametrize(
+    ("where", "message", "line"),
+    [
+        ("exit", "FunctionExitError: a function called sys.exit(7)", "sys.exit(7)"),
+        ("unprintable", "KeyError: <unprintable KeyError>", "return EMPTY[Unprintable()]"),
+    ],
+)
+def test_whatever_a_function_raises_ends_its_task_alone(where: str, message: str, line: str) -> None:
+    run = job(Watched(fails_at=3, where=where))
+    run.settle()
+    [failure] = [report.failure for report in run.reports if report.failure is not None]
+    assert failure.kind is FailureKind.USER
+    assert failure.message == message
+    assert failure.source_line.endswith(line)
 
 
 def test_an_open_that_raises_fails_its_task() -> None:
@@ -217,6 +247,19 @@ def test_a_commit_that_fails_fails_the_task() -> None:
     run.settle()
     assert run.task("sink").state is TaskState.FAILED
     assert run.task("work").state is TaskState.FINISHED
+
+
+def test_a_task_that_is_over_acknowledges_nothing() -> None:
+    """Its sinks have dropped what the pool still works on."""
+    run = job()
+    run.settle()
+    run.trigger(1)
+    while not run.pool:
+        run.scheduler.step()
+    run.task("sink").cancel()
+    run.settle()
+    assert {subtask.vertex for subtask in run.parts[CheckpointId(1)]} == {"source", "work"}
+    assert run.declined == []
 
 
 def test_a_savepoint_commits_nothing() -> None:

@@ -44,7 +44,10 @@ def test_a_slow_function_has_turns_of_about_50_ms(each: float) -> None:
 @pytest.mark.parametrize("fixed", [100.0, 1_000.0, 10_000.0])
 def test_a_call_for_each_batch_that_takes_long_gets_whole_batches(fixed: float) -> None:
     turns = Turns(MOST, 1)
-    cost = lambda records: fixed + records / 1_000  # noqa: E731  # a name for it, used twice
+
+    def cost(records: int) -> float:
+        return fixed + records / 1_000
+
     run(turns, cost, 20)
     past = run(turns, cost, 32)
     assert throughput(past) > 0.7 * MOST / cost(MOST)
@@ -53,7 +56,10 @@ def test_a_call_for_each_batch_that_takes_long_gets_whole_batches(fixed: float) 
 def test_fixed_and_proportional_costs_are_weighed() -> None:
     """No throughput worth speaking of is lost, and a turn isn't longer than that demands."""
     turns = Turns(MOST, 1)
-    cost = lambda records: 200 + records * 1.0  # noqa: E731  # as above
+
+    def cost(records: int) -> float:
+        return 200 + records * 1.0
+
     run(turns, cost, 30)
     past = run(turns, cost, 32)
     assert throughput(past) > 0.5

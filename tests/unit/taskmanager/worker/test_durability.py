@@ -1,7 +1,7 @@
 """A task's part of a checkpoint on its way to the disk."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -17,9 +17,11 @@ from millstream_dataflow.identity import (
 )
 from millstream_dataflow.records import SnapshotKind
 from millstream_runtime.checkpoint_files import OperatorContents, StoredList
+from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined
 from millstream_runtime.messages.snapshots import FileRef, InlineBytes, ListState, OperatorSnapshot, Redistribution
 from millstream_runtime.messages.worker import FromWorker
+from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.worker.durability import INLINE_LIMIT, SnapshotFiles, SnapshotWriter
 from millstream_taskmanager.worker.loop import WorkerLoop
@@ -59,7 +61,7 @@ class Site:
         self.loop = WorkerLoop()
         self.disk = Disk()
         self.said: list[FromWorker] = []
-        pool = BlockingPool("disk", 2, self.loop.call_from_thread)
+        pool = BlockingPool("disk", 1, self.loop.call_from_thread)  # so what comes first is done first
         files = SnapshotFiles(self.disk.encode, self.disk.write, self.disk.withdraw)
         self.writer = SnapshotWriter(files, pool, self._say)
 
@@ -67,10 +69,12 @@ class Site:
         self.said.append(message)
         self.loop.stop()
 
-    def store(self, checkpoint: int, size: int, directory: str = "/chk") -> None:
+    def store(self, checkpoint: int, size: int, directory: str = "/chk", *jobs: Callable[[], None]) -> None:
         stored = StoredList("state", Redistribution.SPLIT, (bytes(size),))
         contents = OperatorContents(OperatorId("op"), (stored,), first_group=1, end_group=4)
-        part = TaskPart(CheckpointId(checkpoint), SnapshotKind.CHECKPOINT, (contents,), directory=directory)
+        part = TaskPart(
+            CheckpointId(checkpoint), SnapshotKind.CHECKPOINT, (contents,), directory=directory, make_durable=jobs
+        )
         self.writer.store(TASK, part)
 
     def turn(self) -> None:
@@ -156,3 +160,86 @@ def test_large_state_without_a_directory_is_declined(site: Site) -> None:
     [said] = site.said
     assert isinstance(said, CheckpointDeclined)
     assert "20,481 bytes of state need a file, but the checkpoint has no directory" in said.failure.message
+
+
+class SinkJob:
+    """What a sink has to do first: it ends when it is let, as often as it is asked."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        self.begun = threading.Semaphore(0)
+        self.may_end = threading.Event()
+        self.error: Exception | None = None
+
+    def __call__(self) -> None:
+        self.begun.release()
+        assert self.may_end.wait(20)
+        if self.error is not None:
+            raise self.error
+        self.disk.written.append(("/out", "part"))
+
+
+@pytest.fixture
+def job(site: Site) -> Iterator[SinkJob]:
+    site.disk.may_write.set()
+    job = SinkJob(site.disk)
+    yield job
+    job.may_end.set()
+
+
+@pytest.mark.parametrize("size", [0, INLINE_LIMIT + 1])
+def test_what_sinks_wrote_is_durable_before_a_checkpoint_names_it(site: Site, job: SinkJob, size: int) -> None:
+    site.store(1, size, "/chk", job)
+    assert job.begun.acquire(timeout=20)
+    site.loop.poller.poll(0)
+    assert (site.said, site.disk.written) == ([], [])
+    job.may_end.set()
+    site.turn()
+    [said] = site.said
+    assert isinstance(said, CheckpointAcknowledged)
+    assert [directory for directory, _ in site.disk.written] == ["/out", "/chk"][: 1 + bool(size)]
+
+
+def test_other_tasks_go_on_while_a_sink_waits_for_its_disk(site: Site, job: SinkJob) -> None:
+    site.store(1, 0, "/chk", job)
+    assert job.begun.acquire(timeout=20)
+    other = TaskId(TASK.attempt, SubtaskId(VertexId("another"), 0))
+    site.writer.store(other, TaskPart(CheckpointId(1), SnapshotKind.CHECKPOINT))
+    turned: list[int] = []
+
+    def turn() -> None:
+        turned.append(1)
+        site.loop.stop()
+
+    site.loop.call_later(0, turn)
+    site.turn()
+    assert turned == [1]
+    assert [getattr(said, "task", None) for said in site.said] == [other]
+
+
+def test_what_a_sink_cannot_make_durable_declines_and_the_next_checkpoint_tries_again(site: Site, job: SinkJob) -> None:
+    job.error = UserCodeError(OSError("no room"), "Sink: files", kind=FailureKind.EXTERNAL)
+    job.may_end.set()
+    site.store(1, INLINE_LIMIT + 1, "/chk", job)
+    site.turn()
+    [said] = site.said
+    assert isinstance(said, CheckpointDeclined)
+    assert said.failure.message == "what it has written could not be made durable: OSError: no room"
+    assert (said.failure.kind, said.failure.operator) == (FailureKind.EXTERNAL, "Sink: files")
+    assert site.disk.written == []
+    job.error = None
+    site.store(2, INLINE_LIMIT + 1, "/chk", job)
+    site.turn()
+    assert isinstance(site.said[1], CheckpointAcknowledged)
+
+
+def test_a_checkpoint_that_is_given_up_while_a_sink_waits_writes_nothing(site: Site, job: SinkJob) -> None:
+    site.store(1, 0, "/chk", job)
+    site.store(2, INLINE_LIMIT + 1, "/chk", job)
+    assert job.begun.acquire(timeout=20)
+    site.writer.forget(TASK, CheckpointId(2), older_too=True)
+    site.store(3, 0, "/chk", job)
+    job.may_end.set()
+    site.turn()
+    assert [getattr(said, "checkpoint", None) for said in site.said] == [3]
+    assert [directory for directory, _ in site.disk.written] == ["/out"] * 3
