@@ -25,7 +25,7 @@ Examples:
 def command(configuration: Configuration, job: str, *, as_json: bool) -> None:
     """End a job without a savepoint, and wait until it has ended.
 
-    JOB is its id, or as much of its beginning as no other job has.
+    JOB is its id, or as much of its beginning as no other job has: at least 4 digits.
     """
     with connected(configuration) as gateway:
         found = find_job(gateway, job)

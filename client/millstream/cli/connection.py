@@ -28,8 +28,16 @@ def connected(configuration: Configuration) -> Generator[Gateway]:
         gateway.close()
 
 
+SHORTEST = 4
+"""Digits of an id that name a job: nobody means the only job that there is by an empty variable, or a slip by one digit
+of many.
+"""
+
+
 def find_job(gateway: Gateway, text: str) -> JobStatus:
-    """The job whose id begins so. JobNotFoundError when there is none; several are a wrong use."""
+    """The job whose id begins so. JobNotFoundError when there is none; several, or too few digits, are a wrong use."""
+    if len(text) < SHORTEST:
+        raise click.UsageError(f"{text!r} names no job: that takes at least {SHORTEST} digits of its id")
     found = [job for job in gateway.cluster().jobs if job.job.startswith(text.lower())]
     if not found:
         message = f"no job's id begins with {text} at {gateway.target}; 'millstream list --all' shows those there are"

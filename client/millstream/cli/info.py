@@ -45,7 +45,7 @@ def command(configuration: Configuration, subject: str, arguments: tuple[str, ..
     """Draw the plan of a program, without running its job; or show a job of a cluster, with its audit.
 
     SCRIPT is a file, run with the ARGUMENTS behind it up to its first execute(). JOB is an id, or as much of its
-    beginning as no other job has.
+    beginning as no other job has: at least 4 digits.
     """
     script = Path(subject)
     if script.suffix == ".py" or script.is_file():
@@ -126,6 +126,11 @@ def _tables(details: JobDetails) -> Iterator[tuple[str, tuple[str, ...], _Rows]]
             )
             for point in details.checkpoints
         ],
+    )
+    yield (
+        "Restarts",
+        ("REGION", "ATTEMPT", "BECAUSE"),
+        [(one.region, one.attempt, one.failure.headline) for one in details.restarts],
     )
     yield (
         "Audit at the last checkpoint: edges",

@@ -14,6 +14,8 @@ from millstream.cli.shown import NO_WATERMARK, duration, instant, watermark
 from millstream_runtime.states import JOB_STATES, JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.live import Live
 
     from millstream_runtime.messages.client import JobDetails, JobStatus
@@ -95,10 +97,29 @@ def summary(status: JobStatus, rate: RecordRate, details: JobDetails) -> str:
     return "; ".join(parts)
 
 
-class ProgressLines:
-    """One line for each change of state or note."""
+class Restarts:
+    """Tells each restart of each job once, with the reason for it."""
 
     def __init__(self) -> None:
+        self._told = set[tuple[str, int, int]]()
+
+    def lines(self, details: JobDetails) -> Iterator[str]:
+        """Those that are new. One whose failure follows from another waits until the first cause is known, which is
+        when the next attempt has begun at the latest.
+        """
+        settled = details.status.state is not JobState.RESTARTING
+        for restart in details.restarts:
+            name = (details.status.job, restart.region, restart.attempt)
+            if name not in self._told and (settled or not restart.failure.secondary):
+                self._told.add(name)
+                yield f"restarting (attempt {restart.attempt}): {restart.failure.headline}"
+
+
+class ProgressLines:
+    """One line for each change of state or note, and for each restart."""
+
+    def __init__(self) -> None:
+        self._restarts = Restarts()
         self._said: dict[str, tuple[JobState, str]] = {}
         self._rates: dict[str, RecordRate] = {}
 
@@ -107,6 +128,8 @@ class ProgressLines:
         status = details.status
         rate = self._rates.setdefault(status.job, RecordRate())
         rate.see(details, time.monotonic())
+        for line in self._restarts.lines(details):
+            click.echo(line, err=True)
         if self._said.get(status.job) == (status.state, status.note):
             return
         self._said[status.job] = (status.state, status.note)
@@ -121,9 +144,10 @@ class ProgressLines:
 
 
 class ProgressBlock:
-    """A few lines at the bottom of the terminal, below what the program prints."""
+    """A few lines at the bottom of the terminal, below what the program prints. A restart's line stays."""
 
     def __init__(self) -> None:
+        self._restarts = Restarts()
         self._rates: dict[str, RecordRate] = {}
         self._live: Live | None = None
 
@@ -132,6 +156,9 @@ class ProgressBlock:
         status = details.status
         rate = self._rates.setdefault(status.job, RecordRate())
         rate.see(details, time.monotonic())
+        if lines := list(self._restarts.lines(details)):
+            self.close()
+            click.echo("\n".join(lines), err=True)
         if JOB_STATES.is_final(status.state):
             self.close()
             click.echo(summary(status, rate, details), err=True)

@@ -15,7 +15,7 @@ from millstream.cli.exit_codes import ExitCode
 from millstream.cli.options import json_option, with_jobmanager, with_log_level
 from millstream.cli.program import require_job, run_program
 from millstream.cli.progress import Progress, progress_on_stderr
-from millstream.cli.shown import echo_json
+from millstream.cli.shown import echo_json_line
 from millstream.compiler.source_files import of_script
 from millstream.execution.context import ProgramContext
 from millstream.execution.executor import executor_for
@@ -124,10 +124,13 @@ def command(
     The job runs on the cluster at jobmanager.rpc.address unless execution.target says otherwise. Ends with 0 when the
     job has finished, 1 when it failed, 2 when the script never called execute(), 3 when there is no cluster, 4 when
     the cluster refuses the job, 130 when you interrupt it: then the job runs on.
+
+    With --json every job that is submitted is an object with its id and name, on a line of its own (JSON lines), for a
+    program may ask for several.
     """
     with told_by_exit_code():
         configuration = configured(configuration, given)
-    executor = _WatchedExecutor(progress_on_stderr())
+    executor = _WatchedExecutor(progress_on_stderr(), as_json=as_json)
     files = of_script(script, [Path(name) for name in given["py_files"].split(",") if name])
     context = ProgramContext(configuration, files, executor)
     for module in _NEEDED:
@@ -145,36 +148,35 @@ def command(
     finally:
         executor.progress.close()
     require_job(context, script)
-    executor.say_submitted(as_json=as_json)
 
 
 class _WatchedExecutor:
     """Runs jobs where the program's configuration says, and shows how they go."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, *, as_json: bool) -> None:
         self.progress = progress
+        self._as_json = as_json
         self._jobs: list[_StartedJob] = []
 
     def submit(self, graph: JobGraph, blobs: Mapping[Digest, bytes], configuration: Configuration) -> JobClient:
         """See Executor."""
         job = executor_for(configuration).submit(graph, blobs, configuration)
         target = configuration.get(client.TARGET)
-        self._jobs.append(_StartedJob(graph, job, target, attached=configuration.get(client.ATTACHED)))
+        self._jobs.append(_StartedJob(graph, job, target))
         if target is not ExecutionTarget.INLINE:
             from millstream.submission.job_client import RemoteJobClient  # noqa: PLC0415  # inline needs no gRPC
 
             if isinstance(job, RemoteJobClient):
                 job.observe(self.progress.changed)
+        self._say_submitted(graph, attached=configuration.get(client.ATTACHED))
         return job
 
-    def say_submitted(self, *, as_json: bool) -> None:
-        """What there is to know of jobs that nobody waited for."""
-        if as_json:
-            echo_json([{"job": one.graph.job, "name": one.graph.name} for one in self._jobs])
-            return
-        for one in self._jobs:
-            if not one.attached:
-                click.echo(f'Job "{one.graph.name}" was submitted; its id is {one.graph.job}')
+    def _say_submitted(self, graph: JobGraph, *, attached: bool) -> None:
+        """At once: the program may do much before it ends, and may not end well."""
+        if self._as_json:
+            echo_json_line({"job": graph.job, "name": graph.name})
+        elif not attached:
+            click.echo(f'Job "{graph.name}" was submitted; its id is {graph.job}')
 
     def interrupted(self, *, cancel: bool) -> None:
         """Ctrl-C: jobs of a cluster go on, unless it was said that they shouldn't. Others have ended with it."""
@@ -193,4 +195,3 @@ class _StartedJob:
     graph: JobGraph
     client: JobClient
     target: ExecutionTarget
-    attached: bool

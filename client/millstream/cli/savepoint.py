@@ -27,8 +27,8 @@ Examples:
 def command(configuration: Configuration, job: str, directory: str | None, *, as_json: bool) -> None:
     """Take a savepoint of a running job, and print its path; the job goes on.
 
-    JOB is its id, or as much of its beginning as no other job has. DIRECTORY is where the savepoint goes; without it,
-    execution.checkpointing.savepoint-dir of the job or its cluster.
+    JOB is its id, or as much of its beginning as no other job has: at least 4 digits. DIRECTORY is where
+    the savepoint goes; without it, execution.checkpointing.savepoint-dir of the job or its cluster.
     """
     with connected(configuration) as gateway:
         found = find_job(gateway, job)

@@ -3,13 +3,14 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import click
 
-from millstream.cli.answers import told_by_exit_code
+from millstream.cli.answers import Problem, told_by_exit_code
 from millstream.cli.collector import settle
+from millstream.cli.exit_codes import ExitCode
 from millstream.execution.platforms import check_platform
 from millstream_dataflow.configuration import Configuration
 from millstream_runtime.logging_setup import set_up_logging
@@ -33,8 +34,11 @@ def serve(process: str, configuration: Configuration, work: Callable[[], Corouti
         asyncio.run(work())
 
 
-async def until_told(service: Service, otherwise: Awaitable[None] | None = None) -> bool:
-    """Wait for a signal, or for `otherwise`, then stop the service; True when it was a signal."""
+async def until_told(service: Service, otherwise: Coroutine[Any, Any, None]) -> bool:
+    """Wait for a signal, or for `otherwise`, then stop the service; True when it was a signal.
+
+    What `otherwise` raises is how the service has failed: Problem, once the service is stopped.
+    """
     settle()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -46,9 +50,8 @@ async def until_told(service: Service, otherwise: Awaitable[None] | None = None)
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, signalled)
-    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(told.wait())]
-    if otherwise is not None:
-        waits.append(asyncio.ensure_future(otherwise))
+    life = asyncio.create_task(otherwise)
+    waits = (asyncio.create_task(told.wait()), life)
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -56,6 +59,9 @@ async def until_told(service: Service, otherwise: Awaitable[None] | None = None)
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
         await service.stop()
+    if not life.cancelled() and (error := life.exception()) is not None:
+        text = f"it has failed by a mistake of Millstream's ({type(error).__name__}: {error}); its log has the details"
+        raise Problem(text, ExitCode.JOB_FAILED) from error
     return told.is_set()
 
 

@@ -36,6 +36,11 @@ def echo_json(value: object) -> None:
     click.echo(json.dumps(plain(value), indent=2))
 
 
+def echo_json_line(value: object) -> None:
+    """The same in one line, where several may come (JSON lines)."""
+    click.echo(json.dumps(plain(value)))
+
+
 def instant(milliseconds: int) -> str:
     """A wall time in this machine's time zone; a dash for one that hasn't been."""
     if milliseconds <= 0:

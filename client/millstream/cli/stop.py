@@ -38,7 +38,8 @@ Examples:
 def command(configuration: Configuration, job: str, directory: str | None, *, drain: bool, as_json: bool) -> None:
     """End a job with a savepoint, and print its path when the job has ended.
 
-    JOB is its id, or as much of its beginning as no other job has. When no savepoint can be taken, the job goes on.
+    JOB is its id, or as much of its beginning as no other job has: at least 4 digits. When no savepoint can
+    be taken, the job goes on.
     """
     mode = StopMode.DRAIN if drain else StopMode.STOP
     with connected(configuration) as gateway:

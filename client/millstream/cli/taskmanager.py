@@ -42,19 +42,19 @@ def command(configuration: Configuration, slots: int | None) -> None:
 
 
 async def _run(configuration: Configuration) -> None:
-    from millstream_taskmanager.processes.spawning import SpawnedForkServer  # noqa: PLC0415  # --help has no use for it
+    from millstream_taskmanager.processes import spawning  # noqa: PLC0415  # --help has no use for it
 
-    # Before our own imports, for it has as many; and before gRPC has threads (law 13.1).
-    with SpawnedForkServer(PRELOADED) as forkserver:
-        from millstream_taskmanager.service import TaskManagerService  # noqa: PLC0415  # 300 ms, see above
+    # It says which TaskManager this is across its starts; a second one beside it takes the next number there.
+    directory = Path(job_store_directory(Configuration(), os.environ)) / "taskmanagers"
+    target = target_of(configuration)
+    try:
+        # Before our own imports, for it has as many; and before gRPC has threads (law 13.1).
+        with spawning.SpawnedForkServer(PRELOADED) as forkserver:
+            from millstream_taskmanager.service import TaskManagerService  # noqa: PLC0415  # 300 ms, see above
 
-        # It says which TaskManager this is across its starts; a second one beside it takes the next number there.
-        directory = Path(job_store_directory(Configuration(), os.environ)) / "taskmanagers"
-        target = target_of(configuration)
-        try:
             service = await TaskManagerService.start(configuration, target, directory, forkserver)
-        except (RuntimeError, OSError) as error:
-            raise Problem(str(error), ExitCode.JOB_FAILED) from error
+    except (RuntimeError, OSError, spawning.ForkServerError) as error:
+        raise Problem(str(error), ExitCode.JOB_FAILED) from error
     slots = configuration.get(taskmanager.NUMBER_OF_TASK_SLOTS)
     say(f"TaskManager with {slots} {'slot' if slots == 1 else 'slots'} runs, for the JobManager at {target}")
-    await until_told(service)
+    await until_told(service, service.wait())

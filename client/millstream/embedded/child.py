@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final, Protocol
 
 from millstream.embedded.orders import Orders, Place, Report, encode, orders_of
 from millstream_dataflow.configuration import Configuration
@@ -34,19 +34,48 @@ _LOOK_S: Final = 1.0
 _STOPPING_S: Final = 10.0
 """For a graceful end; then the process goes as it is, and what it started goes with it."""
 
-Start = Callable[[AsyncExitStack], Awaitable[str]]
-
 _log = logging.getLogger(__name__)
 
 
+class ClusterFailedError(Exception):
+    """One of the two services has failed, by a mistake of ours."""
+
+
+class JobManager(Protocol):
+    """What is asked of the one service."""
+
+    target: str
+
+    async def wait_deposed(self) -> None:
+        """Until it leads no more."""
+        ...
+
+
+class TaskManager(Protocol):
+    """What is asked of the other one."""
+
+    async def wait(self) -> None:
+        """Until it has failed."""
+        ...
+
+
+Start = Callable[[AsyncExitStack], Awaitable[tuple[JobManager, TaskManager]]]
+"""Of both services, to be stopped by the stack."""
+
+
 def run(place: Place, forkserver: SpawnedForkServer) -> None:
-    """Read the orders, run, and leave nothing behind."""
+    """Read the orders, run, and leave nothing behind; ClusterFailedError for a program that must hear of it."""
+    has_words = False
     try:
         line = sys.stdin.buffer.readline()
         if line:  # else the program has ended, or has no job after all
             asyncio.run(_run(place, orders_of(line), forkserver, _take_stdout()))
+    except ClusterFailedError:
+        has_words = os.getppid() == place.program  # it reads them in our directory, and removes that
+        raise
     finally:
-        shutil.rmtree(place.directory, ignore_errors=True)
+        if not has_words:
+            shutil.rmtree(place.directory, ignore_errors=True)
 
 
 def _take_stdout() -> IO[bytes]:
@@ -76,7 +105,8 @@ async def _run(place: Place, orders: Orders, forkserver: SpawnedForkServer, repo
         async with asyncio.timeout(_STOPPING_S):
             await tasks[0]
     except TimeoutError:
-        shutil.rmtree(place.directory, ignore_errors=True)
+        if os.getppid() != place.program:  # else the program removes it, and may want to read why this has ended
+            shutil.rmtree(place.directory, ignore_errors=True)
         os._exit(1)
     finally:
         loop.remove_reader(_CONTROL)
@@ -90,21 +120,45 @@ async def _look(program: int, ended: asyncio.Event) -> None:
 
 
 async def _serve(start: Start, reports: IO[bytes], ended: asyncio.Event) -> None:
-    """Start both, report, wait, stop both."""
+    """Start both, report, wait, stop both. ClusterFailedError when it was one of them that ended it."""
+    failure: ClusterFailedError | None = None
     async with AsyncExitStack() as stack:
         with reports:
             try:
-                target = await start(stack)
+                jobmanager, taskmanager = await start(stack)
             except Exception as error:  # noqa: BLE001  # whatever it is, the program hears of it
                 _log.exception("the embedded cluster doesn't start")
                 reports.write(encode(Report(problem=f"{type(error).__name__}: {error}")))
                 return
-            reports.write(encode(Report(target=target)))
-        await ended.wait()
+            reports.write(encode(Report(target=jobmanager.target)))
+        failure = await _failure(jobmanager, taskmanager, ended)
+        ended.set()  # from here on the time runs that both have to stop
+    if failure is not None:
+        _log.critical("the embedded cluster has ended: %s", failure)  # last of all, for the end is what is shown
+        raise failure
 
 
-async def _start(place: Place, orders: Orders, forkserver: SpawnedForkServer, stack: AsyncExitStack) -> str:
-    """Both services, to be stopped by the stack; where the JobManager listens."""
+async def _failure(jobmanager: JobManager, taskmanager: TaskManager, ended: asyncio.Event) -> ClusterFailedError | None:
+    """Until the end is asked for, or one of them can't go on."""
+    lives: dict[asyncio.Task[Any], str] = {
+        asyncio.create_task(ended.wait()): "",
+        asyncio.create_task(jobmanager.wait_deposed()): "its JobManager",
+        asyncio.create_task(taskmanager.wait()): "its TaskManager",
+    }
+    done, _ = await asyncio.wait(lives, return_when=asyncio.FIRST_COMPLETED)
+    for life in lives:
+        life.cancel()
+    await asyncio.gather(*lives, return_exceptions=True)
+    for life in done:
+        if (error := life.exception()) is not None:
+            return ClusterFailedError(f"{lives[life]} has failed ({type(error).__name__}: {error})")
+    return None if ended.is_set() else ClusterFailedError("its JobManager was deposed: another has its job store")
+
+
+async def _start(
+    place: Place, orders: Orders, forkserver: SpawnedForkServer, stack: AsyncExitStack
+) -> tuple[JobManager, TaskManager]:
+    """See Start."""
     directory = Path(place.directory)
     configuration = Configuration.from_strings(orders.configuration)
     set_up_logging(configuration, "embedded", directory=str(directory / "logs"))
@@ -116,4 +170,4 @@ async def _start(place: Place, orders: Orders, forkserver: SpawnedForkServer, st
         configuration, jobmanager.target, directory / "taskmanager", forkserver
     )
     stack.push_async_callback(taskmanager.stop)
-    return jobmanager.target
+    return jobmanager, taskmanager

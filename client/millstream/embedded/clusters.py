@@ -17,7 +17,9 @@ from millstream_dataflow.configuration.options import high_availability, taskman
 _log = logging.getLogger("millstream")
 
 _FEWEST_SLOTS: Final = 2
-"""A keyed program with parallelism 2 can follow one with parallelism 1 on the same cluster."""
+"""A keyed program with parallelism 2 can follow one with parallelism 1 on the same cluster. A job that finds no room
+beside others gets a cluster of its own, as each job does in Flink: it would wait for a stream that never ends.
+"""
 
 
 class Clusters:
@@ -64,7 +66,10 @@ class Clusters:
         with self.lock:
             running, self._running = self._running, []
             for cluster in running:
-                cluster.stop()
+                try:
+                    cluster.stop()
+                except KeyboardInterrupt:  # the second Ctrl-C, while the program ends already
+                    cluster.kill()
 
     def abandon(self) -> None:
         """In the child of a fork, which starts its own if it needs one."""

@@ -13,7 +13,7 @@ from millstream.execution.job_client import JobClient
 from millstream.submission.executor import has_checkpoints, submit_job
 from millstream.submission.job_client import RemoteJobClient
 from millstream.submission.output import TaskOutputReader
-from millstream.submission.waiting import WaitingRoom
+from millstream.submission.waiting import WaitingRoom, brief_interrupts
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import checkpointing
 from millstream_dataflow.identity import Digest
@@ -32,7 +32,7 @@ class EmbeddedExecutor:
     def submit(self, graph: JobGraph, blobs: Mapping[Digest, bytes], configuration: Configuration) -> JobClient:
         """See Executor. Starts a cluster when none of this program's has room."""
         needed = Plan(graph).slots_needed()
-        with CLUSTERS.lock:
+        with brief_interrupts(), CLUSTERS.lock:
             cluster = CLUSTERS.for_job(configuration, needed)
             room = WaitingRoom()
             output = TaskOutputReader(cluster.gateway, graph.job, room)

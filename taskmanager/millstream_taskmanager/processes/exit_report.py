@@ -48,7 +48,7 @@ def describe(ending: Ending, lines: Sequence[str]) -> tuple[str, bool]:
 def with_lines(cause: str, lines: Sequence[str]) -> str:
     """The sentence, and below it what was printed last."""
     shown = [line if len(line) <= _LINE_LIMIT else f"{line[:_LINE_LIMIT]}..." for line in _telling(lines)]
-    return "\n  ".join([f"{cause}; it printed last:", *shown]) if shown else cause
+    return "\n  ".join([cause, "it printed last:", *shown]) if shown else cause
 
 
 def _telling(lines: Sequence[str]) -> Sequence[str]:

@@ -49,14 +49,14 @@ class ForkServer:
 
     async def start(self) -> None:
         """Returns when it has imported everything; ForkServerError when it doesn't come so far."""
-        self._printed.begin()
-        asyncio.get_running_loop().add_reader(self._control, self._read)
         try:
+            self._printed.begin()
+            asyncio.get_running_loop().add_reader(self._control, self._read)
             await asyncio.wait_for(self._ready, _START_S)
         except TimeoutError:
             await self.stop()
             raise ForkServerError(f"the forkserver was not ready after {_START_S:.0f} s") from None
-        except ForkServerError:
+        except Exception:
             await self.stop()
             raise
 
@@ -78,8 +78,7 @@ class ForkServer:
             reply = decode_reply(packet)
             if isinstance(reply, Ready):
                 self._ready.set_result(None)
-            else:
-                self._hear(reply)
+            self._hear(reply)
         else:
             self._hang_up()
             cause = self._cause_of_death()
@@ -96,8 +95,7 @@ class ForkServer:
         except subprocess.TimeoutExpired:
             process.kill()
             status = process.wait()
-        while self._printed.read():
-            pass
+        self._printed.drain()
         how = f"by signal {-status} ({signal.Signals(-status).name})" if status < 0 else f"with exit code {status}"
         return with_lines(f"the forkserver ended {how}", self._printed.last)
 

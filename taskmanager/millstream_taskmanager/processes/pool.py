@@ -90,6 +90,8 @@ class WorkerPool:
         self._requests: dict[int, _Entry] = {}
         self._numbers = itertools.count(1)
         self._forkserver: ForkServer | None = None
+        self._no_forkserver = ""
+        """Why there is none, after the first."""
         self._is_ready = asyncio.Event()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
@@ -123,14 +125,18 @@ class WorkerPool:
         worker = orders.worker
         if worker in self._workers:
             raise ValueError(f"worker {worker} is there already")
-        entry = self._add(worker)
-        entry.process.send(orders)
+        try:
+            entry = self._add(orders)
+        except Exception as error:  # noqa: BLE001  # whatever it is, `exited` says it
+            self._listener.exited(worker, _not_started(error), crashed=True)
+            return
         try:
             await asyncio.wait_for(self._fork(worker, entry), _FORK_S)
         except TimeoutError:
-            self._end(worker, f"no process could be started for it within {_FORK_S:.0f} s", crashed=True)
-        except ForkServerError as error:
-            self._end(worker, f"no process could be started for it: {error}", crashed=True)
+            why = f": {self._no_forkserver}" if self._no_forkserver else ""
+            self._end(worker, f"no process could be started for it within {_FORK_S:.0f} s{why}", crashed=True)
+        except Exception as error:  # noqa: BLE001  # as above
+            self._end(worker, _not_started(error), crashed=True)
         except asyncio.CancelledError:
             self._end(worker, "its start was given up", crashed=False)
             raise
@@ -158,11 +164,16 @@ class WorkerPool:
         entry = self._workers.get(worker)
         return None if entry is None else entry.process.pid
 
-    def _add(self, worker: WorkerId) -> _Entry:
+    def _add(self, orders: StartTasks) -> _Entry:
+        worker, kills = orders.worker, memory_kills()
         directory = self._options.directory / worker
         logs = ProcessLogs(directory, self._options.task_log_bytes)
-        process = WorkerProcess(worker, logs, self._listener.said)
-        entry = _Entry(process, directory, asyncio.get_running_loop().create_future(), memory_kills())
+        with contextlib.ExitStack() as made:
+            process = WorkerProcess(worker, logs, self._listener.said)
+            made.callback(process.close)
+            process.send(orders)
+            made.pop_all()
+        entry = _Entry(process, directory, asyncio.get_running_loop().create_future(), kills)
         self._workers[worker] = entry
         self._is_empty.clear()
         return entry
@@ -194,7 +205,8 @@ class WorkerPool:
             case Ended():
                 self._ended(reply)
             case Ready():
-                pass
+                self._no_forkserver = ""
+                self._is_ready.set()
 
     def _forked(self, number: int, pid: int) -> None:
         entry = self._requests.get(number)
@@ -240,10 +252,10 @@ class WorkerPool:
         spawned, self._spawned = self._spawned or SpawnedForkServer(self._preload), None
         self._forkserver = ForkServer(self._options.directory, spawned, self._heard, self._forkserver_gone)
         await self._forkserver.start()
-        self._is_ready.set()
 
     def _forkserver_gone(self, cause: str) -> None:
         self._is_ready.clear()
+        self._no_forkserver = cause
         _LOG.error("%s; another is started", cause)
         for entry in self._requests.values():
             if not entry.forked.done():
@@ -254,14 +266,23 @@ class WorkerPool:
                 self._end(
                     worker, with_lines(f"killed with the forkserver: {cause}", entry.process.drain()), crashed=True
                 )
-        self._restart = asyncio.create_task(self._start_another())
+        if self._restart is None or self._restart.done():  # else it sees that there is none again
+            self._restart = asyncio.create_task(self._start_another())
 
     async def _start_another(self) -> None:
-        if self._forkserver is not None:
-            await self._forkserver.stop()
         while not self._is_ready.is_set():
             try:
+                if self._forkserver is not None:
+                    await self._forkserver.stop()
                 await self._start_forkserver()
-            except ForkServerError as error:
-                _LOG.error("no forkserver: %s; the next attempt is in %s s", error, _AGAIN_S)
+            except Exception as error:  # noqa: BLE001  # without one no worker starts any more: it is tried for ever
+                self._no_forkserver = str(error)
+                mistake = not isinstance(error, ForkServerError)
+                _LOG.error("no forkserver: %s; the next attempt is in %s s", error, _AGAIN_S, exc_info=mistake)
                 await asyncio.sleep(_AGAIN_S)
+
+
+def _not_started(error: Exception) -> str:
+    if not isinstance(error, ForkServerError | OSError):
+        _LOG.error("a mistake in the start of a worker", exc_info=error)
+    return f"no process could be started for it: {error}"

@@ -8,6 +8,7 @@ from typing import Final
 from millstream_taskmanager.worker.task_log import RotatingFile
 
 _READ: Final = 64 << 10
+_PIPE: Final = 1 << 20  # the most that Linux lets a pipe hold; 64 KiB as a rule
 _REMEMBERED: Final = 100  # lines: those of a crash of the interpreter, which begins with what matters
 _LONGEST_LINE: Final = 1 << 10  # bytes of those
 
@@ -41,6 +42,14 @@ class PrintedLines:
         self._lines.extend(line[:_LONGEST_LINE] for line in whole)
         self._line = self._line[:_LONGEST_LINE]
         return True
+
+    def drain(self) -> None:
+        """The process is gone: read what it has left in the pipe. What it had started may have the other end still,
+        and print without end.
+        """
+        for _ in range(_PIPE // _READ):
+            if not self.read():
+                return
 
     def begin(self) -> None:
         """The process has the other end; read whenever something comes."""

@@ -2,6 +2,7 @@
 first, and both have their second of imports at the same time.
 """
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -28,26 +29,30 @@ class SpawnedForkServer:
         self.modules = tuple(modules)
         if threading.current_thread() is not threading.main_thread():
             raise ForkServerError("the forkserver dies with the thread that starts it, so that must be the main thread")
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.control.setblocking(False)
-        self.printed = os.pipe()
-        """Both ends of what it prints by."""
         self._taken = False
         try:
-            self.process = subprocess.Popen(  # noqa: S603  # our own program
-                command(theirs.fileno(), os.getpid(), modules),
-                env=environment(os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=self.printed[1],
-                stderr=self.printed[1],
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # Ctrl-C in a terminal is for the TaskManager, which ends its workers itself
-            )
-        except OSError as error:
-            self._close()
+            with contextlib.ExitStack() as made:
+                self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                made.enter_context(self.control).setblocking(False)
+                with theirs:
+                    self.printed = os.pipe()
+                    """Both ends of what it prints by."""
+                    made.callback(self._close_printed)
+                    self.process = self._exec(theirs.fileno())
+                made.pop_all()
+        except OSError as error:  # descriptors or processes may be short
             raise ForkServerError(f"the forkserver can't be started: {error}") from error
-        finally:
-            theirs.close()
+
+    def _exec(self, control: int) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(  # noqa: S603  # our own program
+            command(control, os.getpid(), self.modules),
+            env=environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=self.printed[1],
+            stderr=self.printed[1],
+            pass_fds=(control,),
+            start_new_session=True,  # Ctrl-C in a terminal is for the TaskManager, which ends its workers itself
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +61,9 @@ class SpawnedForkServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._taken:
-            self._close()
+            self._taken = True  # or a second block around it would end it again
+            self.control.close()
+            self._close_printed()
             self.process.kill()  # it has no workers yet
             self.process.wait()
 
@@ -64,8 +71,6 @@ class SpawnedForkServer:
         """Whoever calls this ends it."""
         self._taken = True
 
-    def _close(self) -> None:
-        self._taken = True
-        self.control.close()
+    def _close_printed(self) -> None:
         for end in self.printed:
             os.close(end)

@@ -32,6 +32,7 @@ class WorkerProcess:
     """From before its fork to after its end."""
 
     def __init__(self, worker: WorkerId, logs: ProcessLogs, said: Callable[[WorkerId, FromWorker], None]) -> None:
+        """OSError when there are too few descriptors for it."""
         self.worker = worker
         self.pid: int | None = None
         self.killed = False
@@ -39,13 +40,20 @@ class WorkerProcess:
         """It was told to leave."""
         self._said = said
         self._directory = logs.directory
-        ours, self._theirs = socket.socketpair()
-        self._messages = MessageSocket(ours, worker_pb2.ToWorker, worker_pb2.FromWorker, FromWorker)
-        # Not in the folder of the tasks' own files, whose tails are looked at separately.
-        place = logs.directory / "process"
-        self._printed = [PrintedLines(RotatingFile(place / f"process{kind}", logs.limit // 4)) for kind in (OUT, ERR)]
         self._open = True
         self._waits_to_write = False
+        # Not in the folder of the tasks' own files, whose tails are looked at separately.
+        place = logs.directory / "process"
+        self._printed: list[PrintedLines] = []
+        with contextlib.ExitStack() as made:  # descriptors may be short, and then none of them stays open
+            ours, self._theirs = socket.socketpair()
+            for end in (ours, self._theirs):
+                made.enter_context(end)
+            for kind in (OUT, ERR):
+                self._printed.append(PrintedLines(RotatingFile(place / f"process{kind}", logs.limit // 4)))
+                made.callback(self._printed[-1].close)
+            self._messages = MessageSocket(ours, worker_pb2.ToWorker, worker_pb2.FromWorker, FromWorker)
+            made.pop_all()
 
     @property
     def descriptors(self) -> list[int]:
@@ -114,8 +122,7 @@ class WorkerProcess:
         while self._open and self._read():
             pass
         for printed in self._printed:
-            while printed.read():
-                pass
+            printed.drain()
         tasks = last_lines(self._directory, LINES)
         out, err = (printed.last for printed in self._printed)
         return [*out, *tasks, *err]

@@ -166,6 +166,8 @@ class Launcher:
         name = worker.deployment.worker
         try:
             orders = await self._gather(worker.deployment)
+            worker.spawning = True
+            await self.pool.spawn(orders)
         except (BlobError, MalformedMessageError, OSError) as error:
             self._never(name, f"the worker could not be started: {error}")
             return
@@ -173,8 +175,6 @@ class Launcher:
             log.exception("a mistake in the start of worker %s", name)
             self._never(name, f"the worker could not be started, by a mistake of Millstream's: {error!r}")
             return
-        worker.spawning = True
-        await self.pool.spawn(orders)
         worker.launching = None
         if self._workers.get(name) is not worker:
             return  # the pool has told its exit meanwhile
@@ -225,7 +225,9 @@ class Launcher:
     def _never(self, worker: WorkerId, cause: str) -> None:
         """There never was a process."""
         entry = self._workers.get(worker)
-        if entry is not None and entry.launching is not None and entry.launching is not asyncio.current_task():
+        if entry is None:  # its exit has been told
+            return
+        if entry.launching is not None and entry.launching is not asyncio.current_task():
             entry.launching.cancel()
         self.exited(worker, cause, crashed=False)
 

@@ -1,7 +1,8 @@
 """What waits to be written into one session: in order, in parts where it is large, bounded in bytes.
 
 Heartbeats go first: they say only that the TaskManager is there, and may overtake anything (law 3.3). What users' code
-prints is the one thing that is left out when the JobManager doesn't take it fast enough; its reader is told how much.
+prints is the one thing that is left out when the JobManager doesn't take it fast enough; its reader is told how much,
+before anything else is said: with the end of its task the reader may be gone.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from millstream_runtime.messages.parts import split_message
 from millstream_runtime.messages.session import FromTaskManager, Heartbeat, TaskOutput
 from millstream_taskmanager.service.settings import LinkSettings
 
-_LEFT_OUT: Final = "[{count:,} characters were left out here: they came faster than the JobManager took them]\n"
+_LEFT_OUT: Final = "[{count:,} lines of output were dropped here: they came faster than the JobManager took them]\n"
 
 
 class TooMuchUnsentError(RuntimeError):
@@ -45,6 +46,7 @@ class Outgoing:
         elif isinstance(message, TaskOutput):
             self._put_output(message)
         else:
+            self._tell_left_out()
             self._put(message, is_output=False)
             if self._unsent - self._output > self._settings.unsent_limit:
                 raise TooMuchUnsentError(
@@ -90,12 +92,12 @@ class Outgoing:
     def _put_output(self, message: TaskOutput) -> None:
         place = message.task, message.error_stream
         if place in self._left_out or self._output + len(message.text) > self._settings.output_limit:
-            self._left_out[place] = self._left_out.get(place, 0) + len(message.text)
+            self._left_out[place] = self._left_out.get(place, 0) + message.text.count("\n")
         else:
             self._put(message, is_output=True)
 
     def _tell_left_out(self) -> None:
-        """There is room again."""
+        """Where nothing was left out, nothing."""
         for (task, error_stream), count in self._left_out.items():
             self._put(TaskOutput(task, error_stream, _LEFT_OUT.format(count=count)), is_output=True)
         self._left_out.clear()

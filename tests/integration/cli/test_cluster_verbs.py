@@ -64,7 +64,7 @@ class Shell:
 
     def submit(self, *arguments: str) -> str:
         """A job of `sums.py`, detached; its id."""
-        [job] = json.loads(self.run("run", "-d", "--json", *arguments))
+        job = json.loads(self.run("run", "-d", "--json", *arguments))
         return str(job["job"])
 
     def until_state(self, job: str, state: str) -> None:

@@ -10,6 +10,7 @@ from millstream.cli.exit_codes import ExitCode
 from millstream.cli.main import main
 from millstream_dataflow.identity import (
     CheckpointId,
+    JobId,
     RegionAttempt,
     RegionId,
     SubtaskId,
@@ -89,17 +90,31 @@ class TestCancel:
         assert fake.asked == [CancelJob(JOB)]
 
     def test_a_beginning_of_several_is_a_wrong_use_that_names_them(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        twin = JobId(JOB[:-1] + "1")
         fake.show(status())
+        fake.show(status(job=twin))
         fake.show(status(job=OTHER))
-        result = invoke("cancel", "5f2")
+        result = invoke("cancel", "5f2c")
         assert result.exit_code == ExitCode.USAGE
-        assert f"5f2 is the beginning of 2 jobs' ids: {JOB}, {OTHER}" in result.stderr
+        assert f"5f2c is the beginning of 2 jobs' ids: {JOB}, {twin}" in result.stderr
+        assert not fake.asked
+
+    @pytest.mark.parametrize("verb", ["cancel", "stop", "savepoint", "info"])
+    @pytest.mark.parametrize("text", ["", "5", "5f2"])
+    def test_too_few_digits_name_no_job_not_even_the_only_one(
+        self, fake: FakeJobManager, invoke: Invoke, verb: str, text: str
+    ) -> None:
+        """`millstream cancel "$JOB"` where nobody has set the variable."""
+        fake.show(status())
+        result = invoke(verb, text)
+        assert result.exit_code == ExitCode.USAGE
+        assert f"'{text}' names no job: that takes at least 4 digits of its id" in result.stderr
         assert not fake.asked
 
     def test_an_unknown_job_is_refused(self, invoke: Invoke) -> None:
-        result = invoke("cancel", "77")
+        result = invoke("cancel", "7777")
         assert result.exit_code == ExitCode.REFUSED
-        assert "no job's id begins with 77" in result.stderr
+        assert "no job's id begins with 7777" in result.stderr
 
     def test_a_job_that_has_ended_is_refused(self, fake: FakeJobManager, invoke: Invoke) -> None:
         fake.show(status(JobState.FINISHED))

@@ -26,7 +26,8 @@ from millstream_dataflow.identity import (
     VertexId,
 )
 from millstream_dataflow.records import SnapshotKind
-from millstream_runtime.messages.client import CheckpointCounts, CheckpointView, JobDetails, TaskView
+from millstream_runtime.messages.client import CheckpointCounts, CheckpointView, JobDetails, RestartView, TaskView
+from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import TaskTotals
 from millstream_runtime.states import JobState, TaskState
 from tests.unit.client.submission.fake_jobmanager import JOB, status
@@ -111,6 +112,21 @@ class TestLines:
             f'Job "test" ({JOB}) is FINISHED after 2500 ms; 1,234 records',
         ]
 
+    def test_each_restart_is_told_once_with_its_first_cause(self, capsys: pytest.CaptureFixture[str]) -> None:
+        shown = ProgressLines()
+        lost = Failure(FailureKind.EXTERNAL, "peer a is lost", secondary=True)
+        boom = Failure(FailureKind.USER, "ValueError: boom\nat length", "Map", "1", "job.py:7: raise")
+        down = details(state=JobState.RESTARTING)
+        shown.changed(replace(down, restarts=(RestartView(RegionId(0), 2, lost),)))
+        shown.changed(replace(down, restarts=(RestartView(RegionId(0), 2, boom),)))
+        again = replace(details(), restarts=(RestartView(RegionId(0), 2, boom), RestartView(RegionId(0), 3, lost)))
+        shown.changed(again)
+        shown.changed(again)
+        assert [line for line in capsys.readouterr().err.splitlines() if "attempt" in line] == [
+            "restarting (attempt 2): ValueError: boom (operator Map, job.py:7: raise)",
+            "restarting (attempt 3): peer a is lost",
+        ]
+
     def test_they_are_chosen_without_a_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert isinstance(progress_on_stderr(), ProgressLines)
 
@@ -147,6 +163,9 @@ class TestBlock:
         shown = ProgressBlock()
         shown.changed(details(view(0, 0, 5)))
         assert "RUNNING" in terminal.getvalue()
+        boom = RestartView(RegionId(0), 2, Failure(FailureKind.USER, "boom"))
+        shown.changed(replace(details(), restarts=(boom,)))
+        assert capsys.readouterr().err == "restarting (attempt 2): boom\n"
         shown.changed(details(state=JobState.FAILED))
         assert shown._live is None
         assert capsys.readouterr().err.startswith(f'Job "test" ({JOB}) is FAILED after 2500 ms; 5 records')

@@ -89,7 +89,17 @@ class TestRun:
 
     def test_detached_for_programs(self, fake: FakeJobManager, invoke: Invoke, script: Script) -> None:
         result = invoke("run", "-d", "--json", script(PROGRAM))
-        assert json.loads(result.stdout) == [{"job": fake.submitted[0].graph.job, "name": "words "}]
+        assert json.loads(result.stdout) == {"job": fake.submitted[0].graph.job, "name": "words "}
+
+    def test_json_is_a_line_a_job_however_the_program_ends(
+        self, fake: FakeJobManager, invoke: Invoke, script: Script
+    ) -> None:
+        more = "for _ in range(2):\n    env.from_collection([1]).print()\n    env.execute('more')\nraise KeyError"
+        result = invoke("run", "-d", "--json", script(PROGRAM + more))
+        assert result.exit_code == ExitCode.JOB_FAILED
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        assert lines == [{"job": one.graph.job, "name": one.graph.name} for one in fake.submitted]
+        assert [line["name"] for line in lines] == ["words ", "more", "more"]
 
     def test_detached_needs_a_cluster(self, script: Script) -> None:
         result = CliRunner().invoke(main, ["run", "-d", "-D", "execution.target=embedded", script(PROGRAM)])

@@ -40,14 +40,14 @@ BY_9 = "killed by signal 9 (SIGKILL)"
 )
 def test_an_end_in_words(ending: Ending, cause: str, *, crashed: bool) -> None:
     assert describe(ending, ["what it printed"] if crashed else []) == (
-        f"{cause}; it printed last:\n  what it printed" if crashed else cause,
+        f"{cause}\n  it printed last:\n  what it printed" if crashed else cause,
         crashed,
     )
 
 
 def test_only_the_last_lines_are_told_and_long_ones_are_cut() -> None:
     cause, _ = describe(Ending(1 << 8), [*map(str, range(100)), "x" * 10_000])
-    lines = cause.splitlines()[1:]
+    lines = cause.splitlines()[2:]
     assert len(lines) == LINES
     assert lines[0] == "  81"
     assert len(lines[-1]) < 500
@@ -56,7 +56,7 @@ def test_only_the_last_lines_are_told_and_long_ones_are_cut() -> None:
 def test_of_a_crash_of_the_interpreter_the_first_lines_are_told() -> None:
     lines = ["before", "Fatal Python error: Aborted", *map(str, range(100))]
     cause, _ = describe(Ending(int(signal.SIGABRT)), lines)
-    assert cause.splitlines()[1:3] == ["  Fatal Python error: Aborted", "  0"]
+    assert cause.splitlines()[2:4] == ["  Fatal Python error: Aborted", "  0"]
 
 
 def test_the_kernels_counter_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

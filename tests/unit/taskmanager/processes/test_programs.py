@@ -6,11 +6,9 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from millstream_dataflow.identity import CheckpointId, Digest, OperatorId
 from millstream_dataflow.job_graph import JobGraph
@@ -30,14 +28,6 @@ from tests.support.worker_jobs import Capture, JobFiles, finish, leave
 from tests.support.worker_site import Environment, Site, sleeper
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    site = Site(tmp_path_factory.mktemp("site"))
-    await site.pool.start()
-    yield site
-    await site.pool.stop()
 
 
 _SCRIPT = """

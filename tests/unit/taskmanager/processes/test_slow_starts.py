@@ -14,7 +14,7 @@ from tests.support.worker_site import Environment, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECONDS = 2.5  # of one worker's delay; this cluster's deployment timeout is 1, for a handshake it allows 0.2
+SECONDS = 1.5  # of one worker's delay; this cluster's deployment timeout is 1, for a handshake it allows 0.2
 OPTIONS = {"jobmanager.execution.deployment-timeout": "1 s", "taskmanager.network.handshake-timeout": "200 ms"}
 
 

@@ -128,6 +128,11 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     await site.cache.stop()
 
 
+async def nothing_starts() -> None:
+    """Wait until no start of a worker goes on."""
+    await eventually(lambda: not [task for task in asyncio.all_tasks() if task.get_name().startswith("starts ")])
+
+
 async def started(site: Site, ordinal: int = 0) -> DeployWorker:
     deployment = site.deployment(ordinal)
     site.launcher.start(deployment)
@@ -219,7 +224,7 @@ async def test_one_that_is_not_yet_a_process_ends_at_once(site: Site, how: str) 
     assert [exit_.crashed for exit_ in site.exits()] == [False]
     assert ours.fileno() == -1
     site.may_fetch.set()
-    await asyncio.sleep(0.01)
+    await nothing_starts()
     assert site.spawned == []
     theirs.close()
 
@@ -240,7 +245,7 @@ async def test_one_that_ended_while_it_was_forked_is_told_nothing(site: Site) ->
     site.launcher.send(deployment.worker, LeaderChanged(present=False))
     site.launcher.exited(deployment.worker, "no process could be started", crashed=True)
     site.may_spawn.set()
-    await asyncio.sleep(0.01)
+    await nothing_starts()
     assert site.sent == []
     assert len(site.exits()) == 1
 
@@ -249,7 +254,7 @@ async def test_blobs_go_with_the_job_but_not_before_its_last_worker(site: Site) 
     one, other = await started(site), await started(site, 1)
     site.launcher.drop(JOB)
     site.launcher.exited(one.worker, "told", crashed=False)
-    await asyncio.sleep(0.01)
+    await site.cache._on_disk(lambda: None)  # what would be removed is removed by now
     assert site.files() == len(site.blobs)
     site.launcher.exited(other.worker, "told", crashed=False)
     await eventually(lambda: site.files() == 0)
@@ -284,3 +289,39 @@ async def test_a_mistake_of_ours_ends_the_worker_too(
     await eventually(site.exits)
     assert "ZeroDivisionError" in site.exits()[0].cause
     assert "a mistake in the start" in caplog.text
+
+
+async def test_a_pool_that_raises_ends_the_worker_too(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As above; and once only, whatever the core asks for afterwards."""
+
+    async def spawn(orders: StartTasks) -> None:
+        raise ZeroDivisionError(orders)
+
+    monkeypatch.setattr(site, "spawn", spawn)
+    deployment = site.deployment()
+    site.launcher.start(deployment)
+    await eventually(site.exits)
+    site.launcher.send(deployment.worker, CancelTasks("its region was cancelled"))
+    site.launcher.kill(deployment.worker)
+    await asyncio.wait_for(site.launcher.empty(), 20)
+    assert ["ZeroDivisionError" in exit_.cause for exit_ in site.exits()] == [True]
+    assert "a mistake in the start" in caplog.text
+
+
+async def test_a_pool_that_has_told_the_exit_and_raises_then_tells_it_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised = asyncio.Event()
+
+    async def spawn(orders: StartTasks) -> None:
+        site.launcher.exited(orders.worker, "no process", crashed=True)
+        raised.set()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(site, "spawn", spawn)
+    site.launcher.start(site.deployment())
+    await asyncio.wait_for(raised.wait(), 20)
+    await asyncio.sleep(0)
+    assert [exit_.cause for exit_ in site.exits()] == ["no process"]

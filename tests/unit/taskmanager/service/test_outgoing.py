@@ -82,19 +82,22 @@ async def test_whoever_waits_is_woken() -> None:
     assert await waiting is None
 
 
-async def test_output_beyond_its_bound_is_left_out_and_counted() -> None:
+async def test_output_beyond_its_bound_is_dropped_and_counted_before_the_task_ends() -> None:
+    """With the end of a task its job may end, and with that its reader goes."""
     queue = outgoing(output_limit=1_000)
+    lines = "x" * 599 + "\n"
     for _ in range(3):
-        queue.put(output("x" * 600), Epoch(1))
+        queue.put(output(lines), Epoch(1))
     queue.put(output("y"), Epoch(1))
+    queue.put(output("\nz\n"), Epoch(1))
     queue.put(STATE, Epoch(1))
     texts: list[str] = []
     queue.finish()
     while (envelope := await queue.next()) is not None:
         texts.append(envelope.task_output.text or str(envelope.WhichOneof("body")))
-    assert texts[0] == "x" * 600
-    assert texts[1] == "task_state_changed"
-    assert texts[2].startswith("[1,201 characters were left out")
+    assert texts[0] == lines
+    assert texts[1].startswith("[4 lines of output were dropped here")
+    assert texts[2] == "task_state_changed"
 
 
 async def test_after_what_was_left_out_output_flows_again() -> None:

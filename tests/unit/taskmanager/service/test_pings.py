@@ -15,9 +15,10 @@ from millstream_runtime.messages.worker import DropPeer
 from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
 from millstream_taskmanager.service.pings import PROOF_SIZE, Pings, PingSender, encode_ping_preface, ping_proof
 from millstream_taskmanager.service.settings import PortSettings
+from millstream_taskmanager.service.shell import monotonic_ms
 from tests.unit.taskmanager.service.scripted import eventually
 
-SETTINGS = PortSettings(ping_interval=20, ping_timeout=400, handshake_timeout=1_000, ping_limit=2)
+SETTINGS = PortSettings(ping_interval=20, ping_timeout=200, handshake_timeout=1_000, ping_limit=2)
 SMALL, LARGE = TaskManagerId("a"), TaskManagerId("b")
 
 
@@ -97,6 +98,16 @@ class Pair:
         self.small.pings.begin(WorkerId(f"w-{SMALL}"), self.region())
         self.large.pings.begin(WorkerId(f"w-{LARGE}"), self.region())
 
+    async def talk(self, milliseconds: int) -> None:
+        """Wait until each end has heard a ping of the other that is so much later than now."""
+        until = monotonic_ms() + milliseconds
+
+        def heard() -> bool:
+            ends = [*self.small.pings._asked.values()], self.large.pings._answered
+            return all(any(connection.heard_at >= until for connection in end) for end in ends)
+
+        await eventually(heard)
+
 
 @pytest.fixture
 async def pair() -> AsyncIterator[Pair]:
@@ -110,7 +121,7 @@ async def pair() -> AsyncIterator[Pair]:
 
 async def test_a_pair_keeps_one_connection_and_nobody_is_dropped(pair: Pair) -> None:
     pair.begin()
-    await asyncio.sleep(3 * SETTINGS.ping_timeout / 1_000)
+    await pair.talk(3 * SETTINGS.ping_timeout)
     assert (pair.small.dropped, pair.large.dropped) == ([], [])
     assert pair.cable.connections == 1
 
@@ -139,7 +150,7 @@ async def test_a_broken_connection_is_made_again(pair: Pair) -> None:
     await eventually(lambda: pair.large.pings._answered)
     pair.large.pings._answered[0].close()
     await eventually(lambda: pair.cable.connections == 2)
-    await asyncio.sleep(2 * SETTINGS.ping_timeout / 1_000)
+    await pair.talk(2 * SETTINGS.ping_timeout)
     assert (pair.small.dropped, pair.large.dropped) == ([], [])
 
 
@@ -226,9 +237,9 @@ async def test_who_can_not_prove_to_be_a_peer_does_not_keep_a_dead_one_alive(
 
 async def test_a_peer_that_asks_before_our_worker_starts_is_answered_and_then_heard(pair: Pair) -> None:
     pair.small.pings.begin(WorkerId("w-a"), pair.region())
-    await asyncio.sleep(2 * SETTINGS.ping_timeout / 1_000)
+    await pair.talk(2 * SETTINGS.ping_timeout)
     pair.large.pings.begin(WorkerId("w-b"), pair.region())
-    await asyncio.sleep(2 * SETTINGS.ping_timeout / 1_000)
+    await pair.talk(2 * SETTINGS.ping_timeout)
     assert (pair.small.dropped, pair.large.dropped, pair.cable.connections) == ([], [], 1)
 
 

@@ -107,7 +107,7 @@ async def test_a_killed_worker_is_reported_at_once_and_its_slot_can_be_used_agai
     ended = await site.jobmanager.heard(WorkerEnded)
     assert ended.died
     assert "signal 9" in ended.cause
-    assert site.states(TaskState.FAILED) == len(order.subtasks)
+    await site.jobmanager.until(lambda: site.states(TaskState.FAILED) == len(order.subtasks))
     attempt = replace(order.attempt, number=2)
     await site.jobmanager.session.say(CancelRegion(order.attempt, 200))
     await site.jobmanager.session.say(replace(order, worker=worker_id(attempt, 0), attempt=attempt))

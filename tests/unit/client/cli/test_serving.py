@@ -1,0 +1,105 @@
+"""How a process of a cluster ends: it was told to, it leads no more, or it has failed."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from millstream.cli.answers import Problem
+from millstream.cli.exit_codes import ExitCode
+from millstream.cli.main import main
+from millstream.cli.serving import until_told
+from millstream_jobmanager.service.shell import CoreFailedError
+
+
+class Service:
+    """Its life ends as a test says."""
+
+    target = "127.0.0.1:1"
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.stopped = 0
+
+    async def stop(self) -> None:
+        self.stopped += 1
+
+    async def wait(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    wait_deposed = wait
+
+
+async def test_a_signal_stops_it() -> None:
+    service = Service()
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+    assert await until_told(service, asyncio.Event().wait())  # type: ignore[arg-type]  # it never ends
+    assert service.stopped == 1
+
+
+async def test_its_end_stops_it_as_well() -> None:
+    service = Service()
+    assert not await until_told(service, service.wait())
+    assert service.stopped == 1
+
+
+async def test_its_failure_is_told_when_it_has_stopped() -> None:
+    service = Service(ZeroDivisionError("division by zero"))
+    with pytest.raises(Problem, match=r"ZeroDivisionError: division by zero") as caught:
+        await until_told(service, service.wait())
+    assert service.stopped == 1
+    assert caught.value.exit_code == ExitCode.JOB_FAILED
+
+
+def started(service: Service) -> Callable[..., Awaitable[Service]]:
+    async def start(*_: object) -> Service:
+        return service
+
+    return start
+
+
+def run_taskmanager(service: Service, monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.setattr("millstream_taskmanager.service.TaskManagerService.start", started(service))
+    monkeypatch.setattr(
+        "millstream_taskmanager.processes.spawning.SpawnedForkServer", lambda _: contextlib.nullcontext()
+    )
+    return CliRunner().invoke(main, ["taskmanager"])
+
+
+def run_jobmanager(service: Service, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.setattr("millstream_jobmanager.service.server.JobManagerService.start", started(service))
+    return CliRunner().invoke(main, ["jobmanager", "-D", f"high-availability.storageDir={directory}"])
+
+
+def test_a_taskmanager_that_has_failed_ends_with_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service(ZeroDivisionError("division by zero"))
+    result = run_taskmanager(service, monkeypatch)
+    assert result.exit_code == ExitCode.JOB_FAILED
+    assert "it has failed by a mistake of Millstream's (ZeroDivisionError: division by zero)" in result.stderr
+    assert service.stopped == 1
+
+
+def test_a_jobmanager_that_has_failed_names_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_jobmanager(Service(CoreFailedError("KeyError: 'x', on Tick")), tmp_path, monkeypatch)
+    assert result.exit_code == ExitCode.JOB_FAILED
+    assert "CoreFailedError: KeyError: 'x', on Tick" in result.stderr
+    assert "another JobManager" not in result.stderr
+
+
+def test_a_jobmanager_that_was_deposed_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_jobmanager(Service(), tmp_path, monkeypatch)
+    assert result.exit_code == ExitCode.REFUSED
+    assert "another JobManager has taken over the job store" in result.stderr
+
+
+def test_a_forkserver_that_can_t_be_started_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    result = CliRunner().invoke(main, ["taskmanager"])
+    assert result.exit_code == ExitCode.JOB_FAILED
+    assert "Error: the forkserver can't be started: " in result.stderr
