@@ -156,8 +156,18 @@ class SavepointStatus(_message.Message):
     failure: _failures_pb2.Failure
     def __init__(self, request: _Optional[str] = ..., path: _Optional[str] = ..., failure: _Optional[_Union[_failures_pb2.Failure, _Mapping]] = ...) -> None: ...
 
+class RestartView(_message.Message):
+    __slots__ = ("region", "attempt", "failure")
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    region: int
+    attempt: int
+    failure: _failures_pb2.Failure
+    def __init__(self, region: _Optional[int] = ..., attempt: _Optional[int] = ..., failure: _Optional[_Union[_failures_pb2.Failure, _Mapping]] = ...) -> None: ...
+
 class JobDetails(_message.Message):
-    __slots__ = ("status", "tasks", "checkpoints", "counts", "edges", "operators", "savepoints")
+    __slots__ = ("status", "tasks", "checkpoints", "counts", "edges", "operators", "savepoints", "restarts")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +175,7 @@ class JobDetails(_message.Message):
     EDGES_FIELD_NUMBER: _ClassVar[int]
     OPERATORS_FIELD_NUMBER: _ClassVar[int]
     SAVEPOINTS_FIELD_NUMBER: _ClassVar[int]
+    RESTARTS_FIELD_NUMBER: _ClassVar[int]
     status: JobStatus
     tasks: _containers.RepeatedCompositeFieldContainer[TaskView]
     checkpoints: _containers.RepeatedCompositeFieldContainer[CheckpointView]
@@ -172,7 +183,8 @@ class JobDetails(_message.Message):
     edges: _containers.RepeatedCompositeFieldContainer[EdgeAudit]
     operators: _containers.RepeatedCompositeFieldContainer[OperatorAudit]
     savepoints: _containers.RepeatedCompositeFieldContainer[SavepointStatus]
-    def __init__(self, status: _Optional[_Union[JobStatus, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[TaskView, _Mapping]]] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointView, _Mapping]]] = ..., counts: _Optional[_Union[CheckpointCounts, _Mapping]] = ..., edges: _Optional[_Iterable[_Union[EdgeAudit, _Mapping]]] = ..., operators: _Optional[_Iterable[_Union[OperatorAudit, _Mapping]]] = ..., savepoints: _Optional[_Iterable[_Union[SavepointStatus, _Mapping]]] = ...) -> None: ...
+    restarts: _containers.RepeatedCompositeFieldContainer[RestartView]
+    def __init__(self, status: _Optional[_Union[JobStatus, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[TaskView, _Mapping]]] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointView, _Mapping]]] = ..., counts: _Optional[_Union[CheckpointCounts, _Mapping]] = ..., edges: _Optional[_Iterable[_Union[EdgeAudit, _Mapping]]] = ..., operators: _Optional[_Iterable[_Union[OperatorAudit, _Mapping]]] = ..., savepoints: _Optional[_Iterable[_Union[SavepointStatus, _Mapping]]] = ..., restarts: _Optional[_Iterable[_Union[RestartView, _Mapping]]] = ...) -> None: ...
 
 class TaskManagerView(_message.Message):
     __slots__ = ("taskmanager", "host", "port", "slots", "free_slots")

@@ -68,6 +68,14 @@ class CompletedCheckpoint(_message.Message):
     discardable: bool
     def __init__(self, checkpoint: _Optional[int] = ..., epoch: _Optional[int] = ..., kind: _Optional[_Union[_controls_pb2.SnapshotKind, str]] = ..., path: _Optional[str] = ..., completed_at: _Optional[int] = ..., size: _Optional[int] = ..., discardable: _Optional[bool] = ...) -> None: ...
 
+class FormerSavepoints(_message.Message):
+    __slots__ = ("directory", "checkpoints")
+    DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    directory: str
+    checkpoints: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, directory: _Optional[str] = ..., checkpoints: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class SavepointRequest(_message.Message):
     __slots__ = ("request", "target", "stop", "mode")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -91,7 +99,7 @@ class SavepointResult(_message.Message):
     def __init__(self, request: _Optional[str] = ..., path: _Optional[str] = ..., failure: _Optional[_Union[_failures_pb2.Failure, _Mapping]] = ...) -> None: ...
 
 class JobRecord(_message.Message):
-    __slots__ = ("job", "name", "graph", "submitted_at", "state", "version", "nonce", "intent", "regions", "reserved_checkpoints", "checkpoints", "restore", "savepoints", "results", "failure", "ended_at", "format")
+    __slots__ = ("job", "name", "graph", "submitted_at", "state", "version", "nonce", "intent", "regions", "reserved_checkpoints", "checkpoints", "restore", "savepoints", "results", "failure", "ended_at", "format", "former_savepoints")
     JOB_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     GRAPH_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +117,7 @@ class JobRecord(_message.Message):
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     ENDED_AT_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
+    FORMER_SAVEPOINTS_FIELD_NUMBER: _ClassVar[int]
     job: str
     name: str
     graph: _job_graph_pb2.BlobRef
@@ -126,4 +135,5 @@ class JobRecord(_message.Message):
     failure: _failures_pb2.Failure
     ended_at: int
     format: int
-    def __init__(self, job: _Optional[str] = ..., name: _Optional[str] = ..., graph: _Optional[_Union[_job_graph_pb2.BlobRef, _Mapping]] = ..., submitted_at: _Optional[int] = ..., state: _Optional[_Union[_states_pb2.JobState, str]] = ..., version: _Optional[int] = ..., nonce: _Optional[str] = ..., intent: _Optional[_Union[Intent, str]] = ..., regions: _Optional[_Iterable[_Union[RegionRecord, _Mapping]]] = ..., reserved_checkpoints: _Optional[int] = ..., checkpoints: _Optional[_Iterable[_Union[CompletedCheckpoint, _Mapping]]] = ..., restore: _Optional[_Union[CompletedCheckpoint, _Mapping]] = ..., savepoints: _Optional[_Iterable[_Union[SavepointRequest, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SavepointResult, _Mapping]]] = ..., failure: _Optional[_Union[_failures_pb2.Failure, _Mapping]] = ..., ended_at: _Optional[int] = ..., format: _Optional[int] = ...) -> None: ...
+    former_savepoints: _containers.RepeatedCompositeFieldContainer[FormerSavepoints]
+    def __init__(self, job: _Optional[str] = ..., name: _Optional[str] = ..., graph: _Optional[_Union[_job_graph_pb2.BlobRef, _Mapping]] = ..., submitted_at: _Optional[int] = ..., state: _Optional[_Union[_states_pb2.JobState, str]] = ..., version: _Optional[int] = ..., nonce: _Optional[str] = ..., intent: _Optional[_Union[Intent, str]] = ..., regions: _Optional[_Iterable[_Union[RegionRecord, _Mapping]]] = ..., reserved_checkpoints: _Optional[int] = ..., checkpoints: _Optional[_Iterable[_Union[CompletedCheckpoint, _Mapping]]] = ..., restore: _Optional[_Union[CompletedCheckpoint, _Mapping]] = ..., savepoints: _Optional[_Iterable[_Union[SavepointRequest, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SavepointResult, _Mapping]]] = ..., failure: _Optional[_Union[_failures_pb2.Failure, _Mapping]] = ..., ended_at: _Optional[int] = ..., format: _Optional[int] = ..., former_savepoints: _Optional[_Iterable[_Union[FormerSavepoints, _Mapping]]] = ...) -> None: ...

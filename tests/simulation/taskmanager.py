@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from tests.simulation.cluster import Cluster
 
 VERSIONS = Versions("3.11", "0", "3", "26")
+LEADER_ABSENCE = 3_000
+"""Milliseconds after which a TaskManager cancels the tasks that no leader asks for (law 3.5)."""
 
 
 class VirtualWorker:
@@ -167,7 +169,7 @@ class VirtualTaskManager:
         self._stream: Stream | None = None
         address = DataAddress("h", number, f"/{self.name}", "m")
         me = Self(self.id, address, VERSIONS, f"resource-{number}")
-        self.core = TaskManagerCore(me, TaskManagerSettings(slots, leader_absence_timeout=20_000))
+        self.core = TaskManagerCore(me, TaskManagerSettings(slots, leader_absence_timeout=LEADER_ABSENCE))
         self.workers: dict[WorkerId, VirtualWorker] = {}
         self.world.after(0, 30, self._connect)
 

@@ -234,10 +234,10 @@ class FakeTaskManager:
     def kill_worker(self, slot: int, cause: str = "worker was killed by signal 9") -> None:
         """SIGKILL of the worker in a slot."""
         name, worker = next((name, worker) for name, worker in self.workers.items() if worker.slot == slot)
+        self.ended(name, cause, died=True)
         for subtask in worker.subtasks:
             failure = Failure(FailureKind.EXTERNAL, cause)
             self.report(TaskReport(TaskId(worker.attempt, subtask), TaskState.FAILED, failure))
-        self.ended(name, cause, died=True)
 
     # ------------------------------------------------------------ barriers
 

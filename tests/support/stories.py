@@ -294,8 +294,10 @@ def changes(before: JobRecord | None, after: JobRecord) -> Iterator[str]:
 def _checkpoint_changes(before: JobRecord, after: JobRecord) -> Iterator[str]:
     if after.reserved_checkpoints != before.reserved_checkpoints:
         yield f"ids below {after.reserved_checkpoints} reserved"
-    yield from (f"+{point.path}" for point in after.checkpoints if point not in before.checkpoints)
-    yield from (f"-{point.path}" for point in before.checkpoints if point not in after.checkpoints)
+    old, new = ({point.path: point for point in record.checkpoints} for record in (before, after))
+    yield from (f"+{path}" for path in new if path not in old)
+    yield from (f"-{path}" for path in old if path not in new)
+    yield from (f"retains {path}" for path in new if path in old and old[path].discardable > new[path].discardable)
     yield from (f"asked {request.request}" for request in after.savepoints if request not in before.savepoints)
     for result in after.results:
         if result not in before.results:

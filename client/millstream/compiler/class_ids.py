@@ -9,6 +9,7 @@ the same time (a notebook cell that ran again) get different ids.
 import hashlib
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager
+from itertools import count
 from types import CodeType
 from typing import Any, TypeVar, cast
 
@@ -37,6 +38,17 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no 
             make, parts = _internal._code_reduce(obj)  # noqa: SLF001  # no public way
             return make, tuple(obj.co_filename if part == _NO_FILE else part for part in parts)
         return super().reducer_override(obj)
+
+
+def travelled(module: str, qualified_name: str) -> type | None:
+    """The class of that name which was pickled by value, the last one of several; None if there is none."""
+    found: type | None = None
+    for twins in count():
+        cls = _by_id.get(_digest(f"{module}\0{qualified_name}", twins))
+        if not isinstance(cls, type):
+            return found
+        found = cls
+    return found
 
 
 def _name(cls: Any) -> None:  # noqa: ANN401  # a class or a TypeVar

@@ -2,27 +2,32 @@
 
 With a uid the id is a digest of it and of nothing else. Without one it is a digest of what the operator is (its kind,
 for sources and sinks their class) and where it stands (the ids of its inputs), so what is added elsewhere in the
-program changes nothing; of several operators that are equal in both, the order of the calls decides. Parallelism,
-names, partitioning and chaining don't count: a job that is rescaled keeps its state. The idea is that of Flink's
-StreamGraphHasher, which also counts the operators before, and so is less stable.
+program changes nothing; of several operators that are equal in both (twins), the order of the calls decides. That is
+all there is to go by, and one more twin before them shifts it: whoever keeps state under such an id is told to the
+user. Parallelism, names, partitioning and chaining don't count: a job that is rescaled keeps its state. The idea is
+that of Flink's StreamGraphHasher, which also counts the operators before, and so is less stable.
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from millstream.compiler.naming import kind
+from millstream.compiler.checks import key_of
+from millstream.compiler.naming import kind, label
 from millstream.compiler.stream_graph import StreamGraph, StreamNode
 from millstream_dataflow.identity import OperatorId
 from millstream_dataflow.operators.specifications import (
     EnumeratorSpecification,
     OperatorSpecification,
+    ReaderSpecification,
     SinkSpecification,
     source_of,
 )
 
 ID_DIGITS = 32
+_NAMED_AT_MOST = 5
+"""Operators in one warning; the first that get a uid often settle the others."""
 
 
 def operator_ids(graph: StreamGraph) -> dict[int, OperatorId]:
@@ -42,9 +47,43 @@ def operator_ids(graph: StreamGraph) -> dict[int, OperatorId]:
     return ids
 
 
+def known_by_order(graph: StreamGraph, ids: Mapping[int, OperatorId]) -> list[StreamNode]:
+    """The operators with state whose ids depend on the order of the calls: those that have a twin or stand behind one,
+    with no uid between.
+    """
+    unnamed = [
+        node for node in graph.nodes.values() if node.operator.uid is None and _uid_of_reader(graph, node) is None
+    ]
+    places = {node.number: _place(graph, node, ids) for node in unnamed}
+    twins = Counter(places.values())
+    unsure: set[int] = set()
+    for node in unnamed:
+        behind = any(edge.source in unsure for edge in graph.inputs(node.number))
+        if behind or twins[places[node.number]] > 1:
+            unsure.add(node.number)
+    return [node for node in unnamed if node.number in unsure and _keeps_state(node)]
+
+
+def order_warning(nodes: Sequence[StreamNode]) -> str:
+    """What the user is told of operators that are known by their order alone."""
+    names = [f"{label(node.operator, node.name)} ({node.defined_at})" for node in nodes[:_NAMED_AT_MOST]]
+    more = f" and {len(nodes) - len(names)} more" if len(nodes) > len(names) else ""
+    return (
+        f"only the order of the calls tells which state belongs to {', '.join(names)}{more}: a version of this program "
+        "that makes an equal operator before them would restore the state of another one; call uid(...) on each"
+    )
+
+
 def id_of_uid(uid: str) -> OperatorId:
     """The id of an operator with that uid, in every program."""
     return OperatorId(hashlib.sha256(uid.encode()).hexdigest()[:ID_DIGITS])
+
+
+def _keeps_state(node: StreamNode) -> bool:
+    """Something is restored for it. An enumerator's state is lost and found with its reader's."""
+    specification = node.operator.specification
+    commits = isinstance(specification, SinkSpecification) and specification.sink.commits_outside
+    return commits or isinstance(specification, ReaderSpecification) or key_of(node) is not None
 
 
 def _uid_of_reader(graph: StreamGraph, node: StreamNode) -> str | None:

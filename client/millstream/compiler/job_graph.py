@@ -1,19 +1,20 @@
 """The last step: a job graph without user code in it, and beside it the blobs that hold all user code."""
 
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from millstream.compiler.chaining import Chain, build_chains
 from millstream.compiler.checks import check_graph, check_size, key_of
-from millstream.compiler.ids import operator_ids
+from millstream.compiler.ids import known_by_order, operator_ids, order_warning
 from millstream.compiler.modules import collect_modules
 from millstream.compiler.naming import kind, label
 from millstream.compiler.pickling import blob_of, by_value, pickle_chain
 from millstream.compiler.source_files import ProgramFiles
 from millstream.compiler.stream_graph import StreamEdge, StreamGraph, StreamNode, build_stream_graph
 from millstream_dataflow.configuration import Configuration, Scope
-from millstream_dataflow.configuration.options import execution
+from millstream_dataflow.configuration.options import checkpointing, execution, recovery
 from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.identity import Digest, EdgeId, JobId, OperatorId, VertexId
 from millstream_dataflow.job_graph import Artifact, BlobRef, Edge, JobGraph, OperatorSummary, Vertex
@@ -21,6 +22,8 @@ from millstream_dataflow.operators.chain import ChainInput, ChainNode, ChainOutp
 from millstream_dataflow.operators.specifications import SinkSpecification, source_of
 from millstream_dataflow.transformations import Program
 from millstream_runtime.versions import own_versions
+
+_log = logging.getLogger("millstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ def compile_program(program: Program, settings: CompileSettings) -> CompiledJob:
     graph = build_stream_graph(program, settings.configuration)
     check_graph(graph, settings.configuration)
     layout = _lay_out(graph, settings.configuration)
+    _warn_of_order(graph, layout, settings.configuration)
     blobs: dict[Digest, bytes] = {}
     modules = collect_modules(settings.files, dict(sys.modules))
     artifacts = tuple(Artifact(archive.name, _keep(archive.data, blobs)) for archive in modules.archives)
@@ -78,6 +82,14 @@ def compile_program(program: Program, settings: CompileSettings) -> CompiledJob:
         artifacts,
     )
     return CompiledJob(job_graph, blobs, layout.ids)
+
+
+def _warn_of_order(graph: StreamGraph, layout: _Layout, configuration: Configuration) -> None:
+    """Said where state will be stored, or is to be restored: elsewhere it doesn't matter whose it is."""
+    stored = configuration.get(checkpointing.INTERVAL) is not None
+    restored = configuration.get(recovery.PATH) is not None
+    if (stored or restored) and (nodes := known_by_order(graph, layout.ids)):
+        _log.warning("%s", order_warning(nodes))
 
 
 def _keep(data: bytes, blobs: dict[Digest, bytes]) -> BlobRef:

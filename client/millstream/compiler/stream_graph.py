@@ -184,7 +184,10 @@ def _reachable(program: Program) -> list[OperatorTransformation]:
     done: dict[int, Transformation] = {}
     for root in roots:
         _visit(root, done)
-    return [transformation for transformation in done.values() if isinstance(transformation, OperatorTransformation)]
+    operators = (step for step in done.values() if isinstance(step, OperatorTransformation))
+    # Numbers are the order of the calls, and a stream has the number of none before it. The order of the walk would
+    # depend on which branch reads a source first, and so would ids, by which state is found.
+    return sorted(operators, key=lambda operator: operator.number)
 
 
 def _visit(root: Transformation, done: dict[int, Transformation]) -> None:

@@ -75,7 +75,7 @@ class ClusterCore:
         self._pool = SlotPool()
         self._members = Members(settings)
         self._writes = 0
-        self._handled_at = 0
+        self._settled_at = 0
         self._deposed = False
         self.jobs: dict[JobId, Job] = {}
         self.totals: dict[TaskId, TaskTotals] = {}
@@ -86,12 +86,12 @@ class ClusterCore:
     def handle(self, event: Event, now: Moment) -> list[Command]:
         """Take one event; what the shell must do, in order. A deposed leader decides nothing."""
         turn = Turn(now)
-        self._handled_at = now.monotonic
         if not self._deposed:
             self._route(turn, event)
             self._bury(turn)
             self._beat(turn)
             if not _says_only_that_it_lives(event):
+                self._settled_at = now.monotonic
                 self._settle(turn)
         for number, command in enumerate(turn.commands):
             if isinstance(command, StepDown):
@@ -101,6 +101,8 @@ class ClusterCore:
 
     def deadline(self) -> int | None:
         """The monotonic time of the next `Tick` that would change something."""
+        if self._deposed:
+            return None
         times = [self._members.deadline()]
         for job in self.jobs.values():
             times += [
@@ -110,8 +112,8 @@ class ClusterCore:
                 job.ending.retry_at,
             ]
             times += list(self._region_deadlines(job))
-        # What was due at the last event has been done or waits for something else.
-        return min((time for time in times if time is not None and time > self._handled_at), default=None)
+        # What was due when the jobs were last settled has been done or waits for something else.
+        return min((time for time in times if time is not None and time > self._settled_at), default=None)
 
     def _region_deadlines(self, job: Job) -> Iterator[int]:
         if JOB_STATES.is_final(job.state):
@@ -123,6 +125,8 @@ class ClusterCore:
             elif region.state is RegionState.WAITING and job.state in GOING:
                 yield region.not_before
                 yield self._slots_due(job, region)
+            elif region.start_by is not None and region.not_started():
+                yield region.start_by
 
     # ------------------------------------------------------------ events
 

@@ -169,6 +169,7 @@ class Deployer:
         graph = self._context.journal.record.graph
         restorer = Restorer(point[1], point[0], self._context.plan) if point else None
         region.restored = point[0] if point else ""
+        region.start_by = None if point else turn.now.later(cluster.settings.deployment_timeout)
         region.move(RegionState.DEPLOYING, "its attempt is stored")
         around = Surroundings(graph, cluster.epoch, cluster.secret(), cluster.addresses(), restorer)
         for taskmanager, message in deployments(turn, region, around):

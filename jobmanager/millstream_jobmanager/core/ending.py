@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from millstream_dataflow.records import SnapshotKind
-from millstream_jobmanager.core.checkpoints.completed import with_results
+from millstream_jobmanager.core.checkpoints.completed import kept_paths, with_its_end, with_results
 from millstream_jobmanager.core.commands import DiscardJob, Reply
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.views import job_status
@@ -106,10 +107,12 @@ class Ending:
         job, wall = self._job, turn.now.wall
         job.coordinator.region_failed(turn)
 
+        retained = self._retained(state)
+
         def mutate(record: JobRecord) -> JobRecord:
             unanswered = tuple(self._unanswered(request, state) for request in record.savepoints)
             return replace(
-                record,
+                with_its_end(record, retained=retained),
                 state=state,
                 failure=job.failure,
                 ended_at=wall,
@@ -154,14 +157,12 @@ class Ending:
         """The terminal state is recorded: the job's data goes. A new leader says it again, for its predecessor may have
         died before it was done.
         """
-        turn.emit(DiscardJob(self._job.context.job, self._kept(self._job.state)))
+        turn.emit(DiscardJob(self._job.context.job, kept_paths(self._job.context.journal.record)))
 
-    def _kept(self, state: JobState) -> tuple[str, ...]:
-        """Directories that stay: savepoints, and checkpoints by retention; all of a job that FAILED (law 2.3)."""
-        record = self._job.context.journal.record
-        settings = self._job.context.settings.checkpoints
-        everything = state is JobState.FAILED or (state is JobState.CANCELED and settings.retain_on_cancel)
-        return tuple(point.path for point in record.checkpoints if everything or not point.discardable)
+    def _retained(self, state: JobState) -> bool:
+        """The job's checkpoints outlive it: those of one that FAILED always do (law 2.3)."""
+        on_cancel = self._job.context.settings.checkpoints.retain_on_cancel
+        return state is JobState.FAILED or (state is JobState.CANCELED and on_cancel)
 
     # ------------------------------------------------------------ what people ask
 
@@ -205,15 +206,16 @@ def _intent(ask: CancelJob | StopJob | TriggerSavepoint) -> Callable[[JobRecord]
         case CancelJob():
             return lambda record: replace(record, intent=Intent.CANCEL)
         case StopJob(request=name, target=target, mode=mode):
-            wanted = SavepointRequest(name, target, stop=True, mode=mode)
-            return lambda record: replace(_with_request(record, wanted), intent=_unless_cancelled(record, Intent.STOP))
+            return partial(_with_stop, wanted=SavepointRequest(name, target, stop=True, mode=mode))
         case TriggerSavepoint(request=name, target=target):
             wanted = SavepointRequest(name, target, stop=False)
             return lambda record: _with_request(record, wanted)
 
 
-def _unless_cancelled(record: JobRecord, wanted: Intent) -> Intent:
-    return record.intent if record.intent is Intent.CANCEL else wanted
+def _with_stop(record: JobRecord, wanted: SavepointRequest) -> JobRecord:
+    """A stop that was answered already, with a failure, is over: whoever asks again has not heard of it."""
+    asked = _with_request(record, wanted)
+    return asked if asked is record or record.intent is Intent.CANCEL else replace(asked, intent=Intent.STOP)
 
 
 def _with_request(record: JobRecord, wanted: SavepointRequest) -> JobRecord:

@@ -5,6 +5,8 @@ A failure that follows from another starts the restart at once; for half a secon
 of the same attempt. One attempt fails once: everything that its other tasks report afterwards is an echo.
 """
 
+from collections import deque
+from dataclasses import replace
 from typing import Protocol
 
 from millstream_dataflow.identity import RegionAttempt, TaskId, TaskManagerId, WorkerId
@@ -16,12 +18,22 @@ from millstream_jobmanager.core.region import Region
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.restart import GiveUp, Restart, after_failure
 from millstream_jobmanager.core.turn import Turn
+from millstream_runtime.messages.client import RestartView
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import CancelRegion
 from millstream_runtime.states import TaskState
 
 UP = frozenset({RegionState.DEPLOYING, RegionState.RUNNING, RegionState.RECONCILING})
 PLACED = frozenset({RegionState.RECORDING, RegionState.LOADING})
+
+
+_RESTARTS_SHOWN = 16
+"""A client is told five times a second at most, and several regions may fail at once."""
+
+
+def shown(failure: Failure) -> Failure:
+    """Without the traceback, which would make the details of a job large."""
+    return replace(failure, traceback="")
 
 
 class FailoverDoors(Protocol):
@@ -44,6 +56,8 @@ class Failover:
         self._coordinator = coordinator
         self._deployer = deployer
         self._doors = doors
+        self.restarts = deque[RestartView](maxlen=_RESTARTS_SHOWN)
+        """The last ones, for people."""
 
     def fail(self, turn: Turn, region: Region, failure: Failure) -> None:
         """The region's present attempt is over."""
@@ -83,6 +97,7 @@ class Failover:
             case Restart(delay=delay, history=history):
                 region.history = history
                 region.not_before = turn.now.later(delay)
+                self.restarts.append(RestartView(region.plan.id, region.failed_number + 1, shown(failure)))
             case GiveUp(reason=reason):
                 turn.tell(region.job, f"no restart: {reason}", warning=True)
                 self._doors.give_up(turn, failure)
@@ -105,10 +120,25 @@ class Failover:
         region.failure = failure
         turn.tell(region.job, f"region {region.plan.id} failed because: {failure}", warning=True)
         self._doors.rename(failure)
+        for place, restart in enumerate(self.restarts):
+            if (restart.region, restart.attempt) == (region.plan.id, region.failed_number + 1):
+                self.restarts[place] = replace(restart, failure=shown(failure))
         if failure.kind is FailureKind.CHECKPOINT and region.number == region.failed_number:
             self._damaged(turn, region, failure)
         if not failure.restartable:
             self._doors.give_up(turn, failure)
+
+    def slow_start(self, turn: Turn, region: Region) -> None:
+        """Nothing was heard of a worker within the time for its start."""
+        if region.start_by is None or turn.now.monotonic < region.start_by or not (silent := region.not_started()):
+            return
+        timeout = self._context.cluster.settings.deployment_timeout
+        holder = self._context.open_workers[silent[0]][1] if silent[0] in self._context.open_workers else ""
+        text = (
+            f"worker {silent[0]} on TaskManager {holder[:8]} has not started within {timeout} ms "
+            "(jobmanager.execution.deployment-timeout)"
+        )
+        self.fail(turn, region, Failure(FailureKind.EXTERNAL, text))
 
     def missing(self, turn: Turn, region: Region) -> None:
         """A new leader doesn't find all of the region's tasks; this doesn't count against the strategy (law 3.4)."""

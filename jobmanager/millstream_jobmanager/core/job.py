@@ -6,6 +6,7 @@ predecessor began without being told what that was (law 2.2), and an event that 
 time.
 """
 
+from collections.abc import Container
 from dataclasses import replace
 
 from millstream_dataflow.identity import (
@@ -16,6 +17,7 @@ from millstream_dataflow.identity import (
     WorkerId,
 )
 from millstream_jobmanager.core.adoption import adopt, overdue
+from millstream_jobmanager.core.blame import of_task, of_worker
 from millstream_jobmanager.core.checkpoints.completed import restart_point
 from millstream_jobmanager.core.checkpoints.coordinator import Coordinator
 from millstream_jobmanager.core.checkpoints.pending import Participants, Pending
@@ -25,7 +27,7 @@ from millstream_jobmanager.core.ending import Ending
 from millstream_jobmanager.core.events import MetadataLoaded, MetadataWritten, RecordStored
 from millstream_jobmanager.core.failover import UP, Failover
 from millstream_jobmanager.core.leftovers import Leftovers
-from millstream_jobmanager.core.region import Region
+from millstream_jobmanager.core.region import Region, UnbelievableReportError
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.turn import Turn
 from millstream_runtime.messages.failures import Failure, FailureKind
@@ -48,7 +50,7 @@ from millstream_runtime.messages.session import (
     WorkerEnded,
 )
 from millstream_runtime.messages.snapshots import TaskSnapshot
-from millstream_runtime.states import JOB_STATES, JobState, TaskState
+from millstream_runtime.states import JOB_STATES, TASK_STATES, JobState, TaskState
 
 GOING = frozenset({JobState.CREATED, JobState.RUNNING, JobState.RESTARTING})
 """The states in which regions are deployed and checkpoints taken."""
@@ -108,8 +110,9 @@ class Job:
             self.context.open_workers[worker] = (shown.attempt, taskmanager)
         attempts = {report.attempt for report in workers.values()} | {report.task.attempt for report in tasks}
         self._cancel_ghosts(turn, taskmanager, attempts)
+        tasks = [report for report in tasks if self._can_be(report, workers)]
         for report in tasks:
-            self._report(turn, report)
+            self._registered(turn, taskmanager, report)
         answers: tuple[CheckpointAcknowledged | CheckpointDeclined, ...]
         answers = *registration.acknowledgements, *registration.declines
         for answer in answers:
@@ -118,6 +121,26 @@ class Job:
         if resumed:
             self._compare(turn, taskmanager, set(workers), {report.task for report in tasks})
         self._repeat(turn, taskmanager)
+
+    def _can_be(self, report: TaskReport, workers: Container[WorkerId]) -> bool:
+        """A task that has not ended needs its worker: one whose worker isn't there counts as missing (law 3.4)."""
+        if TASK_STATES.is_final(report.state) or not self._current(report.task):
+            return True
+        return self.context.region_of(report.task.subtask).worker_of(report.task.subtask) in workers
+
+    def _registered(self, turn: Turn, taskmanager: TaskManagerId, report: TaskReport) -> None:
+        """A task as a registration shows it. What can't be true fails the region: the next session would say it again,
+        so closing this one would mend nothing.
+        """
+        region = self.context.region_of(report.task.subtask) if self._current(report.task) else None
+        if region is not None and region.state is RegionState.RECONCILING and report.state is TaskState.CANCELED:
+            return  # without a leader for too long (law 3.5): it is missing, and nobody's failure
+        try:
+            self._report(turn, report)
+        except UnbelievableReportError as error:
+            text = f"TaskManager {taskmanager[:8]} has registered what can't be: {error}"
+            if region is not None:
+                self.failover.fail(turn, region, Failure(FailureKind.INTERNAL, text))
 
     def _compare(self, turn: Turn, taskmanager: TaskManagerId, workers: set[WorkerId], shown: set[TaskId]) -> None:
         """What the former session lost: deployments are sent again, and workers that ended meanwhile are gone."""
@@ -187,21 +210,24 @@ class Job:
         return task.attempt == region.attempt and region.deployed
 
     def _report(self, turn: Turn, report: TaskReport) -> None:
+        if report.task.subtask not in self.context.plan.region_of:
+            return
         if not self._current(report.task):
-            if report.failure is not None and report.task.subtask in self.context.plan.region_of:
-                self.failover.name(turn, report.task.attempt, report.failure)
+            if report.failure is not None:
+                self.failover.name(turn, report.task.attempt, of_task(self.context.plan, report.task, report.failure))
             return
         region = self.context.region_of(report.task.subtask)
         if region.report(report) and report.state in (TaskState.FAILED, TaskState.CANCELED):
-            text = f"task {report.task} is {report.state.name} although nobody asked for it"
-            self.failover.fail(turn, region, report.failure or Failure(FailureKind.INTERNAL, text))
+            text = f"it is {report.state.name} although nobody asked for it"
+            failure = report.failure or Failure(FailureKind.INTERNAL, text)
+            self.failover.fail(turn, region, of_task(self.context.plan, report.task, failure))
 
     def _worker_ended(self, turn: Turn, worker: WorkerId, ended: WorkerEnded) -> None:
         self._gone(worker)
         if not 0 <= ended.attempt.region < len(self.context.regions):
             return
         region = self.context.regions[ended.attempt.region]
-        failure = Failure(FailureKind.EXTERNAL, ended.cause)
+        failure = of_worker(self.context.plan, region.plan, ended)
         if ended.attempt == region.attempt and region.state in UP:
             self.failover.fail(turn, region, failure)
         elif ended.died:
@@ -233,6 +259,8 @@ class Job:
         if JOB_STATES.is_final(self.state):
             return
         self.deployer.tick(turn)
+        for region in self.context.regions:
+            self.failover.slow_start(turn, region)
         if self.state is JobState.RECONCILING:
             self._reconcile(turn)
         self._progress(turn)

@@ -3,6 +3,7 @@ committed, one subtask per sink deletes them, once per attempt (law 6.2).
 """
 
 from millstream_dataflow.identity import RegionAttempt, SubtaskId, TaskId, TaskManagerId
+from millstream_jobmanager.core.checkpoints.completed import spared_ids
 from millstream_jobmanager.core.context import JobContext
 from millstream_jobmanager.core.region import Region
 from millstream_jobmanager.core.turn import Turn
@@ -38,7 +39,7 @@ class Leftovers:
         return [s for s in region.plan.subtasks if any(o.commits_outside for o in vertices[s.vertex].operators)]
 
     def _drop(self, turn: Turn, region: Region, sinks: list[SubtaskId]) -> None:
-        spared = tuple(point.checkpoint for point in self._context.journal.record.checkpoints)
+        spared = spared_ids(self._context.journal.record)
         asked: set[str] = set()
         for subtask in sinks:
             for operator in self._context.plan.vertices[subtask.vertex].operators:

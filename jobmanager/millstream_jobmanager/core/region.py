@@ -19,6 +19,8 @@ from millstream_runtime.messages.session import TaskReport
 from millstream_runtime.messages.snapshots import TaskSnapshot
 from millstream_runtime.states import TASK_STATES, TaskState
 
+_BEFORE_START = frozenset({TaskState.CREATED, TaskState.SCHEDULED, TaskState.DEPLOYING})
+"""What a TaskManager reports of a task whose worker has said nothing yet."""
 DEPLOYED = frozenset({RegionState.DEPLOYING, RegionState.RUNNING, RegionState.FINISHED, RegionState.RECONCILING})
 
 
@@ -54,6 +56,10 @@ class Region:
     """Its number; the next one may have begun meanwhile."""
     restored: str = ""
     """Directory of the checkpoint that the present attempt was restored from, if this leader deployed it."""
+    start_by: int | None = None
+    """Monotonic time by which the workers of the present attempt must have started. None when another leader deployed
+    them, and when they read state first, which may take any time.
+    """
     waiting_since: int = 0
     not_before: int = 0
     """Monotonic time before which it isn't placed again: the restart delay."""
@@ -86,10 +92,16 @@ class Region:
         """The id of a worker of the present attempt."""
         return worker_id(self.attempt, ordinal)
 
+    def worker_of(self, subtask: SubtaskId) -> WorkerId:
+        """The worker that runs a subtask in the present attempt."""
+        return self.worker(self._ordinal(subtask))
+
     def holder(self, subtask: SubtaskId) -> TaskManagerId:
         """The TaskManager that a subtask was placed on."""
-        ordinal = next(worker.ordinal for worker in self.plan.workers if subtask in worker.subtasks)
-        return self.placement[ordinal].taskmanager
+        return self.placement[self._ordinal(subtask)].taskmanager
+
+    def _ordinal(self, subtask: SubtaskId) -> int:
+        return next(worker.ordinal for worker in self.plan.workers if subtask in worker.subtasks)
 
     # ------------------------------------------------------------ steps
 
@@ -102,7 +114,7 @@ class Region:
         """Placed: a new attempt with nothing reported."""
         self.number += 1
         self.placement = placement
-        self.restored = ""
+        self.restored, self.start_by = "", None
         self.tasks = {subtask: TaskStatus() for subtask in self.plan.subtasks}
 
     def restored_from(self, record: RegionRecord) -> None:
@@ -135,6 +147,16 @@ class Region:
             self._advance(report.task, status, report.state)
             return True
         return changed
+
+    def not_started(self) -> list[WorkerId]:
+        """Deployed workers of which no task has reported by itself."""
+        if self.state is not RegionState.DEPLOYING:
+            return []
+        return [
+            self.worker(worker.ordinal)
+            for worker in self.plan.workers
+            if all(self.tasks[subtask].state in _BEFORE_START for subtask in worker.subtasks)
+        ]
 
     def _advance(self, task: TaskId, status: TaskStatus, state: TaskState) -> None:
         """Reports are states, not steps: those between may have been lost with a session."""

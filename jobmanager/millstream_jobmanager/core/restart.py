@@ -6,7 +6,7 @@ Flink waits its initial backoff.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from millstream_jobmanager.core.settings import RestartKind, RestartSettings
 
@@ -19,6 +19,7 @@ class History:
     """What counts against a region: wall times of failures, and the last delay that was given, both in milliseconds."""
 
     failures: tuple[int, ...] = ()
+    """The last one alone where nothing counts them: a job may fail every minute for years."""
     delay: int = 0
 
 
@@ -39,7 +40,10 @@ class GiveUp:
 
 def after_failure(settings: RestartSettings, history: History, wall: int, chance: Chance) -> Restart | GiveUp:
     """What the strategy says to one more failure at wall time `wall` (milliseconds)."""
-    return _STRATEGIES[settings.kind](settings, history, wall, chance)
+    answer = _STRATEGIES[settings.kind](settings, history, wall, chance)
+    if isinstance(answer, Restart) and settings.attempts is None:
+        return replace(answer, history=replace(answer.history, failures=answer.history.failures[-1:]))
+    return answer
 
 
 def _none(settings: RestartSettings, history: History, wall: int, chance: Chance) -> Restart | GiveUp:  # noqa: ARG001  # one form for all

@@ -71,6 +71,8 @@ class ClusterSettings:
     """How long a closed stream may stay without a new session before it is a death (law 3.2)."""
     adoption_timeout: int = 10_000
     """How long a new leader waits for a silent TaskManager (law 3.4)."""
+    deployment_timeout: int = 60_000
+    """How long the workers of a region may take until they have started, if they have no state to restore."""
     old_worker_grace: int = 200
     """What workers of a failed attempt get before they are killed (law 3.6)."""
     primary_grace: int = 500

@@ -42,6 +42,8 @@ def _note(job: Job) -> str:
     if job.state is JobState.RECONCILING:
         missing = sum(len(region.missing) for region in job.context.regions)
         return f"waiting for the reports of {missing} tasks"
+    if job.state in (JobState.CANCELLING, JobState.FAILING):
+        return _note_of_end(job)
     if not waiting or job.state not in (JobState.CREATED, JobState.RESTARTING):
         return ""
     needed = sum(len(region.plan.workers) for region in waiting)
@@ -51,6 +53,13 @@ def _note(job: Job) -> str:
     if job.coordinator.completing:
         return "waiting for a checkpoint to be stored"
     return "waiting for the restart delay" if waiting[0].failure else ""
+
+
+def _note_of_end(job: Job) -> str:
+    """What the end waits for: workers, then what must be known before anything is deleted, then the job store."""
+    if workers := len(job.context.open_workers):
+        return f"waiting for {workers} worker{'s' if workers > 1 else ''} to end"
+    return f"waiting for {'a checkpoint' if job.coordinator.completing else 'its end'} to be stored"
 
 
 def job_details(job: Job, totals: Mapping[TaskId, TaskTotals]) -> JobDetails:
@@ -71,6 +80,7 @@ def job_details(job: Job, totals: Mapping[TaskId, TaskTotals]) -> JobDetails:
             *(SavepointStatus(request.request, "") for request in record.savepoints),
             *(SavepointStatus(result.request, result.path, result.failure) for result in record.results),
         ),
+        tuple(job.failover.restarts),
     )
 
 

@@ -6,15 +6,17 @@ else, for law 2.1 hangs on it: `REFUSED` only where it is certain that nothing w
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
 from millstream_dataflow.identity import Digest, JobId
 from millstream_jobmanager.core.commands import LoadMetadata, StoreRecord, WriteMetadata
 from millstream_jobmanager.core.events import Event, LoadProblem, MetadataLoaded, MetadataWritten, Outcome, RecordStored
+from millstream_jobmanager.service.threads import Threads
 from millstream_jobmanager.store import JobStore
 from millstream_runtime.checkpoint_files import (
     CheckpointConflictError,
@@ -33,6 +35,8 @@ FILE_THREADS = 4
 """Checkpoints of several jobs are published at once; one object store that hangs mustn't hold up all of them."""
 DISK_THREADS = 2
 """Uploads and fetches: the local disk is no faster with more."""
+CLOSING_S = 3.0
+"""A record is written in milliseconds, a checkpoint's metadata to an object store in a second."""
 
 _log = logging.getLogger("millstream.jobmanager.carrier")
 
@@ -43,15 +47,23 @@ class Carrier:
     def __init__(self, store: JobStore) -> None:
         self._store = store
         self._loop = asyncio.get_running_loop()
-        self._store_thread = ThreadPoolExecutor(1, "millstream-store")
-        self._file_threads = ThreadPoolExecutor(FILE_THREADS, "millstream-files")
-        self._disk_threads = ThreadPoolExecutor(DISK_THREADS, "millstream-disk")
+        self._store_thread = Threads(1, "millstream-store")
+        self._file_threads = Threads(FILE_THREADS, "millstream-files")
+        self._disk_threads = Threads(DISK_THREADS, "millstream-disk")
 
     def close(self) -> None:
-        """Wait for what runs, drop what waits, close the store. Blocks."""
-        for pool in (self._disk_threads, self._file_threads, self._store_thread):
-            pool.shutdown(wait=True, cancel_futures=True)
-        self._store.close()
+        """Wait for what runs, drop what waits, close the store. Blocks, for CLOSING_S with each kind of thread at most.
+
+        What hangs for longer, as it does on a mount whose server is gone, has an unknown outcome then, as when this
+        process is killed. A store whose thread hangs isn't let go of before the process ends.
+        """
+        ended = {
+            "the local disk": self._disk_threads.close(CLOSING_S),
+            "the storage of checkpoints": self._file_threads.close(CLOSING_S),
+            "the job store": self._store_thread.close(CLOSING_S, self._store.close),
+        }
+        for place in [place for place, has_ended in ended.items() if not has_ended]:
+            _log.warning("%s has not answered for %s s; this JobManager ends without its answer", place, CLOSING_S)
 
     # ------------------------------------------------------------ asked and awaited
 
@@ -109,14 +121,15 @@ class Carrier:
 
     # ------------------------------------------------------------ threads
 
-    def _start(self, pool: ThreadPoolExecutor, job: Callable[[], Event], post: Callable[[Event], None]) -> None:
+    def _start(self, pool: Threads, job: Callable[[], Event], post: Callable[[Event], None]) -> None:
         def done(future: Future[Event]) -> None:
             if not future.cancelled():
-                self._loop.call_soon_threadsafe(post, future.result())
+                with contextlib.suppress(RuntimeError):  # the loop was closed while this was hanging
+                    self._loop.call_soon_threadsafe(post, future.result())
 
         pool.submit(job).add_done_callback(done)
 
-    def _aside(self, pool: ThreadPoolExecutor, job: Callable[[], None], about: JobId | None, doubt: str) -> None:
+    def _aside(self, pool: Threads, job: Callable[[], None], about: JobId | None, doubt: str) -> None:
         def run() -> None:
             try:
                 job()

@@ -35,7 +35,7 @@ class Listener:
         """Keep it, or count what is dropped."""
         size = len(output.text.encode(errors="replace")) + 100  # what a message is beside its text
         if self._bytes + size > MAX_HELD:
-            self._dropped += len(output.text)
+            self._dropped += output.text.count("\n")
             self._last = output.task
         else:
             self._notice()
@@ -61,7 +61,7 @@ class Listener:
 
     def _notice(self) -> None:
         if self._last is not None:
-            text = f"[{self._dropped} characters of output were dropped here, for this client read too slowly]\n"
+            text = f"[{self._dropped:,} lines of output were dropped here, for this client read too slowly]\n"
             self._held.append(TaskOutput(self._last, error_stream=True, text=text))
             self._bytes += len(text) + 100
             self._dropped, self._last = 0, None

@@ -59,6 +59,7 @@ def cluster_settings(configuration: Configuration, leader: str) -> ClusterSettin
         heartbeat_timeout=_ms(configuration.get(rpc.HEARTBEAT_TIMEOUT)),
         session_grace=_ms(configuration.get(jobmanager.RECONNECT_TIMEOUT)),
         adoption_timeout=_ms(configuration.get(jobmanager.ADOPTION_TIMEOUT)),
+        deployment_timeout=_ms(configuration.get(jobmanager.DEPLOYMENT_TIMEOUT)),
         old_worker_grace=_ms(configuration.get(taskmanager.FAILOVER_CANCELLATION_TIMEOUT)),
         tombstone_time=_ms(configuration.get(high_availability.EXPIRATION_TIME)),
     )

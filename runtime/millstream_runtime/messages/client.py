@@ -5,7 +5,7 @@ Times are wall times in milliseconds since the epoch, 0 where something hasn't h
 
 from dataclasses import dataclass
 
-from millstream_dataflow.identity import CheckpointId, Epoch, JobId, TaskManagerId, VertexId
+from millstream_dataflow.identity import CheckpointId, Epoch, JobId, RegionId, TaskManagerId, VertexId
 from millstream_dataflow.job_graph import BlobRef, JobGraph, Versions
 from millstream_dataflow.records import SnapshotKind
 from millstream_runtime.messages.failures import Failure
@@ -142,6 +142,15 @@ class SavepointStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartView:
+    """A restart of a region, and the failure that it follows. `attempt` is the one that begins."""
+
+    region: RegionId
+    attempt: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class JobDetails:
     """Everything `millstream info <job>` and an attached client show."""
 
@@ -152,6 +161,8 @@ class JobDetails:
     edges: tuple[EdgeAudit, ...] = ()
     operators: tuple[OperatorAudit, ...] = ()
     savepoints: tuple[SavepointStatus, ...] = ()
+    restarts: tuple[RestartView, ...] = ()
+    """The last ones under this leader, the newest at the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """What went wrong, as a value that crosses processes: kind, words, where, and the cause it came from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+_HEADLINE = 300  # characters
 
 
 class FailureKind(Enum):
@@ -29,6 +31,14 @@ class Failure:
     """It follows from another failure: a lost peer. Its name yields to a primary one's."""
     restartable: bool = True
     """False where trying again can't help: a broken audit, a state that doesn't fit."""
+
+    @property
+    def headline(self) -> str:
+        """The first line of the message, for a place that has room for one, and where it was raised."""
+        first, _, _ = self.message.partition("\n")
+        if len(first) > _HEADLINE:
+            first = f"{first[:_HEADLINE]}..."
+        return str(replace(self, message=first))
 
     def __str__(self) -> str:
         places = [text for text in (self.operator and f"operator {self.operator}", self.source_line) if text]

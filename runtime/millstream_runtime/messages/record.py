@@ -60,7 +60,17 @@ class CompletedCheckpoint:
     """Wall time, milliseconds."""
     size: int
     discardable: bool
-    """Ours to delete when retention lets it go; False for savepoints."""
+    """Ours to delete when retention lets it go; False for savepoints, and for what outlives its job (law 2.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormerSavepoints:
+    """Savepoints that are too many to be told one by one: the ids of those that lie in one directory, in the order of
+    their completion. Each is the directory `savepoint-<job>-<id>` in it.
+    """
+
+    directory: str
+    checkpoints: tuple[CheckpointId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +116,6 @@ class JobRecord:
     failure: Failure | None = None
     ended_at: int = 0
     format: int = field(default=RECORD_FORMAT)
+    former_savepoints: tuple[FormerSavepoints, ...] = ()
+    """All that `checkpoints` doesn't list any more; like those it lists they are never deleted, and sinks spare what
+    they name."""

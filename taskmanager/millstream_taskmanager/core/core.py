@@ -48,7 +48,7 @@ from millstream_runtime.messages.session import (
     WorkerEnded,
 )
 from millstream_runtime.messages.worker import CancelTasks, FromWorker, LeaderChanged, ToWorker
-from millstream_runtime.states import TASK_STATES, TaskState
+from millstream_runtime.states import TaskState
 from millstream_taskmanager.core.commands import (
     CloseSession,
     Command,
@@ -144,7 +144,7 @@ class TaskManagerCore:
         times = [self.workers.deadline()]
         if self._registered is not None:
             times += [self._next_heartbeat, self._heard_at + self._registered.heartbeat_timeout]
-        elif self._leaderless_since is not None and any(True for _ in self.workers):
+        elif self._leaderless_since is not None and any(not worker.ending for _, worker in self.workers):
             times.append(self._leaderless_since + self._settings.leader_absence_timeout)
         return min((time for time in times if time is not None), default=None)
 
@@ -232,6 +232,7 @@ class TaskManagerCore:
     def _listen(self, message: ListenOutput) -> None:
         """Remembered, since workers of the job may still come."""
         if message.listen:
+            self.ledger.knows(message.job)
             self._listened.add(message.job)
         else:
             self._listened.discard(message.job)
@@ -276,6 +277,7 @@ class TaskManagerCore:
         attempt = deployment.attempt
         if deployment.worker in self.workers:
             return
+        self.ledger.knows(attempt.job)
         occupant = self.workers.occupant(deployment.slot)
         if attempt.number <= self._cancelled.get((attempt.job, attempt.region), 0):
             self._ended(deployment, "its region was cancelled before it came", died=False)
@@ -295,6 +297,7 @@ class TaskManagerCore:
 
     def _end_region(self, attempt: RegionAttempt, grace: int, reason: str) -> None:
         key = attempt.job, attempt.region
+        self.ledger.knows(attempt.job)
         self._cancelled[key] = max(attempt.number, self._cancelled.get(key, 0))
         self.ledger.forget_region(attempt)
         for name, _ in self.workers.of_region(attempt):
@@ -322,14 +325,13 @@ class TaskManagerCore:
         worker = self.workers.remove(event.worker)
         if worker is None:
             return
+        died = event.crashed or not worker.ending
+        # First: it names all that ran in the process, where each report of a task names that one alone.
+        self._ended(worker.deployment, event.cause if died else worker.ending, died=died)
         if not worker.ending:
             failure = Failure(FailureKind.EXTERNAL, event.cause)
-            for subtask in worker.deployment.subtasks:
-                report = self.ledger.tasks.get(TaskId(worker.attempt, subtask))
-                if report is not None and not TASK_STATES.is_final(report.state):
-                    self._report(TaskReport(report.task, TaskState.FAILED, failure))
-        died = event.crashed or not worker.ending
-        self._ended(worker.deployment, event.cause if died else worker.ending, died=died)
+            for report in self.ledger.unfinished(worker.attempt, worker.deployment.subtasks):
+                self._report(TaskReport(report.task, TaskState.FAILED, failure))
 
     def _stop(self) -> None:
         self._session = self._registered = self._leaderless_since = None
@@ -379,6 +381,13 @@ class TaskManagerCore:
     def _abandon(self, since: int) -> None:
         if self._now < since + self._settings.leader_absence_timeout:
             return
+        reason = "no leader was there for too long"
         for name, worker in list(self.workers):
-            if not worker.ending:
-                self._end_worker(name, self._settings.ended_grace, "no leader was there for too long")
+            if worker.ending:
+                continue
+            self._end_worker(name, self._settings.ended_grace, reason)
+            # No leader has settled these tasks, and nothing is heard of a worker that was told to leave: the next
+            # leader must not take them for running ones.
+            for report in self.ledger.unfinished(worker.attempt, worker.deployment.subtasks):
+                failure = Failure(FailureKind.EXTERNAL, reason, secondary=True)
+                self._report(TaskReport(report.task, TaskState.CANCELED, failure))

@@ -2,10 +2,12 @@
 acknowledged or declined until that is confirmed (laws 3.1, 3.4). A registration is this ledger as it stands.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from millstream_dataflow.identity import CheckpointId, JobId, RegionAttempt, TaskId
+from millstream_dataflow.identity import CheckpointId, JobId, RegionAttempt, SubtaskId, TaskId
 from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined, JobProgress, TaskReport
+from millstream_runtime.states import TASK_STATES
 
 NONE = CheckpointId(0)
 
@@ -22,6 +24,7 @@ class Ledger:
         default_factory=dict[tuple[TaskId, CheckpointId], CheckpointDeclined]
     )
     jobs: dict[JobId, JobProgress] = field(default_factory=dict[JobId, JobProgress])
+    """All that have left anything here: a leader in which they have ended says so (law 3.1)."""
 
     def report(self, report: TaskReport) -> TaskReport:
         """A task has moved; facts that were known of it stay."""
@@ -35,6 +38,11 @@ class Ledger:
             )
         self.tasks[report.task] = report
         return report
+
+    def unfinished(self, attempt: RegionAttempt, subtasks: Iterable[SubtaskId]) -> list[TaskReport]:
+        """Of these tasks those that are in no final state, as they were reported last."""
+        known = [self.tasks.get(TaskId(attempt, subtask)) for subtask in subtasks]
+        return [report for report in known if report is not None and not TASK_STATES.is_final(report.state)]
 
     def answered(self, answer: CheckpointAcknowledged | CheckpointDeclined) -> None:
         """A task has answered for a checkpoint."""
@@ -53,6 +61,10 @@ class Ledger:
     def completed(self, job: JobId, checkpoint: CheckpointId) -> None:
         """The leader has told a completion."""
         self._heard(job, highest=checkpoint, completed=checkpoint)
+
+    def knows(self, job: JobId) -> None:
+        """Something is kept here for the job until a leader says that it has ended: blobs, what was cancelled."""
+        self._heard(job, NONE)
 
     def _heard(self, job: JobId, highest: CheckpointId, completed: CheckpointId = NONE) -> None:
         known = self.jobs.get(job, JobProgress(job, NONE, NONE))

@@ -1,7 +1,10 @@
 """Operator ids name state in checkpoints: they must not change when something else in the program does."""
 
 import hashlib
+import logging
 from collections.abc import Callable
+
+import pytest
 
 from millstream.compiler.ids import id_of_uid
 from millstream.datastream.environment import StreamExecutionEnvironment
@@ -139,3 +142,67 @@ def test_the_id_of_each_transformation_is_told() -> None:
     env = environment()
     sink = numbers(env).print().uid("out")
     assert compiled(env).operators[sink._transformation.number] == id_of_uid("out")
+
+
+class TestTwins:
+    """Equal operators without uid: the order of the calls is all there is to tell them apart."""
+
+    def test_a_branch_that_is_added_to_one_of_two_equal_sources_does_not_swap_them(self) -> None:
+        """Its sink, called first, leads the walk to the second source before the first."""
+
+        def pair(env: StreamExecutionEnvironment, *, branch: bool = False) -> None:
+            first, second = env.from_sequence(0, 9).name("first"), env.from_sequence(10, 19).name("second")
+            if branch:
+                second.filter(bool).name("added").print().name("added out")
+            first.map(abs).name("of first").print().name("out 1")
+            second.map(abs).name("of second").print().name("out 2")
+
+        before = ids(pair)
+        after = ids(lambda env: pair(env, branch=True))
+        assert {name: text for name, text in after.items() if name in before} == before
+
+    def test_a_stateful_one_is_warned_about(self, caplog: pytest.LogCaptureFixture) -> None:
+        def pair(env: StreamExecutionEnvironment) -> None:
+            env.from_sequence(0, 9).name("first").print()
+            env.from_sequence(10, 19).name("second").print()
+
+        ids(pair)
+        assert caplog.records == []
+        for settings in ({"execution_checkpointing_interval": "1 s"}, {"execution_state__recovery_path": "/sp"}):
+            caplog.clear()
+            ids(pair, **settings)
+            [record] = caplog.records
+            assert record.levelno == logging.WARNING
+            text = record.getMessage()
+            assert text.startswith('only the order of the calls tells which state belongs to Source "first" (')
+            assert '"second"' in text
+            assert "uid(...)" in text
+            assert "(splits)" not in text
+
+    def test_one_that_stands_behind_twins_is_warned_about(self, caplog: pytest.LogCaptureFixture) -> None:
+        def counts(env: StreamExecutionEnvironment, *, named: str = "") -> None:
+            parsed = flights(env).uid("flights")
+            for number in range(2):
+                mapped = parsed.map(str).key_by(len).reduce(max).name(f"count {number}")
+                if named:
+                    mapped.uid(f"{named}{number}")
+                mapped.print()
+
+        checkpointing = {"execution_checkpointing_interval": "1 s"}
+        ids(counts, **checkpointing)
+        [record] = caplog.records
+        assert '"count 0"' in record.getMessage()
+        assert '"count 1"' in record.getMessage()
+        assert "flights" not in record.getMessage()
+        caplog.clear()
+        ids(lambda env: counts(env, named="count"), **checkpointing)
+        assert caplog.records == []
+
+    def test_twins_without_state_are_nobodys_business(self, caplog: pytest.LogCaptureFixture) -> None:
+        def prints(env: StreamExecutionEnvironment) -> None:
+            parsed = flights(env).map(str)
+            parsed.print()
+            parsed.print()
+
+        ids(prints, execution_checkpointing_interval="1 s")
+        assert caplog.records == []

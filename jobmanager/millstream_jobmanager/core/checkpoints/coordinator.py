@@ -18,7 +18,14 @@ from millstream_dataflow.identity import CheckpointId, Epoch, SubtaskId, TaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.audit import imbalances, operator_imbalances
-from millstream_jobmanager.core.checkpoints.completed import after_retention, restart_points, with_point, with_results
+from millstream_jobmanager.core.checkpoints.completed import (
+    after_retention,
+    restart_points,
+    savepoint_path,
+    with_former_savepoints,
+    with_point,
+    with_results,
+)
 from millstream_jobmanager.core.checkpoints.decider import Pace, next_due
 from millstream_jobmanager.core.checkpoints.ids import CheckpointIds
 from millstream_jobmanager.core.checkpoints.pending import Participants, Pending, Phase, metadata_of
@@ -98,6 +105,7 @@ class Coordinator:
         self.failed_count = 0
         self.last_failure = ""
         self.durations: dict[CheckpointId, int] = {}
+        """Of the listed checkpoints that this leader took, milliseconds."""
 
     @property
     def completing(self) -> bool:
@@ -208,8 +216,7 @@ class Coordinator:
     def _directory(self, number: CheckpointId, requests: tuple[SavepointRequest, ...]) -> str:
         job = self._plan.graph.job
         if requests:
-            base = requests[0].target or self._settings.savepoint_directory
-            return f"{base}/savepoint-{job}-{number}"
+            return savepoint_path(requests[0].target or self._settings.savepoint_directory, job, number)
         return f"{self._settings.directory}/{job}/chk-{number}"
 
     # ------------------------------------------------------------ answers
@@ -307,7 +314,8 @@ class Coordinator:
                 with_point(record.checkpoints, completed), self._settings.num_retained
             )
             asked = tuple(s for s in record.savepoints if s.request not in pending.requests)
-            return replace(record, checkpoints=kept, savepoints=asked, results=with_results(record, results))
+            results_kept = with_results(record, results)
+            return with_former_savepoints(replace(record, checkpoints=kept, savepoints=asked, results=results_kept))
 
         return add
 
@@ -317,7 +325,7 @@ class Coordinator:
             self._last_ended = turn.now.monotonic
             self._failed_in_row = 0
             self.completed_count += 1
-            self.durations[pending.id] = turn.now.monotonic - pending.triggered.monotonic
+            self._note_duration(pending.id, turn.now.monotonic - pending.triggered.monotonic)
             if completed in restart_points(self._journal.record)[-1:]:
                 self.metadata = pending.metadata
                 self._subsume(turn, completed.checkpoint)
@@ -328,6 +336,12 @@ class Coordinator:
                 turn.emit(DiscardCheckpoint(self._plan.graph.job, gone.path))
 
         return tell
+
+    def _note_duration(self, checkpoint: CheckpointId, duration: int) -> None:
+        """For as long as people can see the checkpoint."""
+        listed = {point.checkpoint for point in self._journal.record.checkpoints}
+        known = {**self.durations, checkpoint: duration}
+        self.durations = {number: took for number, took in known.items() if number in listed}
 
     def _subsume(self, turn: Turn, newest: CheckpointId) -> None:
         """An older one that is still being collected is of no use: with the newest, everything before was committed."""

@@ -16,7 +16,17 @@ from millstream_dataflow.identity import (
     VertexId,
 )
 from millstream_dataflow.records import SnapshotKind
-from millstream_jobmanager.core.checkpoints.completed import after_retention, fallbacks, restart_point
+from millstream_jobmanager.core.checkpoints.completed import (
+    SAVEPOINTS_LISTED,
+    after_retention,
+    fallbacks,
+    kept_paths,
+    restart_point,
+    savepoint_path,
+    spared_ids,
+    with_former_savepoints,
+    with_its_end,
+)
 from millstream_jobmanager.core.checkpoints.ids import CheckpointIds
 from millstream_jobmanager.core.checkpoints.pending import Pending, Phase
 from millstream_jobmanager.core.commands import StoreRecord
@@ -24,10 +34,11 @@ from millstream_jobmanager.core.events import Outcome, RecordStored
 from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.moment import Moment
 from millstream_jobmanager.core.turn import Turn
-from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord
+from millstream_runtime.messages.record import CompletedCheckpoint, FormerSavepoints, JobRecord
 from millstream_runtime.messages.snapshots import InlineBytes, TaskSnapshot
 from millstream_runtime.states import JobState
-from tests.support.graphs import JOB, NO_BLOB
+from tests.support.core_shell import CoreShell, settings_of
+from tests.support.graphs import JOB, NO_BLOB, keyed_job
 
 RECORD = JobRecord(JOB, "a job", NO_BLOB, 0, JobState.CREATED)
 CHECKPOINT, SAVEPOINT, FINAL = SnapshotKind.CHECKPOINT, SnapshotKind.SAVEPOINT, SnapshotKind.FINAL
@@ -131,3 +142,40 @@ class TestRetention:
         assert fallbacks(record) == (point(9, SAVEPOINT, ours=False), point(1))
         stopped = replace(record, checkpoints=(*record.checkpoints, point(3, FINAL, ours=False)))
         assert restart_point(stopped) == point(3, FINAL, ours=False)
+
+
+class TestWhatGrows:
+    """The record is written at every checkpoint, and a job may run for years."""
+
+    def test_old_savepoints_shrink_to_their_ids(self) -> None:
+        """Laws 2.3 and 6.2: they are kept and spared like those that are listed."""
+        paths: list[str] = []
+        record = RECORD
+        for number in range(1, 2 * SAVEPOINTS_LISTED + 1):
+            directory = f"dir-{number % 2}"
+            paths.append(savepoint_path(directory, JOB, CheckpointId(number)))
+            saved = replace(point(number, SAVEPOINT, ours=False), path=paths[-1])
+            record = with_former_savepoints(replace(record, checkpoints=(*record.checkpoints, saved)))
+        last = point(999, FINAL, ours=False)
+        record = with_former_savepoints(replace(record, checkpoints=(*record.checkpoints, last)))
+        assert len(record.checkpoints) == SAVEPOINTS_LISTED + 1
+        odd, even = (tuple(map(CheckpointId, range(first, SAVEPOINTS_LISTED + 1, 2))) for first in (1, 2))
+        assert record.former_savepoints == (FormerSavepoints("dir-1", odd), FormerSavepoints("dir-0", even))
+        assert set(kept_paths(record)) == {*paths, last.path}
+        assert sorted(spared_ids(record)) == [*range(1, 2 * SAVEPOINTS_LISTED + 1), 999]
+
+    def test_what_is_retained_at_the_end_is_not_ours_any_more(self) -> None:
+        """Law 2.3."""
+        record = replace(RECORD, checkpoints=(point(1), point(2, SAVEPOINT, ours=False)))
+        assert kept_paths(with_its_end(record, retained=False)) == ("chk-2",)
+        assert kept_paths(with_its_end(record, retained=True)) == ("chk-1", "chk-2")
+
+    def test_the_durations_of_checkpoints_that_are_gone_are_forgotten(self) -> None:
+        shell = CoreShell(settings_of(checkpoints={"interval": 10}))
+        shell.register("a", 1)
+        shell.submit(keyed_job(1, bounded=False))
+        shell.until_state(JobState.RUNNING)
+        shell.run(1_000)
+        coordinator, record = shell.job().coordinator, shell.job().context.journal.record
+        assert coordinator.completed_count > 20
+        assert set(coordinator.durations) == {point.checkpoint for point in record.checkpoints}

@@ -4,6 +4,7 @@ end whatever was broken heals, and the job must come to a legal end.
 
 import random
 
+import hypothesis
 import pytest
 
 from millstream_dataflow.job_graph import JobGraph
@@ -186,7 +187,7 @@ class Life:
 @pytest.mark.parametrize("graph", [keyed_job(2), two_pipelines(), forward_only(3)], ids=["keyed", "two", "forward"])
 def test_any_order_of_faults(graph: JobGraph) -> None:
     """Laws 1.3, 2.1, 3.1, 3.2, 3.4, 4.3."""
-    for seed in range(60):
+    for seed in range(hypothesis.settings().max_examples):
         life = Life(seed, graph, SETTINGS)
         try:
             for _ in range(40):

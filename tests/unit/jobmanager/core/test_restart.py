@@ -50,6 +50,17 @@ def test_jitter_spreads_and_is_not_carried_on() -> None:
         assert (answer.delay, answer.history.delay) == (delay, 1_000)
 
 
+@pytest.mark.parametrize("kind", [RestartKind.FIXED_DELAY, RestartKind.FAILURE_RATE, RestartKind.EXPONENTIAL_DELAY])
+def test_what_nobody_counts_is_not_kept(kind: RestartKind) -> None:
+    """It is part of the record, which is written at every checkpoint of a job that may run and fail for years."""
+    history = History()
+    for number in range(50):
+        answer = after_failure(RestartSettings(kind), history, 10 * number, lambda: 0.5)
+        assert isinstance(answer, Restart)
+        history = answer.history
+    assert history.failures == (490,)
+
+
 def test_giving_up_says_why() -> None:
     """A sentence names the strategy and its limit."""
     answer = after_failure(FIXED, History((0, 1)), 2, lambda: 0.5)

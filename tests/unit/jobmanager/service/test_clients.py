@@ -273,7 +273,7 @@ async def test_the_output_of_a_job_that_has_ended_is_over(tmp_path: Path) -> Non
 def test_a_listener_that_reads_too_slowly_is_told_how_much_it_missed() -> None:
     async def story() -> None:
         listener = Listener(JOB)
-        line = TaskOutput(TASK, error_stream=False, text="x" * (1 << 20))
+        line = TaskOutput(TASK, error_stream=False, text="x" * ((1 << 20) - 1) + "\n")
         for _ in range(20):
             listener.take(line)
         heard = 0
@@ -281,7 +281,7 @@ def test_a_listener_that_reads_too_slowly_is_told_how_much_it_missed() -> None:
             heard += 1
         assert heard < 16
         assert output is not None
-        assert f"[{(20 - heard) << 20} characters of output were dropped here" in output.text
+        assert f"[{20 - heard} lines of output were dropped here" in output.text
         assert listener.next() is None
         listener.take(line)
         assert listener.next() == line

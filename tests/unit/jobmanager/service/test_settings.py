@@ -37,6 +37,11 @@ def test_what_a_job_says_of_the_cluster_counts_for_nothing() -> None:
     assert settings.slot_request_timeout == 7000
 
 
+def test_the_time_for_a_start_is_the_clusters_option() -> None:
+    configuration = Configuration.from_strings({"jobmanager.execution.deployment-timeout": "7s"})
+    assert cluster_settings(configuration, "jobmanager").deployment_timeout == 7000
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

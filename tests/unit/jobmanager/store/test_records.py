@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.identity import Epoch, JobId
@@ -34,7 +34,6 @@ def file_of(tmp_path: Path, job: JobId = JOB) -> Path:
 
 
 @given(st.from_type(JobRecord))
-@settings(max_examples=20)
 def test_any_record_is_recovered_as_it_was_put(tmp_path_factory: pytest.TempPathFactory, written: JobRecord) -> None:
     written = replace(written, job=JOB, version=1, format=RECORD_FORMAT)
     store = LocalJobStore(tmp_path_factory.mktemp("store"))

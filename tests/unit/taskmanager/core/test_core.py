@@ -22,6 +22,7 @@ from millstream_dataflow.identity import (
 from millstream_dataflow.job_graph import BlobRef, Versions
 from millstream_dataflow.records import SnapshotKind
 from millstream_runtime.messages.deployments import DataAddress, DeployWorker
+from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import (
     CancelRegion,
     CheckpointAcknowledged,
@@ -250,6 +251,54 @@ def test_without_a_leader_for_too_long_the_tasks_are_cancelled(told: Told) -> No
     assert not told.to_worker(CancelTasks)
     told.at(1_000)
     assert told.to_worker(CancelTasks)
+
+
+def test_when_they_were_cancelled_only_the_end_of_the_grace_is_waited_for(told: Told) -> None:
+    """A deadline that has passed and changes nothing would keep the loop busy until the workers have gone."""
+    running(told)
+    told.tell(LeaderDisconnected(told.session, "killed"))
+    told.at(1_000)
+    assert told.core.deadline() == 1_200
+
+
+def test_the_next_leader_hears_that_they_were_cancelled(told: Told) -> None:
+    """Laws 3.4 and 3.5: it must not take them for running ones, neither while their worker leaves nor afterwards."""
+    running(told)
+    told.tell(LeaderDisconnected(told.session, "killed"))
+    told.at(1_000)
+    (report,) = told.connect(epoch=2).tasks
+    assert (report.task, report.state) == (TASK, TaskState.CANCELED)
+    assert report.failure == Failure(FailureKind.EXTERNAL, "no leader was there for too long", secondary=True)
+    told.tell(WorkerExited(WORKER, "left", crashed=False))
+    registration = told.connect(epoch=2)
+    assert (registration.workers, registration.tasks) == ((), (report,))
+    told.leader(CancelRegion(ATTEMPT, 200), epoch=2)
+    assert told.connect(epoch=2).tasks == ()
+
+
+def test_what_had_finished_stays_finished_without_a_leader(told: Told) -> None:
+    """Law 3.4: a final state stays until the region has ended."""
+    told.tell(WorkerSaid(WORKER, TaskStateChanged(TaskReport(TASK, TaskState.FINISHED))))
+    told.tell(LeaderDisconnected(told.session, "killed"))
+    told.at(1_000)
+    assert [report.state for report in told.connect(epoch=2).tasks] == [TaskState.FINISHED]
+
+
+def test_a_job_is_registered_for_as_long_as_anything_of_it_is_here(told: Told) -> None:
+    """Law 3.1: its end may have been told into a stream that broke, and its blobs would stay for ever."""
+    told.leader(CancelRegion(ATTEMPT, 200))
+    told.tell(WorkerExited(WORKER, "left", crashed=False))
+    registration = told.connect()
+    assert (registration.workers, registration.tasks) == ((), ())
+    assert [progress.job for progress in registration.jobs] == [JOB]
+    told.leader(JobEnded(JOB))
+    assert told.connect().jobs == ()
+
+
+def test_a_job_that_is_only_listened_to_is_registered(told: Told) -> None:
+    other = JobId("k" * 32)
+    told.leader(ListenOutput(other, listen=True))
+    assert other in [progress.job for progress in told.connect().jobs]
 
 
 def test_a_message_of_a_session_that_is_over_means_nothing(told: Told) -> None:

@@ -1,0 +1,152 @@
+"""Threads that hang, as on a mount whose server is gone, hold nothing up."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millstream_dataflow.identity import Epoch
+from millstream_jobmanager.service import carrier as carrier_module
+from millstream_jobmanager.service.carrier import Carrier
+from millstream_jobmanager.service.threads import Threads
+from millstream_jobmanager.store import LocalJobStore, StoreError, StoreLockedError
+
+Ask = Callable[..., Coroutine[Any, Any, object]]
+
+
+@pytest.fixture
+def hang() -> Generator[Callable[[], None]]:
+    """A call that hangs until the test's end, once begun."""
+    over, threads = threading.Event(), set[threading.Thread]()
+
+    def call() -> None:
+        threads.add(threading.current_thread())
+        over.wait()
+
+    yield call
+    over.set()
+    for thread in threads:
+        thread.join()
+
+
+async def begun(ask: Ask, hang: Callable[[], None]) -> "asyncio.Task[object]":
+    """The call hangs."""
+    entered = threading.Event()
+
+    def call(*_: object) -> None:
+        entered.set()
+        hang()
+
+    task = asyncio.create_task(ask(call))
+    assert await asyncio.to_thread(entered.wait, 20)
+    return task
+
+
+@pytest.fixture
+async def carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Carrier:
+    """One that leads, and doesn't wait for long."""
+    monkeypatch.setattr(carrier_module, "CLOSING_S", 0.1)
+    store = LocalJobStore(tmp_path)
+    store.open(Epoch(0))
+    return Carrier(store)
+
+
+@pytest.mark.parametrize("ask", [Carrier.files, Carrier.disk])
+async def test_a_call_that_hangs_holds_the_end_up_for_a_while_only_and_the_store_is_closed(
+    tmp_path: Path, carrier: Carrier, hang: Callable[[], None], ask: Ask
+) -> None:
+    hanging = await begun(partial(ask, carrier), hang)
+    await asyncio.wait_for(asyncio.to_thread(carrier.close), 20)
+    again = LocalJobStore(tmp_path)
+    again.open(Epoch(0))
+    again.close()
+    hanging.cancel()
+
+
+async def test_a_store_that_hangs_keeps_its_lock_for_it_may_still_write(
+    tmp_path: Path, carrier: Carrier, hang: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    hanging = await begun(carrier.store, hang)
+    await asyncio.wait_for(asyncio.to_thread(carrier.close), 20)
+    assert "the job store has not answered for 0.1 s" in caplog.text
+    with pytest.raises(StoreLockedError):
+        LocalJobStore(tmp_path).open(Epoch(0))
+    hanging.cancel()
+
+
+_PROCESS = """
+import asyncio, sys, threading
+from pathlib import Path
+from millstream_jobmanager.service import carrier
+from millstream_jobmanager.store import LocalJobStore
+
+carrier.CLOSING_S = 0.1
+
+async def main():
+    threads = carrier.Carrier(LocalJobStore(Path(sys.argv[1])))
+    begun = threading.Event()
+    hanging = asyncio.ensure_future(threads.files(lambda: begun.set() or threading.Event().wait()))
+    await asyncio.to_thread(begun.wait)
+    await asyncio.to_thread(threads.close)
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_ends_though_a_thread_hangs(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _PROCESS, str(tmp_path)], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "the storage of checkpoints has not answered" in ended.stderr
+
+
+class TestThreads:
+    """Instead of ThreadPoolExecutor."""
+
+    def test_calls_are_answered_in_order_by_as_many_threads_as_allowed(self) -> None:
+        threads = Threads(1, "one")
+        seen: list[int] = []
+        futures = [threads.submit(seen.append, number) for number in range(100)]
+        for future in futures:
+            future.result(20)
+        assert seen == list(range(100))
+        assert threads.submit(threading.current_thread).result(20).name == "one-0"
+        assert threads.close(20)
+
+    def test_an_error_is_whoever_s_who_waits(self) -> None:
+        threads = Threads(2, "two")
+        with pytest.raises(ZeroDivisionError):
+            threads.submit(lambda: 1 / 0).result(20)
+        assert threads.close(20)
+
+    def test_the_last_call_comes_behind_what_runs_and_what_waits_is_dropped(self) -> None:
+        threads, seen = Threads(1, "one"), list[str]()
+        begun, go_on = threading.Event(), threading.Event()
+
+        def slow() -> None:
+            begun.set()
+            go_on.wait(20)
+            seen.append("slow")
+
+        threads.submit(slow)
+        assert begun.wait(20)
+        waiting = threads.submit(seen.append, "waiting")
+        waiting.add_done_callback(lambda _: go_on.set())
+        assert threads.close(20, lambda: seen.append("last"))
+        assert waiting.cancelled()
+        assert seen == ["slow", "last"]
+        with pytest.raises(RuntimeError, match="no more calls"):
+            threads.submit(slow)
+
+    def test_the_last_call_s_error_is_raised(self) -> None:
+        def fails() -> None:
+            raise StoreError("no")
+
+        with pytest.raises(StoreError):
+            Threads(1, "one").close(20, fails)
