@@ -3,6 +3,7 @@ order.
 """
 
 from collections.abc import Iterator
+from itertools import compress
 from operator import itemgetter
 
 import numpy as np
@@ -16,13 +17,32 @@ Targets = npt.NDArray[np.int16]
 Part = tuple[int, Batch]
 """A channel's position, and what goes there."""
 
+_FEW = 4  # channels: see `deal`
+
 
 def deal(batch: Batch, targets: Targets, channels: int) -> Iterator[Part]:
     """The parts of a batch that are not empty.
 
-    Rows are sorted by target and cut: measured for 8 k tuples 45 M rows/s for any number of channels.
-    `itertools.compress` with a mask per channel gives 46 M for two, 29 M for four and 5 M for 32.
+    Rows are picked for each of a few channels, and sorted by target and cut for many. Measured for 4 k tuples with
+    times on a busy machine, nanoseconds a row: 2 channels 78 and 127, 4 channels 147 and 183, 8 channels 238 and 177.
     """
+    if isinstance(batch, RowBatch) and channels <= _FEW:
+        return _picked(batch, targets, channels)
+    return _sorted(batch, targets, channels)
+
+
+def _picked(batch: RowBatch, targets: Targets, channels: int) -> Iterator[Part]:
+    for channel in range(channels):
+        chosen = (targets == channel).tobytes()
+        values = list(compress(batch.values, chosen))
+        if values:
+            yield (
+                channel,
+                RowBatch(values, None if (times := batch.timestamps) is None else list(compress(times, chosen))),
+            )
+
+
+def _sorted(batch: Batch, targets: Targets, channels: int) -> Iterator[Part]:
     order = np.argsort(targets, kind="stable")
     ends: list[int] = np.cumsum(np.bincount(targets, minlength=channels)).tolist()
     ordered = _ordered_rows(batch, order.tolist()) if isinstance(batch, RowBatch) else _ordered_columns(batch, order)

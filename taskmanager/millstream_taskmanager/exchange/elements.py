@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any, cast
 
+import pyarrow as pa
+
 from millstream_dataflow.records import Batch, RowBatch
 
 _RENEWED_EVERY = 64  # batches: a walk over the sample costs 30 us, which is 0.5 us a batch
@@ -24,23 +26,42 @@ _TEXT = (str, bytes, bytearray)
 class SizeEstimator:
     """Bytes of the batches of one edge."""
 
-    __slots__ = ("_bytes_per_row", "_until_sample")
+    __slots__ = ("_bytes_per_row", "_schema", "_until_sample", "_width")
 
     def __init__(self) -> None:
         self._bytes_per_row = 1.0
         self._until_sample = 0
+        self._schema: pa.Schema | None = None
+        self._width: float | None = None  # bytes of a row of that schema, where all have as many
 
     def size(self, batch: Batch) -> int:
         """At least 1, so that data is told from controls, which count nothing."""
         if not isinstance(batch, RowBatch):
             times = 0 if batch.timestamps is None else batch.timestamps.nbytes
-            return max(1, batch.columns.nbytes + times)
+            return max(1, self._columns_size(batch.columns) + times)
         if self._until_sample == 0:
             self._bytes_per_row = _bytes_per_row(batch.values)
             self._until_sample = _RENEWED_EVERY
         self._until_sample -= 1
         per_row = self._bytes_per_row if batch.timestamps is None else self._bytes_per_row + _TIME
         return max(1, int(per_row * len(batch.values)))
+
+    def _columns_size(self, columns: pa.RecordBatch) -> int:
+        """`nbytes` looks at every buffer: 9 us for four columns, where the width of a row is found in 0.7."""
+        if self._schema is None or not self._schema.equals(columns.schema):
+            self._schema = columns.schema
+            self._width = _row_width(columns.schema)
+        return columns.nbytes if self._width is None else int(self._width * columns.num_rows)
+
+
+def _row_width(schema: pa.Schema) -> float | None:
+    """Bytes, where no value is of a length of its own; None: some are, or lie in a dictionary."""
+    if any(map(pa.types.is_dictionary, schema.types)):
+        return None
+    try:
+        return sum(kind.bit_width for kind in schema.types) / 8
+    except ValueError:
+        return None
 
 
 def _bytes_per_row(values: list[Any]) -> float:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from millstream_dataflow.records import RowBatch
 from millstream_dataflow.tags import OutputTag
 from millstream_taskmanager.operators.base import SLICE, SideBatch
-from millstream_taskmanager.operators.copies import IMMUTABLE, copy_of
+from millstream_taskmanager.operators.copies import IMMUTABLE, are_immutable, copy_of
 
 
 class Collector:
@@ -42,6 +42,16 @@ class Collector:
         if batch.timestamps is not None and time is not None:
             batch.timestamps.append(time)
         self._count += 1
+
+    def add_immutable(self, items: list[Any], time: int) -> bool:
+        """Several at once, all of one time; False, and nothing is done, when they need to be looked at one by one."""
+        if not are_immutable(items):  # nor is one a tag, or a pair with one
+            return False
+        self._main.values += items
+        if self._main.timestamps is not None:
+            self._main.timestamps += [time] * len(items)
+        self._count += len(items)
+        return True
 
     def take(self) -> Iterator[RowBatch | SideBatch]:
         """All batches; the collector is empty then."""

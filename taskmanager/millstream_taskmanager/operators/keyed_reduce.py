@@ -46,7 +46,10 @@ class KeyedReduceOperator(KeyedOperator):
             for value, identity in zip(given, identities, strict=True):
                 kept = entries.get(identity, _NOTHING)
                 entries[identity] = result = value if kept is _NOTHING else reduce(kept, value)
-                out.append(result if type(result) in IMMUTABLE else copy_of(result))
+                # What `copy_of` would find, for the commonest kinds: two calls cost as much as all the rest.
+                kind = type(result)
+                plain = kind in IMMUTABLE or (kind is tuple and IMMUTABLE.issuperset(map(type, result)))
+                out.append(result if plain else copy_of(result))
         except Exception as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._name, last_given(batch.values, given)) from error
         self.processed += len(batch)

@@ -1,10 +1,11 @@
 """How a window's records are kept, and what comes of them when it fires."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from millstream_dataflow.functions import (
+    AggregateFunction,
     KeyedStateStore,
     ProcessWindowFunction,
     resolve_aggregate,
@@ -22,41 +23,84 @@ from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.store import KeyedTables
 
+Kept = dict[Hashable, Any]
+"""What is kept of one window, by key."""
 
-@dataclass(frozen=True, slots=True)
-class Accumulation:
-    """What is kept of the first record of a key in a window, of each more, and what all of them come to.
+_NOTHING = object()
 
-    `whole`: the records themselves are kept, and a process function sees them all.
-    """
 
-    first: Callable[[Any], Any]
-    more: Callable[[Any, Any], Any]
-    result: Callable[[Any], Any]
-    whole: bool = False
+class Accumulation(ABC):
+    """What is kept of the records of a key in a window, and what they come to."""
+
+    whole: ClassVar[bool] = False
+    """The records themselves are kept, and a process function sees them all."""
+
+    @abstractmethod
+    def add(self, entries: Kept, values: Iterable[Any], identities: Iterable[Hashable]) -> None:
+        """Records of one window, parallel to their keys, in their order. `values` is never ahead of the user's code:
+        so an error names the record. A loop for all, since a call for each record costs as much as the record.
+        """
+
+    def result(self, kept: Any) -> Any:  # noqa: ANN401  # any record
+        """What is kept, unless the user's code makes something else of it."""
+        return kept
+
+
+class Reduced(Accumulation):
+    """The first record, and what the user's function made of it and each that followed."""
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        self._reduce = function
+
+    def add(self, entries: Kept, values: Iterable[Any], identities: Iterable[Hashable]) -> None:
+        """See Accumulation."""
+        reduce, find = self._reduce, entries.get
+        for value, identity in zip(values, identities, strict=False):
+            kept = find(identity, _NOTHING)
+            entries[identity] = value if kept is _NOTHING else reduce(kept, value)
+
+
+class Aggregated(Accumulation):
+    """The accumulator of the user's function."""
+
+    def __init__(self, function: AggregateFunction[Any, Any, Any]) -> None:
+        self._function = function
+
+    def add(self, entries: Kept, values: Iterable[Any], identities: Iterable[Hashable]) -> None:
+        """See Accumulation."""
+        create, add, find = self._function.create_accumulator, self._function.add, entries.get
+        for value, identity in zip(values, identities, strict=False):
+            kept = find(identity, _NOTHING)
+            entries[identity] = add(value, create() if kept is _NOTHING else kept)
+
+    def result(self, kept: Any) -> Any:  # noqa: ANN401  # as above
+        """See Accumulation."""
+        return self._function.get_result(kept)
+
+
+class Listed(Accumulation):
+    """All records."""
+
+    whole = True
+
+    def add(self, entries: Kept, values: Iterable[Any], identities: Iterable[Hashable]) -> None:
+        """See Accumulation."""
+        find = entries.get
+        for value, identity in zip(values, identities, strict=False):
+            kept = find(identity)
+            if kept is None:
+                entries[identity] = [value]
+            else:
+                kept.append(value)
 
 
 def accumulation_of(specification: WindowSpecification) -> Accumulation:
     """By reduce, by aggregate, or all records."""
     if specification.reduce is not None:
-        return Accumulation(_itself, resolve_reduce(specification.reduce), _itself)
+        return Reduced(resolve_reduce(specification.reduce))
     if specification.aggregate is not None:
-        function = resolve_aggregate(specification.aggregate)
-        return Accumulation(
-            lambda value: function.add(value, function.create_accumulator()),
-            lambda accumulator, value: function.add(value, accumulator),
-            function.get_result,
-        )
-    return Accumulation(lambda value: [value], _appended, _itself, whole=True)
-
-
-def _itself(value: Any) -> Any:  # noqa: ANN401  # any record
-    return value
-
-
-def _appended(kept: list[Any], value: object) -> list[Any]:
-    kept.append(value)
-    return kept
+        return Aggregated(resolve_aggregate(specification.aggregate))
+    return Listed()
 
 
 class WindowResults:
@@ -85,6 +129,12 @@ class WindowResults:
         """Whether the user's function wants to hear of windows that are forgotten."""
         function = self._function
         return function is not None and type(function).clear is not ProcessWindowFunction.clear
+
+    def fire_all(self, window: TimeWindow, kept: list[Any], collector: Collector) -> bool:
+        """What a window gives for several keys, where that is what is kept of them; False where it isn't."""
+        if self._function is not None or not isinstance(self._accumulation, Reduced):
+            return False
+        return collector.add_immutable(kept, window.max_timestamp())
 
     def fire(self, window: TimeWindow, key: object, identity: Hashable, kept: object, collector: Collector) -> None:
         """What a window gives for a key. Results carry the window's last millisecond."""

@@ -43,24 +43,43 @@ class ColumnWriter:
 
 
 class ColumnReader:
-    """The receiving end of one stream. Its pieces are read in their order."""
+    """The receiving end of one stream. Its pieces are read in their order.
+
+    Behind the first, a piece of a stream without dictionaries is one message, which is read by itself: 5 us instead of
+    17.
+    """
 
     def __init__(self) -> None:
         self._source = _Source()
         self._reader: Any = None
+        self._schema: pa.Schema | None = None  # of a stream without dictionaries
 
     def read(self, piece: Buffer) -> pa.RecordBatch:
         """The batch of a piece, a view of it. ExchangeError for what can't be read."""
-        self._source.feed(piece)
         try:
-            if self._reader is None:
-                self._reader = pa.ipc.open_stream(_file(self._source, "r"))
-            columns: pa.RecordBatch = self._reader.read_next_batch()
-        except (pa.ArrowInvalid, OSError, StopIteration) as error:
+            columns, left = self._next(piece) if self._schema is None else _message(piece, self._schema)
+        except (pa.ArrowInvalid, OSError, EOFError, StopIteration) as error:
             raise ExchangeError(f"columns of {len(piece)} bytes can't be read: {error}") from error
-        if self._source.left:
-            raise ExchangeError(f"{self._source.left} bytes came behind the columns of a frame")
+        if left:
+            raise ExchangeError(f"{left} bytes came behind the columns of a frame")
         return columns
+
+    def _next(self, piece: Buffer) -> tuple[pa.RecordBatch, int]:
+        """What comes next in the stream, and how many bytes are left."""
+        self._source.feed(piece)
+        if self._reader is None:
+            self._reader = pa.ipc.open_stream(_file(self._source, "r"))
+        columns: pa.RecordBatch = self._reader.read_next_batch()
+        if not self._reader.stats.num_dictionary_batches:  # all of them stand before the first batch
+            self._schema = self._reader.schema
+        return columns, self._source.left
+
+
+def _message(piece: Buffer, schema: pa.Schema) -> tuple[pa.RecordBatch, int]:
+    """The one message of a piece, and how many bytes are left."""
+    source = pa.BufferReader(pa.py_buffer(piece))
+    columns: pa.RecordBatch = pa.ipc.read_record_batch(pa.ipc.read_message(source), schema)
+    return columns, source.size() - source.tell()
 
 
 def _file(file: Any, mode: Literal["r", "w"]) -> pa.PythonFile:  # noqa: ANN401  # what Arrow asks of a file, no more

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -104,6 +105,55 @@ def test_columns_are_not_copied_on_the_way_out_or_in() -> None:
     assert arrived.timestamps is not None
     assert begin <= arrived.timestamps.ctypes.data < begin + len(frame)
     assert buffer.address % 8 == 0
+
+
+def nested(words: Sequence[str]) -> "Sequence[pa.Array[Any]]":
+    """Dictionaries that the schema shows only further in."""
+    encoded = pa.array(words, pa.string()).dictionary_encode()
+    offsets = pa.array(range(len(words) + 1), pa.int32())
+    return pa.ListArray.from_arrays(offsets, encoded), pa.StructArray.from_arrays([encoded], ["d"])
+
+
+@pytest.mark.parametrize("column", [0, 1], ids=["list", "struct"])
+def test_dictionaries_come_later_and_lie_deep(column: int) -> None:
+    arrays = [nested(words)[column] for words in ([], ["a"], ["b", "a"], [], ["c"])]
+    sent = [ColumnBatch(pa.record_batch({"x": array, "n": np.arange(len(array))})) for array in arrays]
+    _, arrived = over_a_wire(ChannelCodec(None, OPERATOR), sent)
+    assert [batch.columns.to_pydict() for batch in arrived if isinstance(batch, ColumnBatch)] == [
+        batch.columns.to_pydict() for batch in sent
+    ]
+
+
+def test_columns_without_dictionaries_arrive_as_they_were_sent() -> None:
+    words: list[list[str | None]] = [["a", None], [], ["b"] * 3]
+    columns = [
+        {"n": np.arange(len(some)), "s": pa.array(some, pa.string()), "e": pa.nulls(len(some))} for some in words
+    ]
+    sent = [ColumnBatch(pa.record_batch(some).replace_schema_metadata({"unit": "s"})) for some in columns]
+    payloads, arrived = over_a_wire(ChannelCodec(None, OPERATOR), sent)
+    assert [bool(payload.flags & STREAM) for payload in payloads] == [True, False, False]
+    for one, other in zip(sent, arrived, strict=True):
+        assert isinstance(other, ColumnBatch)
+        other.columns.validate(full=True)
+        assert other.columns.schema.equals(one.columns.schema, check_metadata=True)
+        assert other.columns.equals(one.columns)
+
+
+@given(st.integers(0, 400), st.binary(max_size=9))
+def test_a_later_piece_that_is_cut_or_changed_is_nothing_but_an_error_of_the_exchange(cut: int, behind: bytes) -> None:
+    encoder = BatchEncoder(ChannelCodec(None, OPERATOR), LIMIT)
+    batch = ColumnBatch(pa.record_batch({"n": range(10)}))
+    first, second = [b"".join(payload.parts) for _ in range(2) for payload in encoder.encode(batch)]
+    decoder = BatchDecoder(ChannelCodec(None, OPERATOR))
+    decoder.parcel(Frame(Kind.COLUMNS, STREAM, (0, 0, 0), 0, first)).open()
+    changed = second[:cut] + behind
+    later = decoder.parcel(Frame(Kind.COLUMNS, 0, (0, 0, 0), 1, changed))
+    if len(changed) == len(second):  # another number is a number, too
+        with suppress(ExchangeError):
+            later.open()
+    else:
+        with pytest.raises(ExchangeError):
+            later.open()
 
 
 @pytest.mark.parametrize("kind", [Kind.ROWS, Kind.COLUMNS])
