@@ -1,13 +1,23 @@
 """What holds for every test: a limit of a minute (pyproject.toml), no leaks, seconds per folder, calm hypothesis."""
 
+import os
+import sys
+
 import hypothesis
+import pytest
 
 from tests.support.components import in_ci
 
 pytest_plugins = ["pytester", "tests.support.durations", "tests.support.leak_check"]
 
+# A worker of xdist has a `__main__` without a file, as a shell has one. A program would then be all that is imported
+# from the current directory, so each job that a test makes would carry this whole tree: seconds, every time.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    sys.modules["__main__"].__file__ = pytest.__file__
+
 # No deadline an example: on a busy machine it measures the machine. In CI the examples are the same each time, so
-# that a red run is the change's own fault; laptops look for new ones.
-hypothesis.settings.register_profile("laptop", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+# that a red run is the change's own fault; laptops look for new ones. So does `make test-nightly`, for longer.
+hypothesis.settings.register_profile("laptop", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("nightly", deadline=None, max_examples=200, print_blob=True)
 hypothesis.settings.load_profile("ci" if in_ci() else "laptop")

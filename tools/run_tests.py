@@ -6,6 +6,7 @@ A failing layer does not stop the ones behind it: the table at the end is worth 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,16 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent.parent
 
 # Unit tests and simulations share nothing, so they fill two cores; the other layers start clusters and watch clocks.
+# The house rules over this tree are a part of `make check`, which CI runs before this.
 LAYERS = {
-    "unit": ["-n", "2"],
+    "unit": ["-n", "2", "--ignore=tests/unit/test_tidy.py"],
     "simulation": ["-n", "2"],
     "stories": [],
     "integration": [],
 }
+
+DAY = ["-m", "not nightly"]
+NIGHT = ["--hypothesis-profile=nightly", "--timeout=1200"]  # eight times the examples of a day need more than a minute
 
 NO_TESTS_COLLECTED = 5  # pytest's exit code; a layer may consist of nightly tests only
 
@@ -61,6 +66,13 @@ def read_counts(report: Path) -> tuple[int, int, int]:
     return passed, failed, skipped
 
 
+def environment() -> dict[str, str]:
+    """Ours, but for what keeps Python from storing its bytecode: each of the many processes that tests start would
+    compile everything again.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run_layer(root: Path, name: str, options: list[str]) -> LayerResult:
     """Run pytest over one folder of tests, its output going where ours goes."""
     print(f"\n=== tests/{name}", flush=True)
@@ -68,7 +80,7 @@ def run_layer(root: Path, name: str, options: list[str]) -> LayerResult:
     with tempfile.TemporaryDirectory() as temporary:
         report = Path(temporary) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *options, f"tests/{name}"]
-        exit_code = subprocess.run(command, cwd=root, check=False).returncode
+        exit_code = subprocess.run(command, cwd=root, env=environment(), check=False).returncode
         passed, failed, skipped = read_counts(report)
     if failed == 0 and exit_code not in {0, NO_TESTS_COLLECTED}:
         failed = 1  # pytest itself failed: that must show in the sum
@@ -96,8 +108,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     parser.add_argument("--nightly", action="store_true", help="also run the tests marked nightly")
     nightly: bool = parser.parse_args(arguments).nightly
 
-    # The limit of a minute a test is for the day; a nightly test names its own with @pytest.mark.timeout.
-    selection = [] if nightly else ["-m", "not nightly"]
+    selection = NIGHT if nightly else DAY
     layers = {name: options for name, options in LAYERS.items() if (root / "tests" / name).is_dir()}
     results = [run_layer(root, name, [*options, *selection]) for name, options in layers.items()]
     print(f"\n{summary(results)}", flush=True)

@@ -7,6 +7,12 @@ import pytest
 from tools import run_tests
 
 
+@pytest.fixture(autouse=True)
+def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pytest without them starts in half the time."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def tree(root: Path, **layers: str) -> Path:
     for name, text in layers.items():
         folder = root / "tests" / name

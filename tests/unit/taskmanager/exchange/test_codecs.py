@@ -230,7 +230,6 @@ CASES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-@settings(max_examples=40)
 @given(data=st.data())
 def test_every_value_arrives_as_it_was_sent(case: Case, data: st.DataObject) -> None:
     type_, strategy = case
@@ -316,6 +315,9 @@ def test_a_record_that_can_not_be_pickled_is_named() -> None:
     with pytest.raises(UserCodeError, match="pickle") as caught:
         rows(None, [1, 2, bad, 4])
     assert "<function" in caught.value.record
+    failure = caught.value.failure()
+    assert failure.message.startswith(f"NotSerializableError: a record of {OPERATOR} can't be pickled: ")
+    assert not failure.restartable
 
 
 class Trap:

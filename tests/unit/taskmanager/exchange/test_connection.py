@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.records import Element, RowBatch, Watermark
@@ -93,7 +93,6 @@ def said() -> tuple[bytes, list[Element]]:
 SAID, ELEMENTS = said()
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, len(SAID)), max_size=40))
 def test_a_stream_that_comes_in_any_pieces_gives_the_same_elements(cuts: list[int]) -> None:
     losses: list[PeerLoss] = []

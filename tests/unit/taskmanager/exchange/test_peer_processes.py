@@ -21,13 +21,6 @@ Start = Callable[[int, str], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def loop() -> Iterator[WireLoop]:
-    loop = WireLoop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a worker in a process of its own."""
     children: list[subprocess.Popen[bytes]] = []

@@ -2,7 +2,6 @@
 every loss is named.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,48 +43,7 @@ from tests.support.wire import (
     values,
     worker,
 )
-
-
-@pytest.fixture
-def loop() -> Iterator[WireLoop]:
-    loop = WireLoop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture
-def pair(loop: WireLoop, tmp_path: Path) -> tuple[WireWorker, WireWorker]:
-    """Two workers of a machine, not yet begun."""
-    region = deployment(tmp_path)
-    return WireWorker(loop, region, 0), WireWorker(loop, region, 1)
-
-
-def begin(*workers: WireWorker) -> None:
-    for one in workers:
-        one.begin()
-
-
-def collect(loop: WireLoop, gate: Gate, enough: Callable[[list[Element]], object]) -> list[Element]:
-    """What arrives until it is enough."""
-    found: list[Element] = []
-
-    def take() -> bool:
-        found.extend(drain(gate))
-        return bool(enough(found))
-
-    loop.until(take)
-    return found
-
-
-def send(pending: PendingList, *elements: RowBatch | ColumnBatch | Control) -> None:
-    for element in elements:
-        if isinstance(element, RowBatch | ColumnBatch):
-            pending.add(element, 1, 0)
-            pending.flush(more=True)
-        else:
-            pending.add_control(element, 0)
-    pending.flush(more=False)
-
+from tests.unit.taskmanager.exchange.wires import begin, collect, send
 
 # ------------------------------------------------------------------------------------------- what flows
 

@@ -1,6 +1,5 @@
 """A worker that takes long to restore and to open isn't lost, whichever end of a connection it is."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,46 +9,45 @@ import pytest
 from millstream_dataflow.records import RowBatch
 from millstream_taskmanager.exchange.countdown import Countdown
 from millstream_taskmanager.exchange.gate import Gate
-from tests.support.wire import WireLoop, WireWorker, deployment, drain, impatient, values, worker
+from tests.support.wire import WireWorker, deployment, drain, impatient, values, worker
+from tests.unit.taskmanager.exchange.wires import SteppedLoop
 
-LONG_S = 1.0  # more than twice what `impatient` allows
+LONG = 1_000  # milliseconds, more than twice what `impatient` allows
 
 
 @pytest.fixture
-def loops() -> Iterator[tuple[WireLoop, WireLoop]]:
+def loops() -> Iterator[tuple[SteppedLoop, SteppedLoop]]:
     """Of two workers: one may stand still while the other turns."""
-    loops = WireLoop(), WireLoop()
+    loops = SteppedLoop(), SteppedLoop()
     yield loops
     for loop in loops:
         loop.close()
 
 
 @pytest.fixture
-def pair(loops: tuple[WireLoop, WireLoop], tmp_path: Path) -> tuple[WireWorker, WireWorker]:
+def pair(loops: tuple[SteppedLoop, SteppedLoop], tmp_path: Path) -> tuple[WireWorker, WireWorker]:
     region = deployment(tmp_path)
     one, other = (WireWorker(loop, region, ordinal, impatient()) for ordinal, loop in enumerate(loops))
     return one, other
 
 
-def turn_for(seconds: float, *loops: WireLoop) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for loop in loops:
-            loop.turn(0.001)
+def turn_for(milliseconds: int, loop: SteppedLoop) -> None:
+    for _ in range(milliseconds):
+        loop.turn()
 
 
-def until(gate: Gate, loops: tuple[WireLoop, WireLoop]) -> None:
+def until(gate: Gate, loops: tuple[SteppedLoop, SteppedLoop]) -> None:
     """Something has come."""
 
     def came() -> bool:
-        loops[0].turn(0.001)
+        loops[0].turn()
         return gate.ready
 
     loops[1].until(came)
 
 
 def test_a_peer_that_listens_and_does_not_look_yet_is_waited_for(
-    loops: tuple[WireLoop, WireLoop], pair: tuple[WireWorker, WireWorker]
+    loops: tuple[SteppedLoop, SteppedLoop], pair: tuple[WireWorker, WireWorker]
 ) -> None:
     one, other = pair
     out = one.writer(worker(1))
@@ -57,7 +55,7 @@ def test_a_peer_that_listens_and_does_not_look_yet_is_waited_for(
     one.begin()
     out.add(RowBatch([1]), 1, 0)
     out.flush(more=False)
-    turn_for(LONG_S, loops[0])  # the other restores
+    turn_for(LONG, loops[0])  # the other restores
     gate = other.gate(worker(0))
     other.peers.start()
     until(gate, loops)
@@ -65,13 +63,13 @@ def test_a_peer_that_listens_and_does_not_look_yet_is_waited_for(
 
 
 def test_a_peer_that_has_begun_and_does_not_connect_yet_is_waited_for(
-    loops: tuple[WireLoop, WireLoop], pair: tuple[WireWorker, WireWorker]
+    loops: tuple[SteppedLoop, SteppedLoop], pair: tuple[WireWorker, WireWorker]
 ) -> None:
     one, other = pair
     gate = other.gate(worker(0))
     one.peers.listen(one.socket_path)
     other.begin()
-    turn_for(LONG_S, loops[1])  # the first restores
+    turn_for(LONG, loops[1])  # the first restores
     out = one.writer(worker(1))
     one.peers.start()
     out.add(RowBatch([1]), 1, 0)
@@ -82,7 +80,7 @@ def test_a_peer_that_has_begun_and_does_not_connect_yet_is_waited_for(
 
 @pytest.mark.parametrize("busy", [0, 1])
 def test_a_worker_that_stands_still_in_the_middle_of_a_handshake_gets_its_connection(
-    loops: tuple[WireLoop, WireLoop], pair: tuple[WireWorker, WireWorker], busy: int
+    loops: tuple[SteppedLoop, SteppedLoop], pair: tuple[WireWorker, WireWorker], busy: int
 ) -> None:
     one, other = pair
     out, gate = one.writer(worker(1)), other.gate(worker(0))
@@ -90,12 +88,14 @@ def test_a_worker_that_stands_still_in_the_middle_of_a_handshake_gets_its_connec
     one.begin()
     out.add(RowBatch([1]), 1, 0)
     out.flush(more=False)
-    turn_for(LONG_S, loops[1 - busy])  # an operator of the busy one loads a model
+    turn_for(LONG, loops[1 - busy])  # an operator of the busy one loads a model
     until(gate, loops)
     assert (values(drain(gate)), one.losses, other.losses) == ([1], [], [])
 
 
-def test_what_came_while_the_loop_stood_still_was_in_time(loops: tuple[WireLoop, WireLoop], tmp_path: Path) -> None:
+def test_what_came_while_the_loop_stood_still_was_in_time(
+    loops: tuple[SteppedLoop, SteppedLoop], tmp_path: Path
+) -> None:
     """The handshake was there long before its time was over: nobody had looked."""
     region = deployment(tmp_path)
     settings = replace(impatient(), deploy_timeout=10_000)
@@ -106,7 +106,7 @@ def test_what_came_while_the_loop_stood_still_was_in_time(loops: tuple[WireLoop,
     one.begin()
     loops[1].until(lambda: other.peers._greetings)  # accepted
     [greeting] = other.peers._greetings
-    time.sleep(0.5)  # what is tested is a loop that stands still
+    loops[1].now += 500  # it stands still
     loops[1].delays.run()
     assert not greeting._over
 

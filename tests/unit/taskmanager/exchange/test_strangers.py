@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,67 +10,28 @@ from pathlib import Path
 import pytest
 
 from millstream_dataflow.records import (
-    ColumnBatch,
-    Control,
-    Element,
     RowBatch,
 )
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import HEADER, NO_CHANNEL, Kind, pack_header
-from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.handshake import NONCE_SIZE, Connector, Party
-from millstream_taskmanager.exchange.pending import PendingList
 from tests.support.wire import (
     ATTEMPT,
     SECRET,
     WireLoop,
     WireWorker,
     deployment,
-    drain,
     impatient,
     worker,
 )
+from tests.unit.taskmanager.exchange.wires import SteppedLoop, begin, collect, send
 
 
 @pytest.fixture
-def loop() -> Iterator[WireLoop]:
-    loop = WireLoop()
+def loop() -> Iterator[SteppedLoop]:
+    loop = SteppedLoop()
     yield loop
     loop.close()
-
-
-@pytest.fixture
-def pair(loop: WireLoop, tmp_path: Path) -> tuple[WireWorker, WireWorker]:
-    """Two workers of a machine, not yet begun."""
-    region = deployment(tmp_path)
-    return WireWorker(loop, region, 0), WireWorker(loop, region, 1)
-
-
-def begin(*workers: WireWorker) -> None:
-    for one in workers:
-        one.begin()
-
-
-def collect(loop: WireLoop, gate: Gate, enough: Callable[[list[Element]], object]) -> list[Element]:
-    """What arrives until it is enough."""
-    found: list[Element] = []
-
-    def take() -> bool:
-        found.extend(drain(gate))
-        return bool(enough(found))
-
-    loop.until(take)
-    return found
-
-
-def send(pending: PendingList, *elements: RowBatch | ColumnBatch | Control) -> None:
-    for element in elements:
-        if isinstance(element, RowBatch | ColumnBatch):
-            pending.add(element, 1, 0)
-            pending.flush(more=True)
-        else:
-            pending.add_control(element, 0)
-    pending.flush(more=False)
 
 
 def _logged(caplog: pytest.LogCaptureFixture, words: str) -> bool:
