@@ -32,6 +32,9 @@ from millstream import (
     DataStream,
     FileSink,
     FileSource,
+    JobFailedError,
+    JobStatus,
+    MillstreamError,
     OutputTag,
     ProcessWindowFunction,
     StreamExecutionEnvironment,
@@ -45,6 +48,14 @@ from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.messages.session import TaskTotals
 
 JULY = Path(__file__).parent / "data" / "flights-2013-07.csv.gz"
+COLUMNS: dict[str, object] = {
+    "dep_time": int | None,
+    "dep_delay": float | None,
+    "carrier": str,
+    "origin": str,
+    "minute": int,
+    "time_hour": Types.INSTANT(),
+}
 INPUT_COLUMNS = (
     "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,tailnum,"
     "origin,dest,air_time,distance,hour,minute,time_hour"
@@ -130,10 +141,8 @@ def mean(delays: Delays) -> str:
 
 def build(env: StreamExecutionEnvironment, source: str, output: Path, out_of_orderness: timedelta) -> None:
     """Write the job down; `env.execute` runs it."""
-    columns: dict[str, object] = {"dep_time": int | None, "dep_delay": float | None, "carrier": str, "origin": str}
-    columns |= {"minute": int, "time_hour": Types.INSTANT()}
     # One split, in the file's order: which flights are late depends on who came before.
-    files = FileSource.csv(source, columns, null_values=["NA"], line_column="line", splits=1)
+    files = FileSource.csv(source, COLUMNS, null_values=["NA"], line_column="line", splits=1)
     # A watermark behind every flight that raises it, not behind every batch: so two runs agree on what is late.
     times: WatermarkStrategy[Flight] = (
         WatermarkStrategy.for_bounded_out_of_orderness(out_of_orderness)
@@ -171,10 +180,12 @@ class Progress:
         self._told = time.monotonic()
         self._taken = 0
         self._attempt = 1
+        self._restarts = set[tuple[int, int]]()
 
     def __call__(self, details: JobDetails) -> None:
         # Since the job's beginning, whatever failed meanwhile: counts of a checkpoint survive, those of tasks don't.
         self.read = max((counts.received for counts in details.operators if counts.name == "hours"), default=0)
+        self._tell_restarts(details)
         attempt = max((task.attempt for task in details.tasks), default=1)
         if attempt > self._attempt:
             self._attempt, self._taken = attempt, 0
@@ -187,6 +198,15 @@ class Progress:
         if elapsed >= 1 and len(totals) == len(details.tasks) > 0:
             self._told += elapsed
             self._tell(totals, elapsed, 0 if details.counts is None else details.counts.completed)
+
+    def _tell_restarts(self, details: JobDetails) -> None:
+        for restart in details.restarts:
+            # One that follows from another failure (a lost peer) waits for the first cause, or for the next attempt.
+            known = not restart.failure.secondary or details.status.state is not JobStatus.RESTARTING
+            if known and (restart.region, restart.attempt) not in self._restarts:
+                self._restarts.add((restart.region, restart.attempt))
+                told = f"restarting (attempt {restart.attempt}): {restart.failure.headline}"
+                print(told, file=sys.stderr, flush=True)
 
     def _tell(self, totals: Sequence[tuple[str, TaskTotals]], elapsed: float, checkpoints: int) -> None:
         # Tasks in front take in splits or nothing, those behind take in hours: the counting ones see each flight.
@@ -245,18 +265,51 @@ def span(text: str) -> timedelta:
     return timedelta(**{units[found[2]]: int(found[1])})
 
 
+def problem_of(given: argparse.Namespace) -> str:
+    """What is wrong with the arguments, seen before a cluster is started for them; empty when nothing is."""
+    source = Path(given.input)
+    if given.parallelism < 1:
+        return f"--parallelism is 1 or more, but got {given.parallelism}"
+    if not source.is_file():
+        return f"--input names one file, and {source} is {'a directory' if source.is_dir() else 'not there'}"
+    try:
+        with gzip.open(source) if source.suffix == ".gz" else source.open("rb") as file:
+            header = next(csv.reader([file.readline(10_000).decode("utf-8-sig")]), [])
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        return f"{source} can't be read: {error}"
+    if missing := ", ".join(sorted(COLUMNS.keys() - header)):
+        return (
+            f"{source} has no {f'columns {missing}' if header else 'first line'}; its header must name {INPUT_COLUMNS}"
+        )
+    if given.output is not None and next(rows_of(given.output), None) is not None:
+        return f"{given.output} has results already, and these would be added to them; name another directory"
+    return ""
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """0 when the totals balance."""
+    """0 when the totals balance, 1 when not or when the job fails, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", default=str(JULY), help="flights as CSV, gzip or not (default: July 2013)")
     parser.add_argument("--output", type=Path, help="an empty or new directory (default: one in the temporary files)")
     parser.add_argument("--parallelism", type=int, default=2, help="tasks that count, side by side (default: 2)")
     parser.add_argument("--out-of-orderness", type=span, default=timedelta(hours=2), metavar="SPAN", help="default: 2h")
     given = parser.parse_args(arguments)
-    output: Path = given.output or Path(tempfile.mkdtemp(prefix="flight-delays-"))
-    if next(rows_of(output), None) is not None:
-        parser.error(f"{output} has results already, and these would be added to them; name another directory")
+    if problem := problem_of(given):
+        parser.error(problem)
+    try:
+        return run(given)
+    except JobFailedError as error:
+        print(error if error.failure is None else f"The job has failed: {error.failure.headline}", file=sys.stderr)
+    except MillstreamError as error:
+        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 1
 
+
+def run(given: argparse.Namespace) -> int:
+    """The job from its first line to the table; 0 when the totals balance."""
+    output: Path = given.output or Path(tempfile.mkdtemp(prefix="flight-delays-"))
     env = StreamExecutionEnvironment.get_execution_environment().set_parallelism(given.parallelism)
     if env.get_checkpoint_interval() < 0:  # unless it is configured otherwise
         env.enable_checkpointing(1_000)

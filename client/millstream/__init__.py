@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         SplitEnumerator,
         SplitReader,
     )
+    from millstream_dataflow.errors import NonRecoverableError
     from millstream_dataflow.functions import (
         AggregateFunction,
         FilterFunction,
@@ -142,6 +143,7 @@ __all__ = [
     "MapState",
     "MapStateDescriptor",
     "MillstreamError",
+    "NonRecoverableError",
     "NumberSequenceSource",
     "OutputFileConfig",
     "OutputTag",
@@ -231,6 +233,7 @@ _HOMES = {
     "MapState": "millstream_dataflow.state",
     "MapStateDescriptor": "millstream_dataflow.state",
     "MillstreamError": "millstream.errors",
+    "NonRecoverableError": "millstream_dataflow.errors",
     "NumberSequenceSource": "millstream.connectors.sequence",
     "OutputFileConfig": "millstream.connectors.files.sink",
     "OutputTag": "millstream_dataflow.tags",

@@ -149,7 +149,7 @@ def test_a_job_runs_again_at_once_by_default_settings(cluster: Cluster, tmp_path
 
 
 @pytest.mark.timeout(180)
-def test_twenty_kills_lose_nothing_and_double_nothing() -> None:
+def test_twenty_kills_lose_nothing_and_double_nothing(cluster: Cluster, tmp_path: Path) -> None:
     run = killing(cluster, tmp_path, 20, 400_000, seed=1)
     assert run.in_flight >= 5, "too few kills hit a checkpoint in flight to prove anything about them"
     slowest = sorted(run.recoveries)

@@ -1,5 +1,6 @@
 """Fault 4: a function raises. The error names job, operator, record and line; the job restarts by its strategy."""
 
+import re
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
@@ -36,6 +37,21 @@ env.from_collection([1, 2, 3]).map(fail_once).print()
 env.execute("recovers")
 """
 
+HOPELESS = """
+import os
+from threading import Lock
+from millstream import FileSource, NonRecoverableError, StreamExecutionEnvironment, WatermarkStrategy
+
+NO_TIMES = WatermarkStrategy.no_watermarks()
+
+def fatal(value):
+    raise NonRecoverableError("never again")
+
+env = StreamExecutionEnvironment.get_execution_environment()
+env.{stream}.print()
+env.execute("hopeless")
+"""
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
@@ -61,10 +77,38 @@ def test_the_message_names_everything_and_the_exit_code_is_1(cluster: Cluster, t
         assert part in said, said
 
 
-def test_a_job_restarts_by_its_strategy(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_job_restarts_by_its_strategy_and_says_why(cluster: Cluster, tmp_path: Path) -> None:
     options = ("-D", "restart-strategy.type=fixed-delay", "-D", "restart-strategy.fixed-delay.delay=10 ms")
     code, said = run(cluster, tmp_path, RECOVERS, *options, arguments=(str(tmp_path / "marker"),))
     assert code == 0, said
+    [told] = [line for line in said.splitlines() if line.startswith("restarting")]
+    assert told.startswith("restarting (attempt 2): ValueError: only the first time (operator Map")
+
+
+@pytest.mark.parametrize(
+    ("stream", "words"),
+    [
+        ("from_source(FileSource.text('/not/there'), NO_TIMES, 'lines')", "no such file or directory to read"),
+        ("from_collection([1]).map(lambda x: [x]).key_by(lambda x: x).reduce(max)", "list can't be a key"),
+        ("from_collection([1, 2]).map(lambda x: Lock()).rebalance().map(str).set_parallelism(2)", "can't be pickled"),
+        ("from_collection([1]).map(fatal)", "never again"),
+    ],
+)
+def test_what_trying_again_cannot_heal_ends_the_job_at_once(
+    cluster: Cluster, tmp_path: Path, stream: str, words: str
+) -> None:
+    code, said = run(cluster, tmp_path, HOPELESS.format(stream=stream), "-D", "execution.checkpointing.interval=1 s")
+    assert code == 1
+    assert words in said
+    assert "restarting" not in said
+
+
+def test_the_end_of_a_process_names_what_ran_in_it(cluster: Cluster, tmp_path: Path) -> None:
+    text = HOPELESS.format(stream="from_collection([1]).map(lambda x: os._exit(7)).name('leave').set_parallelism(2)")
+    code, said = run(cluster, tmp_path, text, "-D", "restart-strategy.type=none")
+    assert code == 1
+    names = r"the process of Source: Collection \(1/1\), leave \(1/2\), Sink: Print \(1/1\): it ended with exit code 7"
+    assert re.search(names, said), said
 
 
 def test_a_job_that_fails_too_often_carries_the_root_cause(cluster: Cluster, tmp_path: Path) -> None:

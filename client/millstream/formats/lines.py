@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from millstream_dataflow.errors import NonRecoverableError
 from millstream_dataflow.records import Batch
 
 Places = npt.NDArray[np.int64]
@@ -15,7 +16,7 @@ Places = npt.NDArray[np.int64]
 _NEWLINE = 10
 
 
-class FormatError(ValueError):
+class FormatError(NonRecoverableError, ValueError):
     """A file that isn't what the program says it is."""
 
 

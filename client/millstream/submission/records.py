@@ -9,6 +9,7 @@ shows a record when its checkpoint is completed, as Flink does; one without show
 restarts.
 """
 
+import io
 import pickle
 import threading
 import time
@@ -42,6 +43,31 @@ _STILL_HERE_S: Final = 10.0
 
 _LONGEST_ABSENCE_S: Final = 50.0
 """After a minute without a question the operator gives up what it has."""
+
+
+def loaded(data: bytes) -> Any:  # noqa: ANN401  # any record
+    """A record. ExecutionError when one of its classes isn't known here."""
+    try:
+        with io.BytesIO(data) as stream:
+            # They come from our own job, over our own connection; PyFlink unpickles them the same way.
+            return _Unpickler(stream).load()
+    except (AttributeError, ImportError) as error:
+        mend = "its classes must be defined at the top of the program or of a module that it can import"
+        raise ExecutionError(f"a record can't be unpickled in the program: {error}; {mend}") from error
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401  # whatever has a name
+        """A class of a text that was exec'd in a dictionary of its own lies in no module, but has travelled."""
+        try:
+            return super().find_class(module, name)
+        except (AttributeError, ImportError):
+            from millstream.compiler.class_ids import travelled  # noqa: PLC0415  # verbs that fetch nothing do without
+
+            cls = travelled(module, name)
+            if cls is None:
+                raise
+            return cls
 
 
 class Received:
@@ -120,8 +146,7 @@ class RecordFetch:
                 self._room.serve(lambda: bool(self._ready) or self._over)
                 if not self._ready:
                     break
-                # They come from our own job, over our own connection; PyFlink unpickles them the same way.
-                yield pickle.loads(self._ready.popleft())  # noqa: S301  # see above
+                yield loaded(self._ready.popleft())
                 self._wanted.set()
         finally:
             self._closed.set()
@@ -188,6 +213,8 @@ class RecordFetch:
         except ValueError:  # gRPC's word for a channel that was closed
             self._gateway.check(self._job)
             raise
+        if reply.failure is not None and not reply.failure.restartable:
+            raise ExecutionError(f"a record can't be fetched: {reply.failure.headline}", job=self._job)
         if reply.failure is not None:
             return None  # its task may be on its way out; whether the job goes on is asked next
         self._heard_at = time.monotonic()

@@ -2,6 +2,7 @@
 
 from millstream.errors import ExecutionError, JobCanceledError, JobFailedError
 from millstream.execution.job_execution_result import JobExecutionResult
+from millstream_dataflow.identity import JobId
 from millstream_runtime.messages.client import JobStatus
 from millstream_runtime.messages.failures import Failure
 from millstream_runtime.states import JobState
@@ -23,11 +24,19 @@ def unfinished(status: JobStatus) -> ExecutionError:
 
 def failure_text(status: JobStatus) -> str:
     """The root cause, with all that is known of where it was raised, a line each."""
-    head = f'job "{status.name}" ({status.job}) has failed'
-    failure = status.failure
-    if failure is None:
-        return f"{head}; its JobManager's log says why"
+    if status.failure is None:
+        return f"{_head(status.name, status.job)}; its JobManager's log says why"
+    return failed_because(status.name, status.job, status.failure)
+
+
+def failed_because(name: str, job: JobId, failure: Failure) -> str:
+    """The same of a job whose failure is known."""
+    head = _head(name, job)
     return "\n".join([f"{head}: {failure.message}", *(f"  {line}" for line in _places(failure))])
+
+
+def _head(name: str, job: JobId) -> str:
+    return f'job "{name}" ({job}) has failed'
 
 
 def _places(failure: Failure) -> list[str]:

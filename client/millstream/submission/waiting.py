@@ -6,12 +6,14 @@ job: there a notebook's cell and pytest's capture find what is printed. While no
 
 import asyncio
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -100,12 +102,32 @@ class AwaitedFuture(Future[T]):
         return super().exception(0)
 
     def _wait(self, timeout: float | None) -> None:
-        with _ctrl_c_raises():
+        with _ctrl_c_raises(), brief_interrupts():
             try:
                 self._room.serve(self.done, timeout)
             except KeyboardInterrupt:
                 self._interrupted()
                 raise
+
+
+@contextmanager
+def brief_interrupts() -> Generator[None]:
+    """A Ctrl-C that comes within goes on as always; if nobody catches it, Python says so without our frames, which tell
+    nothing but where we waited. The program's end code is that of Ctrl-C, 130 in a shell.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        former, briefly = sys.excepthook, interrupt
+
+        def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+            if error is briefly:
+                sys.stderr.write("KeyboardInterrupt\n")
+            else:
+                former(kind, error, trace)
+
+        sys.excepthook = hook
+        raise
 
 
 @contextmanager

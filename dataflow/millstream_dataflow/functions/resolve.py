@@ -24,7 +24,7 @@ from millstream_dataflow.functions.rows import (
     ReduceFunction,
 )
 from millstream_dataflow.functions.window import ProcessWindowFunction
-from millstream_dataflow.types.information import shown
+from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.windows import Window
 
 Callback: TypeAlias = Callable[..., Any]
@@ -225,5 +225,5 @@ def _described(function: object) -> str:
         return f"the {base} {type(function).__qualname__}"
     code = getattr(function, "__code__", None)
     if not callable(function) or code is None:
-        return shown(function)
+        return short_repr(function)
     return f"{getattr(function, '__qualname__', 'function')} ({PurePath(code.co_filename).name}:{code.co_firstlineno})"

@@ -11,8 +11,10 @@ import datetime
 import enum
 import fractions
 
+from millstream_dataflow.errors import NonRecoverableError
 
-class UnstableKeyError(TypeError):
+
+class UnstableKeyError(NonRecoverableError, TypeError):
     """A value (or a part of one) can't be a key, because its hash would not be the same everywhere and always.
 
     `type_name` is the refused type, `why` the reason, `instead` what serves as a key in its place.

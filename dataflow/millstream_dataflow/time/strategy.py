@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
+from millstream_dataflow.errors import InvalidTypesError
+from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.time.generators import (
     BoundedOutOfOrderness,
     NoWatermarks,
@@ -98,9 +100,8 @@ class WatermarkStrategy(Generic[T]):
         """A fresh generator; TypeError when the user's factory makes something else."""
         generator = self.generator()
         if not isinstance(cast("object", generator), WatermarkGenerator):
-            raise TypeError(
-                f"a generator factory must make a WatermarkGenerator, but {self.generator!r} made {generator!r}"
-            )
+            what = f"{short_repr(self.generator)} made {short_repr(generator)}"
+            raise InvalidTypesError(f"a generator factory must make a WatermarkGenerator, but {what}")
         return generator
 
     def create_timestamp_assigner(self) -> Callable[[T, int], int] | None:

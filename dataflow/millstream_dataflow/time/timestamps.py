@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
+from millstream_dataflow.reprs import bounded_repr
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -90,7 +92,8 @@ def _refuse_first(values: Sequence[object], times: Sequence[object]) -> None:
     for value, time in zip(values, times, strict=True):
         if not isinstance(time, int) or isinstance(time, bool):
             mend = "int(...)" if isinstance(time, float) else "milliseconds since the epoch as an int"
-            what = f"{type(time).__qualname__} {time!r} for {value!r}; give {mend}"
-            raise TypeError(f"a timestamp assigner must return an int of milliseconds, but returned {what}")
+            what = f"{type(time).__qualname__} {bounded_repr(time)} for {bounded_repr(value)}; give {mend}"
+            raise InvalidTypesError(f"a timestamp assigner must return an int of milliseconds, but returned {what}")
         if not MIN_TIME <= time <= MAX_TIME:
-            raise ValueError(f"a timestamp assigner returned {time} for {value!r}, which is beyond 64 bits")
+            what = f"{time} for {bounded_repr(value)}, which is beyond 64 bits"
+            raise InvalidProgramError(f"a timestamp assigner returned {what}")

@@ -6,12 +6,12 @@ from itertools import chain
 from types import GenericAlias
 from typing import Any, Optional, TypeVar, cast
 
+from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.types.information import (
     TypeInformation,
     class_key_problem,
     first_key_problem,
     misfit_sentence,
-    shown,
 )
 from millstream_dataflow.types.row import Row
 from millstream_dataflow.types.scalars import MAP_KEYS
@@ -209,7 +209,7 @@ class MapType(TypeInformation[dict[K, V]]):
         if not isinstance(value, dict):
             return misfit_sentence(self, "a dict", value, place)
         for key, item in cast("Mapping[object, object]", value).items():
-            at = f"{place}[{shown(key)}]"
+            at = f"{place}[{short_repr(key)}]"
             if problem := self.key.misfit(key, f"the key of {at}") or self.value.misfit(item, at):
                 return problem
         return None

@@ -1,12 +1,12 @@
 """What every type can tell about the values of a stream."""
 
-import reprlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from millstream_dataflow.keys import UnstableKeyError, check_key_type
+from millstream_dataflow.reprs import short_repr
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -63,20 +63,13 @@ class TypeInformation(ABC, Generic[T_co]):
 
 def misfit_sentence(declared: object, meaning: str, value: object, place: str) -> str:
     """What is wrong with a value, in one line of bounded length whatever the value is."""
-    return f"{place} is {type_name(type(value))} {shown(value)}, but {declared} was declared ({meaning}){_mend(value)}"
+    actual = f"{type_name(type(value))} {short_repr(value)}"
+    return f"{place} is {actual}, but {declared} was declared ({meaning}){_mend(value)}"
 
 
 def type_name(cls: type) -> str:
     """The class with its module, without `builtins.`."""
     return f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
-
-
-def shown(value: object) -> str:
-    """A short representation; one that a user's `__repr__` can't break."""
-    try:
-        return reprlib.repr(value)
-    except Exception as problem:  # noqa: BLE001  # as that of an int of 5,000 digits; it must not hide the error
-        return f"<its repr raised {type(problem).__name__}>"
 
 
 def class_key_problem(cls: type) -> str | None:

@@ -113,7 +113,7 @@ class Gate:
         self._grant(((channel, size),))
 
     def pace(self, rows: int | None) -> None:
-        """The task takes in so many rows at a turn; None: whatever comes. Senders hear of it when it has changed much."""
+        """The task takes in so many rows at a turn; None: whatever comes. Senders hear of what has changed much."""
         turn = NO_LIMIT if rows is None else max(1, int(rows * self._bytes_per_row) // len(self.channels))
         if 4 * self._turn <= 5 * turn and 4 * turn <= 5 * self._turn:
             return

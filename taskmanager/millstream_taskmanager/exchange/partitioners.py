@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.keys import UnstableKeyError, hash_batch, key_hash, subtasks_of_batch
 from millstream_dataflow.operators.chain import ChainOutput
@@ -147,7 +148,7 @@ class Custom(Partitioner):
 
     def _refuse(self, values: Sequence[Any], chosen: Sequence[int]) -> None:
         place = next(place for place, channel in enumerate(chosen) if not 0 <= channel < self._channels)
-        error = IndexError(
+        error = InvalidProgramError(
             f"the partitioner gave {chosen[place]} for one of {self._channels} partitions; "
             f"it must give 0 to {self._channels - 1}"
         )

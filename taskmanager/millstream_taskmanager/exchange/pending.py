@@ -5,7 +5,8 @@
 Batches that follow one another are sent as one. Watermarks and statuses that follow one another melt into the newest
 of their kind; nothing passes a batch or a barrier, so a record is late or not whatever the speed of the network. A
 batch waits for its companions until the target is reached, which is no more than its receiver takes in at a turn, until
-its sender pauses for want of input, or for the buffer timeout; it is never split. Barriers and ends don't wait, nor does what stands before them.
+its sender pauses for want of input, or for the buffer timeout; it is never split. Barriers and ends don't wait, nor
+does what stands before them.
 """
 
 from collections import deque

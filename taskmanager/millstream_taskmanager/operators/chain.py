@@ -23,6 +23,7 @@ from millstream_taskmanager.operators.base import Commit, Operator, OperatorCont
 from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot, OperatorPart
 from millstream_taskmanager.operators.conversion import ToColumns, to_rows
 from millstream_taskmanager.operators.copies import copied
+from millstream_taskmanager.operators.errors import Naming
 
 Emission = tuple[int, Batch | Watermark | StreamStatus]
 """Which output of the vertex, and what goes there."""
@@ -80,6 +81,7 @@ class Link(Consumer):
         """`type_`: of what comes to it, where it is known. `reuse`: nobody changes records, so all get the same."""
         super().__init__(operator.takes, type_, name)
         self.operator = operator
+        self._name = name
         self._reuse = reuse
         self._main: list[Consumer] = []
         self._sides: dict[str, list[Consumer]] = {}
@@ -118,9 +120,13 @@ class Link(Consumer):
 
     def _hand_over(self, batch: Batch, consumers: Sequence[Consumer]) -> Iterator[Emission]:
         for consumer in consumers[:-1]:
-            yield from consumer.take(batch if self._reuse else copied(batch))
+            yield from consumer.take(batch if self._reuse else self._copied(batch))
         if consumers:
             yield from consumers[-1].take(batch)
+
+    def _copied(self, batch: Batch) -> Batch:
+        with Naming(self._name):
+            return copied(batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +240,9 @@ class Chain:
         """What each operator stores; those without state are left out."""
         parts: list[OperatorPart] = []
         for member in self._members:
-            lists = [*member.operator.snapshot(barrier, ended=ended), *self._contexts[member.id].left_over()]
+            with Naming(member.name):
+                stored = member.operator.snapshot(barrier, ended=ended)
+            lists = [*stored, *self._contexts[member.id].left_over()]
             keyed = member.operator.keyed_snapshot()
             if lists or keyed is not None:
                 parts.append(OperatorPart(member.id, member.name, lists, keyed))

@@ -7,7 +7,6 @@ restart the client forgets what it holds beyond that number, for those records c
 state. Nobody is hurried: when too much waits the task takes no more input, and it doesn't end while something waits.
 """
 
-import pickle
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from millstream_runtime.checkpoint_files.contents import StoredList
 from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_taskmanager.exchange.elements import SizeEstimator
 from millstream_taskmanager.operators.base import Commit, OperatorContext, Output, RowOperator
-from millstream_taskmanager.operators.state import only, stored_list
+from millstream_taskmanager.operators.state import only, pickled, stored_list
 
 _RECORDS = "records"
 _OFFSET = "offset"
@@ -104,7 +103,7 @@ class CollectOperator(RowOperator):
         chosen: list[bytes] = []
         size = 0
         for record in self._records:
-            chosen.append(pickle.dumps(record, 5))
+            chosen.append(pickled(record))
             size += len(chosen[-1])
             if size >= _MOST_ANSWERED:
                 break

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_dataflow.records.batches import times_list
 from millstream_dataflow.types import Row, TypeInformation, arrow_type, from_hint
@@ -66,7 +67,7 @@ class ToColumns:
         if self._type is not None:
             for value in values:
                 if (sentence := self._type.check(value)) is not None:
-                    return UserCodeError(TypeError(sentence), self._operator, value)
+                    return UserCodeError(InvalidTypesError(sentence), self._operator, value)
         return UserCodeError(error, self._operator)
 
 
@@ -82,13 +83,13 @@ def _attributes(names: tuple[str, ...]) -> Callable[[Any], Sequence[Any]]:
     return lambda value: tuple(getattr(value, name) for name in names)
 
 
-def _untyped(type_: TypeInformation[Any] | None, first: object) -> TypeError:
+def _untyped(type_: TypeInformation[Any] | None, first: object) -> InvalidTypesError:
     what = (
         f"rows of type {type_}"
         if type_ is not None
         else f"rows whose type isn't declared (here {type(first).__name__})"
     )
-    return TypeError(
+    return InvalidTypesError(
         f"it takes columns, and {what} can't become columns; declare the output type of the operator before it as "
         "Types.ROW_NAMED(...), or let it give a dataclass or a NamedTuple with annotations"
     )

@@ -13,7 +13,9 @@ import uuid
 from itertools import chain
 from typing import Any
 
+from millstream_dataflow.errors import NotSerializableError
 from millstream_dataflow.records import Batch, RowBatch
+from millstream_dataflow.reprs import bounded_repr, error_text
 
 IMMUTABLE: frozenset[type] = frozenset(
     {
@@ -58,5 +60,13 @@ def _copies(values: list[Any]) -> list[Any]:
     try:
         copies: list[Any] = pickle.loads(pickle.dumps(values, 5))  # noqa: S301  # our own
     except Exception:  # noqa: BLE001  # classes made in functions, locks, and whatever a user's class raises
-        return copy.deepcopy(values)
+        return list(map(_deep_copy, values))
     return copies
+
+
+def _deep_copy(value: Any) -> Any:  # noqa: ANN401  # any record
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        what = f"{bounded_repr(value)} has more than one holder and can't be copied: {error_text(error)}"
+        raise NotSerializableError(what) from error

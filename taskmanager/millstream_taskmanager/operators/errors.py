@@ -4,8 +4,8 @@ The user's exception itself is kept as it is, with its traceback: inline executi
 reports the Failure that is made of it.
 """
 
+import errno
 import linecache
-import reprlib
 import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,12 @@ from types import TracebackType
 from typing import Final, TypeVar
 
 import millstream_dataflow
+from millstream_dataflow.errors import NonRecoverableError
+from millstream_dataflow.reprs import bounded_repr, error_text, short_repr
 from millstream_runtime.messages.failures import Failure, FailureKind
 
 T = TypeVar("T")
 
-_RECORD_LIMIT = 1_000  # characters: enough to find the record, little enough for a log line and a message (law 3.3)
 _TRACEBACK_LIMIT = 16_000
 
 
@@ -33,20 +34,38 @@ class NoRecord:
 NO_RECORD: Final = NoRecord()
 
 
+class FunctionExitError(Exception):
+    """A user's code called `sys.exit()`. A function ends no process: it has failed, as by any other exception."""
+
+
+def _function_exit(leaving: SystemExit) -> FunctionExitError:
+    """The error in the place of an exit, raised where it was."""
+    error = FunctionExitError(f"a function called sys.exit({'' if leaving.code is None else short_repr(leaving.code)})")
+    return error.with_traceback(leaving.__traceback__)
+
+
 class UserCodeError(Exception):
     """A user's code raised. `cause` is its exception; `record` is what it was called with.
 
-    `kind` is another than USER where a connector failed for reasons that are not the program's.
+    `kind` is another than USER where a connector failed for reasons that are not the program's. `restartable` is False
+    where trying again can't help (NonRecoverableError, or a connector's word).
     """
 
     def __init__(
-        self, cause: Exception, operator: str, record: object = NO_RECORD, kind: FailureKind = FailureKind.USER
+        self,
+        cause: Exception | SystemExit,
+        operator: str,
+        record: object = NO_RECORD,
+        kind: FailureKind = FailureKind.USER,
+        *,
+        restartable: bool = True,
     ) -> None:
         super().__init__(cause, operator)
-        self.cause = cause
+        self.cause = _function_exit(cause) if isinstance(cause, SystemExit) else cause
         self.kind = kind
         self.operator = operator
-        self.record = bounded_repr(record)
+        self.record = "" if record is NO_RECORD else bounded_repr(record)
+        self.restartable = restartable and not isinstance(cause, NonRecoverableError)
 
     def __str__(self) -> str:
         return str(self.failure())
@@ -55,15 +74,16 @@ class UserCodeError(Exception):
         """As a value that crosses processes."""
         return Failure(
             self.kind,
-            f"{type(self.cause).__name__}: {self.cause}",
+            error_text(self.cause),
             operator=self.operator,
             record=self.record,
             source_line=source_line(self.cause.__traceback__),
             traceback="".join(traceback.format_exception(self.cause))[-_TRACEBACK_LIMIT:],
+            restartable=self.restartable,
         )
 
 
-class UnsupportedOperatorError(Exception):
+class UnsupportedOperatorError(NonRecoverableError):
     """This version has nothing that runs such an operator; the job is refused before it starts."""
 
 
@@ -72,26 +92,54 @@ class UserCode:
     see there.
     """
 
-    __slots__ = ("_external", "_operator")
+    __slots__ = ("_operator",)
 
-    def __init__(self, operator: str, external: type[Exception] | None = None) -> None:
-        """`external`: the errors for which not the program but the machine is to blame."""
+    def __init__(self, operator: str) -> None:
         self._operator = operator
-        self._external = external
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if not isinstance(error, Exception) or isinstance(error, UserCodeError):
-            return
-        external = self._external is not None and isinstance(error, self._external)
-        kind = FailureKind.EXTERNAL if external else FailureKind.USER
-        raise UserCodeError(error, self._operator, kind=kind) from error
+        if isinstance(error, SystemExit):
+            raise UserCodeError(error, self._operator) from error
+        if isinstance(error, Exception) and not isinstance(error, UserCodeError):
+            raise self._named(error) from error
+
+    def _named(self, error: Exception) -> UserCodeError:
+        return UserCodeError(error, self._operator)
 
 
-def connector_code(operator: str) -> UserCode:
-    """The same for a source or a sink: a file that is gone is nobody's mistake."""
-    return UserCode(operator, OSError)
+class ConnectorCode(UserCode):
+    """The same for a source or a sink: a file that is gone is nobody's mistake, and may come back.
+
+    At the `first_look` of a job that has never run it is a mistake: the path that the program names isn't there.
+    """
+
+    __slots__ = ("_first_look",)
+
+    def __init__(self, operator: str, *, first_look: bool = False) -> None:
+        super().__init__(operator)
+        self._first_look = first_look
+
+    def _named(self, error: Exception) -> UserCodeError:
+        if not isinstance(error, OSError):
+            return UserCodeError(error, self._operator)
+        misnamed = isinstance(error, _NOT_THERE) or error.errno == errno.EPROTONOSUPPORT
+        restartable = not (self._first_look and misnamed)
+        return UserCodeError(error, self._operator, kind=FailureKind.EXTERNAL, restartable=restartable)
+
+
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, PermissionError)
+
+
+class Naming(UserCode):
+    """Within a `with` our code is at work on an operator's values: what can't be healed names the operator."""
+
+    __slots__ = ()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, NonRecoverableError):
+            raise self._named(error) from error
 
 
 def failure_of(error: Exception) -> Failure:
@@ -99,23 +147,9 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, UserCodeError):
         return error.failure()
     text = "".join(traceback.format_exception(error))[-_TRACEBACK_LIMIT:]
-    return Failure(FailureKind.INTERNAL, f"{type(error).__name__}: {error}", traceback=text)
-
-
-def bounded_repr(record: object) -> str:
-    """A record as a person sees it; one that a user's `__repr__` can't break."""
-    try:
-        text = repr(record) if isinstance(record, str | int | float | NoRecord) else _SHORT.repr(record)
-    except Exception as problem:  # noqa: BLE001  # the error about the record must not be hidden by its repr
-        return f"<its repr raised {type(problem).__name__}>"
-    return text if len(text) <= _RECORD_LIMIT else f"{text[:_RECORD_LIMIT]}..."
-
-
-# A record is shown whole in all ordinary cases; what is cut are collections in it.
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = _RECORD_LIMIT
-_SHORT.maxtuple = _SHORT.maxlist = _SHORT.maxdict = _SHORT.maxset = _SHORT.maxfrozenset = 50
-_SHORT.maxlong = 200
+    final = isinstance(error, NonRecoverableError)
+    kind = FailureKind.USER if final else FailureKind.INTERNAL
+    return Failure(kind, error_text(error), traceback=text, restartable=not final)
 
 
 def last_given(values: Sequence[T], iterator: Iterator[T]) -> T:

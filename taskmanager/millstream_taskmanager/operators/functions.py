@@ -5,6 +5,7 @@ life.
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.functions import Function, RuntimeContext
 from millstream_dataflow.records import Barrier
 from millstream_dataflow.state import (
@@ -135,7 +136,7 @@ class TaskRuntimeContext(RuntimeContext):
         self._refuse(state_descriptor.name)
 
     def _refuse(self, state: str) -> NoReturn:
-        raise RuntimeError(
+        raise InvalidProgramError(
             f"state {state!r} was asked for, but keyed state belongs to keys and this stream has none; call key_by "
             "first, or keep state of the subtask by a CheckpointedFunction"
         )

@@ -187,7 +187,7 @@ class FusedOperator(RowOperator):
         try:
             for values, timestamps in self._runs[timed](batch.values, batch.timestamps):
                 yield RowBatch(values, timestamps)
-        except Exception as error:  # the user's code may raise what it likes
+        except (Exception, SystemExit) as error:  # the user's code may raise what it likes
             raise self._attributed(error, self._loops[timed]) from error
 
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
@@ -200,7 +200,7 @@ class FusedOperator(RowOperator):
             for stage in self._stages:
                 stack.callback(stage.life.close)
 
-    def _attributed(self, error: Exception, loop: Loop) -> UserCodeError:
+    def _attributed(self, error: Exception | SystemExit, loop: Loop) -> UserCodeError:
         """Which operator raised, and at which record."""
         cause = _unwrapped(error, loop.file)
         frame = _frame_of(cause.__traceback__, loop.file)
@@ -217,7 +217,7 @@ def _frame_of(trace: TracebackType | None, file: str) -> TracebackType | None:
     return trace
 
 
-def _unwrapped(error: Exception, file: str) -> Exception:
+def _unwrapped(error: Exception | SystemExit, file: str) -> Exception | SystemExit:
     """The loop is a generator, out of which Python lets a StopIteration only as a RuntimeError (PEP 479)."""
     cause = error.__cause__
     if isinstance(error, RuntimeError) and isinstance(cause, StopIteration):

@@ -3,8 +3,10 @@
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.functions import resolve_key_selector
 from millstream_dataflow.keys import UnstableKeyError, identities, key_identity
 from millstream_dataflow.operators.specifications import KeySelection
@@ -43,6 +45,12 @@ class KeyedPart:
     keys: Sequence[Any]
     identities: Sequence[Hashable]
     times: list[int] | None
+
+    def at(self, places: list[int]) -> "KeyedPart":
+        """Some of them, two at least, in that order."""
+        pick = itemgetter(*places)
+        times = None if self.times is None else list(pick(self.times))
+        return KeyedPart(self.time, list(pick(self.values)), pick(self.keys), pick(self.identities), times)
 
 
 class KeyedOperator(RowOperator):
@@ -121,7 +129,9 @@ class FunctionsOfKeys:
             life.open(context, KeyedRuntimeContext(context, tables))
         names = [name for life in self._lives for name in life.lists]
         if len(names) > len(set(names)):
-            raise ValueError(f"two functions of one operator have operator state of one name, among {sorted(names)}")
+            raise InvalidProgramError(
+                f"two functions of one operator have operator state of one name, among {sorted(names)}"
+            )
 
     def snapshot(self, barrier: Barrier) -> list[StoredList]:
         """Their lists."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.state import ListState, ListStateDescriptor, OperatorStateStore
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.state import Inheritance, StoredList, stored_list
@@ -62,7 +63,7 @@ class OperatorLists(OperatorStateStore):
     def _list(self, name: str, how: Redistribution) -> MemoryList:
         known, items = self._lists.setdefault(name, (how, MemoryList(self._restored.items(name))))
         if known is not how:
-            raise ValueError(
+            raise InvalidProgramError(
                 f"list state {name!r} was asked for both split and as a union; give the second another name"
             )
         return items

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.functions import resolve_map_batches
 from millstream_dataflow.operators.specifications import MapBatchesSpecification
 from millstream_dataflow.records import Batch, ColumnBatch
@@ -60,11 +61,11 @@ class _Shape:
 def _check(columns: object, batch: ColumnBatch) -> None:
     if not isinstance(columns, pa.RecordBatch):
         kind = type(columns)
-        raise TypeError(
+        raise InvalidTypesError(
             f"map_batches must return a pyarrow.RecordBatch, but returned {kind.__module__}.{kind.__name__}"
         )
     if batch.timestamps is not None and columns.num_rows != len(batch):
-        raise ValueError(
+        raise InvalidProgramError(
             f"map_batches returned {columns.num_rows} rows for {len(batch)}, so their event times are unknown; keep "
             "the number of rows, or assign timestamps and watermarks behind it"
         )

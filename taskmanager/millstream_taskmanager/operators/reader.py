@@ -13,7 +13,7 @@ from millstream_dataflow.operators.specifications import ReaderSpecification
 from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.base import Operator, OperatorContext, Output, Takes
-from millstream_taskmanager.operators.errors import connector_code
+from millstream_taskmanager.operators.errors import ConnectorCode
 from millstream_taskmanager.operators.idleness import IdleClock
 from millstream_taskmanager.operators.stamping import Stamper, StampState
 from millstream_taskmanager.operators.state import StoredList, stored_list
@@ -61,7 +61,7 @@ class ReaderOperator(Operator):
     def open(self, context: OperatorContext) -> None:
         """Opens the restored splits."""
         self._context = context
-        self._guard = connector_code(context.name)
+        self._guard = ConnectorCode(context.name)
         stored: list[StoredSplit] = context.state.items(_STATE)
         self._restored = bool(context.state.items(_DEALT))
         # The lowest watermark first, since the watermark of all never falls: a split that joins below it is late.

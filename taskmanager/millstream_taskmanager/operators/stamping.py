@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_dataflow.records.batches import Times
 from millstream_dataflow.records.controls import MIN_TIME
@@ -82,7 +83,7 @@ class Stamper:
             return ColumnBatch(batch.columns, np.array(times, np.int64))
         if batch.timestamps is None and self._needs_times:
             mend = "give the watermark strategy a timestamp assigner: with_timestamp_assigner(lambda record: ...)"
-            error = ValueError(f"watermarks follow the times of records, and these have none; {mend}")
+            error = InvalidProgramError(f"watermarks follow the times of records, and these have none; {mend}")
             raise UserCodeError(
                 error, self._operator, rows.values[0] if rows is not None and rows.values else NO_RECORD
             )

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from millstream_dataflow.errors import NotSerializableError
+from millstream_dataflow.reprs import bounded_repr, error_text
 from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
 from millstream_runtime.messages.snapshots import Redistribution
 
-__all__ = ["FRESH", "Inheritance", "RestoredState", "StoredList", "only", "stored_list"]
+__all__ = ["FRESH", "Inheritance", "RestoredState", "StoredList", "only", "pickled", "stored_list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,16 @@ def stored_list(
     name: str, items: Iterable[object], redistribution: Redistribution = Redistribution.SPLIT
 ) -> StoredList:
     """The list as it is now."""
-    return StoredList(name, redistribution, tuple(pickle.dumps(item, 5) for item in items))
+    return StoredList(name, redistribution, tuple(map(pickled, items)))
+
+
+def pickled(item: object) -> bytes:
+    """One of them. NotSerializableError when it can't be."""
+    try:
+        return pickle.dumps(item, 5)
+    except Exception as error:
+        what = f"{bounded_repr(item)} can't be pickled, and so neither travel nor be stored: {error_text(error)}"
+        raise NotSerializableError(what) from error
 
 
 def only(lists: Sequence[StoredList]) -> tuple[StoredList, ...]:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from millstream_dataflow.reprs import bounded_repr, error_text
 from millstream_runtime.checkpoint_files.contents import KeyedRun
-from millstream_taskmanager.operators.errors import bounded_repr
 from millstream_taskmanager.state.key_space import StateError
 
 
@@ -63,8 +63,8 @@ def decoded_run(where: Where, run: KeyedRun) -> Entries:
         return Entries(keys, namespaces, list(map(pickle.loads, values)) if apart else values)
     except Exception as error:
         raise StateError(
-            f"operator {where.operator}: {where.title} can't be read from the checkpoint ({type(error).__name__}: "
-            f"{error}); its classes must be found under the module and name that they had when it was stored"
+            f"operator {where.operator}: {where.title} can't be read from the checkpoint ({error_text(error)}); "
+            "its classes must be found under the module and name that they had when it was stored"
         ) from error
 
 
@@ -77,12 +77,12 @@ def _refusal(where: Where, keys: Sequence[object], values: Sequence[object], err
             except Exception as problem:  # noqa: BLE001  # whatever the user's class raises
                 return StateError(
                     f"operator {where.operator}: {where.title} of key {bounded_repr(key)} can't be stored, because "
-                    f"{what} can't be pickled: {type(problem).__name__}: {problem}. {_mend(thing, problem)}"
+                    f"{what} can't be pickled: {error_text(problem)}. {_mend(thing, problem)}"
                 )
-    return StateError(f"operator {where.operator}: {where.title} can't be stored: {type(error).__name__}: {error}")
+    return StateError(f"operator {where.operator}: {where.title} can't be stored: {error_text(error)}")
 
 
 def _mend(thing: object, problem: Exception) -> str:
-    if "<locals>" in f"{type(thing).__qualname__} {problem}":
+    if "<locals>" in f"{type(thing).__qualname__} {error_text(problem)}":
         return "A class made inside a function can't be found again by its name; define it at the top of a module"
     return f"Keep a value of plain types or of a class defined at the top of a module instead of {bounded_repr(thing)}"

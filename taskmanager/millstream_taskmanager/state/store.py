@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.functions import KeyedStateStore
 from millstream_dataflow.keys import identities
 from millstream_dataflow.state import (
@@ -82,7 +83,7 @@ class KeyedTables(KeyedStateStore):
         kind, table = known
         if kind is not asked:
             both = f"asked for by {asked.__name__}, and by {kind.__name__} before"
-            raise ValueError(f"state {name!r} is {both}; name it anew")
+            raise InvalidProgramError(f"state {name!r} is {both}; name it anew")
         return table
 
     def _made(self, asked: type[StateDescriptor[Any]], name: str) -> FlatTable[Any]:

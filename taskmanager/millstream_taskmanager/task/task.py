@@ -37,7 +37,7 @@ from millstream_taskmanager.exchange.output import Outputs
 from millstream_taskmanager.exchange.pending import PendingList
 from millstream_taskmanager.operators.base import Commit, OperatorContext, TaskPlace
 from millstream_taskmanager.operators.chain import Chain
-from millstream_taskmanager.operators.errors import failure_of
+from millstream_taskmanager.operators.errors import UserCodeError, failure_of
 from millstream_taskmanager.operators.state import FRESH, RestoredState
 from millstream_taskmanager.task.alignment import Guarantee
 from millstream_taskmanager.task.commits import CommitQueue
@@ -143,6 +143,8 @@ class Task(ABC):
             self._pump.pull()
             if not self.over:
                 self._after_step()
+        except SystemExit as leaving:
+            self._fail(UserCodeError(leaving, self.place.vertex_name))
         except Exception as error:  # noqa: BLE001  # the user's code may raise what it likes
             self._fail(error)
 
@@ -166,7 +168,7 @@ class Task(ABC):
     def _take_input(self) -> Activity | None:
         """Take what is next, if there is something; None when nothing comes of it that leaves the task."""
 
-    def _turn_over(self) -> None:
+    def _turn_over(self) -> None:  # noqa: B027  # most have nobody to tell
         """Records were taken in, and what has come of them has left the task."""
 
     def _starting(self) -> Activity:
@@ -312,7 +314,7 @@ class Task(ABC):
     def _fail(self, error: Exception) -> None:
         if self.over:
             return
-        self._set_state(TaskState.FAILED, str(error))
+        self._set_state(TaskState.FAILED, type(error).__name__)
         with suppress(Exception):  # the first error is the one that counts
             self._release()
         self._doors.fail(TaskReport(self.place.task, self.state, failure_of(error)), error)

@@ -83,7 +83,7 @@ class TaskOutputs:
 
     def _gather(self, log: TaskLog, text: str, *, error: bool) -> None:
         if self._characters >= GATHERED_LIMIT:
-            self._lost += len(text)
+            self._lost += text.count("\n")
             return
         self._characters += len(text)
         self._gathered.setdefault((log, error), []).append(text)
@@ -107,7 +107,7 @@ class TaskOutputs:
         ]
         if lost:
             log, _ = next(iter(gathered))
-            note = f"[{lost:,} characters were printed faster than they could be sent; the task's log has them]\n"
+            note = f"[{lost:,} lines were printed faster than they could be sent; the task's log has them]\n"
             messages.append(TaskOutput(log.task, error_stream=True, text=note))
         return messages
 

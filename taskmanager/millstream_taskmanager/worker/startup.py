@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_dataflow.identity import SubtaskId, TaskId
 from millstream_dataflow.job_graph import BlobRef, JobGraph, Versions
 from millstream_dataflow.plan import Plan
@@ -119,6 +119,8 @@ def startup_failure(error: Exception) -> Failure:
     if isinstance(error, WrongVersionsError):
         mend = "run the program with the versions of the cluster, or install the program's on all TaskManagers"
         return Failure(FailureKind.USER, f"{error}; {mend}", restartable=False)
+    if isinstance(error, ConfigurationError):
+        return Failure(FailureKind.USER, str(error), restartable=False)
     if isinstance(error, CheckpointFileError):
         kind = FailureKind.CHECKPOINT if isinstance(error, CorruptCheckpointError) else FailureKind.EXTERNAL
         return Failure(kind, str(error))

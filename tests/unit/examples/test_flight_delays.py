@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from examples import flight_delays
+from millstream import JobFailedError
+from millstream_runtime.messages.failures import Failure, FailureKind
 from tests.support.flights import Lines, assert_found, late_lines, lines_of, results
 
 
@@ -70,6 +72,56 @@ class TestSmallInput:
         with pytest.raises(SystemExit):
             flight_delays.main(arguments)
         assert "has results already" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("name", "content", "words"),
+        [
+            ("empty.csv", b"", "has no first line"),
+            ("other.csv", b"a,b\n1,2\n", "has no columns carrier, dep_delay"),
+            ("broken.csv.gz", b"no gzip", "can't be read"),
+            ("gone.csv", None, "is not there"),
+            (".", None, "is a directory"),
+        ],
+    )
+    def test_what_is_no_file_of_flights_is_refused_before_anything_runs(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None, words: str
+    ) -> None:
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(SystemExit) as raised:
+            flight_delays.main(["--input", str(tmp_path / name)])
+        assert raised.value.code == 2
+        assert words in capsys.readouterr().err.splitlines()[-1]
+
+    def test_a_header_alone_gives_an_empty_result(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = tmp_path / "none.csv"
+        path.write_text(flight_delays.INPUT_COLUMNS + "\n")
+        assert flight_delays.main(["--input", str(path), "--output", str(tmp_path / "out")]) == 0
+        assert "lines 0 = read 0 + malformed 0" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("number", ["0", "-2"])
+    def test_a_parallelism_that_cannot_be_is_refused(self, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as raised:
+            flight_delays.main([f"--parallelism={number}"])
+        assert raised.value.code == 2
+        assert f"--parallelism is 1 or more, but got {number}" in capsys.readouterr().err
+
+    def test_ctrl_c_ends_it_without_a_traceback(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(_: object) -> int:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(flight_delays, "run", interrupted)
+        assert flight_delays.main([]) == 130
+
+    def test_a_job_that_fails_is_a_sentence(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def failing(_: object) -> int:
+            raise JobFailedError("long", failure=Failure(FailureKind.USER, "boom\nTraceback", "Map"))
+
+        monkeypatch.setattr(flight_delays, "run", failing)
+        assert flight_delays.main([]) == 1
+        assert capsys.readouterr().err == "The job has failed: boom (operator Map)\n"
 
     @pytest.mark.parametrize("text", ["2", "h", "2 fortnights", "-1h"])
     def test_what_is_no_span_of_time_is_refused(self, text: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millstream_dataflow.configuration.options.network import MAX_FRAME_SIZE
+from millstream_dataflow.errors import NonRecoverableError
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_dataflow.types import TypeInformation
 from millstream_taskmanager.exchange.channel import Parcel
@@ -44,7 +45,7 @@ class Payload(NamedTuple):
     rows: int
 
 
-class RecordTooLargeError(Exception):
+class RecordTooLargeError(NonRecoverableError):
     """One record alone is larger than a frame may be."""
 
 
@@ -80,8 +81,9 @@ class BatchEncoder:
     def _encode_columns(self, batch: ColumnBatch) -> Iterator[Payload]:
         times = _packed(batch.timestamps)
         rows, times_size = len(batch), sum(map(len, times))
-        # Asked before it is written: what is in the stream can't be taken back. The exact size costs a pass.
-        likely = batch.columns.nbytes + times_size > self._limit // 2
+        # Asked before it is written: what is in the stream can't be taken back. The exact size costs a pass; this one
+        # counts the whole of what a slice is of, and takes 0.3 us where `nbytes` takes 9.
+        likely = batch.columns.get_total_buffer_size() + times_size > self._limit // 2
         if likely and rows > 1 and self._columns.size(batch.columns) + times_size > self._limit:
             half = rows // 2
             for start, end in ((0, half), (half, rows)):

@@ -19,6 +19,8 @@ from typing import Any
 
 import msgspec
 
+from millstream_dataflow.errors import InvalidTypesError, NotSerializableError
+from millstream_dataflow.reprs import error_text
 from millstream_dataflow.types import TypeInformation
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import MSGPACK, PICKLE, Buffer
@@ -57,7 +59,9 @@ class RowCodec:
         try:
             return PICKLE, pickle.dumps(values, _PROTOCOL)
         except Exception as error:  # a class may raise what it likes when it is pickled
-            raise UserCodeError(error, self._operator, _first_unpicklable(values)) from error
+            record, problem = _first_unpicklable(values, error)
+            refusal = NotSerializableError(f"a record of {self._operator} can't be pickled: {error_text(problem)}")
+            raise UserCodeError(refusal, self._operator, record) from error
 
     def decode(self, flags: int, payload: Buffer) -> list[Any]:
         """The values. UserCodeError where a class of the user's can't be unpickled here."""
@@ -72,20 +76,22 @@ class RowCodec:
             # Who sent it has proved the secret of our attempt, and runs the same user's code as we do.
             values: list[Any] = pickle.loads(payload)  # noqa: S301  # see above
         except Exception as error:  # as above
-            raise UserCodeError(error, self._operator) from error
+            what = f"a record for {self._operator} can't be unpickled: {error_text(error)}"
+            raise UserCodeError(NotSerializableError(what), self._operator) from error
         return values
 
     def _misfit(self, type_: TypeInformation[Any], values: Sequence[Any]) -> UserCodeError:
         for value in values:
             if (sentence := type_.check(value)) is not None:
-                return UserCodeError(TypeError(sentence), self._operator, value)
+                return UserCodeError(InvalidTypesError(sentence), self._operator, value)
         raise AssertionError(f"{type_} refuses a batch and none of its values")
 
 
-def _first_unpicklable(values: Sequence[Any]) -> object:
+def _first_unpicklable(values: Sequence[Any], error: Exception) -> tuple[object, Exception]:
+    """The record, and what it raises by itself."""
     for value in values:
         try:
             pickle.dumps(value, _PROTOCOL)
-        except Exception:  # noqa: BLE001  # as above
-            return value
-    return NO_RECORD
+        except Exception as own:  # noqa: BLE001  # as above
+            return value, own
+    return NO_RECORD, error

@@ -2,15 +2,18 @@
 
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from millstream.compiler.pickling import dumps
 from millstream.errors import ExecutionError, JobCanceledError, JobFailedError
 from millstream.submission.gateway import Gateway
 from millstream.submission.job_client import RemoteJobClient
-from millstream.submission.records import Received
+from millstream.submission.records import Received, loaded
 from millstream_dataflow.identity import OperatorId
 from millstream_runtime.messages.collect import CollectReply, CollectRequest
+from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.states import JobState
 from tests.support.clusters import until
 from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, status
@@ -92,6 +95,31 @@ class TestReceived:
             received.take(reply(3, 4))
 
 
+def exec_in(names: dict[str, Any]) -> type:
+    """A class of a program's text in a dictionary of its own."""
+    exec("class Point:\n    def __init__(self, x):\n        self.x = x", names)
+    dumps(names["Point"])  # as a function that makes one takes it along
+    made: type = names["Point"]
+    return made
+
+
+class TestLoaded:
+    """Records whose classes lie in no module."""
+
+    @pytest.mark.parametrize("names", [{}, {"__name__": "program"}, {"__name__": "not.there"}])
+    def test_a_class_of_an_exec(self, names: dict[str, Any]) -> None:
+        point = exec_in(names)
+        # As a worker writes it, which has put the class where its module and name say.
+        data = b"".join([b"c", point.__module__.encode(), b"\nPoint\n)\x81}X\x01\x00\x00\x00xK\x05sb."])
+        record = loaded(data)
+        assert type(record) is point
+        assert vars(record) == {"x": 5}
+
+    def test_what_is_nowhere_is_refused(self) -> None:
+        with pytest.raises(ExecutionError, match=r"nowhere.*must be defined at the top"):
+            loaded(b"cnowhere\nThing\n.")
+
+
 class Operator:
     """Answers as the collecting operator does: 100 records, forty an answer."""
 
@@ -171,6 +199,12 @@ class TestFetch:
         first = next(records)
         until(lambda: asked.count(80) > 3, 20, "it is asked again and again for nothing new")
         assert [first, *records] == list(range(100))
+
+    def test_a_record_that_can_not_travel_is_an_error(self, fake: FakeJobManager, gateway: Gateway) -> None:
+        fake.show(status())
+        fake.refused_collect = Failure(FailureKind.USER, "it can't be pickled", restartable=False)
+        with pytest.raises(ExecutionError, match="can't be fetched: it can't be pickled"):
+            next(RemoteJobClient(gateway, JOB).fetch_records(OPERATOR))
 
     def test_closing_ends_the_questions(self, fake: FakeJobManager, gateway: Gateway) -> None:
         fake.show(status())

@@ -1,12 +1,13 @@
 """Who carries out what a job gives to do."""
 
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
-from millstream.submission.waiting import AwaitedFuture, WaitingRoom, in_thread
+from millstream.submission.waiting import AwaitedFuture, WaitingRoom, brief_interrupts, in_thread
 from tests.support.clusters import until
 
 
@@ -73,6 +74,20 @@ def test_a_closed_stdout_does_not_end_the_thread_that_listens() -> None:
         raise ValueError("I/O operation on closed file")
 
     room.say(fail)
+
+
+def test_a_ctrl_c_that_nobody_catches_is_told_without_our_frames(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda _kind, error, _trace: others.append(error))
+    with pytest.raises(KeyboardInterrupt) as raised, brief_interrupts():
+        raise KeyboardInterrupt
+    other = ValueError()
+    for error in (raised.value, other):
+        sys.excepthook(type(error), error, error.__traceback__)
+    assert capsys.readouterr().err == "KeyboardInterrupt\n"
+    assert others == [other]
 
 
 def test_a_future_carries_out_while_it_waits_and_tells_of_an_interrupt() -> None:

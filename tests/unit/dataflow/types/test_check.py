@@ -46,7 +46,7 @@ class Rude:
         (Types.DATACLASS(Flight), Flight("a", None, [Pair("b", 1.5)]), "value.stops[0].number is float 1.5, but int"),  # type: ignore[arg-type]  # what is told
         (Types.ENUM(Color), "red", "(a member of tests.unit.dataflow.types.examples.Color)"),
         (Types.OPTIONAL(Types.LONG()), "a", "value is str 'a', but LONG()"),
-        (Types.STRING(), Rude(), "test_check.Rude <Rude instance at "),
+        (Types.STRING(), Rude(), "test_check.Rude <unprintable Rude>"),
     ],
 )  # fmt: skip
 def test_misfits(type_info: TypeInformation[Any], value: object, sentence: str) -> None:

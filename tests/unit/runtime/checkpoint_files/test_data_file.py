@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.identity import OperatorId
@@ -53,7 +53,6 @@ def in_order(contents: OperatorContents) -> list[KeyedRun]:
 
 
 @given(snapshots)
-@settings(max_examples=50)
 def test_what_was_stored_is_read_again(contents: tuple[OperatorContents, ...]) -> None:
     with SnapshotReader(inlined(contents)) as reader:
         assert read_back(reader) == {

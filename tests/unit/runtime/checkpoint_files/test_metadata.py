@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.identity import JobId
@@ -27,7 +27,6 @@ st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))
 
 
 @given(st.from_type(CheckpointMetadata))
-@settings(max_examples=30)
 def test_any_metadata_is_read_as_it_was_written(written: CheckpointMetadata) -> None:
     path = f"mock://{secrets.token_hex(8)}/chk-1"
     publish_metadata(path, written)

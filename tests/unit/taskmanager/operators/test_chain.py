@@ -1,5 +1,6 @@
 """The tree of a vertex: what is fused, how batches and events walk it, who gets copies and conversions."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -32,7 +33,8 @@ from millstream_taskmanager.operators.errors import UnsupportedOperatorError, Us
 from millstream_taskmanager.operators.fusion import FusedOperator
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.operators.sink import SinkOperator
-from tests.support.tasks import Draft, LedgerSink, OperatorBench
+from tests.support.ledgers import LedgerSink
+from tests.support.tasks import Draft, OperatorBench
 
 SIDE: OutputTag[Any] = OutputTag("side")
 
@@ -146,6 +148,25 @@ def test_all_consumers_but_the_last_get_copies() -> None:
     assert spoilt == [{"a": 1, "spoilt": 1}]
     [(_, [same])] = emitted(tree.chain(settings=OperatorSettings(object_reuse=True)).process(0, RowBatch([record])))
     assert same is record, "nobody changes records, the program says"
+
+
+def test_a_record_that_cannot_be_copied_names_who_gave_it() -> None:
+    tree = Tree(MapSpecification(lambda _: threading.Lock()), CollectSpecification())
+    tree.add(CollectSpecification(), parent=0)
+    with pytest.raises(UserCodeError, match=r"<unlocked _thread.lock.*has more than one holder") as caught:
+        list(tree.chain().process(0, RowBatch([1])))
+    assert caught.value.operator == tree.draft.nodes[0].name
+    assert not caught.value.restartable
+
+
+def test_a_record_that_cannot_be_stored_names_its_operator() -> None:
+    tree = Tree(CollectSpecification())
+    chain = tree.chain()
+    list(chain.process(0, RowBatch([threading.Lock()])))
+    with pytest.raises(UserCodeError, match="can't be pickled") as caught:
+        chain.snapshot(Barrier(CheckpointId(1)), ended=False)
+    assert caught.value.operator == tree.draft.nodes[0].name
+    assert not caught.value.restartable
 
 
 def columns(**names: list[Any]) -> ColumnBatch:

@@ -1,12 +1,24 @@
 """An error carries its case: operator, record, the user's own line."""
 
+import errno
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
 
+from millstream_dataflow.errors import NonRecoverableError, NotSerializableError
+from millstream_dataflow.keys import key_hash
 from millstream_runtime.messages.failures import FailureKind
-from millstream_taskmanager.operators.errors import UserCodeError, bounded_repr, connector_code, failure_of, last_given
+from millstream_taskmanager.operators.errors import (
+    ConnectorCode,
+    Naming,
+    UnsupportedOperatorError,
+    UserCode,
+    UserCodeError,
+    failure_of,
+    last_given,
+)
 
 
 def raised(call: Callable[[], object]) -> Exception:
@@ -39,23 +51,66 @@ def test_other_errors_are_our_own() -> None:
 def test_a_connector_fails_for_reasons_of_its_own_or_of_the_machine() -> None:
     kinds: list[FailureKind] = []
     for cause in (FileNotFoundError("gone"), ValueError("bad line"), UserCodeError(KeyError(1), "inner")):
-        with pytest.raises(UserCodeError) as caught, connector_code("source"):
+        with pytest.raises(UserCodeError) as caught, ConnectorCode("source"):
             raise cause
         kinds.append(caught.value.kind)
     assert kinds == [FailureKind.EXTERNAL, FailureKind.USER, FailureKind.USER]
 
 
-def test_records_are_shown_within_bounds() -> None:
-    class Grumpy(str):
-        __slots__ = ()
+def test_what_depends_on_nothing_but_the_program_and_its_input_is_not_tried_again() -> None:
+    unstable = raised(lambda: key_hash([1]))
+    assert not UserCodeError(unstable, "keys").failure().restartable
+    assert UserCodeError(ValueError("a service is away"), "map").failure().restartable
 
+    class HopelessError(NonRecoverableError):
+        """A user's own."""
+
+    assert not UserCodeError(HopelessError("no"), "map").failure().restartable
+
+
+def test_an_error_of_ours_about_the_program_is_not_our_mistake() -> None:
+    failure = failure_of(UnsupportedOperatorError("nothing runs it"))
+    assert (failure.kind, failure.restartable) == (FailureKind.USER, False)
+
+
+@pytest.mark.parametrize("cause", [FileNotFoundError(2, "gone", "x"), OSError(errno.EPROTONOSUPPORT, "ftp://")])
+def test_a_path_that_is_not_there_is_a_mistake_at_the_first_look_alone(cause: OSError) -> None:
+    for first_look in (True, False):
+        with pytest.raises(UserCodeError) as caught, ConnectorCode("source", first_look=first_look):
+            raise cause
+        failure = caught.value.failure()
+        assert (failure.kind, failure.restartable) == (FailureKind.EXTERNAL, not first_look)
+
+
+def test_a_disk_that_fails_at_the_first_look_may_work_at_the_second() -> None:
+    with pytest.raises(UserCodeError) as caught, ConnectorCode("source", first_look=True):
+        raise OSError(errno.EIO, "bad disk")
+    assert caught.value.failure().restartable
+
+
+def test_an_exit_is_an_error_like_any_other() -> None:
+    with pytest.raises(UserCodeError) as caught, UserCode("map"):
+        sys.exit(7)
+    failure = caught.value.failure()
+    assert failure.message == "FunctionExitError: a function called sys.exit(7)"
+    assert "sys.exit(7)" in failure.source_line
+
+
+def test_only_what_cannot_be_healed_is_named() -> None:
+    with pytest.raises(UserCodeError) as caught, Naming("Map"):
+        raise NotSerializableError("it can't be pickled")
+    assert caught.value.operator == "Map"
+    with pytest.raises(ZeroDivisionError), Naming("Map"):
+        raise ZeroDivisionError
+
+
+def test_an_error_about_a_record_that_can_not_be_shown() -> None:
+    class Grumpy:
         def __repr__(self) -> str:
             raise RuntimeError
 
-    assert bounded_repr("x" * 5_000) == "'" + "x" * 999 + "..."
-    assert len(bounded_repr([["y" * 900] * 900] * 900)) < 1_010
-    assert bounded_repr(Grumpy("x")) == "<its repr raised RuntimeError>"
-    assert bounded_repr({"a": 1}) == "{'a': 1}"
+    failure = UserCodeError(KeyError(Grumpy()), "map", Grumpy()).failure()
+    assert (failure.message, failure.record) == ("KeyError: <unprintable KeyError>", "<unprintable Grumpy>")
 
 
 def test_the_last_that_was_given() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.functions import FlatMapFunction, RuntimeContext
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.records import Barrier
@@ -93,7 +94,7 @@ def test_one_name_one_way_of_sharing() -> None:
 
 def test_keyed_state_needs_keys() -> None:
     context: RuntimeContext = TaskRuntimeContext(OperatorBench().context())
-    with pytest.raises(RuntimeError, match="key_by"):
+    with pytest.raises(InvalidProgramError, match="key_by"):
         context.get_state(ValueStateDescriptor("n", int))
 
 

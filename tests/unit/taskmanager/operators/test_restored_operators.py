@@ -6,7 +6,7 @@ from itertools import repeat
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.functions import KeyedProcessFunction, ProcessWindowFunction, RuntimeContext
@@ -137,7 +137,6 @@ RECORDS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 9), st.
 TIMES = st.lists(st.integers(0, 60), min_size=5, max_size=5)
 
 
-@settings(max_examples=150)
 @given(
     st.integers(1, 5), st.integers(1, 5), st.sampled_from([0, 0, 7, 25]), st.lists(st.tuples(RECORDS, TIMES)),
     st.lists(st.tuples(RECORDS, TIMES)),

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.functions import AggregateFunction
@@ -172,7 +172,6 @@ def encode_all(snapshot: KeyedSnapshot) -> None:
         snapshot.encode_some()
 
 
-@settings(max_examples=60)
 @given(st.lists(STEP, min_size=20, max_size=50), st.integers(1, 5), st.integers(1, 5))
 def test_whatever_happens_a_snapshot_is_what_was_at_its_cut(
     steps: list[tuple[Any, ...]], parallelism: int, again: int

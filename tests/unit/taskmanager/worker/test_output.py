@@ -151,10 +151,10 @@ def test_a_listener_hears_large_texts_in_parts(outputs: TaskOutputs, logs: tuple
 def test_what_is_too_much_is_counted(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:
     outputs.listening = True
     outputs.write(logs[0], "x" * GATHERED_LIMIT, error=False)
-    outputs.write(logs[0], "y" * 1_234, error=False)
+    outputs.write(logs[0], "yy\n" * 1_234, error=False)
     last = outputs.take()[-1]
     assert last.error_stream
-    assert last.text.startswith("[1,234 characters were printed faster than they could be sent")
+    assert last.text.startswith("[1,234 lines were printed faster than they could be sent")
 
 
 def test_it_is_no_terminal(outputs: TaskOutputs) -> None:

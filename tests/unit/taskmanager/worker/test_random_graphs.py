@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.identity import ChannelId
@@ -124,7 +124,6 @@ class Tap:
         monkeypatch.setattr(Gate, "take", tapped_take)
 
 
-@settings(max_examples=60)
 @given(shapes())
 def test_every_record_once_and_in_order(shape: Shape) -> None:
     with pytest.MonkeyPatch.context() as context:
