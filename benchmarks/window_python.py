@@ -13,7 +13,7 @@ from millstream_dataflow.records import Batch, RowBatch
 
 KEYS = 1_000
 BATCH = 8_192
-BATCHES = 64
+BATCHES = 160
 PASSES = 1
 RECORDS = BATCH * BATCHES * PARALLELISM * PASSES
 WINDOW = 10_000  # ms, of 20,000 records: 20 for each result
