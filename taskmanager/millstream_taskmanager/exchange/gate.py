@@ -114,7 +114,8 @@ class Gate:
 
     def pace(self, rows: int | None) -> None:
         """The task takes in so many rows at a turn; None: whatever comes. Senders hear of what has changed much."""
-        turn = NO_LIMIT if rows is None else max(1, int(rows * self._bytes_per_row) // len(self.channels))
+        share = None if rows is None else max(1.0, rows / len(self.channels))  # records of a channel: one at the least
+        turn = NO_LIMIT if share is None else max(1, int(share * self._bytes_per_row))
         if 4 * self._turn <= 5 * turn and 4 * turn <= 5 * self._turn:
             return
         self._turn = turn

@@ -5,7 +5,7 @@ import pytest
 from millstream_dataflow.identity import ChannelId, EdgeId
 from millstream_dataflow.records import RowBatch, Watermark
 from millstream_taskmanager.exchange.channel import LocalChannel
-from millstream_taskmanager.exchange.credits import ByteCredits
+from millstream_taskmanager.exchange.credits import NO_LIMIT, ByteCredits
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.gate import Gate
 
@@ -100,3 +100,19 @@ def test_a_closed_gate_forgets() -> None:
     bench.send(1, 2)
     assert not bench.gate.ready
     assert bench.taken() == []
+
+
+def test_senders_hear_how_much_is_taken_at_a_turn() -> None:
+    bench = Bench(channels=2)
+    bench.send(0, 1, 2)
+    bench.taken()  # 5 bytes a record
+    bench.gate.pace(40)
+    assert [channel.turn for channel in bench.channels] == [100, 100]
+    bench.gate.pace(44)  # about the same
+    assert [channel.turn for channel in bench.channels] == [100, 100]
+    bench.gate.pace(80)
+    assert [channel.turn for channel in bench.channels] == [200, 200]
+    bench.gate.pace(1)  # a record is sent in any case
+    assert [channel.turn for channel in bench.channels] == [5, 5]
+    bench.gate.pace(None)
+    assert [channel.turn for channel in bench.channels] == [NO_LIMIT, NO_LIMIT]
