@@ -119,13 +119,13 @@ class TestPrograms:
             "def work():\n"
             "    own = StreamExecutionEnvironment.get_execution_environment()\n"
             "    print(own.from_collection([1]).map(lambda x: x + 1).execute_and_collect(limit=1))\n"
-            "threads = [threading.Thread(target=work) for _ in range(4)]\n"
+            "threads = [threading.Thread(target=work) for _ in range(2)]\n"
             "for thread in threads:\n    thread.start()\n"
             "for thread in threads:\n    thread.join()\n"
             "print(len(CLUSTERS._running))\n"
         )
         code, out, err = programs.run(text)
-        assert (code, out, err) == (0, "[2]\n" * 4 + "1\n", "")
+        assert (code, out, err) == (0, "[2]\n" * 2 + "1\n", "")
         programs.nothing_is_left()
 
     def test_records_of_a_text_that_is_executed_in_a_dictionary_of_its_own(self, programs: Programs) -> None:
