@@ -185,5 +185,5 @@ def test_only_the_region_of_the_killed_worker_restarts(cluster: Cluster, tmp_pat
 @pytest.mark.nightly
 @pytest.mark.timeout(1_800)
 def test_two_hundred_kills(cluster: Cluster, tmp_path: Path) -> None:
-    run = killing(cluster, tmp_path, 200, 4_000_000, seed=2)
+    run = killing(cluster, tmp_path, 200, 2_000_000, seed=2)
     assert run.in_flight >= 50

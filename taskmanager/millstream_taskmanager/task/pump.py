@@ -6,6 +6,7 @@ that stands behind needn't wait for credit in order to learn that there was none
 
 from collections.abc import Callable, Iterator
 from itertools import chain
+from time import perf_counter
 from types import GeneratorType
 
 from millstream_dataflow.records import ColumnBatch, RowBatch
@@ -27,7 +28,7 @@ class Pump:
         self._delays = doors.delays
         self._activity: Activity | None = None
         self._held: Emission | None = None
-        self.busy = 0
+        self.busy = 0.0
         """Milliseconds that the activity has worked so far; what it waits for credit doesn't count."""
         self.emitted = 0
         """Records that have come of it."""
@@ -47,15 +48,16 @@ class Pump:
     def begin(self, activity: Activity) -> None:
         """The next thing."""
         self._activity = activity
-        self.busy = self.emitted = 0
+        self.busy = 0.0
+        self.emitted = 0
 
     def pull(self) -> None:
         """Until it is through, until data finds an output without credit, or for a slice of records."""
         if self._activity is None:
             return
-        now = self._delays.now()
-        self.emitted += self._emit(self._activity, now)
-        self.busy += self._delays.now() - now
+        started = perf_counter()
+        self.emitted += self._emit(self._activity, self._delays.now())
+        self.busy += (perf_counter() - started) * 1_000
 
     def _emit(self, activity: Activity, now: int) -> int:
         outputs, records = self._outputs, 0

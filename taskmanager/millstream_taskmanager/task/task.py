@@ -105,7 +105,7 @@ class Task(ABC):
         self._commits = CommitQueue(doors.run_blocking, self._fail)
         self._commands = deque[Callable[[], Activity]]()
         self._pump = Pump(parts.outputs, doors, self._fail)
-        self._turns = Turns(parts.batch, len(channels))
+        self._turns = Turns(parts.batch)
         self._in_turn = 0  # records of the turn at hand
         self._pump.begin(self._opening())
         self._is_held_back = False

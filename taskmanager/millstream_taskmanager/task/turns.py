@@ -3,7 +3,9 @@
 Whatever waits for a task, a timer, a barrier behind the records, another task of its process, waits for the end of a
 turn. So a turn is bounded by time. Records of a slow function come in turns of a few, and because readers read no more
 and channels hold no more than some turns (`exchange/credits.py`), a barrier is through in a fraction of a second where
-records of the usual batches would take half a minute. A turn that is short of time costs nothing: the number doubles.
+records of the usual batches would take half a minute. A task that needs little time for a turn gets a longer one, up to
+twice as long; what comes in trickles, shorter than a turn, says how long a record takes at most, and so how many may be
+taken without danger.
 
 What a turn takes is T = F + c n for n records. Only c n gets less with the turn. Code that is called once for a batch,
 a sink that writes it over a network, is all F: shorter turns would make it slow and nothing else quick. So both are
@@ -33,7 +35,7 @@ class _Costs:
     square: float = 0.0
     product: float = 0.0
 
-    def add(self, records: int, time: int) -> None:
+    def add(self, records: int, time: float) -> None:
         """A turn."""
         self.count = _DECAY * self.count + 1
         self.records = _DECAY * self.records + records
@@ -53,10 +55,9 @@ class _Costs:
 class Turns:
     """The turns of one task."""
 
-    def __init__(self, most: int, inputs: int) -> None:
-        """`most`: records of a batch; `inputs`: channels, each of which brings its share of a turn."""
+    def __init__(self, most: int) -> None:
+        """`most`: records of a batch."""
         self._most = most
-        self._inputs = max(1, inputs)
         self._goal = min(FIRST, most)
         self._shorter: int | None = None  # the next turn, for the sake of the estimate
         self._turn = 0
@@ -81,7 +82,7 @@ class Turns:
         """Records of the next turn for who makes its own batches."""
         return self.limit or self._most
 
-    def took(self, records: int, time: int, emitted: int, behind: float) -> None:
+    def took(self, records: int, time: float, emitted: int, behind: float) -> None:
         """A turn is over: how many records came in, the milliseconds of work, how many records came out, and how many
         may well come out at a turn for the sake of those behind.
         """
@@ -90,16 +91,17 @@ class Turns:
             self._turn += 1
             self._costs.add(records, time)
             self._adapt(records, time)
-        elif 2 * records * self._inputs >= (self.goal or self._most):
+        else:
             self._costs = _Costs()
-            self._goal = min(self._most, 2 * self._goal)
+            harmless = records * TURN / time if time else inf
+            self._goal = max(self._goal, int(min(self._most, 2 * self._goal, harmless)))
         self._taken = _DECAY * self._taken + records
         self._emitted = _DECAY * self._emitted + emitted
         self._behind = behind * self._taken / self._emitted if self._emitted else inf
 
-    def _adapt(self, records: int, time: int) -> None:
+    def _adapt(self, records: int, time: float) -> None:
         if (line := self._costs.line()) is None:
-            self._shorter = max(1, min(records // 2, records * TURN // time))
+            self._shorter = max(1, min(records // 2, int(records * TURN / time)))
             return
         fixed, each = line
         goal = 2 * self._goal
