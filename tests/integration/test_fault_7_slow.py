@@ -12,6 +12,7 @@ from millstream import DataStream, WatermarkStrategy
 from millstream_dataflow.identity import JobId
 from millstream_proto import client_pb2
 from millstream_runtime.states import JobState, TaskState
+from tests.integration.programs import windows
 from tests.support.clusters import Cluster, alive, running_cluster
 from tests.support.jobs import PacedEvents, compute_for_ever, sleep_for_ever
 
@@ -81,6 +82,28 @@ def test_no_barrier_waits_long_for_a_slow_function(
     assert max(durations.values()) < 3 * BARRIER_MS, durations
     cancel(cluster, job)
     cluster.wait_for_state(job, JobState.CANCELED, 10)
+
+
+FLOOD_S = 6
+
+
+def test_a_flood_behind_a_trickle_is_taken_in_whole_batches(cluster: Cluster, tmp_path: Path) -> None:
+    """Turns begin with a few records; who pays for each frame but not for its records must not stay with that."""
+    held = tmp_path / "held"
+    held.touch()
+    env = cluster.environment(parallelism__default=2)
+    windows(env, PacedEvents(600_000, splits=2, rate=1_000, held=str(held)), tmp_path / "out")
+    job = env.execute_async("flood").get_job_id()
+    cluster.wait_for_state(job, JobState.RUNNING)
+
+    def taken() -> int:
+        return sum(task.totals.records_in for task in cluster.details(job).tasks if task.totals is not None)
+
+    cluster.until(lambda: taken() > 1_000, 20, "it trickles")
+    started = time.monotonic()
+    held.unlink()
+    cluster.wait_for_state(job, JobState.FINISHED, 60)
+    assert time.monotonic() - started < 3 * FLOOD_S
 
 
 def test_sources_wait_for_a_slow_sink_and_barriers_pass(cluster: Cluster, tmp_path: Path) -> None:
