@@ -36,7 +36,7 @@ from millstream_taskmanager.state.tables import WINDOWS, NamespaceTable
 
 _FEW = 32  # times; below, numpy costs more than it saves
 _SHORT = 8  # records in a row; below, on the average, putting them in order costs less than they do one by one
-_MOST_KNOWN = 1_024  # periods; a job has a few open, and late records may ask for any
+_MANY_KNOWN = 1_024  # periods; most jobs have a few open, and late records may ask for any
 
 
 @dataclass(slots=True)
@@ -222,6 +222,7 @@ class _Windows:
             raise UnsupportedOperatorError(f"this version has no windows by {type(assigner).__name__}")
         self._assigner = assigner
         self._known: dict[int, Sequence[_OpenWindow]] = {}
+        self._limit = _MANY_KNOWN
 
     def stretches(self, times: Sequence[int]) -> list[tuple[int, int]]:
         """Places of times that follow one another in one period: where such a stretch begins, and ends."""
@@ -253,8 +254,9 @@ class _Windows:
         start = time - (time - assigner.offset) % assigner.size
         windows = self._known.get(start)
         if windows is None:
-            if len(self._known) >= _MOST_KNOWN:
+            if len(self._known) >= self._limit:
                 self._known = {start: known for start, known in self._known.items() if known[0].entries is not None}
+                self._limit = max(_MANY_KNOWN, 2 * len(self._known))
             assigned = assigner.assign_windows(time)
             windows = self._known[start] = [_OpenWindow(window, window.max_timestamp()) for window in assigned]
         return windows

@@ -20,7 +20,7 @@ from millstream_taskmanager.operators.base import SLICE, SideBatch
 from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.state import RestoredState
-from millstream_taskmanager.operators.window import WindowOperator
+from millstream_taskmanager.operators.window import WindowOperator, _Windows
 from tests.support.tasks import OperatorBench
 
 LATE: OutputTag[Any] = OutputTag("late")
@@ -233,3 +233,15 @@ def test_what_can_change_is_not_collected_many_at_a_time() -> None:
     assert collector.add_immutable([("a", 1), ("b", 2)] * SLICE, 9)
     assert collector.full
     assert list(collector.take()) == [RowBatch([("a", 1), ("b", 2)] * SLICE, [9] * (2 * SLICE))]
+
+
+def test_looking_for_forgotten_periods_costs_no_more_the_more_windows_are_open() -> None:
+    windows = _Windows(TumblingEventTimeWindows(10))
+    looks, known = 0, windows._known
+    for number in range(20_000):
+        windows.at(number * 10)[0].entries = {}
+        looks, known = looks + (windows._known is not known), windows._known
+    assert 1 <= looks <= 5
+    for number in range(20_000, 200_000):  # late records, whose windows nobody opens
+        windows.at(number * 10)
+    assert len(windows._known) <= 3 * 20_000
