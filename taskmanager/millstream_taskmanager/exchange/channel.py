@@ -8,7 +8,7 @@ from typing import Protocol
 
 from millstream_dataflow.identity import ChannelId
 from millstream_dataflow.records import Batch, Element
-from millstream_taskmanager.exchange.credits import FIRST_TURN, SendingCredit
+from millstream_taskmanager.exchange.credits import SendingCredit
 
 
 class SendingEnd(Protocol):
@@ -25,8 +25,8 @@ class SendingEnd(Protocol):
         ...
 
     @property
-    def turn(self) -> int:
-        """How many bytes the receiver takes in at a turn: as much is sent at once."""
+    def turn(self) -> int | None:
+        """How many bytes the receiver takes in at a turn: as much is sent at once. None: it has taken none yet."""
         ...
 
     def send(self, element: Element, size: int, *, more: bool) -> None:
@@ -81,7 +81,7 @@ class LocalChannel:
 
     def __init__(self, channel: ChannelId, window: int, gate: Arrival, position: int) -> None:
         self.id = channel
-        self.turn = FIRST_TURN
+        self.turn: int | None = None
         """See SendingEnd."""
         self._credit = SendingCredit(window)
         self._gate = gate

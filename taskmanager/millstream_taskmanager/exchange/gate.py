@@ -9,7 +9,7 @@ from typing import NamedTuple
 from millstream_dataflow.identity import ChannelId
 from millstream_dataflow.records import ColumnBatch, Element, RowBatch
 from millstream_taskmanager.exchange.channel import Parcel, ReceivingEnd
-from millstream_taskmanager.exchange.credits import FIRST_TURN, NO_LIMIT, GateCredits, Grant
+from millstream_taskmanager.exchange.credits import NO_LIMIT, GateCredits, Grant
 from millstream_taskmanager.exchange.errors import ExchangeError
 
 
@@ -38,7 +38,7 @@ class Gate:
         self._ready = deque[int]()
         self._blocked = set[int]()
         self._bytes_per_row = 1.0  # of the batch that was taken last
-        self._turn = FIRST_TURN
+        self._turn = 0  # senders have heard of none
         self._closed = False
 
     def connect(self, position: int, end: ReceivingEnd) -> None:

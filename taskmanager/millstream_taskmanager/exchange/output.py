@@ -39,10 +39,13 @@ class Output:
         self._row_of_all = most / len(batch)
 
     def turn(self) -> float:
-        """How many rows may well be emitted at once: what no channel's receiver takes in longer than a turn."""
+        """How many rows may well be emitted at once: what no channel's receiver takes in longer than a turn. One that
+        gets no records has nothing to say of that.
+        """
         least = NO_LIMIT
         for channel in self.channels:
-            least = min(least, channel.turn)
+            if channel.turn is not None:
+                least = min(least, channel.turn)
         return inf if least == NO_LIMIT else least / self._row_of_all
 
 

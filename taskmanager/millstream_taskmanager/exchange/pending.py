@@ -22,6 +22,7 @@ from millstream_dataflow.identity import ChannelId
 from millstream_dataflow.records import Batch, ColumnBatch, Control, Element, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.records.batches import Times
 from millstream_taskmanager.exchange.channel import SendingEnd
+from millstream_taskmanager.exchange.credits import FIRST_TURN
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ class PendingList:
         return self._channel.credit > 0
 
     @property
-    def turn(self) -> int:
-        """How many bytes the receiver takes in at a turn: no more should be added at once."""
+    def turn(self) -> int | None:
+        """How many bytes the receiver takes in at a turn: no more should be added at once. None: it has taken none."""
         return self._channel.turn
 
     def when_writable(self, action: Callable[[], None], failed: Callable[[Exception], None]) -> None:
@@ -106,7 +107,7 @@ class PendingList:
         self.records += len(batch)
         if self.since is None:
             self.since = now
-        if self._waiting >= self._rules.records or self._size >= min(self._rules.size, self._channel.turn):
+        if self._waiting >= self._rules.records or self._size >= min(self._rules.size, self.turn or FIRST_TURN):
             self.flush(more=True)
 
     def add_control(self, element: Control, now: int) -> None:

@@ -11,7 +11,7 @@ from millstream_dataflow.records import Batch, ColumnBatch, Element, RowBatch, S
 from millstream_taskmanager.exchange.channel import Arrival, ReceivingEnd, SendingEnd
 from millstream_taskmanager.exchange.codecs.batches import BatchDecoder, BatchEncoder, ChannelCodec
 from millstream_taskmanager.exchange.codecs.controls import decode_control, encode_control
-from millstream_taskmanager.exchange.credits import FIRST_TURN, SendingCredit
+from millstream_taskmanager.exchange.credits import SendingCredit
 from millstream_taskmanager.exchange.frames import (
     BACKLOG,
     HEADER,
@@ -72,7 +72,7 @@ class RemoteSendingEnd:
         self.id = channel
         self.ended = False
         """Whether End has been sent."""
-        self.turn = FIRST_TURN
+        self.turn: int | None = None
         """See SendingEnd."""
         self._key = key_of(channel)
         self._credit = SendingCredit(window)

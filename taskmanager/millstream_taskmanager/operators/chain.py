@@ -202,8 +202,8 @@ class Chain:
     # ----------------------------------------------------------------------------- what comes, and what it gives
 
     def process(self, number: int, batch: Batch) -> Iterator[Emission]:
-        """A batch of input `number`."""
-        return self.head.spread(self.head.operator.process(number, self.head.converted(batch)))
+        """A batch of input `number`. Nothing is done before the first pull, which is when the task's clock runs."""
+        yield from self.head.spread(self.head.operator.process(number, self.head.converted(batch)))
 
     def event(self, event: Watermark | StreamStatus) -> Iterator[Emission]:
         """The task's watermark or status has changed."""

@@ -1,5 +1,7 @@
 """The gate: turns, blocked channels, and when credit returns."""
 
+from math import inf
+
 import pytest
 
 from millstream_dataflow.identity import ChannelId, EdgeId
@@ -8,6 +10,9 @@ from millstream_taskmanager.exchange.channel import LocalChannel
 from millstream_taskmanager.exchange.credits import NO_LIMIT, ByteCredits
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.gate import Gate
+from millstream_taskmanager.exchange.output import Output
+from millstream_taskmanager.exchange.partitioners import Forward
+from millstream_taskmanager.exchange.pending import FlushRules, PendingList
 
 WINDOW = 100
 
@@ -116,3 +121,16 @@ def test_senders_hear_how_much_is_taken_at_a_turn() -> None:
     assert [channel.turn for channel in bench.channels] == [5, 5]
     bench.gate.pace(None)
     assert [channel.turn for channel in bench.channels] == [NO_LIMIT, NO_LIMIT]
+
+
+def test_a_receiver_without_records_holds_no_sender_back() -> None:
+    """Keys may be few: half of the channels never carry a record."""
+    bench = Bench(channels=1)
+    pendings = [
+        PendingList(channel, FlushRules(8_192, 1 << 18, 100)) for channel in (bench.channels[0], Bench().channels[0])
+    ]
+    output = Output(EdgeId(0), Forward(), pendings)
+    output.emit(RowBatch(["x"] * 100), 0)
+    bench.taken()
+    bench.gate.pace(None)
+    assert output.turn() == inf
