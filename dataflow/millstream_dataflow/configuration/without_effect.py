@@ -75,7 +75,7 @@ WITHOUT_EFFECT: Final[tuple[Family, ...]] = (
         "taskmanager.network.numberOfBuffers",
     ),
     *_families(
-        "a channel never has more under way than about 200 ms of its task's work",
+        "a channel has about 200 ms of its task's work under way by itself, and what is emitted at once",
         "taskmanager.network.memory.buffer-debloat.",
     ),
     *_families(

@@ -7,7 +7,7 @@ moment
     free + lent to all channels                                                                      =  pool
 
 A task that needs long for its records says how many bytes it takes in at a turn (`task/turns.py`). Then a channel has
-a few turns under way and no more, its frames are no longer than a turn, and what is left of its window is kept back:
+a few turns under way, its sender waits no longer for company than a turn, and what is left of its window is kept back:
 a barrier waits for what stands before it, so for that much time and not for that many bytes. A channel starts small
 in this way, and grows as soon as its task has shown that it is fast.
 

@@ -1,7 +1,8 @@
 """What may block is done in threads, started when they are first needed; what comes of it is told in the loop.
 
-There are two pools of a few threads each: one for connectors' commits, one for durability. A second thread in a worker
-makes its columnar work slower as long as it runs Python, so jobs of the latter are system calls only (ARCHITECTURE 7).
+There are two pools of a few threads each: one for connectors' commits and looks for splits, one for durability. A
+second thread in a worker makes its columnar work slower as long as it runs Python, so jobs of the latter are little
+more than system calls (ARCHITECTURE 7).
 """
 
 import queue

@@ -78,7 +78,7 @@ class Nowhere(Source[tuple[int, ...]]):
         return NothingThere()
 
     def create_reader(self, context: SourceContext, split: tuple[int, ...], position: object) -> SplitReader:
-        raise NotImplementedError
+        raise AssertionError("nobody reads here")
 
 
 class NothingThere(SplitEnumerator[tuple[int, ...]]):
@@ -123,7 +123,7 @@ class Promising(Source[int]):
     """Says that it has an enumerator."""
 
     def create_reader(self, context: SourceContext, split: int, position: object) -> SplitReader:
-        raise NotImplementedError
+        raise AssertionError("nobody reads here")
 
 
 def test_a_source_without_the_enumerator_that_it_promised() -> None:
