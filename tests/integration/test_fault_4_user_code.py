@@ -37,6 +37,27 @@ env.from_collection([1, 2, 3]).map(fail_once).print()
 env.execute("recovers")
 """
 
+RECOVERS_ON_THE_WAY = """
+import sys
+from pathlib import Path
+from millstream import StreamExecutionEnvironment
+
+class Reading:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        if not Path(self.marker).exists():
+            Path(self.marker).touch()
+            raise OSError("the file is away")  # the guilty line
+        return Reading, (self.marker,)
+
+env = StreamExecutionEnvironment.get_execution_environment()
+records = env.from_collection([1, 2]).map(lambda _, marker=sys.argv[1]: Reading(marker)).name("read")
+records.rebalance().map(lambda _: "arrived").set_parallelism(2).print()
+env.execute("recovers")
+"""
+
 HOPELESS = """
 import os
 from threading import Lock
@@ -83,6 +104,17 @@ def test_a_job_restarts_by_its_strategy_and_says_why(cluster: Cluster, tmp_path:
     assert code == 0, said
     [told] = [line for line in said.splitlines() if line.startswith("restarting")]
     assert told.startswith("restarting (attempt 2): ValueError: only the first time (operator Map")
+
+
+def test_an_error_while_a_record_is_serialised_is_tried_again_if_it_may_go_away(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    options = ("-D", "restart-strategy.type=fixed-delay", "-D", "restart-strategy.fixed-delay.delay=10 ms")
+    code, said = run(cluster, tmp_path, RECOVERS_ON_THE_WAY, *options, arguments=(str(tmp_path / "marker"),))
+    assert code == 0, said
+    [told] = [line for line in said.splitlines() if line.startswith("restarting")]
+    assert "can't be pickled: OSError: the file is away (operator read" in told
+    assert told.endswith('raise OSError("the file is away")  # the guilty line)')
 
 
 @pytest.mark.parametrize(

@@ -183,8 +183,9 @@ class Chain:
         """Consumers first, so that each operator may emit as soon as it is open."""
         for member in reversed(self._members):
             context = self._contexts[member.id] = context_of(member.id, member.name)
-            member.operator.open(context)
-            context.state.settle()
+            with Naming(member.name):
+                member.operator.open(context)
+                context.state.settle()
 
     def keep(self, id_: OperatorId, lists: Sequence[StoredList]) -> None:
         """Lists of an operator that had some and is none by itself any more: its function keeps none now, so that it

@@ -13,9 +13,9 @@ import uuid
 from itertools import chain
 from typing import Any
 
-from millstream_dataflow.errors import NotSerializableError
+from millstream_dataflow.errors import serialization_error
 from millstream_dataflow.records import Batch, RowBatch
-from millstream_dataflow.reprs import bounded_repr, error_text
+from millstream_dataflow.reprs import bounded_repr
 
 IMMUTABLE: frozenset[type] = frozenset(
     {
@@ -27,14 +27,14 @@ IMMUTABLE: frozenset[type] = frozenset(
 
 
 def copied(batch: Batch) -> Batch:
-    """The batch for one more consumer."""
+    """The batch for one more consumer. SerializationError when a record can't be copied."""
     if not isinstance(batch, RowBatch) or are_immutable(batch.values):
         return batch
     return RowBatch(_copies(batch.values), batch.timestamps)
 
 
 def copy_of(value: Any) -> Any:  # noqa: ANN401  # any record
-    """One value for whoever must not share it; the same where nobody can change it."""
+    """One value for whoever must not share it; the same where nobody can change it. SerializationError as above."""
     return value if is_immutable(value) else _copies([value])[0]
 
 
@@ -68,5 +68,5 @@ def _deep_copy(value: Any) -> Any:  # noqa: ANN401  # any record
     try:
         return copy.deepcopy(value)
     except Exception as error:
-        what = f"{bounded_repr(value)} has more than one holder and can't be copied: {error_text(error)}"
-        raise NotSerializableError(what) from error
+        what = f"{bounded_repr(value)} has more than one holder and can't be copied"
+        raise serialization_error(what, error) from error

@@ -9,13 +9,14 @@ import linecache
 import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from operator import length_hint
 from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
 
 import millstream_dataflow
-from millstream_dataflow.errors import NonRecoverableError
+from millstream_dataflow.errors import NonRecoverableError, SerializationError
 from millstream_dataflow.reprs import bounded_repr, error_text, short_repr
 from millstream_runtime.messages.failures import Failure, FailureKind
 
@@ -77,7 +78,7 @@ class UserCodeError(Exception):
             error_text(self.cause),
             operator=self.operator,
             record=self.record,
-            source_line=source_line(self.cause.__traceback__),
+            source_line=source_line(self.cause),
             traceback="".join(traceback.format_exception(self.cause))[-_TRACEBACK_LIMIT:],
             restartable=self.restartable,
         )
@@ -132,24 +133,28 @@ class ConnectorCode(UserCode):
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 
+_OF_VALUES = (NonRecoverableError, SerializationError)
+"""Our own errors about the user's program and values."""
+
+
 class Naming(UserCode):
-    """Within a `with` our code is at work on an operator's values: what can't be healed names the operator."""
+    """Within a `with` our code is at work on an operator's values: what they are to blame for names the operator."""
 
     __slots__ = ()
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, NonRecoverableError):
+        if isinstance(error, _OF_VALUES):
             raise self._named(error) from error
 
 
 def failure_of(error: Exception) -> Failure:
     """Any exception of a task as a value: the user's with its case, every other as our own mistake."""
+    if isinstance(error, _OF_VALUES):  # of an operator that nobody has named
+        error = UserCodeError(error, "")
     if isinstance(error, UserCodeError):
         return error.failure()
     text = "".join(traceback.format_exception(error))[-_TRACEBACK_LIMIT:]
-    final = isinstance(error, NonRecoverableError)
-    kind = FailureKind.USER if final else FailureKind.INTERNAL
-    return Failure(kind, error_text(error), traceback=text, restartable=not final)
+    return Failure(FailureKind.INTERNAL, error_text(error), traceback=text)
 
 
 def last_given(values: Sequence[T], iterator: Iterator[T]) -> T:
@@ -168,9 +173,15 @@ _NO_FILES = (GENERATED, "<frozen ")
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
-def source_line(trace: TracebackType | None) -> str:
-    """`file:line: text` of the innermost line of the user's own code; of a library's, where the user's has none."""
-    lines = [(file, line) for file, line in _lines(trace) if not file.startswith(_OURS + _NO_FILES)]
+def source_line(error: BaseException) -> str:
+    """`file:line: text` of the innermost line of the user's own code; of a library's, where the user's has none.
+
+    What a user's class raised while a value was serialised lies further in than our own error about the value.
+    """
+    trace = _lines(error.__traceback__)
+    if isinstance(error, SerializationError) and error.__cause__ is not None:
+        trace = chain(trace, _lines(error.__cause__.__traceback__))
+    lines = [(file, line) for file, line in trace if not file.startswith(_OURS + _NO_FILES)]
     own = [(file, line) for file, line in lines if not file.startswith(_LIBRARIES)]
     if not lines:
         return ""

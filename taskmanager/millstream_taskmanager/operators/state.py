@@ -8,14 +8,17 @@ shared out when the parallelism changes stands beside them: the JobManager does 
 import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from millstream_dataflow.errors import NotSerializableError
-from millstream_dataflow.reprs import bounded_repr, error_text
+from millstream_dataflow.errors import serialization_error
+from millstream_dataflow.reprs import bounded_repr
 from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
 from millstream_runtime.messages.snapshots import Redistribution
 
-__all__ = ["FRESH", "Inheritance", "RestoredState", "StoredList", "only", "pickled", "stored_list"]
+__all__ = ["FOUND_AGAIN", "FRESH", "Inheritance", "RestoredState", "StoredList", "only", "pickled", "stored_list"]
+
+FOUND_AGAIN: Final = "Its classes must be found under the module and name that they had when it was stored"
+"""What helps where a checkpoint's values can't be unpickled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,12 @@ class RestoredState:
     rescaled: bool = False
 
     def items(self, name: str) -> list[Any]:
-        """The items of a list; none where there was none."""
+        """The items of a list; none where there was none. SerializationError when one can't be read."""
         pickles = [item for stored in self.lists if stored.name == name for item in stored.items]
-        return list(map(pickle.loads, pickles))  # our own, from a checksummed checkpoint
+        try:
+            return list(map(pickle.loads, pickles))  # our own, from a checksummed checkpoint
+        except Exception as error:  # a class may raise what it likes when it is unpickled
+            raise serialization_error(f"list {name!r} can't be read from the checkpoint", error, FOUND_AGAIN) from error
 
     def left(self, taken: Iterable[str], subtask: int) -> tuple[StoredList, ...]:
         """The lists that nobody has taken, as this subtask stores them again. The parts of one are one again, and of
@@ -96,12 +102,12 @@ def stored_list(
 
 
 def pickled(item: object) -> bytes:
-    """One of them. NotSerializableError when it can't be."""
+    """One of them. SerializationError when it can't be."""
     try:
         return pickle.dumps(item, 5)
     except Exception as error:
-        what = f"{bounded_repr(item)} can't be pickled, and so neither travel nor be stored: {error_text(error)}"
-        raise NotSerializableError(what) from error
+        what = f"{bounded_repr(item)} can't be pickled, and so neither travel nor be stored"
+        raise serialization_error(what, error) from error
 
 
 def only(lists: Sequence[StoredList]) -> tuple[StoredList, ...]:

@@ -37,7 +37,7 @@ class KeyedBackend:
         self.times = GroupTimes(space, self._unclaimed.pop(TABLE, ()))
 
     def add(self, table: TableT) -> TableT:
-        """A table under its own name, with what was restored of it. StateError when that can't be read."""
+        """A table under its own name, with what was restored of it. SerializationError when that can't be read."""
         runs = self._unclaimed.get(table.where.table, ())
         for run in runs:
             entries = decoded_run(table.where, run)

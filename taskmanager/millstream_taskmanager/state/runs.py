@@ -11,11 +11,12 @@ holds code; one that is made inside a function can't be found again, and is refu
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
+from millstream_dataflow.errors import serialization_error
 from millstream_dataflow.reprs import bounded_repr, error_text
 from millstream_runtime.checkpoint_files.contents import KeyedRun
-from millstream_taskmanager.state.key_space import StateError
+from millstream_taskmanager.operators.state import FOUND_AGAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +40,44 @@ class Entries:
 
 
 def encoded_run(where: Where, group: int, entries: Entries) -> KeyedRun:
-    """Entries of one group. StateError when something in them can't be pickled."""
+    """Entries of one group. SerializationError when something in them can't be pickled."""
     keys, values = entries.keys, entries.values
     try:
         data = pickle.dumps((keys, entries.namespaces, values, entries.apart), 5)
-    except Exception as error:
-        raise _refusal(where, keys, values, error) from error
+    except Exception as error:  # noqa: BLE001  # whatever the user's class raises
+        _refuse(where, keys, values, error)
     return KeyedRun(where.table, group, len(keys), data)
 
 
 def encoded_value(where: Where, key: object, value: object) -> bytes:
-    """One value by itself."""
+    """One value by itself. SerializationError when it can't be pickled."""
     try:
         return pickle.dumps(value, 5)
-    except Exception as error:
-        raise _refusal(where, [key], [value], error) from error
+    except Exception as error:  # noqa: BLE001  # as above
+        _refuse(where, [key], [value], error)
 
 
 def decoded_run(where: Where, run: KeyedRun) -> Entries:
-    """The entries of a run, none of them apart. StateError when a class isn't there any more."""
+    """The entries of a run, none of them apart. SerializationError when they can't be read."""
     try:
         keys, namespaces, values, apart = pickle.loads(run.data)  # noqa: S301  # our own, from a checksummed file
         return Entries(keys, namespaces, list(map(pickle.loads, values)) if apart else values)
     except Exception as error:
-        raise StateError(
-            f"operator {where.operator}: {where.title} can't be read from the checkpoint ({error_text(error)}); "
-            "its classes must be found under the module and name that they had when it was stored"
-        ) from error
+        what = f"operator {where.operator}: {where.title} can't be read from the checkpoint"
+        raise serialization_error(what, error, FOUND_AGAIN) from error
 
 
-def _refusal(where: Where, keys: Sequence[object], values: Sequence[object], error: Exception) -> StateError:
+def _refuse(where: Where, keys: Sequence[object], values: Sequence[object], error: Exception) -> NoReturn:
     """What is wrong, by the first entry that can't be pickled alone."""
     for key, value in zip(keys, values, strict=True):
         for what, thing in (("its key", key), ("its value", value)):
             try:
                 pickle.dumps(thing, 5)
-            except Exception as problem:  # noqa: BLE001  # whatever the user's class raises
-                return StateError(
-                    f"operator {where.operator}: {where.title} of key {bounded_repr(key)} can't be stored, because "
-                    f"{what} can't be pickled: {error_text(problem)}. {_mend(thing, problem)}"
-                )
-    return StateError(f"operator {where.operator}: {where.title} can't be stored: {error_text(error)}")
+            except Exception as problem:
+                of_key = f"operator {where.operator}: {where.title} of key {bounded_repr(key)}"
+                text = f"{of_key} can't be stored, because {what} can't be pickled"
+                raise serialization_error(text, problem, _mend(thing, problem)) from problem
+    raise serialization_error(f"operator {where.operator}: {where.title} can't be stored", error) from error
 
 
 def _mend(thing: object, problem: Exception) -> str:

@@ -19,8 +19,7 @@ from typing import Any
 
 import msgspec
 
-from millstream_dataflow.errors import InvalidTypesError, NotSerializableError
-from millstream_dataflow.reprs import error_text
+from millstream_dataflow.errors import InvalidTypesError, serialization_error
 from millstream_dataflow.types import TypeInformation
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import MSGPACK, PICKLE, Buffer
@@ -60,7 +59,7 @@ class RowCodec:
             return PICKLE, pickle.dumps(values, _PROTOCOL)
         except Exception as error:  # a class may raise what it likes when it is pickled
             record, problem = _first_unpicklable(values, error)
-            refusal = NotSerializableError(f"a record of {self._operator} can't be pickled: {error_text(problem)}")
+            refusal = serialization_error(f"a record of {self._operator} can't be pickled", problem)
             raise UserCodeError(refusal, self._operator, record) from error
 
     def decode(self, flags: int, payload: Buffer) -> list[Any]:
@@ -76,8 +75,8 @@ class RowCodec:
             # Who sent it has proved the secret of our attempt, and runs the same user's code as we do.
             values: list[Any] = pickle.loads(payload)  # noqa: S301  # see above
         except Exception as error:  # as above
-            what = f"a record for {self._operator} can't be unpickled: {error_text(error)}"
-            raise UserCodeError(NotSerializableError(what), self._operator) from error
+            refusal = serialization_error(f"a record for {self._operator} can't be unpickled", error)
+            raise UserCodeError(refusal, self._operator) from error
         return values
 
     def _misfit(self, type_: TypeInformation[Any], values: Sequence[Any]) -> UserCodeError:
@@ -88,7 +87,9 @@ class RowCodec:
 
 
 def _first_unpicklable(values: Sequence[Any], error: Exception) -> tuple[object, Exception]:
-    """The record, and what it raises by itself."""
+    """The record, and what it raises by itself. None is known where all of them can be pickled now: an error that goes
+    away may be gone at once.
+    """
     for value in values:
         try:
             pickle.dumps(value, _PROTOCOL)

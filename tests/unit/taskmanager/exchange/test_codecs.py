@@ -30,6 +30,7 @@ from millstream_dataflow.records import (
     Watermark,
 )
 from millstream_dataflow.types import Row, RowKind, TypeInformation, Types, from_hint
+from millstream_taskmanager.exchange.channel import Parcel
 from millstream_taskmanager.exchange.codecs.batches import (
     BatchDecoder,
     BatchEncoder,
@@ -40,6 +41,7 @@ from millstream_taskmanager.exchange.codecs.controls import decode_control, enco
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import MSGPACK, PICKLE, Frame, Kind
 from millstream_taskmanager.operators.errors import UserCodeError
+from tests.support.failing import GUILTY_LINE, KINDS, Failing, FailingOnce, FailingToReturn
 from tests.support.wire import over_a_wire
 
 OPERATOR = "Map at program.py:7"
@@ -320,25 +322,50 @@ def test_a_record_that_can_not_be_pickled_is_named() -> None:
     assert not failure.restartable
 
 
-class Trap:
-    """Travels, and can't be made on the other side."""
+@pytest.mark.parametrize(("kind", "restartable"), KINDS)
+def test_a_record_whose_class_raises_when_it_is_pickled(kind: type[Exception], restartable: bool) -> None:
+    with pytest.raises(UserCodeError) as caught:
+        rows(None, [1, Failing(kind), 3])
+    failure = caught.value.failure()
+    assert failure.restartable is restartable
+    assert (failure.operator, failure.record) == (OPERATOR, f"Failing({kind.__name__})")
+    assert failure.message.endswith(f"a record of {OPERATOR} can't be pickled: {kind.__name__}: {Failing.words}")
+    assert failure.source_line.endswith(GUILTY_LINE)
+    assert "in __reduce__" in failure.traceback
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _spring, ()
+
+def test_an_error_that_is_gone_at_the_second_look_has_no_record_and_still_its_line() -> None:
+    with pytest.raises(UserCodeError) as caught:
+        rows(None, [1, FailingOnce(OSError)])
+    failure = caught.value.failure()
+    assert failure.restartable
+    assert failure.record == ""
+    assert failure.source_line.endswith('raise kind("only once")')
 
 
-def _spring() -> None:
-    raise RuntimeError("it needs a connection")
-
-
-def test_a_class_that_can_not_be_unpickled_fails_when_it_is_taken() -> None:
-    codec = ChannelCodec(None, OPERATOR)
-    [payload] = BatchEncoder(codec, LIMIT).encode(RowBatch([Trap()]))
-    parcel = BatchDecoder(codec).parcel(
-        Frame(payload.kind, payload.flags, (0, 0, 0), 0, b"".join(payload.parts)),
-    )
-    with pytest.raises(UserCodeError, match="it needs a connection"):
+@pytest.mark.parametrize(("kind", "restartable"), KINDS)
+def test_a_record_whose_class_raises_when_it_is_unpickled(kind: type[Exception], restartable: bool) -> None:
+    parcel = parcel_of(FailingToReturn(kind))
+    with pytest.raises(UserCodeError, match=r"can't be unpickled: .*nobody is there") as caught:
         parcel.open()
+    failure = caught.value.failure()
+    assert (failure.operator, failure.restartable) == (OPERATOR, restartable)
+    assert failure.source_line.endswith('raise state["kind"]("nobody is there")')
+
+
+def test_a_record_whose_class_is_not_on_the_other_side_is_final() -> None:
+    parcel = parcel_of(FailingToReturn(OSError), FailingToReturn.__name__, "FailingToRemain")
+    with pytest.raises(UserCodeError, match="FailingToRemain") as caught:
+        parcel.open()
+    assert not caught.value.restartable
+
+
+def parcel_of(record: object, name: str = "", instead: str = "") -> Parcel:
+    """A record as it arrives, a class in it perhaps by another name."""
+    codec = ChannelCodec(None, OPERATOR)
+    [payload] = BatchEncoder(codec, LIMIT).encode(RowBatch([record]))
+    data = b"".join(payload.parts).replace(name.encode(), instead.encode())
+    return BatchDecoder(codec).parcel(Frame(payload.kind, payload.flags, (0, 0, 0), 0, data))
 
 
 # ------------------------------------------------------------------------------------------- what is too large

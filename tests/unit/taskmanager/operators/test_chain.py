@@ -26,6 +26,7 @@ from millstream_dataflow.state import CheckpointedFunction, FunctionInitializati
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_dataflow.types import Row, TypeInformation, Types
+from millstream_runtime.messages.failures import FailureKind
 from millstream_taskmanager.operators.building import build_chain
 from millstream_taskmanager.operators.chain import Chain
 from millstream_taskmanager.operators.collect import CollectOperator
@@ -33,6 +34,7 @@ from millstream_taskmanager.operators.errors import UnsupportedOperatorError, Us
 from millstream_taskmanager.operators.fusion import FusedOperator
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.operators.sink import SinkOperator
+from tests.support.failing import GUILTY_LINE, KINDS, Failing
 from tests.support.ledgers import LedgerSink
 from tests.support.tasks import Draft, OperatorBench
 
@@ -167,6 +169,27 @@ def test_a_record_that_cannot_be_stored_names_its_operator() -> None:
         chain.snapshot(Barrier(CheckpointId(1)), ended=False)
     assert caught.value.operator == tree.draft.nodes[0].name
     assert not caught.value.restartable
+
+
+@pytest.mark.parametrize(("kind", "restartable"), KINDS)
+def test_a_record_whose_class_raises_names_operator_and_line(kind: type[Exception], restartable: bool) -> None:
+    record = Failing(kind)
+    copying = Tree(MapSpecification(lambda _: record), CollectSpecification())
+    copying.add(CollectSpecification(), parent=0)
+    storing = Tree(CollectSpecification())
+    chain = storing.chain()
+    list(chain.process(0, RowBatch([record])))
+    for tree, do in (
+        (copying, lambda: list(copying.chain().process(0, RowBatch([1])))),
+        (storing, lambda: chain.snapshot(Barrier(CheckpointId(1)), ended=False)),
+    ):
+        with pytest.raises(UserCodeError) as caught:
+            do()
+        failure = caught.value.failure()
+        assert (failure.kind, failure.restartable) == (FailureKind.USER, restartable)
+        assert failure.operator == tree.draft.nodes[0].name
+        assert repr(record) in failure.message
+        assert failure.source_line.endswith(GUILTY_LINE)
 
 
 def columns(**names: list[Any]) -> ColumnBatch:

@@ -1,12 +1,16 @@
 """What one consumer does to a record never shows in another."""
 
+import re
 import threading
 
 import pyarrow as pa
 import pytest
 
+from millstream_dataflow.errors import SerializationError
 from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_taskmanager.operators.copies import copied, copy_of
+from millstream_taskmanager.operators.errors import failure_of
+from tests.support.failing import GUILTY_LINE, KINDS, Failing, FailingOnce
 
 
 @pytest.mark.parametrize("values", [[1, "a", None], [(1, "a"), (2.5, b"")], []], ids=["plain", "tuples", "empty"])
@@ -45,6 +49,22 @@ def test_what_cannot_be_pickled_is_copied_too() -> None:
 def test_what_cannot_be_copied_at_all_says_so() -> None:
     with pytest.raises(TypeError, match="lock"):
         copied(RowBatch([threading.Lock()]))
+
+
+@pytest.mark.parametrize(("kind", "restartable"), KINDS)
+def test_a_record_whose_class_raises(kind: type[Exception], restartable: bool) -> None:
+    record = Failing(kind)
+    for copying in (lambda: copied(RowBatch([1, record])), lambda: copy_of(record)):
+        with pytest.raises(SerializationError, match=rf"^{re.escape(repr(record))} has more .* be copied: ") as caught:
+            copying()
+        failure = failure_of(caught.value)
+        assert failure.restartable is restartable
+        assert failure.source_line.endswith(GUILTY_LINE)
+        assert f"{kind.__name__}: {Failing.words}" in failure.traceback
+
+
+def test_what_goes_away_at_once_is_no_error() -> None:
+    assert isinstance(copy_of(FailingOnce(OSError)), FailingOnce)
 
 
 def test_tuples_of_tuples_are_looked_through() -> None:

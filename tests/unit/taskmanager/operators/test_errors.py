@@ -7,7 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from millstream_dataflow.errors import NonRecoverableError, NotSerializableError
+from millstream_dataflow.errors import (
+    NonRecoverableError,
+    NotSerializableError,
+    SerializationError,
+    serialization_error,
+)
 from millstream_dataflow.keys import key_hash
 from millstream_runtime.messages.failures import FailureKind
 from millstream_taskmanager.operators.errors import (
@@ -19,6 +24,7 @@ from millstream_taskmanager.operators.errors import (
     failure_of,
     last_given,
 )
+from millstream_taskmanager.operators.state import pickled
 
 
 def raised(call: Callable[[], object]) -> Exception:
@@ -27,6 +33,10 @@ def raised(call: Callable[[], object]) -> Exception:
     except Exception as error:  # noqa: BLE001  # the test's own
         return error
     raise AssertionError
+
+
+def throw(error: Exception) -> None:
+    raise error
 
 
 def test_the_line_is_the_users_even_where_a_library_raised() -> None:
@@ -96,12 +106,36 @@ def test_an_exit_is_an_error_like_any_other() -> None:
     assert "sys.exit(7)" in failure.source_line
 
 
-def test_only_what_cannot_be_healed_is_named() -> None:
+@pytest.mark.parametrize("kind", [NotSerializableError, SerializationError])
+def test_only_what_is_wrong_with_values_is_named(kind: type[Exception]) -> None:
     with pytest.raises(UserCodeError) as caught, Naming("Map"):
-        raise NotSerializableError("it can't be pickled")
+        raise kind("it can't be pickled")
     assert caught.value.operator == "Map"
     with pytest.raises(ZeroDivisionError), Naming("Map"):
         raise ZeroDivisionError
+
+
+def test_the_line_is_that_of_the_class_which_could_not_be_serialised() -> None:
+    cause = raised(lambda: json.loads("{"))
+    error = raised(lambda: throw(serialization_error("it can't be pickled", cause)))
+    for failure in (failure_of(error), UserCodeError(error, "map").failure()):
+        assert failure.source_line.endswith('cause = raised(lambda: json.loads("{"))')
+        assert (failure.kind, failure.restartable) == (FailureKind.USER, True)
+        assert failure.message.startswith("SerializationError: it can't be pickled: JSONDecodeError: ")
+        assert "json/decoder.py" in failure.traceback
+
+
+def test_it_is_that_of_the_use_where_the_class_has_no_code() -> None:
+    with pytest.raises(SerializationError) as caught:
+        pickled(sys)
+    assert failure_of(caught.value).source_line.endswith("pickled(sys)")
+
+
+def test_what_a_user_raises_from_another_error_has_a_line_of_its_own() -> None:
+    cause = raised(lambda: json.loads("{"))
+    error = ValueError("bad line")
+    error.__cause__ = cause
+    assert UserCodeError(raised(lambda: throw(error)), "map").failure().source_line.endswith("raise error")
 
 
 def test_an_error_about_a_record_that_can_not_be_shown() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millstream_dataflow.errors import NotSerializableError, SerializationError
 from millstream_dataflow.functions import AggregateFunction
 from millstream_dataflow.keys import key_group, key_hash, key_identity
 from millstream_dataflow.state import (
@@ -22,12 +23,15 @@ from millstream_dataflow.state import (
 )
 from millstream_dataflow.windows import TimeWindow
 from millstream_runtime.checkpoint_files.contents import KeyedRun
+from millstream_runtime.messages.failures import FailureKind
+from millstream_taskmanager.operators.errors import failure_of
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.key_space import KeySpace, StateError
 from millstream_taskmanager.state.shadow import SLICE_BYTES
 from millstream_taskmanager.state.snapshot import KeyedSnapshot
 from millstream_taskmanager.state.store import KeyedTables
+from tests.support.failing import GUILTY_LINE, KINDS, Failing, FailingOnce, FailingToReturn
 
 GROUPS = 128
 WINDOW = TimeWindow(0, 10)
@@ -341,14 +345,53 @@ def test_a_class_made_inside_a_function_is_refused(touched: bool) -> None:
     handles.turn("bad")["value"].update([Inner()])
     snapshot = handles.backend.snapshot()
     store = handles.turn("bad")["value"].value if touched else lambda: encode_all(snapshot)
-    with pytest.raises(StateError, match=r"state 'value' of key 'bad' can't be stored.*made inside a function"):
+    words = r"state 'value' of key 'bad' can't be stored.*made inside a function"
+    with pytest.raises(NotSerializableError, match=words):
         store()
+
+
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize(("kind", "restartable"), KINDS)
+def test_a_value_whose_class_raises(kind: type[Exception], restartable: bool, touched: bool) -> None:
+    handles = Handles()
+    handles.turn("good")["value"].update(3)
+    handles.turn("bad")["value"].update([Failing(kind)])
+    snapshot = handles.backend.snapshot()
+    store = handles.turn("bad")["value"].value if touched else lambda: encode_all(snapshot)
+    with pytest.raises(SerializationError) as caught:
+        store()
+    failure = failure_of(caught.value)
+    assert (failure.kind, failure.restartable) == (FailureKind.USER, restartable)
+    why = f"because its value can't be pickled: {kind.__name__}: {Failing.words}"
+    assert f"operator Operator: state 'value' of key 'bad' can't be stored, {why}" in failure.message
+    assert ("Keep a value of plain types" in failure.message) is not restartable, "that wouldn't help"
+    assert failure.source_line.endswith(GUILTY_LINE)
+
+
+@pytest.mark.parametrize(("kind", "restartable"), KINDS)
+def test_a_value_that_can_not_be_made_again(kind: type[Exception], restartable: bool) -> None:
+    handles = Handles()
+    handles.turn("a")["value"].update(FailingToReturn(kind))
+    snapshot = handles.backend.snapshot()
+    encode_all(snapshot)
+    with pytest.raises(SerializationError, match=r"state 'value' can't be read .*nobody is there") as caught:
+        Handles(snapshot.runs)
+    assert failure_of(caught.value).restartable is restartable
+    assert failure_of(caught.value).source_line.endswith('raise state["kind"]("nobody is there")')
+
+
+def test_an_error_that_is_gone_at_the_second_look_is_tried_again() -> None:
+    handles = Handles()
+    handles.turn("a")["value"].update([FailingOnce(OSError)])
+    with pytest.raises(SerializationError, match=r"state 'value' can't be stored: OSError: only once") as caught:
+        encode_all(handles.backend.snapshot())
+    assert failure_of(caught.value).restartable
 
 
 def test_what_cant_be_pickled_is_named() -> None:
     handles = Handles()
     handles.turn("bad", windowed=True)["list"].add(Lock())
-    with pytest.raises(StateError, match=r"state 'list' of windows of key 'bad' .*plain types"):
+    with pytest.raises(NotSerializableError, match=r"state 'list' of windows of key 'bad' .*plain types"):
         encode_all(handles.backend.snapshot())
 
 
@@ -369,7 +412,7 @@ def test_a_class_that_is_gone_is_named() -> None:
     snapshot = handles.backend.snapshot()
     encode_all(snapshot)
     runs = [KeyedRun(run.table, run.group, 1, run.data.replace(b"Telling", b"Missing")) for run in snapshot.runs]
-    with pytest.raises(StateError, match=r"state 'value' can't be read .*Missing"):
+    with pytest.raises(NotSerializableError, match=r"state 'value' can't be read .*Missing"):
         Handles(runs)
 
 
