@@ -35,7 +35,7 @@ from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
 from millstream_taskmanager.worker.loop import steady_clock
-from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler
+from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler, work_clock
 from millstream_taskmanager.worker.settings import task_settings
 
 T = TypeVar("T")
@@ -266,6 +266,7 @@ class _InlineDoors:
     ) -> None:
         self._scheduler = scheduler
         self.delays = delays
+        self.work_clock = work_clock
         self._round = round_
         self._failed = failed
         self.task: Task | None = None

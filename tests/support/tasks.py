@@ -172,6 +172,9 @@ class VirtualDoors:
     def delays(self) -> "VirtualDoors":
         return self
 
+    def work_clock(self) -> float:
+        return self._job.worked
+
     def now(self) -> int:
         return self._job.now
 
@@ -250,6 +253,8 @@ class VirtualJob:
         graph, blobs = drawing.graph()
         self.plan = Plan(graph)
         self.now = now
+        self.worked = 0.0
+        """The clock of work, milliseconds: who works in a test says how long it took."""
         self.scheduler = Scheduler()
         self.reports: list[TaskReport] = []
         self.parts: dict[CheckpointId, dict[SubtaskId, TaskPart]] = {}

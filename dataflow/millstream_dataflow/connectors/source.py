@@ -64,7 +64,7 @@ class SplitReader(ABC):
 
     @abstractmethod
     def read(self, limit: int) -> Read:
-        """The next batch, of at most about `limit` records, without blocking."""
+        """The next batch, of at most `limit` records, without blocking."""
 
     @abstractmethod
     def position(self) -> Any:  # noqa: ANN401  # each source has a position type of its own

@@ -79,8 +79,8 @@ class GateCredits(Protocol):
         """Alignment lets the channel go on."""
         ...
 
-    def pace(self, turn: int) -> Sequence[Grant]:
-        """The task takes in so many bytes of each channel at a turn."""
+    def pace(self, channel: int, turn: int) -> Sequence[Grant]:
+        """The task takes in so many bytes of the channel at a turn."""
         ...
 
 
@@ -108,7 +108,7 @@ class ExplicitCredits:
         """Nothing."""
         return ()
 
-    def pace(self, turn: int) -> Sequence[Grant]:
+    def pace(self, channel: int, turn: int) -> Sequence[Grant]:
         """Nothing."""
         return ()
 
@@ -122,9 +122,10 @@ class ByteCredits:
 
     def __init__(self, channels: int, window: int, floating: int) -> None:
         self._window = window
-        self._set_pace(FIRST_TURN)
-        self._outstanding = [window - self._reserve] * channels
-        self._kept = [self._reserve] * channels
+        self._limits = [_most(FIRST_TURN)] * channels  # what may be under way
+        reserve = self._reserve(0) if channels else 0
+        self._outstanding = [window - reserve] * channels
+        self._kept = [reserve] * channels
         self._lent = [0] * channels
         self._owed = dict[int, int]()
         self._free = floating
@@ -161,7 +162,8 @@ class ByteCredits:
         repaid = min(size, self._lent[channel])
         if size > repaid:
             self._owed[channel] = self._owed.get(channel, 0) + size - repaid
-        grants = self._give_back(channel) if self._owed.get(channel, 0) >= self._lot else []
+        lot = max(1, min(self._window, self._limits[channel]) // 2)
+        grants = self._give_back(channel) if self._owed.get(channel, 0) >= lot else []
         if repaid:
             self._lent[channel] -= repaid
             self._free += repaid
@@ -181,25 +183,27 @@ class ByteCredits:
         self._blocked.discard(channel)
         return self._serve(channel) if channel in self._backlogged else ()
 
-    def pace(self, turn: int) -> Sequence[Grant]:
-        """See GateCredits. What is kept back too much is returned at once, what is lacking when it is taken."""
-        self._set_pace(turn)
+    def pace(self, channel: int, turn: int) -> Sequence[Grant]:
+        """See GateCredits. What is kept back too much is returned at once, what is lacking when it is taken; who waits
+        for more than its former turns gets it.
+        """
+        self._limits[channel] = _most(turn)
+        reserve = self._reserve(channel)
+        back = self._kept[channel] - reserve
         grants: list[Grant] = []
-        for channel, kept in enumerate(self._kept):
-            if kept > self._reserve:
-                self._kept[channel] = self._reserve
-                self._outstanding[channel] += kept - self._reserve
-                grants.append((channel, kept - self._reserve))
-        return grants
+        if back > 0:
+            self._kept[channel] = reserve
+            self._outstanding[channel] += back
+            grants.append((channel, back))
+        return [*grants, *self._serve(channel)] if channel in self._backlogged else grants
 
-    def _set_pace(self, turn: int) -> None:
-        self._most = _most(turn)
-        self._reserve = max(0, self._window - self._most)
-        self._lot = max(1, (self._window - self._reserve) // 2)
+    def _reserve(self, channel: int) -> int:
+        """What is kept back of the channel's window."""
+        return max(0, self._window - self._limits[channel])
 
     def _give_back(self, channel: int) -> list[Grant]:
         size = self._owed.pop(channel)
-        kept = min(size, max(0, self._reserve - self._kept[channel]))
+        kept = min(size, max(0, self._reserve(channel) - self._kept[channel]))
         self._kept[channel] += kept
         self._outstanding[channel] += size - kept
         return [(channel, size - kept)] if size > kept else []
@@ -218,7 +222,7 @@ class ByteCredits:
         while self._waiting and self._free > 0:
             channel = next(iter(self._waiting))
             under_way = self._window + self._lent[channel] - self.owed(channel)
-            wish = min(self._goals[channel] - self._outstanding[channel], self._most - under_way)
+            wish = min(self._goals[channel] - self._outstanding[channel], self._limits[channel] - under_way)
             if wish > 0 and channel in self._backlogged and channel not in self._blocked:
                 lot = min(wish, self._free)
                 self._free -= lot

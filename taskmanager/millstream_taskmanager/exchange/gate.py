@@ -12,6 +12,8 @@ from millstream_taskmanager.exchange.channel import Parcel, ReceivingEnd
 from millstream_taskmanager.exchange.credits import NO_LIMIT, GateCredits, Grant
 from millstream_taskmanager.exchange.errors import ExchangeError
 
+_INERTIA = 0.8  # of what is known of a channel's rows, against its next batch
+
 
 class Taken(NamedTuple):
     """An element, the channel it came by (position in the gate) and that channel's input."""
@@ -37,8 +39,9 @@ class Gate:
         self._queues: list[deque[tuple[Element | Parcel, int]]] = [deque() for _ in channels]
         self._ready = deque[int]()
         self._blocked = set[int]()
-        self._bytes_per_row = 1.0  # of the batch that was taken last
-        self._turn = 0  # senders have heard of none
+        self._row_bytes = [0.0] * len(channels)  # of the rows that were taken last; 0: none came yet
+        self._turns = [0] * len(channels)  # bytes, as senders have heard; 0: nothing yet
+        self._slow = True  # or unknown
         self._closed = False
 
     def connect(self, position: int, end: ReceivingEnd) -> None:
@@ -81,7 +84,7 @@ class Gate:
         if size:
             if isinstance(element, RowBatch | ColumnBatch):
                 self.records[channel] += len(element)
-                self._bytes_per_row = size / max(1, len(element))
+                self._weigh(channel, size, len(element))
             self._grant(self._credits.taken(channel, size))
         if not self._ready:
             self._grant(self._credits.dry())
@@ -113,16 +116,30 @@ class Gate:
         self._grant(((channel, size),))
 
     def pace(self, rows: int | None) -> None:
-        """The task takes in so many rows at a turn; None: whatever comes. Senders hear of what has changed much."""
-        share = None if rows is None else max(1.0, rows / len(self.channels))  # records of a channel: one at the least
-        turn = NO_LIMIT if share is None else max(1, int(share * self._bytes_per_row))
-        if 4 * self._turn <= 5 * turn and 4 * turn <= 5 * self._turn:
+        """The task takes in so many rows at a turn; None: whatever comes. Senders hear of what has changed much, and
+        one whose rows are not known yet of no limit alone.
+        """
+        if rows is None and not self._slow:
             return
-        self._turn = turn
-        for end in self._ends:
-            if end is not None:
-                end.pace(turn)
-        self._grant(self._credits.pace(turn))
+        self._slow = rows is not None
+        share = None if rows is None else max(1.0, rows / len(self.channels))  # records of a channel: one at the least
+        for channel, row in enumerate(self._row_bytes):
+            if share is None:
+                self._pace(channel, NO_LIMIT)
+            elif row:
+                self._pace(channel, max(1, int(share * row)))
+
+    def _pace(self, channel: int, turn: int) -> None:
+        told, end = self._turns[channel], self._ends[channel]
+        if end is not None and not (4 * told <= 5 * turn and 4 * turn <= 5 * told):
+            self._turns[channel] = turn
+            end.pace(turn)
+            self._grant(self._credits.pace(channel, turn))
+
+    def _weigh(self, channel: int, size: int, rows: int) -> None:
+        row = size / max(1, rows)
+        former = self._row_bytes[channel]
+        self._row_bytes[channel] = _INERTIA * former + (1 - _INERTIA) * row if former else row
 
     def close(self) -> None:
         """The task is over: forget what is queued."""

@@ -6,10 +6,11 @@ from math import inf
 
 from millstream_dataflow.identity import EdgeId
 from millstream_dataflow.records import Batch, ColumnBatch, Control, RowBatch
-from millstream_taskmanager.exchange.credits import NO_LIMIT
 from millstream_taskmanager.exchange.elements import SizeEstimator
 from millstream_taskmanager.exchange.partitioners import Partitioner
 from millstream_taskmanager.exchange.pending import PendingList
+
+_WEIGHT = 0.8  # of a turn against the one after it
 
 
 class Output:
@@ -20,7 +21,6 @@ class Output:
         self.channels = tuple(channels)
         self._partitioner = partitioner
         self._sizes = SizeEstimator()
-        self._row_of_all = 1.0  # bytes of a row, as far as it goes to that channel which got most
 
     @property
     def rows_only(self) -> bool:
@@ -31,22 +31,8 @@ class Output:
         """Deal a batch out. One without rows is nothing."""
         if not batch:
             return
-        most = 1
         for position, part in self._partitioner.deal(batch):
-            size = self._sizes.size(part)
-            most = max(most, size)
-            self.channels[position].add(part, size, now)
-        self._row_of_all = most / len(batch)
-
-    def turn(self) -> float:
-        """How many rows may well be emitted at once: what no channel's receiver takes in longer than a turn. One that
-        gets no records has nothing to say of that.
-        """
-        least = NO_LIMIT
-        for channel in self.channels:
-            if channel.turn is not None:
-                least = min(least, channel.turn)
-        return inf if least == NO_LIMIT else least / self._row_of_all
+            self.channels[position].add(part, self._sizes.size(part), now)
 
 
 class SplitOutput:
@@ -84,6 +70,7 @@ class Outputs:
         self._timeout = timeout
         self._channels = tuple(channel for output in outputs for channel in output.channels)
         self._due: int | None = None
+        self._taken = 0.0  # records of past turns, the older the lighter
 
     def __getitem__(self, index: int) -> Output:
         return self._outputs[index]
@@ -109,11 +96,14 @@ class Outputs:
         """When `flush_old` is to be called, milliseconds; None: nothing waits."""
         return self._due
 
-    def turn(self) -> float:
-        """How many rows may well be emitted at once (`Output.turn`)."""
-        return min([output.turn() for output in self._outputs], default=inf)
+    def room(self, records: int) -> float:
+        """A turn is over in which the task took in so many records: how many it may well take in at one, so that none
+        of its receivers gets more of what comes of them than it takes in at a turn itself.
+        """
+        self._taken = _WEIGHT * self._taken + records
+        return min([channel.room(self._taken, _WEIGHT) for channel in self._channels], default=inf)
 
-    def when_writable(self, action: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+    def when_writable(self, action: Callable[[], None], failed: Callable[[Exception | SystemExit], None]) -> None:
         """Whom to tell that a channel has credit again, and that what waited for it can't travel."""
         for channel in self._channels:
             channel.when_writable(action, failed)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from typing import cast
 
 import numpy as np
@@ -22,7 +23,7 @@ from millstream_dataflow.identity import ChannelId
 from millstream_dataflow.records import Batch, ColumnBatch, Control, Element, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.records.batches import Times
 from millstream_taskmanager.exchange.channel import SendingEnd
-from millstream_taskmanager.exchange.credits import FIRST_TURN
+from millstream_taskmanager.exchange.credits import FIRST_TURN, NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,14 @@ class PendingList:
     """The end of one channel that a task writes to."""
 
     __slots__ = (
+        "_added",
         "_batches",
         "_channel",
         "_elements",
         "_open",
         "_open_size",
         "_rules",
+        "_share",
         "_size",
         "_stuck",
         "_waiting",
@@ -60,6 +63,8 @@ class PendingList:
         self._batches = 0  # sealed ones, in _elements
         self._waiting = 0  # records that no flush has met
         self._size = 0  # and their bytes
+        self._added = 0  # bytes that came in this turn of the task
+        self._share = 0.0  # and in the turns before, the older the lighter
         self._stuck = False  # a flush ended for want of credit
         self.records = 0
         """Records written since the attempt began (law 10.1)."""
@@ -78,17 +83,27 @@ class PendingList:
 
     @property
     def turn(self) -> int | None:
-        """How many bytes the receiver takes in at a turn: no more should be added at once. None: it has taken none."""
+        """How many bytes the receiver takes in at a turn. None: it has taken none."""
         return self._channel.turn
 
-    def when_writable(self, action: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+    def room(self, records: float, weight: float) -> float:
+        """A turn of the task is over: how many records it may well take in at one, for the sake of this channel's
+        receiver. Of `records`, what it has taken in at past turns, each of which weighs `weight` of the one after it,
+        came what was added here. A receiver that gets none has nothing to say of that, nor has one that is fast.
+        """
+        self._share = weight * self._share + self._added
+        self._added = 0
+        turn = self.turn
+        return inf if turn is None or turn == NO_LIMIT or not self._share else turn * records / self._share
+
+    def when_writable(self, action: Callable[[], None], failed: Callable[[Exception | SystemExit], None]) -> None:
         """Send what waits for credit as soon as it comes, then tell the task. `failed`: a record can't travel."""
 
         def credited() -> None:
             try:
                 if self._stuck:
                     self._drain(more=False)
-            except Exception as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
                 failed(error)
                 return
             if self.writable:
@@ -103,6 +118,7 @@ class PendingList:
         self._open.append(batch)
         self._open_size += size
         self._size += size
+        self._added += size
         self._waiting += len(batch)
         self.records += len(batch)
         if self.since is None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from millstream_dataflow.connectors import Read, SplitReader
+from millstream_dataflow.connectors import Boundedness, Read, SplitReader
 from millstream_dataflow.operators.specifications import ReaderSpecification
 from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
 from millstream_runtime.messages.snapshots import Redistribution
-from millstream_taskmanager.operators.base import Operator, OperatorContext, Output, Takes
+from millstream_taskmanager.operators.base import SLICE, Operator, OperatorContext, Output, Takes
 from millstream_taskmanager.operators.errors import ConnectorCode
 from millstream_taskmanager.operators.idleness import IdleClock
 from millstream_taskmanager.operators.stamping import Stamper, StampState
@@ -48,11 +48,14 @@ class ReaderOperator(Operator):
     audited = True
     counts_idleness = True
 
-    def __init__(self, specification: ReaderSpecification, interval: int) -> None:
-        """`interval`: milliseconds between two periodic watermarks, 0: none by the clock."""
+    def __init__(self, specification: ReaderSpecification, interval: int, batch: int = SLICE) -> None:
+        """`interval`: milliseconds between two periodic watermarks, 0: none by the clock. `batch`: of bounded splits,
+        the records behind which a watermark stands.
+        """
         self.source = specification.source
         self._strategy = specification.strategy
         self._interval = interval
+        self._every = batch if self.source.boundedness is Boundedness.BOUNDED else None
         self._splits: dict[int, _OpenSplit] = {}
         self._confluence = Confluence[int]()
         self._number = 0
@@ -110,7 +113,7 @@ class ReaderOperator(Operator):
         yield from self._confluence.status(_REQUEST, idle=True)
 
     def _open(self, split: Any, position: Any, stamps: StampState | None) -> list[Watermark | StreamStatus]:  # noqa: ANN401  # as above
-        stamper = Stamper(self._strategy, self._context.name)
+        stamper = Stamper(self._strategy, self._context.name, self._every)
         if stamps is not None:
             stamper.restore(stamps)
         with self._guard:
@@ -149,7 +152,7 @@ class ReaderOperator(Operator):
         split = self._splits.pop(number)
         self._splits[number] = split  # to the end of the line
         with self._guard:
-            read = split.reader.read(limit)
+            read = split.reader.read(split.stamper.room(limit))
         split.ready_at = _next_read(read, now)
         records = 0 if read.batch is None else len(read.batch)
         self.processed += records

@@ -23,7 +23,7 @@ from millstream_dataflow.operators.specifications import (
     TimestampsSpecification,
     WindowSpecification,
 )
-from millstream_taskmanager.operators.base import Operator, label
+from millstream_taskmanager.operators.base import SLICE, Operator, label
 from millstream_taskmanager.operators.collect import CollectOperator
 from millstream_taskmanager.operators.enumerator import EnumeratorOperator
 from millstream_taskmanager.operators.errors import UnsupportedOperatorError
@@ -50,6 +50,8 @@ class OperatorSettings:
     """Whether collected records are fetched by requests from outside, so that a task must wait for them."""
     object_reuse: bool = False
     """Whether nobody changes a record that was emitted, so that none is copied for more than one holder."""
+    batch: int = SLICE
+    """The most records of a batch, and those behind which a bounded split has a watermark."""
 
 
 # Any: each maker takes the class of specification that it is filed under.
@@ -69,7 +71,9 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     TimestampsSpecification: lambda specification, settings: TimestampsOperator(
         specification, settings.watermark_interval
     ),
-    ReaderSpecification: lambda specification, settings: ReaderOperator(specification, settings.watermark_interval),
+    ReaderSpecification: lambda specification, settings: ReaderOperator(
+        specification, settings.watermark_interval, settings.batch
+    ),
     EnumeratorSpecification: lambda specification, _: EnumeratorOperator(specification),
     SinkSpecification: lambda specification, _: SinkOperator(specification),
     CollectSpecification: lambda it, settings: CollectOperator(it, waits=settings.results_wait),

@@ -16,20 +16,30 @@ from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.operators.errors import NO_RECORD, UserCode, UserCodeError
 
 T = TypeVar("T")
-StampState = tuple[int, Any]
-"""The last watermark, and what the generator's `snapshot` gave."""
+StampState = tuple[int, Any, int]
+"""The last watermark, what the generator's `snapshot` gave, and how many records have come since it was asked."""
 
 
 class Stamper:
-    """One generator with its assigner. `time` is its watermark, which never falls."""
+    """One generator with its assigner. `time` is its watermark, which never falls.
 
-    def __init__(self, strategy: WatermarkStrategy[Any], operator: str) -> None:
+    The generator is asked behind each batch, or behind each `every` records: then it says the same however the records
+    came (law 7.2).
+    """
+
+    def __init__(self, strategy: WatermarkStrategy[Any], operator: str, every: int | None = None) -> None:
         """`operator` is named when the user's code fails."""
         self.time = MIN_TIME
         self._operator = operator
         self._assigner = _guarded(strategy.create_timestamp_assigner, operator)
         self._generator: WatermarkGenerator[Any] = _guarded(strategy.create_watermark_generator, operator)
         self._needs_times = not isinstance(self._generator, NoWatermarks)
+        self._every = every if self._needs_times else None
+        self._since = 0  # records since the generator was asked
+
+    def room(self, limit: int) -> int:
+        """How many records, of at most `limit`, the next batch may have."""
+        return limit if self._every is None else min(limit, self._every - self._since)
 
     def stamp(self, batch: Batch) -> Iterator[Batch | int]:
         """The batch with its times, cut where a watermark (its time) stands; each watermark is above the last."""
@@ -48,8 +58,11 @@ class Stamper:
                 yield cut.watermark
         if start < len(batch):
             yield _part(batch, start, len(batch))
-        if (periodic := self.periodic()) is not None:
-            yield periodic
+        self._since += len(batch)
+        if self._every is None or self._since >= self._every:
+            self._since = 0
+            if (periodic := self.periodic()) is not None:
+                yield periodic
 
     def periodic(self) -> int | None:
         """The watermark by now, if it is above the last."""
@@ -61,11 +74,11 @@ class Stamper:
 
     def snapshot(self) -> StampState:
         """What a fresh stamper needs to go on."""
-        return self.time, _guarded(self._generator.snapshot, self._operator)
+        return self.time, _guarded(self._generator.snapshot, self._operator), self._since
 
     def restore(self, state: StampState) -> None:
         """Go on from a snapshot."""
-        self.time, generator = state
+        self.time, generator, self._since = state
         if generator is not None:
             _guarded(lambda: self._generator.restore(generator), self._operator)
 

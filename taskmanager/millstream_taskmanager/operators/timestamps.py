@@ -93,6 +93,6 @@ def _own_state(state: Inheritance, subtask: int) -> StampState | None:
     if not stored:
         return None
     if state.rescaled:
-        return min(time for _, (time, _) in stored), None
+        return min(time for _, (time, _, _) in stored), None, 0
     own: list[StampState] = [item for index, item in stored if index == subtask]
     return own[0] if own else None

@@ -22,7 +22,8 @@ class KeyedSnapshot:
 
     def encode_some(self) -> int:
         """A part of a slice; gives what it cost, in bytes. SerializationError or StateError when
-        something can't be stored."""
+        something can't be stored.
+        """
         shadow = self._shadows[-1]
         cost = shadow.encode_some()
         if shadow.done:

@@ -37,6 +37,10 @@ class TaskDoors(Protocol):
         """For what isn't processing time: a machine's clock may be set."""
         ...
 
+    def work_clock(self) -> float:
+        """A clock that nobody sets, in milliseconds since whenever, and fine: how long work takes."""
+        ...
+
     def now(self) -> int:
         """The time."""
         ...
@@ -70,7 +74,9 @@ class TaskDoors(Protocol):
         ...
 
     def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
-        """Do in the pool what may block, then call back between steps, with what it raised."""
+        """Do in a thread of this task what may block, then call back between steps, with what it raised. One is done
+        after the other; one that hangs holds up no other task.
+        """
         ...
 
     def write_out(self, text: str) -> None:

@@ -6,7 +6,6 @@ that stands behind needn't wait for credit in order to learn that there was none
 
 from collections.abc import Callable, Iterator
 from itertools import chain
-from time import perf_counter
 from types import GeneratorType
 
 from millstream_dataflow.records import ColumnBatch, RowBatch
@@ -22,16 +21,15 @@ Activity = Iterator[Emission]
 class Pump:
     """The only activity of a task, and when what has come of it is sent."""
 
-    def __init__(self, outputs: Outputs, doors: TaskDoors, failed: Callable[[Exception], None]) -> None:
+    def __init__(self, outputs: Outputs, doors: TaskDoors, failed: Callable[[Exception | SystemExit], None]) -> None:
         """`failed`: a record that is sent between two steps can't travel."""
         self._outputs = outputs
         self._delays = doors.delays
+        self._work_clock = doors.work_clock
         self._activity: Activity | None = None
         self._held: Emission | None = None
         self.busy = 0.0
         """Milliseconds that the activity has worked so far; what it waits for credit doesn't count."""
-        self.emitted = 0
-        """Records that have come of it."""
         self._failed = failed
         self._alarm = Alarm(self._delays, self._on_alarm)
 
@@ -49,29 +47,27 @@ class Pump:
         """The next thing."""
         self._activity = activity
         self.busy = 0.0
-        self.emitted = 0
 
     def pull(self) -> None:
         """Until it is through, until data finds an output without credit, or for a slice of records."""
         if self._activity is None:
             return
-        started = perf_counter()
-        self.emitted += self._emit(self._activity, self._delays.now())
-        self.busy += (perf_counter() - started) * 1_000
+        started = self._work_clock()
+        self._emit(self._activity, self._delays.now())
+        self.busy += self._work_clock() - started
 
-    def _emit(self, activity: Activity, now: int) -> int:
+    def _emit(self, activity: Activity, now: int) -> None:
         outputs, records = self._outputs, 0
         for index, element in chain(self._take_held(), activity):
             if isinstance(element, RowBatch | ColumnBatch):
                 if not outputs.writable:
                     self._held = (index, element)
-                    return records
+                    return
                 records += len(element)
             outputs.emit(index, element, now)
             if records >= SLICE:
-                return records
+                return
         self._activity = None
-        return records
 
     def _take_held(self) -> Iterator[Emission]:
         held, self._held = self._held, None
@@ -90,7 +86,7 @@ class Pump:
     def _on_alarm(self) -> None:
         try:
             self._send_in_time()
-        except Exception as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
             self._failed(error)
 
     def _send_in_time(self) -> None:

@@ -143,14 +143,12 @@ class Task(ABC):
             self._pump.pull()
             if not self.over:
                 self._after_step()
-        except SystemExit as leaving:
-            self._fail(UserCodeError(leaving, self.place.vertex_name))
-        except Exception as error:  # noqa: BLE001  # the user's code may raise what it likes
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's code may raise what it likes
             self._fail(error)
 
     def _after_step(self) -> None:
         if self._in_turn and self._pump.idle:
-            self._turns.took(self._in_turn, self._pump.busy, self._pump.emitted, self.outputs.turn())
+            self._turns.took(self._in_turn, self._pump.busy, self.outputs.room(self._in_turn))
             self._in_turn = 0
             self._turn_over()
         self._pump.send(more_input=self._input_waits())
@@ -232,7 +230,7 @@ class Task(ABC):
         if self.over:
             return
         self._move(TaskState.CANCELING, "it was cancelled")
-        with suppress(Exception):  # the user's close() can't hinder a cancel
+        with suppress(Exception, SystemExit):  # the user's close() can't hinder a cancel
             self._release()
         self._move(TaskState.CANCELED, "it was cancelled")
 
@@ -311,11 +309,13 @@ class Task(ABC):
         self.state = state
         self.over = TASK_STATES.is_final(state)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception | SystemExit) -> None:
         if self.over:
             return
+        if isinstance(error, SystemExit):
+            error = UserCodeError(error, self.place.vertex_name)
         self._set_state(TaskState.FAILED, type(error).__name__)
-        with suppress(Exception):  # the first error is the one that counts
+        with suppress(Exception, SystemExit):  # the first error is the one that counts
             self._release()
         self._doors.fail(TaskReport(self.place.task, self.state, failure_of(error)), error)
 
@@ -381,7 +381,7 @@ class Task(ABC):
             self.broadcast(End())
             self._release()
             self._move(TaskState.FINISHED, "the last checkpoint is stored")
-        except Exception as error:  # noqa: BLE001  # the user's close() may raise what it likes
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's close() may raise what it likes
             self._fail(error)
 
 

@@ -62,7 +62,6 @@ class Turns:
         self._shorter: int | None = None  # the next turn, for the sake of the estimate
         self._turn = 0
         self._costs = _Costs()
-        self._taken = self._emitted = 0.0
         self._behind = inf
 
     @property
@@ -82,10 +81,11 @@ class Turns:
         """Records of the next turn for who makes its own batches."""
         return self.limit or self._most
 
-    def took(self, records: int, time: float, emitted: int, behind: float) -> None:
-        """A turn is over: how many records came in, the milliseconds of work, how many records came out, and how many
-        may well come out at a turn for the sake of those behind.
+    def took(self, records: int, time: float, behind: float) -> None:
+        """A turn is over: how many records came in, the milliseconds of work, and how many may well come in at a turn
+        for the sake of those behind.
         """
+        self._behind = behind
         self._shorter = None
         if time > _SHORT:
             self._turn += 1
@@ -95,9 +95,6 @@ class Turns:
             self._costs = _Costs()
             harmless = records * TURN / time if time else inf
             self._goal = max(self._goal, int(min(self._most, 2 * self._goal, harmless)))
-        self._taken = _DECAY * self._taken + records
-        self._emitted = _DECAY * self._emitted + emitted
-        self._behind = behind * self._taken / self._emitted if self._emitted else inf
 
     def _adapt(self, records: int, time: float) -> None:
         if (line := self._costs.line()) is None:

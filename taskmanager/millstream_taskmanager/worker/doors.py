@@ -14,7 +14,7 @@ from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.worker.durability import SnapshotWriter
 from millstream_taskmanager.worker.loop import WorkerLoop
 from millstream_taskmanager.worker.output import TaskOutputs
-from millstream_taskmanager.worker.scheduler import ScheduledCall
+from millstream_taskmanager.worker.scheduler import ScheduledCall, work_clock
 from millstream_taskmanager.worker.task_log import TaskLog
 from millstream_taskmanager.worker.threads import BlockingPool
 
@@ -72,6 +72,7 @@ class WorkerDoors:
         self._malformed = 0
         self.now = around.loop.clock
         self.delays = around.loop.delays
+        self.work_clock = work_clock
 
     def call_at(self, time: int, action: Callable[[], None]) -> ScheduledCall:
         """See TaskDoors."""

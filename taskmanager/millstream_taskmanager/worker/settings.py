@@ -42,6 +42,7 @@ def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: 
             get(execution.AUTO_WATERMARK_INTERVAL) // _MILLISECOND,
             results_wait,
             get(execution.OBJECT_REUSE),
+            get(execution.BATCH_MAX_RECORDS),
         ),
         seed,
     )

@@ -10,7 +10,7 @@ from millstream_taskmanager.exchange.channel import LocalChannel
 from millstream_taskmanager.exchange.credits import NO_LIMIT, ByteCredits
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.gate import Gate
-from millstream_taskmanager.exchange.output import Output
+from millstream_taskmanager.exchange.output import Output, Outputs
 from millstream_taskmanager.exchange.partitioners import Forward
 from millstream_taskmanager.exchange.pending import FlushRules, PendingList
 
@@ -109,7 +109,8 @@ def test_a_closed_gate_forgets() -> None:
 
 def test_senders_hear_how_much_is_taken_at_a_turn() -> None:
     bench = Bench(channels=2)
-    bench.send(0, 1, 2)
+    for channel in (0, 1):
+        bench.send(channel, 1, 2)
     bench.taken()  # 5 bytes a record
     bench.gate.pace(40)
     assert [channel.turn for channel in bench.channels] == [100, 100]
@@ -129,8 +130,59 @@ def test_a_receiver_without_records_holds_no_sender_back() -> None:
     pendings = [
         PendingList(channel, FlushRules(8_192, 1 << 18, 100)) for channel in (bench.channels[0], Bench().channels[0])
     ]
-    output = Output(EdgeId(0), Forward(), pendings)
-    output.emit(RowBatch(["x"] * 100), 0)
+    outputs = Outputs([Output(EdgeId(0), Forward(), pendings)], 100)
+    outputs.emit(0, RowBatch(["x"] * 100), 0)
+    outputs.flush()
     bench.taken()
+    bench.gate.pace(10)
+    assert outputs.room(100) == pytest.approx(10)
     bench.gate.pace(None)
-    assert output.turn() == inf
+    assert outputs.room(100) == inf
+
+
+def test_small_and_large_rows_have_turns_of_their_own() -> None:
+    """A join of clicks with documents: what the documents weigh says nothing of the clicks."""
+    bench = Bench(channels=2)
+    for _ in range(3):
+        bench.send(0, 1, size=10)
+        bench.send(1, 1, size=10_000)
+        bench.taken()
+        bench.gate.pace(100)
+        assert [channel.turn for channel in bench.channels] == [500, 500_000]
+
+
+def test_one_odd_batch_changes_little() -> None:
+    bench = Bench(channels=1)
+    for size in [10] * 10 + [100]:
+        bench.send(0, 1, size=size)
+        bench.taken()
+    bench.gate.pace(100)
+    assert bench.channels[0].turn in range(2_700, 2_801)
+
+
+def test_an_input_without_records_is_told_of_no_turn() -> None:
+    bench = Bench(channels=2)
+    bench.send(0, 1)
+    bench.taken()
+    bench.gate.pace(4)
+    assert [channel.turn for channel in bench.channels] == [20, None]
+
+
+def test_each_receiver_has_its_share_of_what_comes_of_the_input() -> None:
+    """A side output of a few records to a slow task: what goes to a fast one doesn't count there."""
+    main, side = Bench(channels=1), Bench(channels=1)
+    rules = FlushRules(8_192, 1 << 18, 100)
+    outputs = Outputs(
+        [Output(EdgeId(n), Forward(), [PendingList(one.channels[0], rules)]) for n, one in enumerate((main, side))], 100
+    )
+    room = inf
+    for _ in range(20):
+        outputs.emit(0, RowBatch(["x"] * 1_000), 0)
+        outputs.emit(1, RowBatch(["x"] * 10), 0)
+        outputs.flush()
+        main.taken()
+        side.taken()
+        main.gate.pace(None)
+        side.gate.pace(5)
+        room = outputs.room(1_000)
+    assert room == pytest.approx(500)

@@ -63,7 +63,7 @@ def rows(*values: int) -> RowBatch:
     return RowBatch(list(values))
 
 
-def _raise(error: Exception) -> None:
+def _raise(error: Exception | SystemExit) -> None:
     raise error
 
 

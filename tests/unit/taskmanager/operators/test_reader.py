@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from millstream_dataflow.connectors import Read, Source, SourceContext, SplitReader
+from millstream_dataflow.connectors import Boundedness, Read, Source, SourceContext, SplitReader
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import ReaderSpecification
 from millstream_dataflow.records import Barrier, RowBatch, StreamStatus, Watermark
@@ -19,6 +21,8 @@ from tests.support.tasks import ListSource, OperatorBench
 
 RISING = WatermarkStrategy.for_monotonous_timestamps()
 BARRIER = Barrier(CheckpointId(1))
+LISTS = ListSource((), timed=True)
+LIVE = ListSource((), timed=True, boundedness=Boundedness.CONTINUOUS_UNBOUNDED)
 
 
 def timed(*times: int | None) -> tuple[Any, ...]:
@@ -36,10 +40,11 @@ class Bench(OperatorBench):
         source: Source[Any] | None = None,
         *,
         interval: int = 200,
+        batch: int = 2,
     ) -> None:
         super().__init__()
-        specification = ReaderSpecification(source or ListSource((), timed=True), strategy)
-        self.reader = ReaderOperator(specification, interval)
+        specification = ReaderSpecification(source or LISTS, strategy)
+        self.reader = ReaderOperator(specification, interval, batch)
         self.reader.open(self.context(state))
 
     def add(self, *times: int | None) -> list[Any]:
@@ -63,6 +68,38 @@ def test_splits_take_turns_and_the_slowest_decides() -> None:
     assert bench.read() == [[30, 40], Watermark(39)]
     assert not bench.reader.readable(0)
     assert (bench.reader.splits, bench.reader.time) == (0, 39)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=50, max_size=50))
+def test_watermarks_of_a_bounded_split_stand_in_the_same_places_however_it_is_read(
+    turns: list[tuple[int, bool]],
+) -> None:
+    """Law 7.2: how many records are read at a time depends on the speed of tasks, what is late doesn't; nor does it
+    when the job was restored between two turns.
+    """
+    times = [7, 3, 9, 1, 8, 20, 14, 30, 2, 41, 40, 39, 38, 55, 50] * 3
+    source = ListSource((), timed=True, batch=100)
+    bench = Bench(source=source, batch=4)
+    bench.add(*times)
+    seen = list[int | Watermark]()
+    for limit, restored in turns:
+        if not bench.reader.splits:
+            break
+        if restored:
+            stored = tuple(bench.reader.snapshot(BARRIER, ended=False))
+            bench = Bench(state=RestoredState(stored, restored=True), source=source, batch=4)
+        for output in shown(bench.reader.read(limit)):
+            seen += output if isinstance(output, list) else [output]
+    assert not bench.reader.splits
+    expected = list[int | Watermark]()
+    highest = last = 0
+    for number, time in enumerate(times, 1):
+        expected.append(time)
+        highest = max(highest, time)
+        if number % 4 == 0 and highest > last:
+            last = highest
+            expected.append(Watermark(highest - 1))
+    assert seen == expected
 
 
 def test_a_new_split_holds_event_time_back() -> None:
@@ -104,7 +141,7 @@ def test_a_split_without_records_falls_idle() -> None:
 
 
 def test_splits_fall_idle_without_periodic_watermarks_and_again() -> None:
-    bench = Bench(RISING.with_idleness(500), interval=0)
+    bench = Bench(RISING.with_idleness(500), source=LIVE, interval=0)
     assert bench.due == []
     bench.add(None, 10, None, 20)
     assert bench.due == [500], "from its opening on"
@@ -131,7 +168,7 @@ def test_a_split_that_opens_while_outputs_have_no_credit_is_not_idle() -> None:
 
 
 def test_a_reader_with_nothing_is_asked_again_in_a_moment() -> None:
-    bench = Bench()
+    bench = Bench(source=LIVE)
     bench.add(None, 10)
     assert bench.read() == []
     assert not bench.reader.readable(0)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from millstream_dataflow.identity import ChannelId, EdgeId
 from millstream_dataflow.records import Element, RowBatch
 from millstream_taskmanager.exchange.credits import NO_LIMIT
@@ -16,27 +18,30 @@ from tests.support.tasks import Drawing, ListSource, VirtualDoors, VirtualJob
 class Refusing:
     """The end of a channel over which nothing can travel."""
 
-    def __init__(self, edge: int, credit: int) -> None:
+    def __init__(self, edge: int, credit: int, error: BaseException = TypeError("it can't be pickled")) -> None:  # noqa: B008  # nobody changes it
+        self.error = error
+        self.credited: Callable[[], None] | None = None
         self.id = ChannelId(EdgeId(edge), 0, 0)
         self.credit = credit
         self.turn = NO_LIMIT
 
     def send(self, element: Element, size: int, *, more: bool) -> None:
-        raise TypeError("it can't be pickled")
+        raise self.error
 
     def when_credited(self, action: Callable[[], None]) -> None:
-        pass
+        self.credited = action
 
 
-def test_a_batch_that_the_clock_sends_and_that_can_not_travel_fails_the_task() -> None:
+@pytest.mark.parametrize("raised", [TypeError("it can't be pickled"), SystemExit("a __reduce__ that leaves")])
+def test_a_batch_that_the_clock_sends_and_that_can_not_travel_fails_the_task(raised: BaseException) -> None:
     drawing = Drawing()
     drawing.edge(drawing.source("source", ListSource(())), drawing.collect("out"))
     job = VirtualJob(drawing)
-    ends = [Refusing(0, credit=100), Refusing(1, credit=0)]  # the second holds the task, so only the clock sends
+    ends = [Refusing(0, 100, raised), Refusing(1, 0, raised)]  # the second holds the task, so only the clock sends
     outputs = [
         Output(end.id.edge, Forward(), [PendingList(end, FlushRules(1_000, 1_000_000, timeout=100))]) for end in ends
     ]
-    errors: list[Exception] = []
+    errors: list[BaseException] = []
     pump = Pump(Outputs(outputs, 100), VirtualDoors(job), errors.append)
     outputs[0].emit(RowBatch(["a lambda"]), 0)
     pump.begin(iter([(0, RowBatch(["another"]))]))
@@ -47,8 +52,22 @@ def test_a_batch_that_the_clock_sends_and_that_can_not_travel_fails_the_task() -
     assert errors == []
     job.now = 150
     job.scheduler.run_timers(job.now)
-    assert [str(error) for error in errors] == ["it can't be pickled"]
+    assert errors == [raised]
     pump.close()
+
+
+@pytest.mark.parametrize("raised", [TypeError("it can't be pickled"), SystemExit("a __reduce__ that leaves")])
+def test_a_batch_that_waited_for_credit_and_can_not_travel_fails_the_task(raised: BaseException) -> None:
+    end = Refusing(0, 0, raised)
+    errors: list[BaseException] = []
+    pending = PendingList(end, FlushRules(1_000, 1_000_000, timeout=100))
+    pending.when_writable(lambda: errors.append(AssertionError("it was not sent")), errors.append)
+    pending.add(RowBatch(["a lambda"]), 10, 0)
+    pending.flush(more=False)
+    end.credit = 1
+    assert end.credited is not None
+    end.credited()
+    assert errors == [raised]
 
 
 class Steady(VirtualDoors):
@@ -81,7 +100,7 @@ def test_a_clock_that_is_set_back_holds_no_batch() -> None:
     time = [0]
     delays = Delays(lambda: time[0])
     end = Open()
-    errors: list[Exception] = []
+    errors: list[BaseException] = []
     outputs = [Output(end.id.edge, Forward(), [PendingList(end, FlushRules(1_000, 1_000_000, timeout=100))])]
     pump = Pump(Outputs(outputs, 100), Steady(job, delays), errors.append)
     pump.begin(iter([(0, RowBatch(["waits"]))]))

@@ -13,6 +13,7 @@ from millstream_dataflow.time import WatermarkGenerator, WatermarkStrategy
 from millstream_runtime.messages.session import StopMode
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators.reader import ReaderOperator
+from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.task.ending import Phase
 from millstream_taskmanager.task.enumerator_task import EnumeratorTask
 from millstream_taskmanager.task.task import Restored
@@ -52,7 +53,8 @@ def reader(run: VirtualJob, index: int = 0) -> ReaderOperator:
 
 
 def test_watermarks_follow_each_batch() -> None:
-    run = job(ListSource((timed(10, 20, 30, 15),), timed=True))
+    by_two = TaskSettings(operators=OperatorSettings(batch=2))
+    run = job(ListSource((timed(10, 20, 30, 15),), timed=True), settings=by_two)
     run.finish()
     assert run.collected("out") == [(10, MIN_TIME), (20, MIN_TIME), (30, 19), (15, 19)]
     assert run.task("look").totals().watermark == MAX_TIME
@@ -203,7 +205,9 @@ class Ticking(WatermarkGenerator[Any]):
 
 
 def test_periodic_watermarks_come_by_the_clock() -> None:
-    run = job(ListSource((timed(10, *[None] * 100),), timed=True), WatermarkStrategy.for_generator(Ticking))
+    by_one = TaskSettings(operators=OperatorSettings(batch=1))
+    source = ListSource((timed(10, *[None] * 100),), timed=True)
+    run = job(source, WatermarkStrategy.for_generator(Ticking), settings=by_one)
     run.settle()
     assert run.task("look").totals().watermark == 1
     run.pass_time(450)

@@ -63,6 +63,8 @@ class Watched(MapFunction[int, int]):
         self.log.append("close")
         if self.where == "close":
             raise RuntimeError("can't close")
+        if self.where == "exit in close":
+            sys.exit(8)
 
 
 def job(
@@ -181,6 +183,16 @@ def test_whatever_a_function_raises_ends_its_task_alone(where: str, message: str
     assert failure.source_line.endswith(line)
 
 
+@pytest.mark.parametrize("where", ["close", "exit in close"])
+def test_a_close_that_raises_behind_a_failure_changes_nothing(where: str) -> None:
+    run = job(Watched(where=where))
+    while run.task("work").totals().records_in < 4:
+        run.scheduler.step()
+    run.task("work").fail(ConnectionError("a lost peer"))
+    run.settle()
+    assert [str(error) for error in run.errors] == ["a lost peer"]
+
+
 def test_an_open_that_raises_fails_its_task() -> None:
     run = job(Watched(where="open"))
     run.settle()
@@ -188,8 +200,9 @@ def test_an_open_that_raises_fails_its_task() -> None:
     assert Watched.log == ["open work (1/1)", "close"]
 
 
-def test_a_close_that_raises_at_the_end_fails_its_task() -> None:
-    run = job(Watched(where="close"))
+@pytest.mark.parametrize("where", ["close", "exit in close"])
+def test_a_close_that_raises_at_the_end_fails_its_task(where: str) -> None:
+    run = job(Watched(where=where))
     run.settle()
     run.trigger(1, SnapshotKind.FINAL)
     run.settle()
@@ -199,8 +212,9 @@ def test_a_close_that_raises_at_the_end_fails_its_task() -> None:
     assert run.task("sink").state is TaskState.FINISHED
 
 
-def test_cancelled_in_the_middle() -> None:
-    run = job(Watched(where="close"), settings=TaskSettings(FlushRules(2, 100, 100), 10, 0))
+@pytest.mark.parametrize("where", ["close", "exit in close"])
+def test_cancelled_in_the_middle(where: str) -> None:
+    run = job(Watched(where=where), settings=TaskSettings(FlushRules(2, 100, 100), 10, 0))
     for _ in range(8):
         run.scheduler.step()
     for task in run.tasks.values():
