@@ -69,13 +69,18 @@ class SinkWriter(ABC, Generic[CommittableT]):
         return ()
 
     def make_durable(self) -> Callable[[], None] | None:  # optional
-        """What makes durable all that was prepared so far, and may block; None: nothing is left to do.
+        """Gives the job that makes durable all that was prepared so far, and may block; None: all of it is durable.
 
-        Asked for right behind `prepare_commit`. It is called in a thread while the writer takes the next batches, never
-        twice at once and never behind `close`, and the checkpoint is acknowledged when it has returned. It may be
-        called late, or not at all when the checkpoint is given up, and it may raise, which fails the checkpoint alone:
-        whatever isn't durable yet is the work of the next one as well. A second thread makes a worker slower as long
-        as it runs Python, so do system calls and little else.
+        Asked for right behind `prepare_commit`, in the task's thread. The job is called in another one (inline: in the
+        same), and the checkpoint is acknowledged when it has returned. Jobs of a writer are called one at a time, in
+        the order of their checkpoints. While one is at work the task may call `write`, `prepare_commit`, `snapshot` and
+        this method, and the committer's `commit` may run in a third thread; `close` is not called then.
+
+        A job may be skipped: that of a checkpoint that is given up before its turn, and those that are left when the
+        task ends. So `close` may come when none was ever called; none is called behind it. A job may raise, which fails
+        the checkpoint alone. Whatever isn't durable yet, for either reason or since a job is still at work on it, is
+        the work of the next job as well: its checkpoint names it too (law 4.4). A second thread makes a worker slower
+        as long as it runs Python, so do system calls and little else.
         """
         return None
 
@@ -84,7 +89,11 @@ class SinkWriter(ABC, Generic[CommittableT]):
         return ()
 
     def close(self) -> None:  # most writers hold nothing
-        """Give files and connections back; what is not in a committable is lost, as it must be."""
+        """Give files and connections back; what is not in a committable is lost, as it must be.
+
+        Called in the task's thread, so it must not block. It isn't called while a job of `make_durable` is at work:
+        such a writer goes with its process.
+        """
 
 
 class Committer(ABC, Generic[CommittableT]):

@@ -5,8 +5,9 @@ The committer's state at a barrier is every committable that isn't known to be c
 that it was prepared for. So what was prepared for an aborted checkpoint, or at a savepoint, is committed with the
 next one (laws 4.4 and 4.7), and a restored operator commits at once what its checkpoint had prepared.
 
-Durable first, then in a checkpoint, then committed: the writer's `make_durable` runs in the pool before the task
-acknowledges. What it couldn't do, or what nobody waits for any more, every later snapshot waits for.
+Durable first, then in a checkpoint, then committed: the writer's `make_durable` runs in the pool, one job after the
+other, before the task acknowledges. What it couldn't do, or what was skipped since nobody waited for it any more, every
+later snapshot waits for.
 """
 
 import threading
@@ -36,7 +37,7 @@ class SinkOperator(Operator):
         self._sink = specification.sink
         self._pending: list[tuple[CheckpointId, Any]] = []
         self._closed = False
-        # Of threads of the pool, which may wait for one another. The task's own never does.
+        # By a job in the pool, or by the task that closes it: the task never waits for a job.
         self._writer_in_use = threading.Lock()
 
     def open(self, context: OperatorContext) -> None:
@@ -70,7 +71,7 @@ class SinkOperator(Operator):
         return None if job is None else partial(self._run, job)
 
     def _run(self, job: Callable[[], None]) -> None:
-        """That of a checkpoint that was given up may still be at work when the next one's begins."""
+        """In the pool. Its task may have ended meanwhile."""
         with self._writer_in_use, self._guard:
             if self._closed:
                 raise ValueError("the sink is closed")

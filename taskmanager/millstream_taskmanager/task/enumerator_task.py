@@ -3,7 +3,7 @@
 A reader that has asked while there is nothing to give is told so once: it is idle then. When nothing more will be found
 the readers get end of data; a stop that comes later is told them all the same, by a second one.
 
-To look for splits may block, so it is done in the pool. Meanwhile splits are given and barriers pass, and nobody is
+To look for splits may block, so it is done in a thread. Meanwhile splits are given and barriers pass, and nobody is
 told that there is nothing.
 """
 

@@ -25,7 +25,6 @@ class Surroundings:
 
     loop: WorkerLoop
     outputs: TaskOutputs
-    commits: BlockingPool
     snapshots: SnapshotWriter
     say: Callable[[FromWorker], None]
 
@@ -70,6 +69,7 @@ class WorkerDoors:
         self.turned: TurnedTask | None = None
         """The task itself, once it is there."""
         self._malformed = 0
+        self._blocking = BlockingPool(f"task-{task.subtask}", 1, around.loop.call_from_thread)
         self.now = around.loop.clock
         self.delays = around.loop.delays
         self.work_clock = work_clock
@@ -120,7 +120,7 @@ class WorkerDoors:
             with self._around.outputs.speaking(self.log):
                 then(result)
 
-        self._around.commits.submit(speaking, done)
+        self._blocking.submit(speaking, done)
 
     def write_out(self, text: str) -> None:
         """See TaskDoors."""

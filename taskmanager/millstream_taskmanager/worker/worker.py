@@ -53,7 +53,7 @@ from millstream_taskmanager.worker.startup import Assignment, Building, build_ta
 from millstream_taskmanager.worker.task_log import TaskLog
 from millstream_taskmanager.worker.threads import BlockingPool
 
-_THREADS: Final = 4  # of each pool: so many files are synced at once for little more than the price of one
+_THREADS: Final = 4  # for durability: so many files are synced at once for little more than the price of one
 _PROGRESS_MS: Final = 1_000
 _FAREWELL_S: Final = 0.5  # for the last words of a worker that leaves; its TaskManager may be busy, or frozen
 
@@ -66,11 +66,10 @@ class Worker:
         self._loop = loop
         self._outputs = outputs
         self._control = Control(control, loop.poller, self.obey)
-        commits = BlockingPool("commits", _THREADS, loop.call_from_thread)
         durability = BlockingPool("durability", _THREADS, loop.call_from_thread)
         files = SnapshotFiles(encode_snapshot, write_data_file, withdraw_data_file)
         snapshots = SnapshotWriter(files, durability, self._say)
-        self._around = Surroundings(loop, outputs, commits, snapshots, self._say)
+        self._around = Surroundings(loop, outputs, snapshots, self._say)
         self._tasks: dict[TaskId, Task] = {}
         self._doors: dict[TaskId, WorkerDoors] = {}
         self._peers: Peers | None = None

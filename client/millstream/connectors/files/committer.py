@@ -8,6 +8,8 @@ from millstream.connectors.files.writer import FileCommittable
 from millstream_dataflow.connectors import Committer, SinkContext
 from millstream_dataflow.identity import CheckpointId
 
+_MEND = "if somebody moved it on purpose, start from a checkpoint that was taken after its commit"
+
 
 class LostFileError(Exception):
     """A file that a checkpoint names is gone, or isn't what it was: records would be lost silently."""
@@ -24,11 +26,18 @@ class FileCommitter(Committer[FileCommittable]):
         self._suffix = suffix
 
     def commit(self, committables: Sequence[FileCommittable]) -> None:
-        """Also when some of them, or all, have been committed before, by this attempt or by a former one."""
-        for pending, visible, size in committables:
-            self._publish(pending, visible, size)
-        if committables:
-            self._directory.sync()  # for those found committed too: who renamed them may have died before its sync
+        """Also when some of them, or all, have been committed before, by this attempt or by a former one. Those are
+        synced too: who renamed them may have died before its sync.
+        """
+        if not committables:
+            return
+        try:
+            with self._directory.durable_names():
+                for pending, visible, size in committables:
+                    self._publish(pending, visible, size)
+        except FileNotFoundError:
+            what = f"{self._path} is not there, though a checkpoint names files in it"
+            raise LostFileError(f"{what}; {_MEND}") from None
 
     def _publish(self, pending: str, visible: str, size: int) -> None:
         found = self._directory.size(pending)
@@ -39,9 +48,8 @@ class FileCommitter(Committer[FileCommittable]):
             self._directory.rename(pending, visible)
         except FileNotFoundError:
             if self._directory.size(visible) is None:
-                mend = "if somebody moved it on purpose, start from a checkpoint that was taken after its commit"
                 what = f"neither {pending} nor {visible} is in {self._path}, though a checkpoint names them"
-                raise LostFileError(f"{what}; {mend}") from None
+                raise LostFileError(f"{what}; {_MEND}") from None
 
     def drop_leftovers(self, context: SinkContext, spared: Sequence[CheckpointId]) -> None:
         """Hidden files of lower attempts, except those closed at or before a checkpoint that may be restored."""

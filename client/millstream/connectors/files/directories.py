@@ -1,22 +1,25 @@
 """The few things that a file sink does to a directory.
 
-On a disk a name changes by rename: at once or not at all, and durable when the directory is synced (law 4.3). Elsewhere
+On a disk a name changes by rename: at once or not at all, and durable when the directory is synced (law 4.3). The
+descriptor for that is opened before the rename, since one that is opened later isn't told of what failed in between
+when somebody else has heard of it: all writers of a sink share the directory. Elsewhere
 (`pyarrow.fs`) an object is durable when its stream is closed, and a move is a copy and then a delete. Between the two
 both names are there, and the move is done again: the copy takes the place of an equal one. So what law 6.1 asks holds
 there too, and a reader sees an object whole or not at all wherever a PUT is atomic.
 """
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+import threading
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 from pyarrow import fs
 
 from millstream.connectors.files.paths import file_system
-from millstream_runtime.file_systems.local import make_directories, sync_directory
+from millstream_runtime.file_systems.local import make_directories
 
 _BUFFER = 1 << 20  # bytes that are written at once
 
@@ -50,6 +53,13 @@ class PartFile(Protocol):
         ...
 
 
+class Leftover(NamedTuple):
+    """What nobody needs any more: a file, if it is still open, and the names that it may have."""
+
+    file: PartFile | None
+    names: tuple[str, ...]
+
+
 class Directory(Protocol):
     """A directory of one file system."""
 
@@ -61,8 +71,10 @@ class Directory(Protocol):
         """FileNotFoundError when the source isn't there."""
         ...
 
-    def sync(self) -> None:
-        """The names are durable."""
+    def durable_names(self) -> AbstractContextManager[None]:
+        """What is renamed within the block is durable behind it. LostWritesError when that is lost; after any other
+        error it may be tried again. FileNotFoundError where the directory isn't there.
+        """
         ...
 
     def size(self, name: str) -> int | None:
@@ -75,6 +87,10 @@ class Directory(Protocol):
 
     def delete(self, name: str) -> None:
         """A file, if it is there."""
+        ...
+
+    def discard(self, leftovers: Sequence[Leftover]) -> None:
+        """Delete these; what can't be deleted stays hidden. It raises nothing, and takes no longer than `create`."""
         ...
 
 
@@ -100,9 +116,15 @@ class LocalDirectory:
         """See Directory."""
         (self._path / source).rename(self._path / target)
 
-    def sync(self) -> None:
+    @contextmanager
+    def durable_names(self) -> Generator[None]:
         """See Directory."""
-        sync_directory(self._path)
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield
+            _sync(descriptor, self._path)
+        finally:
+            os.close(descriptor)
 
     def size(self, name: str) -> int | None:
         """See Directory."""
@@ -122,9 +144,32 @@ class LocalDirectory:
         """See Directory."""
         (self._path / name).unlink(missing_ok=True)
 
+    def discard(self, leftovers: Sequence[Leftover]) -> None:
+        """See Directory."""
+        _discard(self, leftovers)
+
+
+def _sync(descriptor: int, path: Path) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise LostWritesError(error.errno, error.strerror, str(path)) from error
+
+
+def _discard(directory: Directory, leftovers: Sequence[Leftover]) -> None:
+    """Each for itself: one that can't be closed or deleted keeps no other."""
+    for file, names in leftovers:
+        if file is not None:
+            with suppress(OSError, pa.ArrowException):
+                file.abandon()
+        for name in names:
+            with suppress(OSError, pa.ArrowException):
+                directory.delete(name)
+
 
 class _LocalFile:
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = path.open("xb", buffering=_BUFFER)
 
     def write(self, data: bytes) -> None:
@@ -136,10 +181,7 @@ class _LocalFile:
 
     def finish(self) -> None:
         self._file.flush()  # what a full disk didn't take stays in the buffer
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise LostWritesError(error.errno, error.strerror, self._file.name) from error
+        _sync(self._file.fileno(), self._path)
         self.abandon()
 
     def abandon(self) -> None:
@@ -166,8 +208,9 @@ class RemoteDirectory:
             raise FileNotFoundError(f"{self._path}/{source}")
         self._system.move(f"{self._path}/{source}", f"{self._path}/{target}")
 
-    def sync(self) -> None:
+    def durable_names(self) -> AbstractContextManager[None]:
         """Nothing to do: what was acknowledged is durable."""
+        return nullcontext()
 
     def size(self, name: str) -> int | None:
         """See Directory."""
@@ -183,6 +226,11 @@ class RemoteDirectory:
         """See Directory."""
         if self.size(name) is not None:
             self._system.delete_file(f"{self._path}/{name}")
+
+    def discard(self, leftovers: Sequence[Leftover]) -> None:
+        """In a thread of its own: pyarrow has no way to give a stream up, so closing it uploads what it holds."""
+        if leftovers:
+            threading.Thread(target=_discard, args=(self, leftovers), name="discard", daemon=True).start()
 
 
 class _RemoteFile:

@@ -4,9 +4,8 @@ it durable and pending before the checkpoint may name it (law 6.2).
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
-from millstream.connectors.files.directories import Directory, LostWritesError, PartFile
+from millstream.connectors.files.directories import Directory, Leftover, LostWritesError, PartFile
 from millstream.connectors.files.names import PartName
 from millstream.formats.encoding import Encoder
 from millstream_dataflow.connectors import SinkWriter
@@ -68,12 +67,12 @@ class FileWriter(SinkWriter[FileCommittable]):
 
     def close(self) -> None:
         """What isn't durable is dropped: no checkpoint names it."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.abandon()
-            self._directory.delete(self._part.in_progress)
-        while self._closed:
-            self._closed.popleft().drop()
+        leftovers = [part.leftover() for part in self._closed]
+        if self._file is not None:
+            leftovers.append(Leftover(self._file, (self._part.in_progress,)))
+        self._file = None
+        self._closed.clear()
+        self._directory.discard(leftovers)
 
 
 class _ClosedPart:
@@ -86,22 +85,18 @@ class _ClosedPart:
 
     def make_durable(self) -> None:
         """May be repeated when it has raised, unless by LostWritesError, or FileNotFoundError: somebody has deleted
-        the file.
+        the file, or the directory.
         """
         if self._file is not None:
             self._file.finish()
             self._file = None
-        try:
-            self._directory.rename(self._part.in_progress, self._part.pending)
-        except FileNotFoundError:
-            if self._directory.size(self._part.pending) is None:
-                raise
-        self._directory.sync()  # or a power cut takes away the file that the checkpoint names
+        with self._directory.durable_names():  # or a power cut takes away the file that the checkpoint names
+            try:
+                self._directory.rename(self._part.in_progress, self._part.pending)
+            except FileNotFoundError:
+                if self._directory.size(self._part.pending) is None:
+                    raise
 
-    def drop(self) -> None:
-        """It is of no use. Where it can't be deleted it stays hidden."""
-        if self._file is not None:
-            self._file.abandon()
-        with suppress(OSError):
-            self._directory.delete(self._part.in_progress)
-            self._directory.delete(self._part.pending)
+    def leftover(self) -> Leftover:
+        """When no checkpoint will name it."""
+        return Leftover(self._file, (self._part.in_progress, self._part.pending))

@@ -8,7 +8,8 @@ checkpoint may be taken and never completed. Each record that is visible has bee
 import errno
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from pyarrow import fs
 from millstream.connectors.files.committer import FileCommitter
 from millstream.connectors.files.directories import (
     Directory,
+    Leftover,
     LocalDirectory,
     LostWritesError,
     PartFile,
@@ -123,9 +125,12 @@ class Fused:
             self.inner.rename(source, target)
         self.fuse.burn()
 
-    def sync(self) -> None:
+    @contextmanager
+    def durable_names(self) -> Generator[None]:
         self.fuse.burn()
-        self.inner.sync()
+        with self.inner.durable_names():
+            yield
+            self.fuse.burn()
 
     def size(self, name: str) -> int | None:
         return self.inner.size(name)
@@ -136,6 +141,13 @@ class Fused:
     def delete(self, name: str) -> None:
         self.fuse.burn()
         self.inner.delete(name)
+
+    def discard(self, leftovers: Sequence[Leftover]) -> None:
+        for file, names in leftovers:
+            if file is not None:
+                file.abandon()
+            for name in names:
+                self.inner.delete(name)
 
 
 @dataclass

@@ -5,22 +5,28 @@ import os
 import pickle
 import re
 import resource
+import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pytest
+from pyarrow import fs
 
 from millstream import Encoder, FileSink, FileSource, OutputFileConfig
 from millstream.connectors.files.committer import LostFileError
-from millstream.connectors.files.directories import LocalDirectory, LostWritesError
-from millstream.connectors.files.writer import FileCommittable
+from millstream.connectors.files.directories import LocalDirectory, LostWritesError, RemoteDirectory
+from millstream.connectors.files.names import first_part
+from millstream.connectors.files.writer import FileCommittable, FileWriter
+from millstream.formats.encoding import LineEncoder
 from millstream_dataflow.connectors import SinkWriter
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.records import ColumnBatch, RowBatch
-from millstream_runtime.file_systems.local import sync_directory
 from tests.unit.client.connectors.surroundings import Around, read_all
 
 
@@ -288,25 +294,157 @@ def test_a_file_that_the_disk_has_lost_is_never_called_durable(tmp_path: Path, m
     assert names(tmp_path) == []
 
 
-def test_a_name_that_did_not_become_durable_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def broken_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first fsync of a directory fails; every later one finds nothing wrong."""
+    errors = [OSError(errno.EIO, "Input/output error")]
+
+    def fsync(descriptor: int) -> None:
+        if errors and stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise errors.pop()
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.mark.usefixtures("broken_directory")
+def test_a_name_that_the_disk_has_lost_is_never_called_durable(tmp_path: Path) -> None:
     writer = FileSink.text(tmp_path).create_writer(Around(), ())
     writer.write(RowBatch(["a"]))
-    errors = [OSError(errno.EMFILE, "Too many open files")]
+    writer.prepare_commit(CheckpointId(1), end_of_input=False)
+    job = writer.make_durable()
+    assert job is not None
+    for _ in range(2):
+        with pytest.raises(LostWritesError, match=re.escape(str(tmp_path))):
+            job()
+    with pytest.raises(LostWritesError):
+        writer.prepare_commit(CheckpointId(2), end_of_input=False)
+    writer.close()
+    assert names(tmp_path) == []
 
-    def sync(directory: Path) -> None:
+
+def test_a_commit_whose_names_the_disk_has_lost_says_so(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    sink = FileSink.text(tmp_path)
+    prepared = prepare(sink, Around(), 1, "a")
+    request.getfixturevalue("broken_directory")
+    with pytest.raises(LostWritesError, match=re.escape(str(tmp_path))):
+        sink.create_committer(Around()).commit(prepared)
+
+
+def test_a_directory_that_is_gone_is_named_by_the_commit(tmp_path: Path) -> None:
+    sink = FileSink.text(tmp_path / "out")
+    prepared = prepare(sink, Around(), 1, "a")
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(LostFileError, match="out is not there, though a checkpoint names files in it; if somebody"):
+        sink.create_committer(Around()).commit(prepared)
+
+
+def test_a_directory_that_could_not_be_opened_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is opened before anything is renamed: whoever opens it later may not be told of what failed before."""
+    writer = FileSink.text(tmp_path).create_writer(Around(), ())
+    writer.write(RowBatch(["a"]))
+    [in_progress] = names(tmp_path)
+    errors = [OSError(errno.EMFILE, "Too many open files")]
+    found: list[list[str]] = []
+    really_open = os.open
+
+    def open_(path: Path, flags: int) -> int:
+        found.append(names(tmp_path))
         if errors:
             raise errors.pop()
-        sync_directory(directory)
+        return really_open(path, flags)
 
-    monkeypatch.setattr("millstream.connectors.files.directories.sync_directory", sync)
+    monkeypatch.setattr(os, "open", open_)
     with pytest.raises(OSError, match="Too many"):
         barrier(writer, 1)
     assert barrier(writer, 2) == []
+    assert found == [[in_progress]] * 2
     [name] = names(tmp_path)
     assert name.endswith("-1.txt.pending")
     assert writer.make_durable() is None
     writer.close()
     assert names(tmp_path) == [name]
+
+
+class SlowStore:
+    """A file system elsewhere: it takes what a stream holds when that is closed, once it may. One upload fails."""
+
+    def __init__(self) -> None:
+        self.files = fs.LocalFileSystem()
+        self.may_upload = threading.Event()
+        self.closed: list[str] = []
+
+    def create_dir(self, path: str, *, recursive: bool) -> None:
+        self.files.create_dir(path, recursive=recursive)
+
+    def open_output_stream(self, path: str, compression: str | None) -> "Upload":
+        return Upload(self, Path(path))
+
+    def get_file_info(self, path: str) -> fs.FileInfo:
+        return self.files.get_file_info(path)
+
+    def delete_file(self, path: str) -> None:
+        self.files.delete_file(path)
+
+
+@dataclass
+class Upload:
+    """A stream into it."""
+
+    store: SlowStore
+    path: Path
+
+    def write(self, data: bytes) -> None:
+        """Not there before it is closed."""
+
+    def close(self) -> None:
+        self.path.touch()
+        assert self.store.may_upload.wait(20)
+        self.store.closed.append(self.path.name)
+        if len(self.store.closed) == 1:
+            raise OSError(errno.EIO, "the connection was lost")
+
+
+@pytest.fixture
+def store() -> Iterator[SlowStore]:
+    store = SlowStore()
+    yield store
+    store.may_upload.set()
+
+
+def test_to_drop_a_remote_part_holds_up_neither_its_task_nor_the_other_parts(tmp_path: Path, store: SlowStore) -> None:
+    directory = RemoteDirectory(cast(fs.FileSystem, store), str(tmp_path))
+    writer = FileWriter(directory, LineEncoder("", ""), first_part(Around(), "part", "", "0123456789ab"))
+    for checkpoint in (1, 2):
+        writer.write(RowBatch(["a"]))
+        writer.prepare_commit(CheckpointId(checkpoint), end_of_input=False)
+    writer.write(RowBatch(["a"]))
+    writer.close()
+    assert store.closed == []
+    store.may_upload.set()
+    for thread in threading.enumerate():
+        if thread.name == "discard":
+            thread.join(20)
+    assert len(store.closed) == 3
+    assert names(tmp_path) == []
+
+
+def test_a_local_part_that_cannot_be_deleted_keeps_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = FileSink.text(tmp_path).create_writer(Around(), ())
+    for checkpoint in (1, 2):
+        writer.write(RowBatch(["a"]))
+        writer.prepare_commit(CheckpointId(checkpoint), end_of_input=False)
+    writer.write(RowBatch(["a"]))
+    stays, *_ = names(tmp_path)
+    unlink = Path.unlink
+
+    def refusing(path: Path, *, missing_ok: bool) -> None:
+        if path.name == stays:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    writer.close()
+    assert names(tmp_path) == [stays]
 
 
 def test_a_file_that_somebody_deleted_is_missed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A task's part of a checkpoint on its way to the disk."""
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -28,6 +29,7 @@ from millstream_taskmanager.worker.loop import WorkerLoop
 from millstream_taskmanager.worker.threads import BlockingPool
 
 TASK = TaskId(RegionAttempt(JobId("job"), RegionId(2), 5), SubtaskId(VertexId("vertex"), 3))
+OTHER = TaskId(TASK.attempt, SubtaskId(VertexId("another"), 0))
 
 
 class Disk:
@@ -35,6 +37,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.written: list[tuple[str, str]] = []
+        self.begun = threading.Semaphore(0)
         self.may_write = threading.Event()
         self.withdrawn = threading.Semaphore(0)
         self.error: OSError | None = None
@@ -43,7 +46,8 @@ class Disk:
         return [item for one in contents for stored in one.lists for item in stored.items]
 
     def write(self, directory: str, name: str, chunks: Sequence[bytes]) -> FileRef:
-        self.may_write.wait(20)
+        self.begun.release()
+        assert self.may_write.wait(60)
         if self.error is not None:
             raise self.error
         self.written.append((directory, name))
@@ -57,11 +61,12 @@ class Disk:
 class Site:
     """A writer, and what it says."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        """With one thread what comes first is done first."""
         self.loop = WorkerLoop()
         self.disk = Disk()
         self.said: list[FromWorker] = []
-        pool = BlockingPool("disk", 1, self.loop.call_from_thread)  # so what comes first is done first
+        pool = BlockingPool("disk", threads, self.loop.call_from_thread)
         files = SnapshotFiles(self.disk.encode, self.disk.write, self.disk.withdraw)
         self.writer = SnapshotWriter(files, pool, self._say)
 
@@ -69,13 +74,18 @@ class Site:
         self.said.append(message)
         self.loop.stop()
 
-    def store(self, checkpoint: int, size: int, directory: str = "/chk", *jobs: Callable[[], None]) -> None:
+    def store(
+        self, checkpoint: int, size: int, directory: str = "/chk", *jobs: Callable[[], None], task: TaskId = TASK
+    ) -> None:
         stored = StoredList("state", Redistribution.SPLIT, (bytes(size),))
         contents = OperatorContents(OperatorId("op"), (stored,), first_group=1, end_group=4)
         part = TaskPart(
             CheckpointId(checkpoint), SnapshotKind.CHECKPOINT, (contents,), directory=directory, make_durable=jobs
         )
-        self.writer.store(TASK, part)
+        self.writer.store(task, part)
+
+    def give_up(self, checkpoint: int) -> None:
+        self.writer.forget(TASK, CheckpointId(checkpoint), older_too=False)
 
     def turn(self) -> None:
         """Until something is said."""
@@ -133,16 +143,15 @@ def test_two_writes_never_have_one_name(site: Site) -> None:
 def test_what_was_given_up_while_it_was_written_is_not_spoken_of(site: Site) -> None:
     for checkpoint in (1, 2, 3, 4):
         site.store(checkpoint, INLINE_LIMIT + 1)
+    assert site.disk.begun.acquire(timeout=20)
     site.writer.forget(TASK, CheckpointId(4), older_too=False)
     site.writer.forget(TASK, CheckpointId(3), older_too=True)
     site.store(5, INLINE_LIMIT + 1)
     site.disk.may_write.set()
     site.turn()
     assert [getattr(said, "checkpoint", None) for said in site.said] == [5]
-    for _ in range(4):
-        while not site.disk.withdrawn.acquire(blocking=False):
-            site.loop.poller.poll(0.01)
-    assert len(site.disk.written) == 1, "nobody would ever delete the others"
+    assert site.disk.withdrawn.acquire(blocking=False), "nobody would ever delete it"
+    assert len(site.disk.written) == 1, "the others were never begun"
 
 
 def test_what_cannot_be_written_is_declined(site: Site) -> None:
@@ -203,8 +212,7 @@ def test_what_sinks_wrote_is_durable_before_a_checkpoint_names_it(site: Site, jo
 def test_other_tasks_go_on_while_a_sink_waits_for_its_disk(site: Site, job: SinkJob) -> None:
     site.store(1, 0, "/chk", job)
     assert job.begun.acquire(timeout=20)
-    other = TaskId(TASK.attempt, SubtaskId(VertexId("another"), 0))
-    site.writer.store(other, TaskPart(CheckpointId(1), SnapshotKind.CHECKPOINT))
+    site.writer.store(OTHER, TaskPart(CheckpointId(1), SnapshotKind.CHECKPOINT))
     turned: list[int] = []
 
     def turn() -> None:
@@ -214,7 +222,7 @@ def test_other_tasks_go_on_while_a_sink_waits_for_its_disk(site: Site, job: Sink
     site.loop.call_later(0, turn)
     site.turn()
     assert turned == [1]
-    assert [getattr(said, "task", None) for said in site.said] == [other]
+    assert [getattr(said, "task", None) for said in site.said] == [OTHER]
 
 
 def test_what_a_sink_cannot_make_durable_declines_and_the_next_checkpoint_tries_again(site: Site, job: SinkJob) -> None:
@@ -242,4 +250,91 @@ def test_a_checkpoint_that_is_given_up_while_a_sink_waits_writes_nothing(site: S
     job.may_end.set()
     site.turn()
     assert [getattr(said, "checkpoint", None) for said in site.said] == [3]
-    assert [directory for directory, _ in site.disk.written] == ["/out"] * 3
+    assert [directory for directory, _ in site.disk.written] == ["/out"] * 2, "what the third makes durable is all"
+
+
+class Witness(str):
+    """A directory that lives as long as the part of which it is."""
+
+    __slots__ = ("__weakref__",)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[Site]:
+    site = Site(threads=2)
+    yield site
+    site.disk.may_write.set()
+    site.loop.close()
+
+
+def test_given_up_checkpoints_of_a_sink_that_hangs_hold_one_thread_and_no_state(two_threads: Site) -> None:
+    site = two_threads
+    site.disk.may_write.set()
+    hanging = SinkJob(site.disk)
+    try:
+        for checkpoint in (1, 2, 3, 4):
+            directory = Witness("/chk")
+            kept = weakref.ref(directory)
+            site.store(checkpoint, INLINE_LIMIT + 1, directory, hanging)
+            del directory
+            assert checkpoint > 1 or hanging.begun.acquire(timeout=20)
+            assert kept() is not None
+            site.give_up(checkpoint)
+            assert kept() is None, checkpoint
+        site.store(5, INLINE_LIMIT + 1, task=OTHER)
+        site.turn()
+        assert [getattr(said, "task", None) for said in site.said] == [OTHER]
+        assert not hanging.begun.acquire(blocking=False)
+    finally:
+        hanging.may_end.set()
+
+
+def test_given_up_checkpoints_whose_files_hang_hold_one_thread(two_threads: Site) -> None:
+    site = two_threads
+    for checkpoint in (1, 2, 3):
+        site.store(checkpoint, INLINE_LIMIT + 1)
+        site.give_up(checkpoint)
+    done = SinkJob(site.disk)
+    done.may_end.set()
+    site.store(4, 0, "/chk", done, task=OTHER)
+    site.turn()
+    assert [getattr(said, "task", None) for said in site.said] == [OTHER]
+
+
+def test_parts_of_one_task_become_durable_one_after_the_other(two_threads: Site) -> None:
+    """A writer's jobs never meet, and one that failed is the work of the next."""
+    site = two_threads
+    site.disk.may_write.set()
+    first, second, other = (SinkJob(site.disk) for _ in range(3))
+    first.error = OSError("no room")
+    second.may_end.set()
+    other.may_end.set()
+    site.store(1, 0, "/chk", first)
+    site.store(2, INLINE_LIMIT + 1, "/chk", second)
+    site.store(2, 0, "/chk", other, task=OTHER)
+    site.turn()
+    assert [getattr(said, "task", None) for said in site.said] == [OTHER]
+    assert not second.begun.acquire(blocking=False), "the pool has come past it"
+    first.may_end.set()
+    site.turn()
+    site.turn()
+    assert [type(said) for said in site.said[1:]] == [CheckpointDeclined, CheckpointAcknowledged]
+
+
+def test_what_is_given_up_before_a_thread_comes_to_it_is_not_begun(site: Site) -> None:
+    site.disk.may_write.set()
+    hanging, late = SinkJob(site.disk), SinkJob(site.disk)
+    site.store(1, 0, "/chk", hanging, task=OTHER)
+    assert hanging.begun.acquire(timeout=20)
+    site.store(1, 0, "/chk", late)
+    site.give_up(1)
+    late.may_end.set()
+    site.store(2, INLINE_LIMIT + 1)
+    hanging.may_end.set()
+    site.turn()
+    site.turn()
+    assert [(getattr(said, "task", None), getattr(said, "checkpoint", None)) for said in site.said] == [
+        (OTHER, 1),
+        (TASK, 2),
+    ]
+    assert not late.begun.acquire(blocking=False)
