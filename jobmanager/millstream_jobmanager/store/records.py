@@ -55,20 +55,12 @@ class Records:
             return StoreAnswer(Outcome.UNKNOWN, f"{path} could not be read: {error}")
         else:
             if (known.version, known.nonce) == (record.version, record.nonce):
-                return self._settle(path)
+                return _write(path, record)  # what failed may have been its durability, and no second sync proves that
             version = known.version
         if version != record.version - 1:
             text = f"{path} has version {version}, version {record.version} can't take its place"
             return StoreAnswer(Outcome.CONFLICT, text)
         return _write(path, record)
-
-    def _settle(self, path: Path) -> StoreAnswer:
-        """It is there already; perhaps it was last time, too, and only its name wasn't known to be durable."""
-        try:
-            sync_directory(self._directory)
-        except OSError as error:
-            return StoreAnswer(Outcome.UNKNOWN, f"{path} is there but perhaps not durable: {error}")
-        return StoreAnswer(Outcome.DONE)
 
     def delete(self, job: JobId) -> None:
         """Durably."""

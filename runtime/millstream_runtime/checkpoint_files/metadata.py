@@ -59,7 +59,7 @@ def publish_metadata(path: str, metadata: CheckpointMetadata) -> int:
         else:
             if there != data:
                 _refuse(name, there, metadata)
-            place.storage.settle(place.path)
+            place.storage.confirm(place.path, [data])
     return len(data) + sum(
         task.snapshot.handle.size for task in metadata.tasks if isinstance(task.snapshot.handle, FileRef)
     )

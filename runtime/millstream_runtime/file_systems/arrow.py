@@ -70,7 +70,7 @@ class ArrowStorage:
         with self._files.open_output_stream(path) as stream:
             stream.write(data)
 
-    def settle(self, path: str) -> None:
+    def confirm(self, path: str, chunks: Sequence[bytes]) -> None:
         """What is seen was acknowledged."""
 
     def open(self, path: str) -> ArrowFile:

@@ -91,7 +91,12 @@ def make_directories(directory: Path, mode: int = 0o777) -> None:
     for one in reversed(missing):
         with suppress(FileExistsError), _opened(one.parent) as parent:
             one.mkdir(mode if one is directory else 0o777)
-            os.fsync(parent)
+            try:
+                os.fsync(parent)
+            except OSError:
+                with suppress(OSError):
+                    one.rmdir()  # who tries again would take it for durable
+                raise
     if not directory.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(directory))
 
@@ -137,14 +142,9 @@ class LocalStorage:
         write_durably(target, chunks)
         _sync_above(path, target.parents[1:_LEVELS])
 
-    def settle(self, path: str) -> None:
-        """The names that lead to it."""
-        target = Path(path)
-        try:
-            sync_directory(target.parent)
-        except OSError as error:
-            raise UncertainWriteError(error.errno, error.strerror, path) from error
-        _sync_above(path, target.parents[1:_LEVELS])
+    def confirm(self, path: str, chunks: Sequence[bytes]) -> None:
+        """Anew: where a sync has failed, a second one that doesn't proves nothing."""
+        self.write(path, chunks)
 
     def open(self, path: str) -> LocalFile:
         """For reading."""

@@ -30,8 +30,10 @@ class Storage(Protocol):
         """
         ...
 
-    def settle(self, path: str) -> None:
-        """A file that is seen is durable when this returns, whoever wrote it and whatever they heard."""
+    def confirm(self, path: str, chunks: Sequence[bytes]) -> None:
+        """A file that is seen with just these bytes is durable when this returns, whoever wrote it and whatever they
+        heard; else as `write`.
+        """
         ...
 
     def open(self, path: str) -> OpenFile:

@@ -8,6 +8,7 @@ Measured on Python 3.11, 8 k records of 100 keys, M records/s: sums by reduce 2.
 """
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -36,6 +37,7 @@ from millstream_taskmanager.state.tables import WINDOWS, NamespaceTable
 
 _FEW = 32  # times; below, numpy costs more than it saves
 _SHORT = 8  # records in a row; below, on the average, putting them in order costs less than they do one by one
+_SAMPLE = 64  # times: every so many-th is looked at first
 _MANY_KNOWN = 1_024  # periods; most jobs have a few open, and late records may ask for any
 
 
@@ -230,10 +232,21 @@ class _Windows:
             size, offset = self._assigner.size, self._assigner.offset
             few = [(time - offset) // size for time in times]
             cuts = [place for place in range(1, len(few)) if few[place] != few[place - 1]]
+        elif _is_sorted(times):
+            cuts = self._ends(times)
         else:
             periods = self._periods(times)
             cuts = (np.flatnonzero(periods[1:] != periods[:-1]) + 1).tolist()
         return list(pairwise([0, *cuts, len(times)])) if times else []
+
+    def _ends(self, times: Sequence[int]) -> list[int]:
+        """Where periods end in times that never fall, the last one left out."""
+        size, offset = self._assigner.size, self._assigner.offset
+        cuts: list[int] = []
+        place = 0
+        while (place := bisect_left(times, times[place] - (times[place] - offset) % size + size, place)) < len(times):
+            cuts.append(place)
+        return cuts
 
     def order(self, times: Sequence[int]) -> list[int]:
         """The places of times, by their period; within one as they are."""
@@ -264,6 +277,14 @@ class _Windows:
     def forget(self, window: TimeWindow) -> None:
         """Its entries are gone."""
         self._known.pop(window.start, None)
+
+
+def _is_sorted(times: Sequence[int]) -> bool:
+    """Whether times never fall, as they mostly do not within a batch: 20 ns a time, where an array costs 90. Some are
+    looked at before all are, since sorting what isn't sorted is dear.
+    """
+    some = times[::_SAMPLE]
+    return sorted(some) == list(some) and sorted(times) == times
 
 
 def _append(batch: RowBatch, values: list[Any], times: Sequence[int]) -> None:

@@ -245,3 +245,18 @@ def test_looking_for_forgotten_periods_costs_no_more_the_more_windows_are_open()
     for number in range(20_000, 200_000):  # late records, whose windows nobody opens
         windows.at(number * 10)
     assert len(windows._known) <= 3 * 20_000
+
+
+@given(st.lists(st.integers(-200, 200), min_size=1, max_size=80), st.integers(1, 30), st.integers(0, 29), st.booleans())
+def test_stretches_are_those_of_one_window(times: list[int], size: int, offset: int, in_order: bool) -> None:
+    """Whether they are few, sorted or neither: each is found in its own way."""
+    windows = _Windows(TumblingEventTimeWindows(size, offset % size))
+    if in_order:
+        times.sort()
+    expected: list[list[int]] = []
+    for time in times:
+        if expected and windows.at(time) is windows.at(expected[-1][0]):
+            expected[-1].append(time)
+        else:
+            expected.append([time])
+    assert [times[start:end] for start, end in windows.stretches(times)] == expected
