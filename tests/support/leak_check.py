@@ -17,7 +17,9 @@ from multiprocessing import resource_tracker
 import pytest
 
 GRACE_S = 2.0  # a joined thread or a killed child needs a moment to vanish; on a busy machine half a second
-POLL_S = 0.01
+POLL_S = 0.005
+YOUNG, OLD = 1, 2  # generations: what a test made is young, and to look through all that was imported takes 0.1 s
+YOUNG_S = 0.03  # then what is old is looked at too
 
 # Stock is taken twice a test and costs a millisecond, so this file uses plain strings and os calls, no pathlib.
 _PROC = "/proc"
@@ -118,11 +120,12 @@ class LeakCheck:
 
     def leaked(self) -> frozenset[Resource]:
         """What is new and nobody's, after everything had its moment to vanish."""
-        deadline = time.monotonic() + GRACE_S
+        begun = time.monotonic()
         while leaked := open_resources() - self.known - self.owned():
-            if time.monotonic() > deadline:
+            if time.monotonic() - begun > GRACE_S:
                 return leaked
-            gc.collect()  # what only a cycle of references keeps open is reported by Python itself
+            # What only a cycle of references keeps open is reported by Python itself.
+            gc.collect(YOUNG if time.monotonic() - begun < YOUNG_S else OLD)
             time.sleep(POLL_S)
         return leaked
 

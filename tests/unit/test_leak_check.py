@@ -16,8 +16,11 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes and o
 
 THREAD = """
     import threading
+    over = threading.Event()
     def test_it():
-        threading.Thread(target=threading.Event().wait, args=(1,), name="left-behind").start()
+        threading.Thread(target=over.wait, name="left-behind").start()
+    def test_another():
+        over.set()
 """
 PROCESS = """
     import subprocess

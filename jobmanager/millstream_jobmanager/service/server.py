@@ -73,7 +73,7 @@ class JobManagerService:
     def __init__(self, parts: _Parts, resources: AsyncExitStack, target: str, port: int | None) -> None:
         self._parts = parts
         self._resources = resources
-        self._watch = asyncio.create_task(self._say_when_deposed())
+        self._watch = asyncio.create_task(_say_when_deposed(parts.shell, parts.health))
         self.target = target
         """What a gRPC client on this host connects to."""
         self.port = port
@@ -136,10 +136,6 @@ class JobManagerService:
         the process should then end, and be started again.
         """
         await self._parts.shell.wait_ended()
-
-    async def _say_when_deposed(self) -> None:
-        await asyncio.gather(self._parts.shell.wait_ended(), return_exceptions=True)
-        await self._parts.health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
 
 
 def _check(address: ListenAddress, configuration: Configuration) -> None:
@@ -208,6 +204,14 @@ async def _serve(resources: AsyncExitStack, server: grpc.aio.Server, servicer: H
     await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
     for service in _SERVICES[:2]:
         await servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+
+async def _say_when_deposed(shell: Shell, health: HealthServicer) -> None:
+    """No method: a cancelled task keeps its frames, and a service among them would be a cycle, so that the server's
+    descriptors stayed open until the garbage collector came by.
+    """
+    await asyncio.gather(shell.wait_ended(), return_exceptions=True)
+    await health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

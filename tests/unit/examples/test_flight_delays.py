@@ -7,7 +7,7 @@ import pytest
 from examples import flight_delays
 from millstream import JobFailedError
 from millstream_runtime.messages.failures import Failure, FailureKind
-from tests.support.flights import Lines, assert_found, late_lines, lines_of, results
+from tests.support.flights import Lines, assert_found, late_among, late_lines, lines_of, results
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLSTREAM_EXECUTION_TARGET", "inline")
 
 
-@pytest.mark.parametrize(("hours", "expected"), [(2, 863), (24, 0)])
+@pytest.mark.parametrize(("hours", "expected"), [(2, 863), pytest.param(24, 0, marks=pytest.mark.nightly)])
 def test_it_equals_a_plain_computation(
     tmp_path: Path, july: Lines, capsys: pytest.CaptureFixture[str], hours: int, expected: int
 ) -> None:
@@ -32,6 +32,16 @@ def test_it_equals_a_plain_computation(
         f"read 29,425 = in windows {29_425 - expected:,} + late {expected:,} (came over {hours} h out of order)\n"
         in printed
     )
+
+
+def test_nothing_is_late_when_it_waits_for_a_day(tmp_path: Path, july: Lines) -> None:
+    """On some days of July."""
+    some = july[:4_000]
+    assert any(late_among(some, 2))
+    path, output = tmp_path / "flights.csv", tmp_path / "out"
+    path.write_text("\n".join([flight_delays.INPUT_COLUMNS, *(line for line, _ in some)]))
+    assert flight_delays.main(["--input", str(path), "--output", str(output), "--out-of-orderness", "24h"]) == 0
+    assert assert_found(output, some, hours=24) == 0
 
 
 class TestSmallInput:

@@ -277,4 +277,4 @@ def serving(fake: FakeJobManager, address: str = "127.0.0.1:0") -> Generator[int
             yield port
         finally:
             fake.stop_streams()
-            server.stop(0).wait()
+            server.stop(None).wait()  # at once; with a grace, even of 0, a thread of its own outlives it

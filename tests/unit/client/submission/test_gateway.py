@@ -9,6 +9,7 @@ from millstream.errors import (
     JobNotFoundError,
     RequestRefusedError,
 )
+from millstream.submission import gateway as gateway_module
 from millstream.submission.addresses import join, target_of, with_address
 from millstream.submission.gateway import Gateway
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
@@ -21,11 +22,12 @@ from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, fa
 class TestCalls:
     """One call, from the first try to its answer."""
 
-    def test_nobody_there_is_said_with_the_address_and_what_to_do(self) -> None:
+    def test_nobody_there_is_said_with_the_address_and_what_to_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gateway_module, "_LONG_S", 0.05)
         port = free_port()
         heard: list[str] = []
-        gateway = Gateway(f"127.0.0.1:{port}", 1.5, waiting=heard.append)
-        expected = rf"127.0.0.1:{port} gave no answer for 1.5 s .*'millstream jobmanager' starts one, .*rpc.port"
+        gateway = Gateway(f"127.0.0.1:{port}", 0.3, waiting=heard.append)
+        expected = rf"127.0.0.1:{port} gave no answer for 0.3 s .*'millstream jobmanager' starts one, .*rpc.port"
         with pytest.raises(ClusterUnreachableError, match=expected):
             gateway.cluster()
         assert len(heard) == 1

@@ -8,14 +8,19 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 
+from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.identity import Digest, Epoch, JobId
 from millstream_jobmanager.core.cluster import ClusterCore
 from millstream_jobmanager.core.events import Outcome
+from millstream_jobmanager.core.settings import ClusterSettings
+from millstream_jobmanager.service import server
+from millstream_jobmanager.service.settings import cluster_settings
 from millstream_jobmanager.service.shell import CoreFailedError
 from millstream_jobmanager.service.startup import StartupError
 from millstream_jobmanager.store import JobStore, LocalJobStore, StoreAnswer
@@ -86,8 +91,16 @@ class UnreliableStore(JobStore):
         self.inner.close()
 
 
+def _impatient(configuration: Configuration, leader: str) -> ClusterSettings:
+    """A write is repeated at once, where it would be after a second."""
+    return replace(cluster_settings(configuration, leader), retry_delay=20)
+
+
 @pytest.mark.parametrize("rule", ["lost", "landed", "raises"])
-async def test_a_write_whose_answer_is_lost_is_repeated_until_it_is_known(tmp_path: Path, rule: str) -> None:
+async def test_a_write_whose_answer_is_lost_is_repeated_until_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    monkeypatch.setattr(server, "cluster_settings", _impatient)
     store = UnreliableStore(tmp_path / "store")
     async with small_cluster(tmp_path, store=store) as cluster:
         store.rules.append(rule)

@@ -1,9 +1,11 @@
 """Where it listens, whom it lets in, and what garbage costs it."""
 
 import asyncio
+import gc
 import logging
 import os
 import resource
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,6 +90,18 @@ async def test_health_and_reflection_are_served(tmp_path: Path) -> None:
         listed = {found.name for found in (await call.read()).list_services_response.service}
         assert {"millstream.v1.ClientGateway", "millstream.v1.TaskManagerGateway", "grpc.health.v1.Health"} <= listed
         await call.done_writing()
+
+
+async def test_a_service_that_was_stopped_is_gone_before_the_garbage_collector_comes(tmp_path: Path) -> None:
+    """And so are the descriptors of its server."""
+    gc.disable()
+    try:
+        async with leading(tmp_path) as service:
+            stopped = weakref.ref(service)
+        del service
+        assert stopped() is None
+    finally:
+        gc.enable()
 
 
 # ------------------------------------------------------------------------------------------------- garbage

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from millstream_dataflow.identity import Epoch
@@ -14,7 +15,6 @@ from millstream_jobmanager.store import LocalJobStore
 from millstream_runtime.checkpoint_files import highest_epoch, latest_checkpoints, verify_checkpoint
 from tests.unit.jobmanager.store.samples import JOB, digest, record
 
-ROUNDS = 40
 SEED = 81_723
 
 
@@ -40,9 +40,10 @@ def kill_writer(tmp_path: Path) -> Iterator[Callable[[int, int], int]]:
 def test_what_was_done_before_the_kill_is_there_after_it(
     tmp_path: Path, kill_writer: Callable[[int, int], int]
 ) -> None:
+    rounds = hypothesis.settings().max_examples
     chance = random.Random(SEED)
     last = epoch = 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         done = kill_writer(chance.randrange(3), chance.randrange(15_000))
         assert done >= 0, "the writer ended by itself: a put was not done"
         store = LocalJobStore(tmp_path / "store")
@@ -64,4 +65,4 @@ def test_what_was_done_before_the_kill_is_there_after_it(
             verify_checkpoint(path_of_checkpoint)
         assert highest_epoch(str(tmp_path / "checkpoints")) < epoch
         last = version
-    assert last >= ROUNDS // 2, "it was killed before it wrote"
+    assert last >= rounds // 2, "it was killed before it wrote"
