@@ -29,6 +29,7 @@ from millstream_taskmanager.forkserver.requests import (
     encode_request,
 )
 from millstream_taskmanager.worker.options import WorkerOptions
+from tests.support.shared_forkserver import SharedForkServer
 from tests.support.worker_jobs import gone
 
 
@@ -66,10 +67,22 @@ class Server:
         self.process.wait(30)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server()
-    assert server.hear() == Ready()
+class ThatOfAll(Server):
+    """The one that all tests share; for those that hear all it says to them, and don't end it."""
+
+    def __init__(self, shared: SharedForkServer) -> None:
+        self.control = shared.spawned.control.dup()
+        self.control.settimeout(30)
+        self.process = shared.spawned.process
+        self.sockets = []
+
+    def close(self) -> None:
+        self.control.close()
+
+
+@pytest.fixture
+def server(forkserver: SharedForkServer) -> Iterator[Server]:
+    server = ThatOfAll(forkserver)
     yield server
     server.close()
 

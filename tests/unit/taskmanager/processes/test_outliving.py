@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support.shared_forkserver import SharedForkServer
 from tests.support.worker_jobs import finish, gone, is_alive, leave
 from tests.support.worker_site import Environment, Site, cruncher, once, sleeper, totals
 
@@ -23,27 +24,32 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     await site.pool.stop()
 
 
-async def test_a_dead_forkserver_takes_its_workers_along_and_is_replaced(site: Site) -> None:
+async def test_a_dead_forkserver_takes_its_workers_along_and_is_replaced(
+    site: Site, forkserver: SharedForkServer
+) -> None:
     await site.pool.start()
     workers = [await site.start(program) for program in (sleeper, cruncher)]
     for worker, text in zip(workers, ("asleep", "at work"), strict=True):
         await site.printed(worker, text)
     pids = [site.pool.pid(worker) or 0 for worker in workers]
-    forkserver = site.pool._forkserver
-    assert forkserver is not None
-    os.kill(forkserver.pid or 0, signal.SIGKILL)
-    for worker in workers:
-        cause = await site.manager.end_of(worker)
-        assert cause.startswith("killed with the forkserver: the forkserver ended by signal 9 (SIGKILL)")
-        assert site.manager[worker].crashed
-    await gone(pids)
-    job = site.job(totals)
-    worker = await site.spawn(job.orders())
+    first = site.pool._forkserver
+    assert first is not None
+    with forkserver.lent():  # the next one
+        os.kill(first.pid, signal.SIGKILL)
+        for worker in workers:
+            cause = await site.manager.end_of(worker)
+            assert cause.startswith("killed with the forkserver: the forkserver ended by signal 9 (SIGKILL)")
+            assert site.manager[worker].crashed
+        await gone(pids)
+        job = site.job(totals)
+        worker = await site.spawn(job.orders())
     await finish(site.pool, site.manager, job)
     await leave(site.pool, site.manager, worker)
 
 
 _TASKMANAGER = """
+from millstream_taskmanager.processes.spawning import SpawnedForkServer
+spawned = SpawnedForkServer()  # its imports and ours take their time together
 import asyncio, pickle, sys
 from pathlib import Path
 from millstream_taskmanager.processes.pool import PoolOptions, WorkerPool
@@ -53,7 +59,7 @@ class Nobody:
     def exited(self, worker, cause, crashed): print("exited", cause, flush=True)
 
 async def main():
-    pool = WorkerPool(PoolOptions(Path(sys.argv[1])), Nobody())
+    pool = WorkerPool(PoolOptions(Path(sys.argv[1])), Nobody(), spawned)
     await pool.start()
     for orders in pickle.loads(Path(sys.argv[2]).read_bytes()):
         await pool.spawn(orders)

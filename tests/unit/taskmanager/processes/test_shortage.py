@@ -3,7 +3,6 @@
 import asyncio
 import os
 import resource
-import signal
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from millstream_taskmanager.forkserver.requests import Ready, Reply
 from millstream_taskmanager.processes import pool as pool_module
 from millstream_taskmanager.processes.pool import PoolOptions, WorkerPool
 from millstream_taskmanager.processes.spawning import ForkServerError, SpawnedForkServer
+from tests.support.shared_forkserver import SharedForkServer
 from tests.support.worker_jobs import FakeTaskManager, leave
 from tests.support.worker_site import Site, totals
 
@@ -90,16 +90,18 @@ def test_a_forkserver_without_descriptors_says_so_and_leaves_none_open(free: int
 
 
 @pytest_asyncio.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
+async def site(forkserver: SharedForkServer, tmp_path: Path) -> AsyncIterator[Site]:
     site = Site(tmp_path)
-    await site.pool.start()
-    yield site
-    await site.pool.stop()
+    with forkserver.lent():
+        await site.pool.start()
+        yield site
+        await site.pool.stop()
 
 
 async def test_another_forkserver_is_tried_until_one_comes_up_and_workers_hear_what_is_wrong(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """How a real one dies is looked at in test_outliving."""
     tried: list[object] = []
 
     def fails(modules: object) -> None:
@@ -112,7 +114,7 @@ async def test_another_forkserver_is_tried_until_one_comes_up_and_workers_hear_w
     with monkeypatch.context() as broken:
         broken.setattr(pool_module, "SpawnedForkServer", fails)
         broken.setattr(pool_module, "_FORK_S", 0.2)
-        os.kill(first.pid, signal.SIGKILL)
+        first._gone("it died")
         while len(tried) < 2:  # noqa: ASYNC110  # nothing tells of it
             await asyncio.sleep(0.005)
         await site.pool.spawn(ORDERS)

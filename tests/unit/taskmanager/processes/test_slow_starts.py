@@ -1,5 +1,6 @@
 """Workers of a region begin at very different times: what a program loads, restores and opens may take long."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from millstream_dataflow.functions import MapFunction, RuntimeContext
+from tests.support.shared_forkserver import SharedForkServer
 from tests.support.worker_jobs import leave
 from tests.support.worker_site import Environment, Site
 
@@ -19,15 +21,17 @@ OPTIONS = {"jobmanager.execution.deployment-timeout": "1 s", "taskmanager.networ
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+async def site(forkserver: SharedForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     site = Site(tmp_path_factory.mktemp("site"), OPTIONS)
-    await site.pool.start()
+    with forkserver.lent():
+        await site.pool.start()
     yield site
     await site.pool.stop()
 
 
 def delay(directory: str) -> None:
     """In every process but the first that comes here, once in each."""
+    Path(directory).mkdir(exist_ok=True)
     first, mine = Path(directory, "first"), Path(directory, str(os.getpid()))
     if not mine.exists():
         mine.touch()
@@ -65,18 +69,24 @@ class SlowToOpen(MapFunction[int, int]):
 
 
 @pytest.mark.parametrize("function", [SlowToLoad, SlowToOpen])
-@pytest.mark.parametrize("quick", [0, 1])
 async def test_a_worker_that_needs_more_than_the_deployment_timeout_is_not_lost(
-    site: Site, tmp_path: Path, function: type[SlowToLoad | SlowToOpen], quick: int
+    site: Site, tmp_path: Path, function: type[SlowToLoad | SlowToOpen]
 ) -> None:
+    """Be it the first of the two or the second: of two jobs, whose delays pass at the same time."""
+    await asyncio.gather(*(comes_to_its_end(site, tmp_path / str(quick), function, quick) for quick in range(2)))
+
+
+async def comes_to_its_end(site: Site, directory: Path, function: type[SlowToLoad | SlowToOpen], quick: int) -> None:
+    """A job of two workers; `quick` is the number of the one without a delay."""
+
     def program(env: Environment) -> None:
         env.set_parallelism(2)
-        env.from_sequence(1, 100).map(function(str(tmp_path))).key_by(lambda n: n % 10).reduce(max).print()
+        env.from_sequence(1, 100).map(function(str(directory))).key_by(lambda n: n % 10).reduce(max).print()
 
     orders = site.job(program).orders()
     workers = [order.worker for order in orders]
     await site.pool.spawn(orders[quick])
-    await site.manager.until((tmp_path / "first").exists)
+    await site.manager.until((directory / "first").exists)
     await site.pool.spawn(orders[1 - quick])
     heard = [site.manager[worker] for worker in workers]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from millstream_taskmanager.service import TaskManagerService
+from tests.support.shared_forkserver import SharedForkServer
 from tests.unit.taskmanager.service.scripted import ScriptedJobManager
 from tests.unit.taskmanager.service.sites import Site, configured
 
@@ -19,9 +20,10 @@ async def jobmanager() -> AsyncIterator[ScriptedJobManager]:
 
 
 @pytest.fixture
-async def site(jobmanager: ScriptedJobManager, tmp_path: Path) -> AsyncIterator[Site]:
+async def site(jobmanager: ScriptedJobManager, forkserver: SharedForkServer, tmp_path: Path) -> AsyncIterator[Site]:
     tmp = tmp_path / "tmp"
-    service = await TaskManagerService.start(configured(tmp), jobmanager.target, tmp_path / "home")
+    with forkserver.lent():
+        service = await TaskManagerService.start(configured(tmp), jobmanager.target, tmp_path / "home")
     yield Site(service, jobmanager, tmp)
     await service.stop()
     assert list(tmp.iterdir()) == []

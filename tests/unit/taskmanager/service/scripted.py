@@ -40,6 +40,8 @@ class Stream:
         self.id = id_
         self.epoch = epoch
         self.heard: list[FromTaskManager] = []
+        self.envelopes = 0
+        """In which it came: a large message has several."""
         self.ended = False
         self.end = asyncio.Event()
         self.reading = asyncio.Event()
@@ -146,38 +148,47 @@ class ScriptedJobManager(TaskManagerGatewayServicer):
 
     async def Session(self, request_iterator: AsyncIterator[TaskManagerMessage], context: Context) -> None:  # noqa: N802  # gRPC's name
         joiner: PartJoiner[TaskManagerMessage] = PartJoiner()
-        session = await self._read(request_iterator, context, joiner)
+        session, register = await self._read(request_iterator, context, joiner)
         tasks: set[asyncio.Task[Any]] = {
             asyncio.create_task(self._beat(session)),
             asyncio.create_task(session.end.wait()),
-            asyncio.create_task(self._follow(session, request_iterator, joiner)),
+            asyncio.create_task(self._follow(session, register, request_iterator, joiner)),
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            session.over()  # first: who leaves in order and then cancels the call cancels what is awaited here
+            self._changed.set()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            session.over()
-            self._changed.set()
 
     async def _read(
         self, requests: AsyncIterator[TaskManagerMessage], context: Context, joiner: PartJoiner[TaskManagerMessage]
-    ) -> Stream:
+    ) -> tuple[Stream, TaskManagerMessage]:
+        """The stream and what it begins with."""
+        envelopes = 0
         async for envelope in requests:
+            envelopes += 1
             whole = joiner.feed(envelope)
             if whole is not None:
                 session = Stream(from_message(SessionId, whole.session), self.epoch, context)
+                session.envelopes = envelopes
                 self.sessions.append(session)
-                await self._hear(session, whole)
-                return session
+                return session, whole
         raise ConnectionError("the TaskManager left before it had registered")
 
     async def _follow(
-        self, session: Stream, requests: AsyncIterator[TaskManagerMessage], joiner: PartJoiner[TaskManagerMessage]
+        self,
+        session: Stream,
+        register: TaskManagerMessage,
+        requests: AsyncIterator[TaskManagerMessage],
+        joiner: PartJoiner[TaskManagerMessage],
     ) -> None:
+        await self._hear(session, register)
         async for envelope in requests:
             await session.reading.wait()
+            session.envelopes += 1
             whole = joiner.feed(envelope)
             if whole is not None:
                 await self._hear(session, whole)
@@ -185,9 +196,9 @@ class ScriptedJobManager(TaskManagerGatewayServicer):
     async def _hear(self, session: Stream, envelope: TaskManagerMessage) -> None:
         message: FromTaskManager = _read_body(envelope)
         session.heard.append(message)
+        self._changed.set()  # before the answer, at which the TaskManager may leave
         if isinstance(message, Register) and (answer := self.answer()) is not None:
             await session.say(answer)
-        self._changed.set()
 
     async def _beat(self, session: Stream) -> None:
         while True:

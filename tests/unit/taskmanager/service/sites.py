@@ -1,7 +1,6 @@
 """A whole TaskManager in this process, with real worker processes, led by a scripted JobManager over gRPC."""
 
 import contextlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from millstream_runtime.messages.session import (
     TriggerCheckpoint,
 )
 from millstream_runtime.states import TaskState
+from millstream_taskmanager.processes.pool import WorkerPool
 from millstream_taskmanager.service import TaskManagerService
 from tests.support.worker_jobs import Capture
 from tests.unit.taskmanager.service.scripted import ScriptedJobManager, deployments
@@ -64,8 +64,10 @@ class Site:
 
     def forkserver(self) -> int:
         """Its pid."""
-        [pid] = children(os.getpid())
-        return pid
+        pool = self.taskmanager._launcher.pool
+        assert isinstance(pool, WorkerPool)
+        assert pool._forkserver is not None
+        return pool._forkserver.pid
 
     def workers(self) -> list[int]:
         return children(self.forkserver())

@@ -12,6 +12,7 @@ from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import taskmanager
 from millstream_dataflow.identity import WorkerId
 from millstream_taskmanager.exchange.addresses import socket_path
+from millstream_taskmanager.service import directories
 from millstream_taskmanager.service.directories import (
     LONGEST_SOCKET_PATH,
     NoDirectoryError,
@@ -98,7 +99,9 @@ def test_no_place_at_all_is_an_error_that_names_them(tmp_path: Path) -> None:
 
 
 def test_the_machine_is_the_same_for_two_processes_of_it() -> None:
-    program = "from millstream_taskmanager.service.directories import machine_id; print(machine_id())"
+    # The file alone: its package would be a second of imports.
+    program = "import runpy, sys; print(runpy.run_path(sys.argv[1])['machine_id']())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True, text=True)
+    command = [sys.executable, "-c", program, directories.__file__]
+    told = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
     assert told.stdout.strip() == machine_id()

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from millstream_taskmanager.service import resource
 from millstream_taskmanager.service.resource import NoResourceError, claim
 
 HOLD = """
-import sys, pathlib
-from millstream_taskmanager.service.resource import claim
+import sys, pathlib, runpy
+claim = runpy.run_path(sys.argv[2])["claim"]  # the file alone: its package would be a second of imports
 resource = claim(pathlib.Path(sys.argv[1]))
 print(resource.name, flush=True)
 sys.stdin.read()
@@ -47,10 +48,8 @@ def test_a_directory_is_the_same_by_every_path(tmp_path: Path) -> None:
 
 
 def test_one_that_was_killed_leaves_its_resource_to_its_successor(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-    ) as process:
+    command = [sys.executable, "-c", HOLD, str(tmp_path), resource.__file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         name = process.stdout.readline().decode().strip()
         with claim(tmp_path) as beside:

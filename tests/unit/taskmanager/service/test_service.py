@@ -23,6 +23,7 @@ from millstream_runtime.messages.session import (
 )
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.service import TaskManagerService
+from tests.support.shared_forkserver import SharedForkServer
 from tests.support.worker_jobs import compiled
 from tests.unit.taskmanager.service.scripted import ScriptedJobManager, deployments, eventually
 from tests.unit.taskmanager.service.sites import Site, configured, endless, finish, totals
@@ -70,7 +71,7 @@ async def test_two_workers_are_connected_with_each_other(site: Site) -> None:
 
 
 async def test_workers_of_two_machines_are_connected_through_the_data_ports(
-    jobmanager: ScriptedJobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    jobmanager: ScriptedJobManager, forkserver: SharedForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each has another machine id, so neither may use the other's socket files."""
     monkeypatch.setattr("millstream_taskmanager.service.service.machine_id", lambda: uuid.uuid4().hex)
@@ -80,8 +81,9 @@ async def test_workers_of_two_machines_are_connected_through_the_data_ports(
     )
     async with contextlib.AsyncExitStack() as stack:
         services: list[TaskManagerService] = []
-        for _ in range(2):
-            service = await TaskManagerService.start(configuration, jobmanager.target, tmp_path / "home")
+        for borrowed in (forkserver.lent(), contextlib.nullcontext()):
+            with borrowed:
+                service = await TaskManagerService.start(configuration, jobmanager.target, tmp_path / "home")
             stack.push_async_callback(service.stop)
             services.append(service)
         await jobmanager.until(lambda: len(jobmanager.all_of(Register)) == 2)

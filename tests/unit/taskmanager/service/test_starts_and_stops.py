@@ -22,6 +22,7 @@ from millstream_runtime.messages.session import (
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.core.events import Tick
 from millstream_taskmanager.service import TaskManagerService
+from tests.support.shared_forkserver import SharedForkServer
 from tests.support.worker_jobs import compiled, is_alive
 from tests.unit.taskmanager.service.scripted import ScriptedJobManager, eventually
 from tests.unit.taskmanager.service.sites import Site, configured, endless, finish
@@ -114,9 +115,7 @@ async def test_it_stops_at_any_moment_and_leaves_nothing(
     jobmanager.fetches_go_on.set()
 
 
-async def test_a_worker_that_ignores_cancel_does_not_hold_the_end_up(
-    jobmanager: ScriptedJobManager, tmp_path: Path
-) -> None:
+async def test_a_worker_that_ignores_cancel_does_not_hold_the_end_up(site: Site) -> None:
     def asleep(value: int) -> int:
         import time
 
@@ -126,33 +125,36 @@ async def test_a_worker_that_ignores_cancel_does_not_hold_the_end_up(
     def program(env: StreamExecutionEnvironment) -> None:
         env.from_collection([1]).map(asleep).print()
 
-    tmp = tmp_path / "tmp"
-    service = await TaskManagerService.start(configured(tmp), jobmanager.target, tmp_path / "home")
-    site = Site(service, jobmanager, tmp)
     job = compiled(program)
     assert job.graph is not None
     await site.deploy(job)
     await site.running(job.graph)
     async with asyncio.timeout(5):
-        await service.stop()
+        await site.taskmanager.stop()
 
 
-async def test_it_starts_without_a_jobmanager_and_finds_it(jobmanager: ScriptedJobManager, tmp_path: Path) -> None:
+async def test_it_starts_without_a_jobmanager_and_finds_it(
+    jobmanager: ScriptedJobManager, forkserver: SharedForkServer, tmp_path: Path
+) -> None:
     port = jobmanager.port
     await jobmanager.stop()
-    service = await TaskManagerService.start(configured(tmp_path / "tmp"), f"127.0.0.1:{port}", tmp_path / "home")
+    with forkserver.lent():
+        service = await TaskManagerService.start(configured(tmp_path / "tmp"), f"127.0.0.1:{port}", tmp_path / "home")
     await jobmanager.start(port)
     register = await jobmanager.heard(Register)
     assert (register.slots, register.resource, register.address) == (2, service.resource, service.address)
     await service.stop()
 
 
-async def test_one_that_was_started_again_has_the_same_resource(jobmanager: ScriptedJobManager, tmp_path: Path) -> None:
+async def test_one_that_was_started_again_has_the_same_resource(
+    jobmanager: ScriptedJobManager, forkserver: SharedForkServer, tmp_path: Path
+) -> None:
     configuration = configured(tmp_path / "tmp")
-    first = await TaskManagerService.start(configuration, jobmanager.target, tmp_path / "home")
-    await first.stop()
-    again = await TaskManagerService.start(configuration, jobmanager.target, tmp_path / "home")
-    await again.stop()
+    with forkserver.lent():
+        first = await TaskManagerService.start(configuration, jobmanager.target, tmp_path / "home")
+        await first.stop()
+        again = await TaskManagerService.start(configuration, jobmanager.target, tmp_path / "home")
+        await again.stop()
     assert again.resource == first.resource
     assert again.id != first.id
 
