@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from millstream.execution.job_status import JobStatus
     from millstream.formats.csv import CsvFormat
     from millstream.formats.encoding import Encoder
-    from millstream.formats.lines import StreamFormat
+    from millstream.formats.stream_format import StreamFormat
     from millstream.version import __version__
     from millstream_dataflow.configuration import Configuration, ConfigurationError
     from millstream_dataflow.configuration.enums import (
@@ -259,7 +259,7 @@ _HOMES = {
     "SplitEnumerator": "millstream_dataflow.connectors",
     "SplitReader": "millstream_dataflow.connectors",
     "StreamExecutionEnvironment": "millstream.datastream.environment",
-    "StreamFormat": "millstream.formats.lines",
+    "StreamFormat": "millstream.formats.stream_format",
     "Time": "millstream_dataflow.time",
     "TimeDomain": "millstream_dataflow.functions",
     "TimeWindow": "millstream_dataflow.windows",

@@ -18,12 +18,15 @@ from millstream.compiler.naming import kind, label
 from millstream.compiler.stream_graph import StreamGraph, StreamNode
 from millstream_dataflow.identity import OperatorId
 from millstream_dataflow.operators.specifications import (
+    CollectSpecification,
     EnumeratorSpecification,
     OperatorSpecification,
     ReaderSpecification,
     SinkSpecification,
+    TimestampsSpecification,
     source_of,
 )
+from millstream_dataflow.state import CheckpointedFunction
 
 ID_DIGITS = 32
 _NAMED_AT_MOST = 5
@@ -82,8 +85,14 @@ def id_of_uid(uid: str) -> OperatorId:
 def _keeps_state(node: StreamNode) -> bool:
     """Something is restored for it. An enumerator's state is lost and found with its reader's."""
     specification = node.operator.specification
-    commits = isinstance(specification, SinkSpecification) and specification.sink.commits_outside
-    return commits or isinstance(specification, ReaderSpecification) or key_of(node) is not None
+    match specification:
+        case ReaderSpecification() | TimestampsSpecification() | CollectSpecification():
+            return True
+        case SinkSpecification(sink=sink):
+            return sink.commits_outside or sink.writer_keeps_state
+        case _:
+            function: object = getattr(specification, "function", None)
+            return key_of(node) is not None or isinstance(function, CheckpointedFunction)
 
 
 def _uid_of_reader(graph: StreamGraph, node: StreamNode) -> str | None:

@@ -17,6 +17,7 @@ class PrintSink(Sink[None]):
     """
 
     identifier: str = ""
+    writer_keeps_state = False
 
     def create_writer(self, context: SinkContext, state: Sequence[Any]) -> SinkWriter[None]:
         """A writer that knows its prefix."""

@@ -27,9 +27,9 @@ from millstream.formats.lines import (
     Malformed,
     Parsed,
     Places,
-    StreamFormat,
     split_undecodable,
 )
+from millstream.formats.stream_format import StreamFormat
 from millstream_dataflow.records import ColumnBatch
 
 _CAUSE = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(?:CSV conversion error to )?(.*)", re.DOTALL)

@@ -82,32 +82,6 @@ class LineParser(ABC):
         """The batch of these lines."""
 
 
-@dataclass(frozen=True)
-class StreamFormat(ABC):
-    """How the records of a file lie in it, as the user configured it. PyFlink's name."""
-
-    @staticmethod
-    def text_line_format() -> "StreamFormat":
-        """PyFlink's name for lines of text (UTF-8)."""
-        from millstream.formats.text import TextLineFormat  # noqa: PLC0415  # it is a StreamFormat itself
-
-        return TextLineFormat()
-
-    @property
-    def has_header(self) -> bool:
-        """Whether the first line is none of the records."""
-        return False
-
-    @property
-    def quote(self) -> bytes | None:
-        """The character between two of which a newline doesn't end a record; None: every newline does."""
-        return None
-
-    @abstractmethod
-    def parser(self, header: str | None) -> LineParser:
-        """A parser, from the file's first line if there is a header. FormatError when it isn't as declared."""
-
-
 def newlines(data: bytes, limit: int, quote: bytes | None) -> Places:
     """Where records end in the first `limit` bytes. With a quote, newlines between two of them end none."""
     view = np.frombuffer(data, np.uint8, min(limit, len(data)))

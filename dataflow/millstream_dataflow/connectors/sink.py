@@ -123,3 +123,8 @@ class Sink(ABC, Generic[CommittableT]):
 
     Decides what a corrupt checkpoint means (law 4.6) and whether checkpointing is required (law 5.4).
     """
+
+    writer_keeps_state: bool = True
+    """Whether `SinkWriter.snapshot` ever gives anything. Where the order of the calls alone tells which operator that
+    belongs to, the user is warned; a sink that says False spares them that.
+    """

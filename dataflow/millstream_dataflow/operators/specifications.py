@@ -4,7 +4,7 @@ in the worker, where `millstream_taskmanager.operators` has the code. No code of
 Functions are what the user gave: an object of a function class (`MapFunction`, ...) or a plain callable.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +142,3 @@ def source_of(specification: OperatorSpecification) -> Source[Any] | None:
             return source
         case _:
             return None
-
-
-STATELESS_ROWS: Sequence[type[OperatorSpecification]] = (MapSpecification, FlatMapSpecification, FilterSpecification)
-"""Operators that a chain fuses into one loop (design 5)."""

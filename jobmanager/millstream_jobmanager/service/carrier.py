@@ -16,7 +16,6 @@ from typing import TypeVar
 from millstream_dataflow.identity import Digest, JobId
 from millstream_jobmanager.core.commands import LoadMetadata, StoreRecord, WriteMetadata
 from millstream_jobmanager.core.events import Event, LoadProblem, MetadataLoaded, MetadataWritten, Outcome, RecordStored
-from millstream_jobmanager.service.threads import Threads
 from millstream_jobmanager.store import JobStore
 from millstream_runtime.checkpoint_files import (
     CheckpointConflictError,
@@ -28,6 +27,7 @@ from millstream_runtime.checkpoint_files import (
     publish_metadata,
 )
 from millstream_runtime.messages.record import JobRecord
+from millstream_runtime.threads import Threads
 
 T = TypeVar("T")
 

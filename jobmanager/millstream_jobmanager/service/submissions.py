@@ -59,7 +59,7 @@ class SubmissionChecks:
     async def _path(self, reference: BlobRef) -> Path:
         check_digest(reference.digest)
         path = await self._carrier.blob_path(reference.digest)
-        if path is None or path.stat().st_size != reference.size:
+        if path is None or (await self._carrier.disk(path.stat)).st_size != reference.size:
             raise invalid(
                 f"blob {reference.digest} with {reference.size} bytes isn't here; upload it, then submit again"
             )

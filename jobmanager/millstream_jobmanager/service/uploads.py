@@ -45,7 +45,7 @@ class Uploads:
                 await self._gather(digest, size, first, chunks, file)
                 await self._carrier.put_blob(digest, _pieces(file))
             finally:
-                file.close()
+                await self._carrier.disk(file.close)  # gives the room back, which takes long for a large one
         except BlobMismatchError as error:
             raise invalid(str(error)) from error
         except (StoreWriteError, OSError) as error:
@@ -58,7 +58,7 @@ class Uploads:
     async def _is_there(self, digest: Digest, size: int) -> bool:
         """A blob that is kept needn't come again; it counts as new from now on. One that the disk has damaged must."""
         path = await self._carrier.blob_path(digest)
-        if path is None or path.stat().st_size != size:
+        if path is None or (await self._carrier.disk(path.stat)).st_size != size:
             return False
         try:
             await self._carrier.put_blob(digest, ())

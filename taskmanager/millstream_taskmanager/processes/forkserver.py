@@ -17,6 +17,7 @@ from millstream_taskmanager.forkserver.requests import (
     encode_request,
 )
 from millstream_taskmanager.processes.exit_report import with_lines
+from millstream_taskmanager.processes.log_disk import LogDisk
 from millstream_taskmanager.processes.printed_lines import PrintedLines
 from millstream_taskmanager.processes.spawning import ForkServerError, SpawnedForkServer
 from millstream_taskmanager.worker.task_log import RotatingFile
@@ -36,7 +37,10 @@ class ForkServer:
         spawned.take()
         self._hear = hear
         self._gone = gone
-        self._printed = PrintedLines(RotatingFile(directory / "forkserver.log", _LOG_BYTES), spawned.printed)
+        self._disk = LogDisk()
+        self._printed = PrintedLines(
+            RotatingFile(directory / "forkserver.log", _LOG_BYTES), self._disk, spawned.printed
+        )
         self._control = spawned.control
         self._process = spawned.process
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -114,3 +118,4 @@ class ForkServer:
                 self._process.kill()
             await asyncio.sleep(_LOOK_S)
         self._printed.close()
+        await self._disk.end()

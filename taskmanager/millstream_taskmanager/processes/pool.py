@@ -11,8 +11,9 @@ import logging
 import shutil
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -21,18 +22,21 @@ from millstream_dataflow.configuration.options import taskmanager
 from millstream_dataflow.identity import WorkerId
 from millstream_runtime.messages.worker import CancelTasks, FromWorker, StartTasks, ToWorker
 from millstream_taskmanager.forkserver.requests import Ended, Fork, Forked, Ready, Refused, Reply
-from millstream_taskmanager.processes.exit_report import Ending, describe, with_lines
+from millstream_taskmanager.processes.exit_report import LINES, Ending, describe, with_lines
 from millstream_taskmanager.processes.forkserver import ForkServer
+from millstream_taskmanager.processes.log_disk import LogDisk
 from millstream_taskmanager.processes.memory_events import memory_kills
 from millstream_taskmanager.processes.spawning import ForkServerError, SpawnedForkServer
 from millstream_taskmanager.processes.worker_process import ProcessLogs, WorkerProcess, kill_group
 from millstream_taskmanager.worker.options import WorkerOptions
+from millstream_taskmanager.worker.task_log import last_lines
 
 _LOG: Final = logging.getLogger(__name__)
 
 _FORK_S: Final = 30.0  # a fork takes 20 ms; a new forkserver half a second
 _AGAIN_S: Final = 1.0  # between two attempts to start a forkserver that doesn't come up
 _STOP_S: Final = 10.0
+_LINES_S: Final = 1.0  # for what tasks printed last: an end is reported without it when the disk is slow
 _KEPT_LOGS: Final = 16
 """Of workers that have ended: those of the last few restarts, for whoever asks why."""
 
@@ -97,6 +101,8 @@ class WorkerPool:
         self._is_empty.set()
         self._restart: asyncio.Task[None] | None = None
         self._kept = deque[Path]()
+        self._disk = LogDisk()
+        self._reports = set[asyncio.Task[None]]()
 
     async def start(self) -> None:
         """Start the forkserver; ForkServerError when it doesn't come up."""
@@ -117,6 +123,8 @@ class WorkerPool:
             self._forkserver = None
         for worker in tuple(self._workers):
             self._end(worker, "killed, as its TaskManager is stopping", crashed=False)
+        await asyncio.gather(*self._reports)
+        await self._disk.end()
 
     # ------------------------------------------------------------------------------------------------- workers
 
@@ -167,7 +175,7 @@ class WorkerPool:
     def _add(self, orders: StartTasks) -> _Entry:
         worker, kills = orders.worker, memory_kills()
         directory = self._options.directory / worker
-        logs = ProcessLogs(directory, self._options.task_log_bytes)
+        logs = ProcessLogs(directory, self._options.task_log_bytes, self._disk)
         with contextlib.ExitStack() as made:
             process = WorkerProcess(worker, logs, self._listener.said)
             made.callback(process.close)
@@ -227,8 +235,21 @@ class WorkerPool:
         now = memory_kills()
         kills = None if now is None or entry.memory_kills is None else now - entry.memory_kills
         ending = Ending(ended.status, process.killed, process.asked, kills, ended.memory)
-        lines = process.drain()
-        cause, crashed = describe(ending, lines)
+        self._begin_report(worker, entry, partial(describe, ending))
+
+    def _begin_report(self, worker: WorkerId, entry: _Entry, tell: Callable[[list[str]], tuple[str, bool]]) -> None:
+        """The process is gone. `tell` makes the cause of the last lines, and says whether it crashed."""
+        out, err = entry.process.drain()
+        task = asyncio.create_task(self._report(worker, entry, lambda tasks: tell([*out, *tasks, *err])))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    async def _report(self, worker: WorkerId, entry: _Entry, tell: Callable[[list[str]], tuple[str, bool]]) -> None:
+        lines: list[str] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINES_S):
+                lines = await self._disk.ask(partial(last_lines, entry.directory, LINES))
+        cause, crashed = tell(lines)
         self._end(worker, cause, crashed=crashed)
 
     def _end(self, worker: WorkerId, cause: str, *, crashed: bool) -> None:
@@ -244,7 +265,7 @@ class WorkerPool:
     def _keep_log(self, directory: Path) -> None:
         self._kept.append(directory)
         if len(self._kept) > _KEPT_LOGS:
-            shutil.rmtree(self._kept.popleft(), ignore_errors=True)
+            self._disk.start(partial(shutil.rmtree, self._kept.popleft(), ignore_errors=True))
 
     # ---------------------------------------------------------------------------------------------- forkserver
 
@@ -260,12 +281,11 @@ class WorkerPool:
         for entry in self._requests.values():
             if not entry.forked.done():
                 entry.forked.set_exception(ForkServerError(cause))
+        killed = f"killed with the forkserver: {cause}"
         for worker, entry in tuple(self._workers.items()):
             if entry.process.pid is not None:
                 entry.process.kill()  # they die with it; what user code has started doesn't
-                self._end(
-                    worker, with_lines(f"killed with the forkserver: {cause}", entry.process.drain()), crashed=True
-                )
+                self._begin_report(worker, entry, lambda lines: (with_lines(killed, lines), True))
         if self._restart is None or self._restart.done():  # else it sees that there is none again
             self._restart = asyncio.create_task(self._start_another())
 

@@ -13,10 +13,10 @@ from millstream_dataflow.identity import WorkerId
 from millstream_proto import worker_pb2
 from millstream_runtime.messages.codec import MalformedMessageError
 from millstream_runtime.messages.worker import FromWorker, ToWorker
-from millstream_taskmanager.processes.exit_report import LINES
+from millstream_taskmanager.processes.log_disk import LogDisk
 from millstream_taskmanager.processes.printed_lines import PrintedLines
 from millstream_taskmanager.worker.framing import MessageSocket
-from millstream_taskmanager.worker.task_log import ERR, OUT, RotatingFile, last_lines
+from millstream_taskmanager.worker.task_log import ERR, OUT, RotatingFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class ProcessLogs:
     directory: Path
     limit: int
     """Bytes of what the process prints beside its tasks."""
+    disk: LogDisk
 
 
 class WorkerProcess:
@@ -39,7 +40,6 @@ class WorkerProcess:
         self.asked = False
         """It was told to leave."""
         self._said = said
-        self._directory = logs.directory
         self._open = True
         self._waits_to_write = False
         # Not in the folder of the tasks' own files, whose tails are looked at separately.
@@ -50,7 +50,8 @@ class WorkerProcess:
             for end in (ours, self._theirs):
                 made.enter_context(end)
             for kind in (OUT, ERR):
-                self._printed.append(PrintedLines(RotatingFile(place / f"process{kind}", logs.limit // 4)))
+                file = RotatingFile(place / f"process{kind}", logs.limit // 4)
+                self._printed.append(PrintedLines(file, logs.disk))
                 made.callback(self._printed[-1].close)
             self._messages = MessageSocket(ours, worker_pb2.ToWorker, worker_pb2.FromWorker, FromWorker)
             made.pop_all()
@@ -117,15 +118,17 @@ class WorkerProcess:
         if self.pid is not None:
             kill_group(self.pid)
 
-    def drain(self) -> list[str]:
-        """The process is gone: hear what it had said and printed before. Gives the last lines."""
+    def drain(self) -> tuple[list[str], list[str]]:
+        """The process is gone: hear what it had said and printed before. Gives the last lines on its standard output
+        and error. It can't be killed any more, as another process may have its number.
+        """
+        self.pid = None
         while self._open and self._read():
             pass
         for printed in self._printed:
             printed.drain()
-        tasks = last_lines(self._directory, LINES)
         out, err = (printed.last for printed in self._printed)
-        return [*out, *tasks, *err]
+        return out, err
 
     def close(self) -> None:
         """Let go of everything. The files stay."""

@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Protocol, TypeVar
 
 from millstream_dataflow.identity import Digest
 from millstream_dataflow.job_graph import BlobRef
 
 TRIES: Final = 3  # of one that was damaged or interrupted on its way
+T = TypeVar("T")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 Take = Callable[[bytes], Awaitable[None]]
@@ -115,8 +116,16 @@ class BlobCache:
             # The thread does one thing after the other, so what was still under way comes before this.
             self._disk.submit(arriving.discard)
 
-    async def _on_disk(self, action: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._disk, action)
+    async def read(self, path: Path) -> bytes:
+        """The bytes of a blob that is here."""
+        return await self._on_disk(path.read_bytes)
+
+    def unlink(self, path: Path) -> None:
+        """Sooner or later, if it is there: another file of this TaskManager's."""
+        self._disk.submit(path.unlink, missing_ok=True)
+
+    async def _on_disk(self, action: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, action)
 
     def release(self, owner: str) -> None:
         """This owner needs nothing more."""
@@ -128,7 +137,7 @@ class BlobCache:
             if blob.fetching is not None:
                 blob.fetching.cancel()
             if blob.here:
-                self._disk.submit(blob.path.unlink, missing_ok=True)
+                self.unlink(blob.path)
 
     async def stop(self) -> None:
         """End every fetch and the thread."""

@@ -198,8 +198,8 @@ class Launcher:
             ]
         )
         # At once: its peers' TaskManagers ask for us from now on, and artifacts may take long.
-        self._surroundings()[1].begin(worker, decode(RegionDeployment, region.read_bytes()))
-        needed = _blobs_of(decode(JobGraph, graph.read_bytes()))
+        self._surroundings()[1].begin(worker, decode(RegionDeployment, await self._blobs.read(region)))
+        needed = _blobs_of(decode(JobGraph, await self._blobs.read(graph)))
         await _all([self._blobs.need(reference, job) for reference in needed])
         return StartTasks(
             worker,
@@ -237,7 +237,7 @@ class Launcher:
             return
         for peer in entry.peers:
             peer.close()
-        Path(socket_path(str(self._sockets), worker)).unlink(missing_ok=True)  # a killed one has left it
+        self._blobs.unlink(Path(socket_path(str(self._sockets), worker)))  # a killed one has left it
         self._surroundings()[1].end(worker)
         self._blobs.release(worker)
         if entry.job in self._dropped and not any(other.job == entry.job for other in self._workers.values()):

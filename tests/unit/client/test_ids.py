@@ -3,13 +3,20 @@
 import hashlib
 import logging
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 import pytest
 
 from millstream.compiler.ids import id_of_uid
+from millstream.datastream.data_stream import DataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
+from millstream_dataflow.connectors import Sink, SinkContext, SinkWriter
+from millstream_dataflow.functions import ProcessFunction
+from millstream_dataflow.state import CheckpointedFunction, FunctionInitializationContext, FunctionSnapshotContext
 from millstream_dataflow.tags import OutputTag
-from tests.unit.client.programs import Ticker, compiled, environment, flights, numbers
+from millstream_dataflow.time import WatermarkStrategy
+from tests.unit.client.programs import Files, Ticker, compiled, environment, flights, numbers
+from tests.unit.client.written import Plain
 
 Build = Callable[[StreamExecutionEnvironment], object]
 
@@ -19,6 +26,31 @@ def ids(build: Build, **settings: object) -> dict[str, str]:
     env = environment(**settings)
     build(env)
     return {operator.name: operator.id for vertex in compiled(env).graph.vertices for operator in vertex.operators}
+
+
+class Kept(CheckpointedFunction):
+    """State that belongs to no key."""
+
+    def initialize_state(self, context: FunctionInitializationContext) -> None:
+        raise NotImplementedError
+
+    def snapshot_state(self, context: FunctionSnapshotContext) -> None:
+        raise NotImplementedError
+
+    def __call__(self, value: object) -> NoReturn:
+        raise NotImplementedError
+
+
+class KeptProcess(ProcessFunction[str, str], Kept):
+    def process_element(self, value: str, ctx: ProcessFunction.Context) -> None:
+        raise NotImplementedError
+
+
+class Unfinished(Sink[None]):
+    """Commits nothing; its writer may have state."""
+
+    def create_writer(self, context: SinkContext, state: object) -> SinkWriter[None]:
+        raise NotImplementedError
 
 
 def counting(env: StreamExecutionEnvironment) -> None:
@@ -45,12 +77,15 @@ def test_what_is_added_elsewhere_changes_nothing() -> None:
 
 
 def test_what_is_added_behind_an_operator_changes_nothing_before_it() -> None:
+    def less(env: StreamExecutionEnvironment) -> None:
+        flights(env).process(Plain()).name("parse").key_by(abs).reduce(max).name("count").print().name("out")
+
     def more(env: StreamExecutionEnvironment) -> None:
-        parsed = flights(env).map(str).name("parse")
-        parsed.key_by(len).reduce(max).name("count").print().name("out")
+        parsed = flights(env).process(Plain()).name("parse")
+        parsed.key_by(abs).reduce(max).name("count").print().name("out")
         parsed.get_side_output(OutputTag("late")).print().name("late")
 
-    before = ids(counting)
+    before = ids(less)
     assert {name: text for name, text in ids(more).items() if name in before} == before
 
 
@@ -87,9 +122,9 @@ def test_twins_are_told_apart_by_the_order_of_the_calls() -> None:
 
 def test_side_outputs_are_not_the_main_output() -> None:
     def tagged(env: StreamExecutionEnvironment) -> None:
-        parsed = flights(env).map(str)
-        parsed.map(len).name("main")
-        parsed.get_side_output(OutputTag("late")).map(len).name("late")
+        parsed = flights(env).process(Plain())
+        parsed.map(abs).name("main")
+        parsed.get_side_output(OutputTag("late")).map(abs).name("late")
 
     found = ids(tagged)
     assert found["main"] != found["late"]
@@ -197,6 +232,36 @@ class TestTwins:
         caplog.clear()
         ids(lambda env: counts(env, named="count"), **checkpointing)
         assert caplog.records == []
+
+    @pytest.mark.parametrize(
+        "stateful",
+        [
+            lambda stream: stream.map(Kept()),
+            lambda stream: stream.flat_map(Kept()),
+            lambda stream: stream.filter(Kept()),
+            lambda stream: stream.process(KeptProcess()),
+            lambda stream: stream.map_batches(Kept()),
+            lambda stream: stream.assign_timestamps_and_watermarks(WatermarkStrategy.no_watermarks()),
+            lambda stream: stream.sink_to(Files()),
+            lambda stream: stream.sink_to(Unfinished()),
+        ],
+        ids=["map", "flat_map", "filter", "process", "map_batches", "timestamps", "committing sink", "sink"],
+    )
+    def test_state_without_keys_is_warned_about(
+        self, caplog: pytest.LogCaptureFixture, stateful: Callable[[DataStream[Any]], Any]
+    ) -> None:
+        def pair(env: StreamExecutionEnvironment) -> None:
+            parsed = flights(env).map(str)
+            for number in range(2):
+                last = stateful(parsed).name(f"twin {number}")
+                if isinstance(last, DataStream):
+                    last.print()
+
+        ids(pair, execution_checkpointing_interval="1 s")
+        [record] = caplog.records
+        assert '"twin 0"' in record.getMessage()
+        assert '"twin 1"' in record.getMessage()
+        assert "print" not in record.getMessage().lower()
 
     def test_twins_without_state_are_nobodys_business(self, caplog: pytest.LogCaptureFixture) -> None:
         def prints(env: StreamExecutionEnvironment) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from millstream.connectors.files.paths import file_system
 from millstream.connectors.files.splits import FileSplit
 from millstream.connectors.files.streams import ByteStream, Window, is_gzip, open_stream
-from millstream.formats.lines import FormatError, LineParser, Lines, Malformed, Parsed, StreamFormat, newlines
+from millstream.formats.lines import FormatError, LineParser, Lines, Malformed, Parsed, newlines
+from millstream.formats.stream_format import StreamFormat
 from millstream_dataflow.connectors import Read, SourceContext, SplitReader
 from millstream_dataflow.errors import NonRecoverableError
 

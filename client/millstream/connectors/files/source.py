@@ -9,8 +9,7 @@ from millstream.connectors.files.paths import absolute
 from millstream.connectors.files.reader import FileReader, Position, ReaderSettings
 from millstream.connectors.files.splits import FileEnumerator, FileSplit, SplitRule
 from millstream.formats.csv import CsvFormat
-from millstream.formats.lines import StreamFormat
-from millstream.formats.text import TextLineFormat
+from millstream.formats.stream_format import StreamFormat, TextLineFormat
 from millstream_dataflow.connectors import Boundedness, Source, SourceContext, SplitEnumerator, SplitReader
 from millstream_dataflow.time import Span, to_milliseconds
 

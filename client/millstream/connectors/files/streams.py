@@ -10,13 +10,16 @@ from typing import Protocol
 
 from pyarrow import NativeFile, fs
 
-GZIP_MAGIC = b"\x1f\x8b"
+from millstream_dataflow.errors import NonRecoverableError
+
 _COMPRESSED = 1 << 18  # bytes of a gzip file that are read at once: about a batch when they are unpacked
 _CHUNK = 1 << 18  # bytes that are read at once, at least
 
 
-class DamagedFileError(OSError):
-    """A file whose content breaks off or can't be unpacked. Its records so far have been read."""
+class DamagedFileError(NonRecoverableError, OSError):
+    """A file whose content breaks off or can't be unpacked. Its records so far have been read; reading it again would
+    come as far.
+    """
 
 
 class ByteStream(Protocol):

@@ -18,7 +18,7 @@ from millstream.connectors.files.reader import FileReader, MalformedLineError, P
 from millstream.connectors.files.splits import FileSplit
 from millstream.connectors.files.streams import DamagedFileError
 from millstream.formats.lines import FormatError
-from millstream.formats.text import TextLineFormat
+from millstream.formats.stream_format import TextLineFormat
 from tests.unit.client.connectors.surroundings import Around, read_all, splits_of, steps
 
 TEXT = "one\ntwo\r\n\nfour, a longer one\nfünf\nsix"

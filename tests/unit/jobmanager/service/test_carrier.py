@@ -14,8 +14,8 @@ import pytest
 from millstream_dataflow.identity import Epoch
 from millstream_jobmanager.service import carrier as carrier_module
 from millstream_jobmanager.service.carrier import Carrier
-from millstream_jobmanager.service.threads import Threads
 from millstream_jobmanager.store import LocalJobStore, StoreError, StoreLockedError
+from millstream_runtime.threads import Threads
 
 Ask = Callable[..., Coroutine[Any, Any, object]]
 

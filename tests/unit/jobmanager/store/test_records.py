@@ -122,6 +122,25 @@ def test_a_broken_disk_leaves_the_outcome_unknown_and_repeating_settles_it(
     assert store.recover() == [record(2)]
 
 
+def test_a_record_that_is_there_but_perhaps_not_durable_is_written_anew(
+    tmp_path: Path, store: LocalJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may have dropped what it couldn't write, and says so once: a second sync proves nothing."""
+    journal = Journal(monkeypatch, "sync directory", errno.EIO)
+    inodes: list[int] = []
+    for _ in range(2):
+        assert store.put(record(1)).outcome is Outcome.UNKNOWN
+        inodes.append(file_of(tmp_path).stat().st_ino)
+    journal.fails = ""
+    journal.calls.clear()
+    assert store.put(record(1)) == DONE
+    inodes.append(file_of(tmp_path).stat().st_ino)
+    assert inodes[0] != inodes[1] != inodes[2]
+    writing, *after = journal.calls
+    assert writing.startswith(f"sync file .{JOB}.record.")
+    assert after == [f"rename to {JOB}.record", "sync directory jobs"]
+
+
 def test_no_room_is_no_refusal_once_the_record_may_have_its_name(
     store: LocalJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,41 @@ def test_what_was_published_by_a_write_of_unknown_outcome_is_synced_when_it_is_r
     assert journal.calls[-3:] == ["sync directory chk-1", f"sync directory {JOB}", f"sync directory {tmp_path.name}"]
 
 
+@pytest.mark.parametrize("failed", ["chk-1", JOB])
+def test_where_a_sync_has_failed_everything_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failed: str
+) -> None:
+    """The kernel may have dropped what it couldn't write, and says so once: a second sync proves nothing."""
+    path = tmp_path / JOB / "chk-1"
+    path.mkdir(parents=True)
+    journal = Journal(monkeypatch, fails=f"sync directory {failed}")
+    with pytest.raises(StorageUnreachableError, match="perhaps"):
+        publish_metadata(str(path), metadata(1))
+    first = (path / "_metadata").stat().st_ino
+    journal.fails = ""
+    journal.calls.clear()
+    publish_metadata(str(path), metadata(1))
+    assert (path / "_metadata").stat().st_ino != first
+    assert [entry.name for entry in path.iterdir()] == ["_metadata"]
+    writing, *after = journal.calls
+    assert writing.startswith("sync file ._metadata.")
+    above = [f"sync directory {JOB}", f"sync directory {tmp_path.name}"]
+    assert after == ["rename to _metadata", "sync directory chk-1", *above]
+
+
+def test_a_directory_whose_name_may_be_lost_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever tries again would find it, and take it for durable."""
+    journal = Journal(monkeypatch, fails=f"sync directory {tmp_path.name}")
+    for _ in range(2):
+        with pytest.raises(StorageUnreachableError):
+            write_data_file(str(tmp_path / JOB / "chk-1"), "part", CHUNKS)
+        assert list(tmp_path.iterdir()) == []
+    journal.fails = ""
+    journal.calls.clear()
+    write_data_file(str(tmp_path / JOB / "chk-1"), "part", CHUNKS)
+    assert journal.calls[:2] == [f"sync directory {tmp_path.name}", f"sync directory {JOB}"]
+
+
 @pytest.mark.parametrize("step", ["sync file", "rename"])
 @pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.ESTALE])
 def test_a_disk_that_fails_leaves_nothing_half_written(

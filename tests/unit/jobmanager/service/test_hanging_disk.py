@@ -1,0 +1,86 @@
+"""A disk that hangs under blobs: everybody else is answered meanwhile."""
+
+import asyncio
+import io
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+
+from millstream_dataflow.identity import JobId
+from millstream_jobmanager.service import uploads
+from tests.support.service_client import CHECKPOINTED, Client, client_of, job_of, leading
+
+
+class Disk:
+    """Calls that are held up until it is free."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.busy = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def pass_by(self) -> None:
+        """In whatever thread; an event loop that is held up fails after a while, instead of hanging."""
+        self._loop.call_soon_threadsafe(self.busy.set)
+        assert self.free.wait(20), "the event loop was held up"
+
+
+async def answers_others(client: Client, disk: Disk) -> None:
+    """The disk is asked, and somebody else gets an answer."""
+    async with asyncio.timeout(15):
+        await disk.busy.wait()
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await client.details(JobId("7" * 32))
+    assert error.value.code() is grpc.StatusCode.NOT_FOUND
+    assert not disk.free.is_set()
+    disk.free.set()
+
+
+def hang_at_stat(monkeypatch: pytest.MonkeyPatch, disk: Disk) -> None:
+    """Of a blob, but for the store's own."""
+    real: Callable[..., os.stat_result] = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.parent.name == "blobs" and not threading.current_thread().name.startswith("millstream-store"):
+            disk.pass_by()
+        return real(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+
+
+async def test_a_blob_that_is_looked_for_before_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with leading(tmp_path) as service, client_of(service) as client:
+        first = await client.upload(b"the bytes")
+        disk = Disk()
+        hang_at_stat(monkeypatch, disk)
+        again = asyncio.create_task(client.upload(b"the bytes"))
+        await answers_others(client, disk)
+        assert await again == first
+
+
+async def test_blobs_that_a_submitted_job_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with leading(tmp_path) as service, client_of(service) as client:
+        disk = Disk()
+        hang_at_stat(monkeypatch, disk)
+        submitting = asyncio.create_task(client.submit(job_of(options=CHECKPOINTED)))
+        await answers_others(client, disk)
+        await submitting
+
+
+async def test_the_room_of_an_upload_that_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk()
+
+    class Gathered(io.BytesIO):
+        def close(self) -> None:
+            disk.pass_by()
+            super().close()
+
+    monkeypatch.setattr(uploads, "TemporaryFile", lambda dir: Gathered())  # noqa: A006, ARG005  # as that is called
+    async with leading(tmp_path) as service, client_of(service) as client:
+        uploading = asyncio.create_task(client.upload(b"the bytes"))
+        await answers_others(client, disk)
+        await uploading

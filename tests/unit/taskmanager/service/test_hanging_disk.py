@@ -1,0 +1,81 @@
+"""A disk that hangs under what a TaskManager has fetched: its event loop goes on answering."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from millstream_taskmanager.exchange.addresses import socket_path
+from tests.unit.taskmanager.service.scripted import eventually
+from tests.unit.taskmanager.service.test_launcher import Site, started
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    await site.launcher.stop()
+    await site.cache.stop()
+
+
+class Disk:
+    """Calls that are held up until it is free."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.busy = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def pass_by(self) -> None:
+        """In whatever thread; an event loop that is held up fails after a while, instead of hanging."""
+        self._loop.call_soon_threadsafe(self.busy.set)
+        assert self.free.wait(20), "the event loop was held up"
+
+
+async def answers(condition: Callable[[], object]) -> None:
+    """The loop goes on, and what should wait for the disk does."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert condition()
+
+
+async def test_a_start_reads_what_it_needs_beside_the_loop(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, read_bytes = Disk(), Path.read_bytes
+
+    def read(path: Path) -> bytes:
+        disk.pass_by()
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    deployment = site.deployment()
+    site.launcher.start(deployment)
+    async with asyncio.timeout(15):
+        await disk.busy.wait()
+    await answers(lambda: site.spawned == [])
+    disk.free.set()
+    await eventually(lambda: site.spawned)
+    assert site.exits() == []
+
+
+async def test_the_socket_file_of_an_ended_worker_is_removed_beside_the_loop(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = await started(site)
+    place = Path(socket_path(str(site.directory), deployment.worker))
+    place.touch()  # noqa: ASYNC240  # an empty file in a test
+    disk, remove = Disk(), Path.unlink
+
+    def unlink(path: Path, *, missing_ok: bool = False) -> None:
+        disk.pass_by()
+        remove(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    site.launcher.exited(deployment.worker, "killed by signal 9", crashed=True)
+    assert len(site.exits()) == 1
+    async with asyncio.timeout(15):
+        await disk.busy.wait()
+    await answers(place.exists)
+    disk.free.set()
+    await eventually(lambda: not place.exists())
