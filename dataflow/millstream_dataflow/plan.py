@@ -27,12 +27,17 @@ class WorkerPlan:
     subtasks: tuple[SubtaskId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RegionPlan:
     """What starts and fails together."""
 
     id: RegionId
     workers: tuple[WorkerPlan, ...]
+
+    @cached_property
+    def ordinals(self) -> dict[SubtaskId, int]:
+        """The ordinal of the worker that runs each subtask."""
+        return {subtask: worker.ordinal for worker in self.workers for subtask in worker.subtasks}
 
     @property
     def subtasks(self) -> Iterator[SubtaskId]:

@@ -50,7 +50,7 @@ class BelievesFormerAttempts(BrokenCore):
             return task.subtask in job.context.plan.region_of
 
         job.coordinator.region_failed = nothing  # type: ignore[method-assign]  # broken on purpose
-        job._current = believed  # type: ignore[method-assign]  # broken on purpose
+        job.is_current = believed  # type: ignore[method-assign]  # broken on purpose
 
 
 class TellsBeforeStoring(BrokenCore):

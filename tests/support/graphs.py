@@ -75,14 +75,14 @@ def keyed_job(parallelism: int = 2, *, bounded: bool = True, commits: bool = Tru
     return graph((start, middle, end), edges, job=job)
 
 
-def two_pipelines(parallelism: int = 1, *, bounded: bool = True, job: JobId = JOB) -> JobGraph:
+def two_pipelines(parallelism: int = 1, *, bounded: bool = True, commits: bool = True, job: JobId = JOB) -> JobGraph:
     """Two pipelines that nothing connects, in slot-sharing groups of their own: two regions."""
     left, right = (
         source(parallelism, name="left", group="one", bounded=bounded),
         source(parallelism, name="right", group="two", bounded=bounded),
     )
-    left_end = sink(parallelism, name="left-out", group="one")
-    right_end = sink(parallelism, name="right-out", group="two")
+    left_end = sink(parallelism, name="left-out", group="one", commits=commits)
+    right_end = sink(parallelism, name="right-out", group="two", commits=commits)
     edges = edge(0, left, left_end, Partitioning.HASH), edge(1, right, right_end, Partitioning.HASH)
     return graph((left, left_end, right, right_end), edges, job=job)
 

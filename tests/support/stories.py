@@ -128,7 +128,7 @@ class CoreTeller:
         if shape == "keyed":
             graph = keyed_job(int(parallelism), bounded=bounded, commits=commits, job=self.shell.current)
         elif shape == "pipelines":
-            graph = two_pipelines(int(parallelism), bounded=bounded, job=self.shell.current)
+            graph = two_pipelines(int(parallelism), bounded=bounded, commits=commits, job=self.shell.current)
         else:
             graph = forward_only(int(parallelism), job=self.shell.current)
         path = options[options.index("from") + 1] if "from" in options else ""

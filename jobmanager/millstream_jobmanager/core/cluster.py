@@ -79,6 +79,7 @@ class ClusterCore:
         self._deposed = False
         self.jobs: dict[JobId, Job] = {}
         self.totals: dict[TaskId, TaskTotals] = {}
+        """What tasks of the present attempts have reported for people."""
         self._submissions = Submissions(self)
 
     # ------------------------------------------------------------ face
@@ -220,10 +221,15 @@ class ClusterCore:
             turn.emit(Send(session, JobEnded(job)))
 
     def _count(self, tasks: Iterable[TaskTotals]) -> None:
-        """Totals for people, of the present attempts only."""
-        self.totals.update((totals.task, totals) for totals in tasks)
-        present = {region.attempt for job in self.jobs.values() for region in job.context.regions}
-        self.totals = {task: totals for task, totals in self.totals.items() if task.attempt in present}
+        for totals in tasks:
+            job = self.jobs.get(totals.task.attempt.job)
+            if job is not None and job.is_current(totals.task):
+                self.totals[totals.task] = totals
+
+    def _drop_totals(self, region: Region) -> None:
+        """The present attempt of the region is about to be a former one."""
+        for task in region.task_ids:
+            self.totals.pop(task, None)
 
     def _ask(self, turn: Turn, event: Asked) -> None:
         ask = event.ask
@@ -278,8 +284,9 @@ class ClusterCore:
         for region in job.context.regions:
             if region.state is not RegionState.WAITING or turn.now.monotonic < region.not_before:
                 continue
-            slots = self._pool.place(len(region.plan.workers), region.taskmanagers, job.context.avoided)
+            slots = self._pool.place(len(region.plan.workers), region.taskmanagers, region.severed)
             if slots is not None:
+                self._drop_totals(region)
                 job.deployer.place(turn, region, slots)
             elif turn.now.monotonic >= self._slots_due(job, region):
                 job.give_up(turn, self._no_slots(job, region))
@@ -302,6 +309,8 @@ class ClusterCore:
     def _forget(self, turn: Turn, job: Job) -> None:
         """The tombstone of an ended job has served its time."""
         if JOB_STATES.is_final(job.state) and turn.now.monotonic >= job.ended_monotonic + self._settings.tombstone_time:
+            for region in job.context.regions:
+                self._drop_totals(region)
             del self.jobs[job.context.job]
             turn.emit(DeleteRecord(job.context.job))
 

@@ -14,7 +14,7 @@ from millstream_jobmanager.core.commands import Send
 from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.region import Region
 from millstream_jobmanager.core.settings import ClusterSettings, JobSettings
-from millstream_jobmanager.core.slots import Pair, SlotPool
+from millstream_jobmanager.core.slots import SlotPool
 from millstream_jobmanager.core.turn import Turn
 from millstream_runtime.messages.deployments import DataAddress
 from millstream_runtime.messages.session import FromJobManager
@@ -80,8 +80,6 @@ class JobContext:
         default_factory=dict[WorkerId, tuple[RegionAttempt, TaskManagerId]]
     )
     """Workers of any attempt that may still be alive."""
-    avoided: set[Pair] = field(default_factory=set[Pair])
-    """Pairs of TaskManagers that lost a connection with each other (law 9.2)."""
 
     @property
     def graph(self) -> JobGraph:

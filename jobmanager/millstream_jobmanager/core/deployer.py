@@ -110,8 +110,11 @@ class Deployer:
             waiting.append(region.attempt)
 
     def point(self) -> CompletedCheckpoint | None:
-        """Where a region would restart from now: the newest checkpoint that isn't damaged."""
-        return self._good()[-1] if self._good() else None
+        """Where a region would restart from now: the newest checkpoint that isn't known to be damaged, else what the
+        job was started from.
+        """
+        good = self._good()
+        return good[-1] if good else None
 
     def read_ahead(self, turn: Turn) -> None:
         """Read the newest checkpoint although nothing is restored: a new leader is asked for its audit."""

@@ -146,6 +146,12 @@ class Failover:
         turn.tell(region.job, f"region {region.plan.id} can't be adopted, nobody runs {names}", warning=True)
         self._down(turn, region, "tasks are missing under the new leader")
 
+    def undo_end(self, turn: Turn, region: Region) -> None:
+        """A FINISHED region is needed once more; that is nobody's failure."""
+        reason = "the final checkpoint that it has FINISHED with is damaged"
+        turn.tell(region.job, f"region {region.plan.id} starts again: {reason}", warning=True)
+        self._down(turn, region, reason)
+
     def compare(
         self, turn: Turn, taskmanager: TaskManagerId, workers: set[WorkerId], shown: set[TaskId]
     ) -> set[WorkerId]:

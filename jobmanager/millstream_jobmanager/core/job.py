@@ -18,9 +18,8 @@ from millstream_dataflow.identity import (
 )
 from millstream_jobmanager.core.adoption import adopt, overdue
 from millstream_jobmanager.core.blame import of_task, of_worker
-from millstream_jobmanager.core.checkpoints.completed import restart_point
 from millstream_jobmanager.core.checkpoints.coordinator import Coordinator
-from millstream_jobmanager.core.checkpoints.pending import Participants, Pending
+from millstream_jobmanager.core.checkpoints.pending import Pending
 from millstream_jobmanager.core.context import JobContext
 from millstream_jobmanager.core.deployer import Deployer
 from millstream_jobmanager.core.ending import Ending
@@ -49,7 +48,6 @@ from millstream_runtime.messages.session import (
     TriggerCheckpoint,
     WorkerEnded,
 )
-from millstream_runtime.messages.snapshots import TaskSnapshot
 from millstream_runtime.states import JOB_STATES, TASK_STATES, JobState, TaskState
 
 GOING = frozenset({JobState.CREATED, JobState.RUNNING, JobState.RESTARTING})
@@ -124,7 +122,7 @@ class Job:
 
     def _can_be(self, report: TaskReport, workers: Container[WorkerId]) -> bool:
         """A task that has not ended needs its worker: one whose worker isn't there counts as missing (law 3.4)."""
-        if TASK_STATES.is_final(report.state) or not self._current(report.task):
+        if TASK_STATES.is_final(report.state) or not self.is_current(report.task):
             return True
         return self.context.region_of(report.task.subtask).worker_of(report.task.subtask) in workers
 
@@ -132,7 +130,7 @@ class Job:
         """A task as a registration shows it. What can't be true fails the region: the next session would say it again,
         so closing this one would mend nothing.
         """
-        region = self.context.region_of(report.task.subtask) if self._current(report.task) else None
+        region = self.context.region_of(report.task.subtask) if self.is_current(report.task) else None
         if region is not None and region.state is RegionState.RECONCILING and report.state is TaskState.CANCELED:
             return  # without a leader for too long (law 3.5): it is missing, and nobody's failure
         try:
@@ -187,22 +185,21 @@ class Job:
             case TaskStateChanged(report=report):
                 self._report(turn, report)
             case CheckpointAcknowledged(task=task, checkpoint=checkpoint, snapshot=snapshot):
-                if self._current(task):
+                if self.is_current(task):
                     self.coordinator.acknowledged(turn, task, checkpoint, snapshot)
                 self.context.send(turn, taskmanager, ConfirmAcknowledged(task, checkpoint))
             case CheckpointDeclined(task=task, checkpoint=checkpoint, failure=failure):
-                if self._current(task):
+                if self.is_current(task):
                     self.coordinator.declined(turn, task, checkpoint, failure)
                 self.context.send(turn, taskmanager, ConfirmAcknowledged(task, checkpoint))
-            case WorkerEnded(worker=worker):
-                self._worker_ended(turn, worker, message)
+            case WorkerEnded():
+                self._worker_ended(turn, taskmanager, message)
             case PeerLost(attempt=attempt, peer=peer):
-                if attempt.region < len(self.context.regions):
-                    self.context.avoided.add(frozenset((taskmanager, peer)))
+                self._peer_lost(taskmanager, attempt, peer)
             case _:
                 pass
 
-    def _current(self, task: TaskId) -> bool:
+    def is_current(self, task: TaskId) -> bool:
         """The message speaks of the attempt that is believed; former ones have no effect (law 1.3)."""
         if task.subtask not in self.context.plan.region_of:
             return False
@@ -212,7 +209,7 @@ class Job:
     def _report(self, turn: Turn, report: TaskReport) -> None:
         if report.task.subtask not in self.context.plan.region_of:
             return
-        if not self._current(report.task):
+        if not self.is_current(report.task):
             if report.failure is not None:
                 self.failover.name(turn, report.task.attempt, of_task(self.context.plan, report.task, report.failure))
             return
@@ -222,16 +219,25 @@ class Job:
             failure = report.failure or Failure(FailureKind.INTERNAL, text)
             self.failover.fail(turn, region, of_task(self.context.plan, report.task, failure))
 
-    def _worker_ended(self, turn: Turn, worker: WorkerId, ended: WorkerEnded) -> None:
-        self._gone(worker)
+    def _worker_ended(self, turn: Turn, taskmanager: TaskManagerId, ended: WorkerEnded) -> None:
+        self._gone(ended.worker)
         if not 0 <= ended.attempt.region < len(self.context.regions):
             return
         region = self.context.regions[ended.attempt.region]
+        if ended.died:  # so that is why peers have lost it
+            region.severed = {pair for pair in region.severed if taskmanager not in pair}
         failure = of_worker(self.context.plan, region.plan, ended)
         if ended.attempt == region.attempt and region.state in UP:
             self.failover.fail(turn, region, failure)
         elif ended.died:
             self.failover.name(turn, ended.attempt, failure)
+
+    def _peer_lost(self, taskmanager: TaskManagerId, attempt: RegionAttempt, peer: TaskManagerId) -> None:
+        """A loss breaks the attempt. What comes afterwards says nothing of the network: its workers are being ended."""
+        if 0 <= attempt.region < len(self.context.regions):
+            region = self.context.regions[attempt.region]
+            if attempt == region.attempt and region.state in UP:
+                region.severed.add(frozenset((taskmanager, peer)))
 
     def _gone(self, worker: WorkerId) -> None:
         self.context.open_workers.pop(worker, None)
@@ -263,6 +269,7 @@ class Job:
             self.failover.slow_start(turn, region)
         if self.state is JobState.RECONCILING:
             self._reconcile(turn)
+        self._undo_end(turn)
         self._progress(turn)
         self.coordinator.tick(turn)
         self._progress(turn)
@@ -289,6 +296,7 @@ class Job:
         for region in self.context.regions:
             if region.state is RegionState.DEPLOYING and region.all_in(TaskState.RUNNING, TaskState.FINISHED):
                 region.move(RegionState.RUNNING, "all its tasks run")
+                region.severed.clear()
             if region.state is RegionState.RUNNING and region.all_in(TaskState.FINISHED):
                 region.move(RegionState.FINISHED, "all its tasks are FINISHED")
 
@@ -301,6 +309,16 @@ class Job:
         elif self.state is JobState.RUNNING:
             self.move(turn, JobState.RESTARTING, "a region is down")
 
+    def _undo_end(self, turn: Turn) -> None:
+        """A region that has FINISHED runs again when the final checkpoint turns out to be damaged: others go back to an
+        older one, and no later checkpoint could hold its parts.
+        """
+        if self.state not in GOING or self.final_taken():
+            return
+        for region in self.context.regions:
+            if region.state is RegionState.FINISHED:
+                self.failover.undo_end(turn, region)
+
     def _all_up(self) -> bool:
         return all(region.state in (RegionState.RUNNING, RegionState.FINISHED) for region in self.context.regions)
 
@@ -308,15 +326,14 @@ class Job:
         """Stored intents and facts that every attempt must hear of once."""
         if self.state not in GOING:
             return
-        record = self.context.journal.record
-        newest = restart_point(record)
+        record, ends = self.context.journal.record, self.final_taken()
         for region in self.context.regions:
             if region.state is not RegionState.RUNNING:
                 continue
             if record.intent is Intent.STOP and region.attempt not in self._told_stop and not region.all_ended():
                 self._told_stop.add(region.attempt)
                 self._stop_sources(turn, region)
-            if newest and self.ending.is_last(newest) and region.all_ended() and region.attempt not in self._told_last:
+            if ends and region.all_ended() and region.attempt not in self._told_last:
                 self._tell_completion(turn, region, None)
             self.leftovers.tick(turn, region)
 
@@ -336,22 +353,21 @@ class Job:
 
     # ------------------------------------------------------------ the coordinator's doors
 
-    def participants(self) -> Participants | None:
-        """Everybody that runs owes a part; what a finished region stored last is carried on."""
-        if self.state is not JobState.RUNNING or not self._all_up():
+    def participants(self) -> frozenset[TaskId] | None:
+        """All tasks. Where a region has FINISHED, the final checkpoint is taken, and no other comes (law 5.2)."""
+        regions = self.context.regions
+        if self.state is not JobState.RUNNING or any(region.state is not RegionState.RUNNING for region in regions):
             return None
-        owing: set[TaskId] = set()
-        carried: dict[TaskId, TaskSnapshot] = {}
-        for region in self.context.regions:
-            if region.state is RegionState.FINISHED:
-                carried.update(region.last_parts)
-            else:
-                owing.update(region.task_ids)
-        return Participants(frozenset(owing), carried)
+        return frozenset(task for region in regions for task in region.task_ids)
 
     def all_ended(self) -> bool:
         """Every task of the job has reported that its inputs have ended."""
         return all(region.all_ended() for region in self.context.regions)
+
+    def final_taken(self) -> bool:
+        """A region would restart from the job's final checkpoint; from a damaged one none does (law 4.6)."""
+        point = self.deployer.point()
+        return point is not None and self.ending.is_last(point)
 
     def trigger(self, turn: Turn, pending: Pending, *, only: TaskManagerId | None = None) -> None:
         """Ask the triggered tasks that still owe their part."""
@@ -369,9 +385,6 @@ class Job:
         metadata = self.coordinator.metadata
         if metadata is not None and metadata.checkpoint == completed.checkpoint:
             self.deployer.remember(completed, metadata)
-            for region in self.context.regions:
-                mine = [stored for stored in metadata.tasks if stored.task.attempt.region == region.plan.id]
-                region.last_parts = {stored.task: stored.snapshot for stored in mine}
         for region in self.context.regions:
             self._tell_completion(turn, region, None, completed)
 
@@ -383,7 +396,7 @@ class Job:
         completed: CompletedCheckpoint | None = None,
     ) -> None:
         """The newest completion, to everyone who holds a part of a running region."""
-        point = completed or restart_point(self.context.journal.record)
+        point = completed or self.deployer.point()
         if point is None or not region.deployed or self.ending.is_restore(point):
             return
         last = self.ending.is_last(point) and region.all_ended()

@@ -12,11 +12,10 @@ from millstream_dataflow.plan import RegionPlan
 from millstream_dataflow.records import EndReason
 from millstream_jobmanager.core.region_states import REGION_STATES, RegionState
 from millstream_jobmanager.core.restart import History
-from millstream_jobmanager.core.slots import SlotRef
+from millstream_jobmanager.core.slots import Pair, SlotRef
 from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.record import RegionRecord, StoredWorker
 from millstream_runtime.messages.session import TaskReport
-from millstream_runtime.messages.snapshots import TaskSnapshot
 from millstream_runtime.states import TASK_STATES, TaskState
 
 _BEFORE_START = frozenset({TaskState.CREATED, TaskState.SCHEDULED, TaskState.DEPLOYING})
@@ -63,10 +62,12 @@ class Region:
     waiting_since: int = 0
     not_before: int = 0
     """Monotonic time before which it isn't placed again: the restart delay."""
+    severed: set[Pair] = field(default_factory=set[Pair])
+    """TaskManagers whose workers lost each other in the attempt that failed, and none had died: they are kept apart
+    until the region has run again (law 9.2).
+    """
     missing: set[SubtaskId] = field(default_factory=set[SubtaskId])
     """In RECONCILING: tasks that nobody has reported."""
-    last_parts: dict[TaskId, TaskSnapshot] = field(default_factory=dict[TaskId, TaskSnapshot])
-    """Of the newest completed checkpoint; carried on when the region has finished before others."""
 
     @property
     def attempt(self) -> RegionAttempt:
@@ -94,14 +95,11 @@ class Region:
 
     def worker_of(self, subtask: SubtaskId) -> WorkerId:
         """The worker that runs a subtask in the present attempt."""
-        return self.worker(self._ordinal(subtask))
+        return self.worker(self.plan.ordinals[subtask])
 
     def holder(self, subtask: SubtaskId) -> TaskManagerId:
         """The TaskManager that a subtask was placed on."""
-        return self.placement[self._ordinal(subtask)].taskmanager
-
-    def _ordinal(self, subtask: SubtaskId) -> int:
-        return next(worker.ordinal for worker in self.plan.workers if subtask in worker.subtasks)
+        return self.placement[self.plan.ordinals[subtask]].taskmanager
 
     # ------------------------------------------------------------ steps
 

@@ -31,11 +31,12 @@ REGION_STATES = TransitionTable(
     RegionState.WAITING,
     {
         _S.WAITING: {_S.RECORDING, _S.ENDING},
-        _S.RECORDING: {_S.LOADING, _S.DEPLOYING, _S.WAITING, _S.ENDING},
-        _S.LOADING: {_S.DEPLOYING, _S.WAITING, _S.ENDING},
+        _S.RECORDING: {_S.LOADING, _S.DEPLOYING, _S.WAITING},
+        _S.LOADING: {_S.DEPLOYING, _S.WAITING},
         _S.DEPLOYING: {_S.RUNNING, _S.WAITING, _S.ENDING},
         _S.RUNNING: {_S.FINISHED, _S.WAITING, _S.ENDING},
-        _S.FINISHED: {_S.ENDING, _S.ENDED},
+        # WAITING: the final checkpoint is damaged, and an older one is taken (law 4.6).
+        _S.FINISHED: {_S.WAITING, _S.ENDING, _S.ENDED},
         _S.ENDING: {_S.ENDED},
         _S.RECONCILING: {_S.DEPLOYING, _S.WAITING, _S.ENDING},
         _S.ENDED: set(),

@@ -22,19 +22,23 @@ class JobState(Enum):
     RECONCILING = "reconciling"
     """A new leader waits for the TaskManagers' reports (law 3.4)."""
 
+    def __str__(self) -> str:
+        """The name, as people read it everywhere: `CANCELED`."""
+        return self.name
+
 
 _S = JobState
 
 JOB_STATES = TransitionTable(
     JobState.CREATED,
     {
-        _S.CREATED: {_S.RUNNING, _S.RESTARTING, _S.FAILING, _S.CANCELLING},
+        _S.CREATED: {_S.RUNNING, _S.FAILING, _S.CANCELLING},
         _S.RUNNING: {_S.RESTARTING, _S.FAILING, _S.CANCELLING, _S.FINISHED},
         _S.RESTARTING: {_S.RUNNING, _S.FAILING, _S.CANCELLING},
         _S.FAILING: {_S.FAILED},
-        _S.CANCELLING: {_S.CANCELED, _S.FAILING},
+        _S.CANCELLING: {_S.CANCELED},
         # Recovered jobs begin here and go on where their record says they were.
-        _S.RECONCILING: {_S.CREATED, _S.RUNNING, _S.RESTARTING, _S.FAILING, _S.CANCELLING, _S.FINISHED},
+        _S.RECONCILING: {_S.CREATED, _S.RUNNING, _S.RESTARTING, _S.FAILING},
         _S.FINISHED: set(),
         _S.CANCELED: set(),
         _S.FAILED: set(),

@@ -4,12 +4,15 @@ A story that begins with `# settings: NAME` runs with those settings. Times are 
 """
 
 import re
+from enum import Enum
 from pathlib import Path
 
 import pytest
 
+from millstream_jobmanager.core.region_states import REGION_STATES, RegionState
 from millstream_jobmanager.core.settings import JobSettings, RestartKind, RestartSettings
-from tests.stories.runner import check, stories
+from millstream_runtime.states import JOB_STATES, JobState, TransitionTable
+from tests.stories.runner import check, retold, stories
 from tests.support.core_shell import CoreShell, settings_of
 from tests.support.stories import CoreTeller
 
@@ -32,11 +35,33 @@ SETTINGS: dict[str, JobSettings] = {
 }
 
 
+def teller(text: str) -> CoreTeller:
+    """Who tells a story, with the settings that it wants."""
+    wanted = [line.removeprefix("# settings: ") for line in text.splitlines() if line.startswith("# settings: ")]
+    return CoreTeller(CoreShell(SETTINGS[wanted[0] if wanted else "defaults"]))
+
+
 @pytest.mark.parametrize("path", stories("core"), ids=lambda path: path.stem)
 def test_laws_1_to_5(path: Path, rewrite: bool) -> None:
     """Each story names its law in its first lines."""
     text = path.read_text(encoding="utf-8")
     assert re.match(r"(# .*\n)*# .*\b(laws?|ARCHITECTURE) \d", text), f"{path.name} names no law in its first lines"
-    wanted = [line.removeprefix("# settings: ") for line in text.splitlines() if line.startswith("# settings: ")]
-    shell = CoreShell(SETTINGS[wanted[0] if wanted else "defaults"])
-    check(path, CoreTeller(shell), rewrite=rewrite)
+    check(path, teller(text), rewrite=rewrite)
+
+
+def test_the_tables_list_no_step_that_no_story_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that can't happen would be a fault; as long as it is listed, nobody is told."""
+    taken: set[tuple[Enum, Enum]] = set()
+    real = TransitionTable[Enum].check
+
+    def checked(table: TransitionTable[Enum], subject: str, source: Enum, target: Enum, reason: str) -> None:
+        real(table, subject, source, target, reason)
+        taken.add((source, target))
+
+    monkeypatch.setattr(TransitionTable, "check", checked)
+    for path in stories("core"):
+        text = path.read_text(encoding="utf-8")
+        retold(text, teller(text))
+    jobs = {(source, target) for source in JobState for target in JOB_STATES.targets(source)}
+    regions = {(source, target) for source in RegionState for target in REGION_STATES.targets(source)}
+    assert jobs | regions <= taken

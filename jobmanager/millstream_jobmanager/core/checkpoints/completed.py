@@ -15,21 +15,17 @@ _RESULTS_KEPT = 100
 SAVEPOINTS_LISTED = 100
 
 
-def restart_point(record: JobRecord) -> CompletedCheckpoint | None:
-    """Where a region restarts from: the newest stored checkpoint, else what the job was started from. A savepoint
-    that didn't stop the job is none (law 4.7).
-    """
-    points = restart_points(record)
-    return points[-1] if points else record.restore
-
-
 def restart_points(record: JobRecord) -> tuple[CompletedCheckpoint, ...]:
-    """All checkpoints that a region could restart from, oldest first."""
+    """The job's own checkpoints that a region could restart from, oldest first. A savepoint that didn't stop the job
+    is none (law 4.7).
+    """
     return tuple(point for point in record.checkpoints if point.kind is not SnapshotKind.SAVEPOINT)
 
 
 def fallbacks(record: JobRecord) -> tuple[CompletedCheckpoint, ...]:
-    """All that a region could restart from if newer ones are damaged, oldest first (law 4.6)."""
+    """All that a region could restart from, oldest first: the last one, or one before if that is damaged (law 4.6).
+    The first is what the job was started from.
+    """
     started = (record.restore,) if record.restore is not None else ()
     return (*started, *restart_points(record))
 

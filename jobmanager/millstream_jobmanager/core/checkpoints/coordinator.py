@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from millstream_dataflow.identity import CheckpointId, Epoch, SubtaskId, TaskId
+from millstream_dataflow.identity import CheckpointId, Epoch, TaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.audit import imbalances, operator_imbalances
@@ -28,7 +28,7 @@ from millstream_jobmanager.core.checkpoints.completed import (
 )
 from millstream_jobmanager.core.checkpoints.decider import Pace, next_due
 from millstream_jobmanager.core.checkpoints.ids import CheckpointIds
-from millstream_jobmanager.core.checkpoints.pending import Participants, Pending, Phase, metadata_of
+from millstream_jobmanager.core.checkpoints.pending import Pending, Phase, metadata_of
 from millstream_jobmanager.core.commands import DiscardCheckpoint, StepDown, WriteMetadata
 from millstream_jobmanager.core.events import MetadataLoaded, MetadataWritten, Outcome
 from millstream_jobmanager.core.journal import Journal
@@ -42,12 +42,16 @@ from millstream_runtime.messages.snapshots import CheckpointMetadata, TaskSnapsh
 class CoordinatorDoors(Protocol):
     """What the coordinator may ask of its job."""
 
-    def participants(self) -> Participants | None:
-        """Who takes part in a checkpoint now; None while some region doesn't run."""
+    def participants(self) -> frozenset[TaskId] | None:
+        """The tasks that owe a part of a checkpoint that begins now; None while some region doesn't run."""
         ...
 
     def all_ended(self) -> bool:
         """Every task has reported that its inputs have ended (law 5.2)."""
+        ...
+
+    def final_taken(self) -> bool:
+        """The job's final checkpoint is stored, and not known to be damaged."""
         ...
 
     def trigger(self, turn: Turn, pending: Pending) -> None:
@@ -137,7 +141,7 @@ class Coordinator:
         for pending in list(self.pending.values()):
             self._expire(turn, pending)
         participants = self._doors.participants()
-        if participants is None or not participants.owing:
+        if participants is None:
             self._running_since = self._final_at = None
             return
         if self._running_since is None:
@@ -171,10 +175,9 @@ class Coordinator:
 
     # ------------------------------------------------------------ trigger
 
-    def _finalise(self, turn: Turn, participants: Participants) -> None:
+    def _finalise(self, turn: Turn, participants: frozenset[TaskId]) -> None:
         """Nothing flows any more: the final checkpoint, and no other (law 5.2)."""
-        points = restart_points(self._journal.record)
-        if points and points[-1].kind is SnapshotKind.FINAL:
+        if self._doors.final_taken():
             return
         for pending in [p for p in self.pending.values() if p.kind is not SnapshotKind.FINAL and not p.completing]:
             self.give_up(turn, pending, None)
@@ -183,14 +186,18 @@ class Coordinator:
             stops = tuple(request for request in self._journal.record.savepoints if request.stop)
             self._trigger(turn, participants, SnapshotKind.FINAL, stops)
 
-    def _savepoints(self, turn: Turn, participants: Participants) -> None:
+    def _savepoints(self, turn: Turn, participants: frozenset[TaskId]) -> None:
         under_way = {name for pending in self.pending.values() for name in pending.requests} | self._answered
         for request in self._journal.record.savepoints:
             if not request.stop and request.request not in under_way:
                 self._trigger(turn, participants, SnapshotKind.SAVEPOINT, (request,))
 
     def _trigger(
-        self, turn: Turn, participants: Participants, kind: SnapshotKind, requests: tuple[SavepointRequest, ...]
+        self,
+        turn: Turn,
+        participants: frozenset[TaskId],
+        kind: SnapshotKind,
+        requests: tuple[SavepointRequest, ...],
     ) -> None:
         def refused(turn: Turn, reason: str) -> None:
             failure = Failure(FailureKind.EXTERNAL, f"no checkpoint ids could be reserved: {reason}")
@@ -204,9 +211,8 @@ class Coordinator:
             kind,
             self._directory(number, requests),
             turn.now,
-            set(participants.owing),
+            set(participants),
             tuple(request.request for request in requests),
-            dict(participants.carried),
         )
         self.pending[number] = pending
         if kind is SnapshotKind.CHECKPOINT:
@@ -409,10 +415,3 @@ class Coordinator:
         else:
             text = f"{failure.message} (execution.checkpointing.tolerable-failed-checkpoints is exceeded)"
             self._doors.checkpoints_failed(turn, replace(failure, message=text))
-
-    # ------------------------------------------------------------ views
-
-    def expected(self, checkpoint: CheckpointId) -> set[SubtaskId]:
-        """The subtasks that still owe their part."""
-        pending = self.pending.get(checkpoint)
-        return {task.subtask for task in pending.waiting} if pending else set()

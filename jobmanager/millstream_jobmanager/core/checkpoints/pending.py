@@ -5,11 +5,10 @@ the audit balances, its `_metadata` is being published. STORING: its pointer is 
 *completing*: a failover waits for them and restores from it, since nobody could call a write back (ARCHITECTURE 4).
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from millstream_dataflow.identity import CheckpointId, Epoch, SubtaskId, TaskId
+from millstream_dataflow.identity import CheckpointId, Epoch, TaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.moment import Moment
@@ -59,22 +58,6 @@ class Pending:
         self.waiting.remove(task)
         self.parts[task] = snapshot
         return not self.waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Participants:
-    """Who takes part.
-
-    The tasks that owe a part, and the parts of finished tasks, taken over from the last checkpoint.
-    """
-
-    owing: frozenset[TaskId]
-    carried: Mapping[TaskId, TaskSnapshot] = field(default_factory=dict[TaskId, TaskSnapshot])
-
-    @property
-    def subtasks(self) -> Iterable[SubtaskId]:
-        """Everybody's subtask."""
-        return (task.subtask for task in (*self.owing, *self.carried))
 
 
 def metadata_of(plan: Plan, epoch: Epoch, pending: Pending, wall: int) -> CheckpointMetadata:

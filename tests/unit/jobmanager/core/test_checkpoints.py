@@ -21,7 +21,7 @@ from millstream_jobmanager.core.checkpoints.completed import (
     after_retention,
     fallbacks,
     kept_paths,
-    restart_point,
+    restart_points,
     savepoint_path,
     spared_ids,
     with_former_savepoints,
@@ -134,14 +134,14 @@ class TestRetention:
 
     def test_where_a_region_restarts_from(self) -> None:
         """Law 4.7: a savepoint without stop is no restart point, that of a stop is; else where the job was started."""
-        assert restart_point(RECORD) is None
+        assert fallbacks(RECORD) == ()
         started = replace(RECORD, restore=point(9, SAVEPOINT, ours=False))
-        assert restart_point(started) == started.restore
+        assert fallbacks(started) == (started.restore,)
         record = replace(started, checkpoints=(point(1), point(2, SAVEPOINT, ours=False)))
-        assert restart_point(record) == point(1)
-        assert fallbacks(record) == (point(9, SAVEPOINT, ours=False), point(1))
+        assert fallbacks(record) == (started.restore, point(1))
         stopped = replace(record, checkpoints=(*record.checkpoints, point(3, FINAL, ours=False)))
-        assert restart_point(stopped) == point(3, FINAL, ours=False)
+        assert fallbacks(stopped) == (started.restore, point(1), point(3, FINAL, ours=False))
+        assert restart_points(stopped) == (point(1), point(3, FINAL, ours=False))
 
 
 class TestWhatGrows:

@@ -1,0 +1,97 @@
+"""What the core does in a busy cluster grows with what there is to do, not with its square."""
+
+import sys
+from collections.abc import Callable, Iterable
+from types import FrameType
+
+from millstream_dataflow.identity import TaskId
+from millstream_dataflow.records import EndReason
+from millstream_jobmanager.core.events import MessageReceived
+from millstream_jobmanager.core.moment import Moment
+from millstream_jobmanager.core.views import job_details
+from millstream_runtime.messages.session import Progress, TaskTotals
+from millstream_runtime.states import JobState
+from tests.support.core_shell import CoreShell
+from tests.support.graphs import keyed_job
+
+SMALL, LARGE = 20, 100
+LINEAR = 1.5 * LARGE / SMALL
+"""How much more may be done for the large job. What is quadratic does 25 times as much."""
+
+
+def running(parallelism: int) -> CoreShell:
+    shell = CoreShell()
+    shell.register("a", parallelism)
+    shell.submit(keyed_job(parallelism))
+    shell.until_state(JobState.RUNNING)
+    return shell
+
+
+def work(action: Callable[[], object]) -> int:
+    """How many Python functions are called, generators resumed too: a measure that no other process disturbs."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        action()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def report_progress(shell: CoreShell, tasks: Iterable[TaskId]) -> int:
+    """What workers say every second of their tasks; the work that it makes."""
+    totals = tuple(TaskTotals(task, 1, 1, 0, 0) for task in tasks)
+    message = MessageReceived(shell.taskmanagers["a"].session, Progress(totals))
+    return work(lambda: shell.core.handle(message, Moment(shell.now, shell.now)))
+
+
+def tasks_of(shell: CoreShell) -> list[TaskId]:
+    """In the present attempt, worker by worker."""
+    [region] = shell.job().context.regions
+    return list(region.task_ids)
+
+
+def test_a_view_of_a_job() -> None:
+    small, large = running(SMALL).job(), running(LARGE).job()
+    assert work(lambda: job_details(large, {})) < LINEAR * work(lambda: job_details(small, {}))
+
+
+def test_one_workers_progress_whatever_the_others_have_said() -> None:
+    """It comes from every worker once a second."""
+    reports: list[int] = []
+    for parallelism in (SMALL, LARGE):
+        shell = running(parallelism)
+        report_progress(shell, tasks_of(shell))
+        reports.append(report_progress(shell, tasks_of(shell)[:3]))
+    assert reports[1] <= reports[0]
+
+
+class TestTotals:
+    """They are of present attempts, so they don't grow with the life of a job."""
+
+    def test_those_of_a_former_attempt_are_dropped(self) -> None:
+        shell = running(2)
+        [region] = shell.job().context.regions
+        former = tasks_of(shell)
+        report_progress(shell, former)
+        assert list(shell.core.totals) == former
+        shell.taskmanagers["a"].kill_worker(0)
+        shell.run_until(lambda: region.number == 2 and shell.job().state is JobState.RUNNING)
+        assert shell.core.totals == {}
+        report_progress(shell, former)
+        assert shell.core.totals == {}
+
+    def test_those_of_a_job_that_is_forgotten_are_dropped(self) -> None:
+        shell = running(2)
+        report_progress(shell, tasks_of(shell))
+        shell.taskmanagers["a"].end_of_data(shell.job().context.regions[0].attempt, EndReason.INPUT)
+        shell.until_state(JobState.FINISHED)
+        assert shell.core.totals
+        shell.run(shell.cluster.tombstone_time)
+        assert (shell.core.jobs, shell.core.totals) == ({}, {})
