@@ -13,12 +13,14 @@ import numpy as np
 
 from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.job_graph import Partitioning
-from millstream_dataflow.keys import UnstableKeyError, hash_batch, key_hash, subtasks_of_batch
+from millstream_dataflow.keys import UnstableKeyError, key_hash
 from millstream_dataflow.operators.chain import ChainOutput
 from millstream_dataflow.operators.specifications import KeySelection
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_taskmanager.exchange.dealing import Part, Targets, deal, every_nth
-from millstream_taskmanager.operators.errors import NO_RECORD, UserCodeError, last_given
+from millstream_taskmanager.exchange.owners import Owners
+from millstream_taskmanager.operators.copies import copied
+from millstream_taskmanager.operators.errors import NO_RECORD, Naming, UserCodeError, last_given
 
 
 class Partitioner(ABC):
@@ -41,14 +43,25 @@ class Forward(Partitioner):
 
 
 class Broadcast(Partitioner):
-    """To all. Who takes copies when it needs its own (`operators.copies`)."""
+    """To all. Each has its own copy, the last channel the batch itself: it may wait there, not encoded yet, while a
+    task of this process changes what it has got.
+    """
 
-    def __init__(self, channels: int) -> None:
-        self._channels = range(channels)
+    def __init__(self, channels: int, operator: str, *, reuse: bool = False) -> None:
+        """`reuse`: nobody changes records, so all get the same."""
+        self._last = channels - 1
+        self._operator = operator
+        self._reuse = reuse
 
     def deal(self, batch: Batch) -> Iterable[Part]:
-        """See Partitioner."""
-        return [(channel, batch) for channel in self._channels]
+        """See Partitioner. Copies are made one by one, each from the batch that nobody has yet."""
+        for channel in range(self._last):
+            yield channel, batch if self._reuse else self._copied(batch)
+        yield self._last, batch
+
+    def _copied(self, batch: Batch) -> Batch:
+        with Naming(self._operator):
+            return copied(batch)
 
 
 class RoundRobin(Partitioner):
@@ -89,17 +102,13 @@ class Shuffle(Partitioner):
 
 
 class Hash(Partitioner):
-    """To the owner of the record's key.
-
-    No keys are remembered: a dictionary of keys to subtasks gives 21 M/s for strings where hashing gives 16 M/s, and
-    nothing for ints (44 M/s), pairs (9 M/s) or dataclasses, whose identity costs as much as their hash.
-    """
+    """To the owner of the record's key."""
 
     rows_only = True
 
     def __init__(self, channels: int, max_parallelism: int, key: KeySelection, operator: str) -> None:
         self._channels = channels
-        self._max_parallelism = max_parallelism
+        self._owners = Owners(channels, max_parallelism)
         self._select = key.selector
         self._operator = operator
 
@@ -110,10 +119,10 @@ class Hash(Partitioner):
         values = _values(batch)
         keys = selected_keys(values, self._select, self._operator)
         try:
-            hashes = hash_batch(keys)
+            targets = self._owners.of(keys)
         except UnstableKeyError as error:
             raise UserCodeError(error, self._operator, _first_unstable(values, keys)) from error
-        return deal(batch, subtasks_of_batch(hashes, self._channels, self._max_parallelism), self._channels)
+        return deal(batch, targets, self._channels)
 
 
 class Custom(Partitioner):
@@ -167,9 +176,14 @@ class Place:
 
 
 def make_partitioner(
-    partitioning: Partitioning, output: ChainOutput, place: Place, chance: np.random.Generator
+    partitioning: Partitioning,
+    output: ChainOutput,
+    place: Place,
+    chance: np.random.Generator,
+    *,
+    reuse: bool = False,
 ) -> Partitioner:
-    """The partitioner of one edge in one subtask."""
+    """The partitioner of one edge in one subtask. `reuse`: nobody changes records (`pipeline.object-reuse`)."""
     match partitioning:
         case Partitioning.HASH:
             if output.key is None:
@@ -182,7 +196,7 @@ def make_partitioner(
         case Partitioning.SHUFFLE:
             return Shuffle(place.channels, chance)
         case Partitioning.BROADCAST:
-            return Broadcast(place.channels)
+            return Broadcast(place.channels, place.operator, reuse=reuse)
         case Partitioning.FORWARD | Partitioning.GLOBAL:
             return Forward()
         case Partitioning.SPLITS:

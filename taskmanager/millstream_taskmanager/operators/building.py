@@ -64,7 +64,8 @@ def _link(specification: ChainSpecification, run: Sequence[int], settings: Opera
     if type(first.specification) not in STAGES:
         operator = make_operator(first, settings)
     else:
-        operator = FusedOperator([STAGES[type(node.specification)](node, node.specification) for node in nodes])
+        stages = [STAGES[type(node.specification)](node, node.specification) for node in nodes]
+        operator = FusedOperator(stages, reuse=settings.object_reuse)
     return Link(operator, label(first), _type_of_input(specification, first), reuse=settings.object_reuse)
 
 

@@ -1,21 +1,29 @@
 """One record for more than one holder: all but one get a copy.
 
 Consumers of one output: so what one does to a record never shows in another. And a function that emits what it keeps:
-so what it does to it afterwards never shows in what it has given (law 4.5). Columns can't be changed, nor can values
-of Python's plain types and tuples of them: they are shared.
+so what it does to it afterwards never shows in what it has given (law 4.5), nor what others do to that in what it
+keeps. Columns can't be changed, nor can values of Python's plain types and tuples of them: they are shared. Nothing is
+copied where the program says that no function changes records (`pipeline.object-reuse`).
+
+Measured for values of two or three plain fields, one by one, on a busy machine with Python 3.11, in microseconds: lists
+0.6, dicts 0.8, NamedTuples 0.6, dataclasses 1.1, Rows 2.7; what goes by pickle 3 to 6.
 """
 
 import copy
+import copyreg
 import datetime
 import decimal
 import pickle
 import uuid
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 from millstream_dataflow.errors import serialization_error
 from millstream_dataflow.records import Batch, RowBatch
 from millstream_dataflow.reprs import bounded_repr
+from millstream_dataflow.types import Row
 
 IMMUTABLE: frozenset[type] = frozenset(
     {
@@ -24,6 +32,10 @@ IMMUTABLE: frozenset[type] = frozenset(
         *(decimal.Decimal, uuid.UUID),
     }
 )
+
+
+class _Bare:
+    """As an object looks to C that has attributes, and nothing else."""
 
 
 def copied(batch: Batch) -> Batch:
@@ -35,16 +47,26 @@ def copied(batch: Batch) -> Batch:
 
 def copy_of(value: Any) -> Any:  # noqa: ANN401  # any record
     """One value for whoever must not share it; the same where nobody can change it. SerializationError as above."""
-    return value if is_immutable(value) else _copies([value])[0]
+    kind: type = type(value)
+    if kind in IMMUTABLE:
+        return value
+    if kind is dict:  # this and lists at once, without a call: half the time of the general way
+        for key, part in value.items():
+            if type(part) not in IMMUTABLE or type(key) not in IMMUTABLE:
+                break
+        else:
+            return value.copy()
+    elif kind is list and IMMUTABLE.issuperset(map(type, value)):
+        return value.copy()
+    return _way_of(kind)(value)
 
 
 def is_immutable(value: Any) -> bool:  # noqa: ANN401  # any record
     """Whether nobody can change the value."""
-    kind = type(value)
+    kind: type = type(value)
     if kind in IMMUTABLE:
         return True
-    # First at once: of a pair 0.2 us instead of 0.5.
-    return kind is tuple and (IMMUTABLE.issuperset(map(type, value)) or all(map(is_immutable, value)))
+    return (kind is tuple or _is_tuple(kind)) and _hold_plain(value)
 
 
 def are_immutable(values: list[Any]) -> bool:
@@ -52,7 +74,62 @@ def are_immutable(values: list[Any]) -> bool:
     kinds = set(map(type, values))
     if kinds <= IMMUTABLE:
         return True
-    return kinds == {tuple} and set(map(type, chain.from_iterable(values))) <= IMMUTABLE
+    return all(map(_is_tuple, kinds)) and set(map(type, chain.from_iterable(values))) <= IMMUTABLE
+
+
+def _hold_plain(parts: Iterable[Any]) -> bool:
+    """Whether nobody can change any of these. First at once: of a pair 0.2 us instead of 0.5."""
+    return IMMUTABLE.issuperset(map(type, parts)) or all(map(is_immutable, parts))
+
+
+# Asked of a record's class, of which a job has a handful; bounded, as a cache must not keep user classes for ever.
+@lru_cache(maxsize=1024)
+def _way_of(kind: type) -> Callable[[Any], Any]:
+    """How values of a class are copied: the outermost alone, where nobody can change what it holds, or all of it."""
+    if _is_tuple(kind):
+        return lambda value: value if _hold_plain(value) else _by_pickle(value)
+    if kind in (list, set):
+        return lambda value: value.copy() if _hold_plain(value) else _by_pickle(value)
+    if kind is dict:
+        return lambda value: value.copy() if _hold_plain((*value, *value.values())) else _by_pickle(value)
+    if kind is Row:
+        return lambda row: copy.copy(row) if _hold_plain(row) else _by_pickle(row)
+    return _copy_of_bare if _is_bare(kind) else _by_pickle
+
+
+def _copy_of_bare(value: Any) -> Any:  # noqa: ANN401  # any record
+    attributes = value.__dict__
+    if not _hold_plain(attributes.values()):
+        return _by_pickle(value)
+    twin = object.__new__(type(value))
+    twin.__dict__.update(attributes)
+    return twin
+
+
+@lru_cache(maxsize=1024)  # as above
+def _is_tuple(kind: type) -> bool:
+    """Whether its values are their fields and nothing else: tuples, frozen sets, NamedTuples."""
+    if kind is frozenset:
+        return True
+    return issubclass(kind, tuple) and not kind.__dictoffset__ and kind.__iter__ is tuple.__iter__
+
+
+@lru_cache(maxsize=1024)  # as above
+def _is_bare(kind: type) -> bool:
+    """Whether its objects are their attributes and nothing else, and pickle would make them anew of just these, since
+    the class doesn't say how: most dataclasses.
+    """
+    like = (kind.__basicsize__, kind.__dictoffset__, kind.__weakrefoffset__, kind.__itemsize__)
+    if like != (_Bare.__basicsize__, _Bare.__dictoffset__, _Bare.__weakrefoffset__, _Bare.__itemsize__):
+        return False
+    own = ("__reduce__", "__reduce_ex__", "__getstate__", "__new__", "__getattribute__")
+    said = ("__setstate__", "__getnewargs__", "__getnewargs_ex__")
+    inherited = all(getattr(kind, name) is getattr(object, name) for name in own)
+    return inherited and not any(hasattr(kind, name) for name in said) and kind not in copyreg.dispatch_table
+
+
+def _by_pickle(value: Any) -> Any:  # noqa: ANN401  # any record
+    return _copies([value])[0]
 
 
 def _copies(values: list[Any]) -> list[Any]:
@@ -69,4 +146,7 @@ def _deep_copy(value: Any) -> Any:  # noqa: ANN401  # any record
         return copy.deepcopy(value)
     except Exception as error:
         what = f"{bounded_repr(value)} has more than one holder and can't be copied"
-        raise serialization_error(what, error) from error
+        raise serialization_error(what, error, _MEND) from error
+
+
+_MEND = "Where no function changes what it was given or has emitted, say so by pipeline.object-reuse: true"

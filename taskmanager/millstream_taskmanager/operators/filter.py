@@ -10,6 +10,7 @@ class FilterStage(Stage):
     """See the module."""
 
     drops = True
+    gives = False
 
     @staticmethod
     def write(loop: LoopSource) -> None:

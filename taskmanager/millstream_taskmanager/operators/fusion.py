@@ -12,6 +12,10 @@
                                                      for v2 in items:
                                                          ...
 
+A function may keep what it gives and go on to change it, and those behind it may change what they get. So what it gives
+is copied, unless nobody can change it: before the next map or flat map, or at the end. Records go through one at a
+time, and filters only look at them. `pipeline.object-reuse` leaves the copies out, as the lines above do.
+
 An error costs nothing until it comes: each line belongs to one operator, so the frame that the traceback leads through
 says by its line which operator it was, and by its variables which record.
 
@@ -23,6 +27,9 @@ variables are gone when an error is looked at):
     map, filter                   18.7    19.4             18.5                      18.3
     map, filter, map, filter, map 12.0    12.5             11.3
     the same, with times          11.0                     10.0 (mask and compress)
+
+With copies and without, on a busy machine, nanoseconds a record: a map to ints 85 and 62, to pairs 255 and 109, to
+dicts of two fields 600 and 154; map, filter, map, filter, map of ints 260 and 224.
 """
 
 import itertools
@@ -38,6 +45,7 @@ from typing import Any, ClassVar
 from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.records import Barrier, RowBatch
 from millstream_taskmanager.operators.base import SLICE, OperatorContext, Output, RowOperator, label
+from millstream_taskmanager.operators.copies import IMMUTABLE, copy_of
 from millstream_taskmanager.operators.errors import GENERATED, NO_RECORD, UserCodeError
 from millstream_taskmanager.operators.functions import FunctionLife
 from millstream_taskmanager.operators.state import StoredList
@@ -52,6 +60,8 @@ class Stage(ABC):
     drops: ClassVar[bool] = False
     multiplies: ClassVar[bool] = False
     """Whether one record may become none, or many."""
+    gives: ClassVar[bool] = True
+    """Whether its function gives records, which it may go on to change; else it only looks at them."""
 
     def __init__(self, node: ChainNode, function: Callable[[Any], Any], owner: object) -> None:
         """`function` is what the loop calls; `owner` is what the user gave, which may have a life."""
@@ -96,6 +106,13 @@ class LoopSource:
         self.line(text)
         self.owners[-1] = (self.stage, self.value)
 
+    def copy(self, stage: int, value: str) -> None:
+        """The record at hand for whoever comes next. A stage has given it, for what is in `value`."""
+        for text in _COPY.format(value=self.value, plain=f"plain{stage}").splitlines():
+            self.line(text)
+            if "copy_of" in text:
+                self.owners[-1] = (stage, value)
+
     def deeper(self) -> None:
         """What follows is inside of the last line."""
         self._depth += 1
@@ -103,6 +120,22 @@ class LoopSource:
     def back_to(self, depth: int) -> None:
         """What follows is that deep."""
         self._depth = depth
+
+
+# Nothing is called for plain values and tuples of them, since a call costs as much as all the rest, and nothing is
+# looked up for a value of the same plain type as the last one.
+_COPY = """\
+if type({value}) is not {plain}:
+    if type({value}) is tuple:
+        for part in {value}:
+            if type(part) not in IMMUTABLE:
+                {value} = copy_of({value})
+                break
+    elif type({value}) in IMMUTABLE:
+        {plain} = type({value})
+    else:
+        {value} = copy_of({value})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,33 +151,35 @@ _numbers = itertools.count()
 
 
 @lru_cache(maxsize=1024)  # one for each order of operators that the process has met; the text doesn't know functions
-def compiled(stages: tuple[type[Stage], ...], *, timed: bool) -> Loop:
-    """The loop for operators of these kinds in this order."""
+def compiled(stages: tuple[type[Stage], ...], *, timed: bool, reuse: bool) -> Loop:
+    """The loop for operators of these kinds in this order. `reuse`: nothing is copied."""
     loop = LoopSource()
     loop.line(f"def make({', '.join(f'f{number}' for number in range(len(stages)))}):")
     loop.deeper()
     loop.line("def run(values, timestamps):")
     loop.deeper()
-    _write_body(loop, stages, timed=timed)
+    _write_body(loop, stages, timed=timed, reuse=reuse)
     file = f"{GENERATED}loop {next(_numbers)}>"
     text = "\n".join([*loop.lines, "    return run", ""])
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # tracebacks show the lines
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"IMMUTABLE": IMMUTABLE, "copy_of": copy_of}
     exec(compile(text, file, "exec"), names)  # noqa: S102  # our own text
     return Loop(names["make"], file, tuple(loop.owners))
 
 
-def _write_body(loop: LoopSource, stages: Sequence[type[Stage]], *, timed: bool) -> None:
+def _write_body(loop: LoopSource, stages: Sequence[type[Stage]], *, timed: bool, reuse: bool) -> None:
     """Times are carried along where rows vanish or multiply; else the batch's list is the result's."""
     carried = timed and any(stage.drops or stage.multiplies for stage in stages)
     loop.line("out = []")
     if carried:
         loop.line("times = []")
+    if not reuse:
+        for number, stage in enumerate(stages):
+            if stage.gives:
+                loop.line(f"plain{number} = None")
     loop.line("for v0, time in zip(values, timestamps):" if carried else "for v0 in values:")
     loop.deeper()
-    for number, stage in enumerate(stages):
-        loop.stage = number
-        stage.write(loop)
+    _write_stages(loop, stages, reuse=reuse)
     loop.line(f"out.append({loop.value})")
     if carried:
         loop.line("times.append(time)")
@@ -154,6 +189,20 @@ def _write_body(loop: LoopSource, stages: Sequence[type[Stage]], *, timed: bool)
     loop.line("if out:")
     loop.deeper()
     loop.line(f"yield out, {'times' if carried else 'timestamps'}")
+
+
+def _write_stages(loop: LoopSource, stages: Sequence[type[Stage]], *, reuse: bool) -> None:
+    """What a function has given is copied before another one gets it that may change it: of this run, or behind it."""
+    giver: tuple[int, str] | None = None
+    for number, stage in enumerate(stages):
+        if stage.gives and giver is not None:
+            loop.copy(*giver)
+        if stage.gives and not reuse:
+            giver = number, loop.value
+        loop.stage = number
+        stage.write(loop)
+    if giver is not None:
+        loop.copy(*giver)
 
 
 def _write_slices(loop: LoopSource, *, carried: bool) -> None:
@@ -169,11 +218,12 @@ def _write_slices(loop: LoopSource, *, carried: bool) -> None:
 class FusedOperator(RowOperator):
     """One or more stateless row operators. One whose function keeps lists of its own stands alone."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    def __init__(self, stages: Sequence[Stage], *, reuse: bool = False) -> None:
+        """`reuse`: nobody changes what it was given or has emitted (`pipeline.object-reuse`), so nothing is copied."""
         self._stages = tuple(stages)
         kinds = tuple(type(stage) for stage in stages)
         functions = [stage.function for stage in stages]
-        self._loops = {timed: compiled(kinds, timed=timed) for timed in (False, True)}
+        self._loops = {timed: compiled(kinds, timed=timed, reuse=reuse) for timed in (False, True)}
         self._runs = {timed: loop.make(*functions) for timed, loop in self._loops.items()}
 
     def open(self, context: OperatorContext) -> None:

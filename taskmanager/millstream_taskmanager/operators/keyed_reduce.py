@@ -50,7 +50,7 @@ class KeyedReduceOperator(KeyedOperator):
                 kind = type(result)
                 plain = kind in IMMUTABLE or (kind is tuple and IMMUTABLE.issuperset(map(type, result)))
                 out.append(result if plain else copy_of(result))
-        except Exception as error:  # the user's code may raise what it likes
+        except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._name, last_given(batch.values, given)) from error
         self.processed += len(batch)
         yield RowBatch(out, batch.timestamps)

@@ -42,7 +42,7 @@ class KeyedBackend:
         for run in runs:
             entries = decoded_run(table.where, run)
             own, namespaces, values = identities(entries.keys), entries.namespaces, entries.values
-            self.forms.add(entries.keys, own)
+            self.forms.keep(entries.keys, own)
             if namespaces is not None and table.namespaces is not None:
                 unpacked = {namespace: table.namespaces.unpack(namespace) for namespace in set(namespaces)}
                 namespaces = [unpacked[namespace] for namespace in namespaces]

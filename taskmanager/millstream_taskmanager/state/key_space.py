@@ -9,6 +9,7 @@ import numpy.typing as npt
 from millstream_dataflow.errors import NonRecoverableError
 from millstream_dataflow.keys import group_range, groups_of_batch, hash_batch
 from millstream_dataflow.reprs import bounded_repr
+from millstream_taskmanager.operators.copies import copy_of
 
 Groups = npt.NDArray[np.int16]
 
@@ -49,7 +50,9 @@ class KeySpace:
 class KeyForms:
     """The user's form, the one that came first, of those keys of an operator that aren't their own identity.
 
-    Forms of keys without state are forgotten when there are twice as many as the last time that was looked.
+    Forms of keys without state are forgotten when there are twice as many as the last time that was looked. That is
+    between batches alone. In the midst of one, keys that have come need not have state yet; nor has a key whose timer
+    fires. And there the user's function may ask for a state for the first time, which takes up what was restored of it.
     """
 
     def __init__(self, identities_in_use: Callable[[], Iterable[Hashable]]) -> None:
@@ -61,15 +64,21 @@ class KeyForms:
         return len(self._forms)
 
     def add(self, keys: Sequence[object], identities: Sequence[Hashable]) -> None:
-        """Keys that have come."""
+        """The keys of a new batch, when those of the last one are done with."""
         if keys is identities:
             return
         if len(self._forms) > self._limit:
             self._forget()
-        remember = self._forms.setdefault
+        self.keep(keys, identities)
+
+    def keep(self, keys: Sequence[object], identities: Sequence[Hashable]) -> None:
+        """Keys that have come, or were restored; nothing is forgotten for their sake."""
+        if keys is identities:
+            return
+        forms = self._forms
         for key, identity in zip(keys, identities, strict=True):
-            if key is not identity:
-                remember(identity, key)
+            if key is not identity and identity not in forms:
+                forms[identity] = copy_of(key)  # a Row is the user's to change, and perhaps the record itself
 
     def of(self, identity: Hashable) -> object:
         """The key of an identity."""

@@ -231,7 +231,8 @@ def _output(orders: Orders, site: _Site, number: int) -> Output:
     subtask = site.id.subtask.index
     place = Place(subtask, len(channels), target.max_parallelism, label(site.specification.nodes[output.node]))
     chance = np.random.default_rng((orders.settings.seed, edge.id, subtask))
-    return Output(edge.id, make_partitioner(edge.partitioning, output, place, chance), channels)
+    reuse = orders.settings.operators.object_reuse
+    return Output(edge.id, make_partitioner(edge.partitioning, output, place, chance, reuse=reuse), channels)
 
 
 def _without_outputs(specification: ChainSpecification) -> ChainSpecification:

@@ -50,7 +50,8 @@ OBJECT_REUSE: Final = Option(
     "pipeline.object-reuse",
     BOOL,
     default=False,
-    meaning="Whether no function changes a record that it was given or has emitted, so that records aren't copied.",
+    meaning="Whether no function changes a record that it was given or has emitted, so that none is copied. Else each "
+    "that isn't provably immutable is copied as a function gives it, and for each further consumer.",
     scope=Scope.JOB,
     flink=FlinkDifference("records wait in batches, so what was emitted may not be changed either"),
 )

@@ -1,5 +1,6 @@
 """Every record goes to exactly one channel (broadcast: to all), in order, and to the one that a naive reading gives."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,11 +23,16 @@ MAX_PARALLELISM = 128
 
 
 def partitioner(
-    partitioning: Partitioning, channels: int, *, subtask: int = 0, custom: Callable[[Any, int], int] | None = None
+    partitioning: Partitioning,
+    channels: int,
+    *,
+    subtask: int = 0,
+    custom: Callable[[Any, int], int] | None = None,
+    reuse: bool = False,
 ) -> Partitioner:
     output = ChainOutput(EdgeId(0), 0, key=KeySelection(lambda value: value), partitioner=custom)
     place = Place(subtask, channels, MAX_PARALLELISM, "Source")
-    return make_partitioner(partitioning, output, place, np.random.default_rng(7))
+    return make_partitioner(partitioning, output, place, np.random.default_rng(7), reuse=reuse)
 
 
 def dealt(partitioner_: Partitioner, batch: Batch, channels: int) -> list[list[tuple[Any, int | None]]]:
@@ -75,6 +81,31 @@ def test_each_record_to_one_channel_in_order(
 @given(st.integers(1, 9), batches())
 def test_broadcast_gives_all_to_all(channels: int, batch: RowBatch) -> None:
     assert dealt(partitioner(Partitioning.BROADCAST, channels), batch, channels) == [rows(batch)] * channels
+
+
+def test_broadcast_gives_each_channel_its_own() -> None:
+    """The batch may wait in a channel to another process, not encoded yet, while a task of this one changes its own."""
+    sent: list[list[int]] = []
+    for channel, part in partitioner(Partitioning.BROADCAST, 3).deal(RowBatch([[1], [2]], [5, 6])):
+        assert rows(part) == [([1], 5), ([2], 6)]
+        assert isinstance(part, RowBatch)
+        for value in part.values:
+            value.append(channel)
+        sent += part.values
+    assert sent == [[1, 0], [2, 0], [1, 1], [2, 1], [1, 2], [2, 2]]
+
+
+@pytest.mark.parametrize(
+    ("batch", "reuse"), [(RowBatch([[1]]), True), (RowBatch([(1, "a")]), False), (columns(RowBatch([1])), False)]
+)
+def test_broadcast_shares_what_nobody_changes(batch: Batch, reuse: bool) -> None:
+    assert all(part is batch for _, part in partitioner(Partitioning.BROADCAST, 3, reuse=reuse).deal(batch))
+
+
+def test_broadcast_names_who_gave_what_cannot_be_copied() -> None:
+    with pytest.raises(UserCodeError, match=r"lock.*can't be copied") as raised:
+        list(partitioner(Partitioning.BROADCAST, 2).deal(RowBatch([threading.Lock()])))
+    assert raised.value.operator == "Source"
 
 
 @given(st.integers(1, 9), batches())

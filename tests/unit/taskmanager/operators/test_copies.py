@@ -1,13 +1,20 @@
 """What one consumer does to a record never shows in another."""
 
+import pickle
 import re
 import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pytest
 
 from millstream_dataflow.errors import SerializationError
 from millstream_dataflow.records import ColumnBatch, RowBatch
+from millstream_dataflow.types import Row
 from millstream_taskmanager.operators.copies import copied, copy_of
 from millstream_taskmanager.operators.errors import failure_of
 from tests.support.failing import GUILTY_LINE, KINDS, Failing, FailingOnce
@@ -72,3 +79,114 @@ def test_tuples_of_tuples_are_looked_through() -> None:
     assert copy_of(fixed) is fixed
     assert copy_of(open_) == open_
     assert copy_of(open_)[1][1][0] is not open_[1][1][0]
+
+
+class Color(Enum):
+    """There is one of each."""
+
+    RED = 1
+
+
+class Point(NamedTuple):
+    """Nothing but its fields."""
+
+    x: int
+    y: Any = None
+
+
+class Marked(Point):
+    """Has attributes as well."""
+
+
+class Reordered(Point):
+    """Shows other fields than it has."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.x,))
+
+
+@dataclass
+class Account:
+    """An ordinary class."""
+
+    total: int
+    names: Any = ()
+
+
+@dataclass(slots=True)
+class Slotted:
+    """Without a dictionary."""
+
+    total: int
+
+
+class Numbers(list[int]):
+    """A list and attributes."""
+
+
+class Told:
+    """Says itself what is copied of it."""
+
+    def __init__(self) -> None:
+        self.kept, self.handle = 1, 2
+
+    def __getstate__(self) -> dict[str, int]:
+        return {"kept": self.kept}
+
+
+class Made:
+    """Has a say in how it is made."""
+
+    made = 0
+
+    def __new__(cls) -> Self:
+        made = super().__new__(cls)
+        made.number = cls.made = cls.made + 1
+        return made
+
+    def __init__(self) -> None:
+        self.number: int
+
+
+FIXED: list[Any] = [Point(1), Point(1, ("a", Point(2))), frozenset({1, "a"}), (frozenset({Point(1)}),), Color.RED]
+OPEN: list[Any] = [
+    *([], [1], [[1]], {}, {"a": 1}, {"a": [1]}, {Point(1): (1, 2)}, {1, 2}, bytearray(b"a"), deque([1])),
+    *(Point(1, []), Marked(1), Reordered(1), (Point(1, [2]),), frozenset({Account}), [Account(1)]),
+    *(Account(1), Account(1, ["a"]), Slotted(1), Numbers([1]), Told(), Made(), Row(a=1, b="x"), Row(1, [2])),
+]
+
+
+@pytest.mark.parametrize("value", FIXED, ids=repr)
+def test_what_nobody_can_change(value: object) -> None:
+    assert copy_of(value) is value
+
+
+@pytest.mark.parametrize("value", OPEN, ids=lambda value: f"{type(value).__name__} {value!s:.30}")
+def test_copies_are_those_of_pickle(value: Any) -> None:  # noqa: ANN401  # any record
+    twin, pickled = copy_of(value), pickle.loads(pickle.dumps(value))
+    assert type(twin) is type(value)
+    assert twin is not value or twin == frozenset({Account})
+    assert repr(vars(twin) if hasattr(twin, "__dict__") else twin) == repr(
+        vars(pickled) if hasattr(pickled, "__dict__") else pickled
+    )
+
+
+def test_copies_have_nothing_in_common_that_can_be_changed() -> None:
+    value = {"a": [Account(1, {"b": [1]})]}
+    twin = copy_of(value)
+    twin["a"][0].names["b"].append(2)
+    assert value == {"a": [Account(1, {"b": [1]})]}
+    account = Account(1)
+    copy_of(account).total = 2
+    assert account == Account(1)
+    row = Row(a=1)
+    copy_of(row)["a"] = 2
+    assert row == Row(a=1)
+
+
+def test_attributes_that_a_class_does_not_know_are_copied() -> None:
+    marked = Numbers([1])
+    marked.unit = "ms"  # type: ignore[attr-defined]  # that is the point
+    assert copy_of(marked).unit == "ms"
