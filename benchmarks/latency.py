@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import ROUNDS, Measured, Report, check
+from benchmarks.measuring import publish, used, used_by_all
 from benchmarks.processes import in_two_processes
 from millstream import StreamExecutionEnvironment, WatermarkStrategy
 from millstream_dataflow.connectors import Boundedness, Read, Sink, SinkContext, SinkWriter, Source, SourceContext
@@ -33,6 +34,7 @@ def due(started: float, number: int) -> float:
 class SteadySource(Source[int]):
     """Gives each record at its time, which is the record."""
 
+    directory: str
     boundedness: Boundedness = Boundedness.BOUNDED
     has_enumerator: bool = False
     discovery_interval: int | None = None
@@ -41,13 +43,14 @@ class SteadySource(Source[int]):
         return (0,)
 
     def create_reader(self, context: SourceContext, split: int, position: Any) -> "SteadyReader":  # noqa: ANN401  # the interface's
-        return SteadyReader(context, position or 0)
+        return SteadyReader(self.directory, context, position or 0)
 
 
 class SteadyReader(Reader):
     """See the source."""
 
-    def __init__(self, context: SourceContext, position: int) -> None:
+    def __init__(self, directory: str, context: SourceContext, position: int) -> None:
+        self._directory = directory
         self._context = context
         self._started: float | None = None
         self._next = position
@@ -61,6 +64,8 @@ class SteadyReader(Reader):
             return Read(ready_at=self._context.now() + 1)
         times = [due(self._started, number) for number in range(self._next, end)]
         self._next = end
+        if end >= RECORDS:
+            publish(self._directory, "end-source", used())
         return Read(RowBatch(times), ended=end >= RECORDS, ready_at=self._context.now() + 1)
 
     def position(self) -> int:
@@ -71,18 +76,18 @@ class SteadyReader(Reader):
 class LatencySink(Sink[Any]):
     """Keeps how old each record is when it comes."""
 
-    file: str
+    directory: str
     commits_outside: bool = False
 
     def create_writer(self, context: SinkContext, state: Sequence[Any]) -> "LatencyWriter":
-        return LatencyWriter(self.file)
+        return LatencyWriter(self.directory)
 
 
 class LatencyWriter(SinkWriter[Any]):
     """See the sink."""
 
-    def __init__(self, file: str) -> None:
-        self._file = file
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
         self._ages: list[float] = []
 
     def write(self, batch: Batch) -> None:
@@ -92,24 +97,24 @@ class LatencyWriter(SinkWriter[Any]):
 
     def prepare_commit(self, checkpoint: CheckpointId, *, end_of_input: bool) -> Sequence[Any]:
         if end_of_input:
-            Path(self._file).write_text(json.dumps(self._ages))
+            publish(self._directory, "end-sink", {"ages": self._ages, **used()})
         return ()
 
 
-def ours() -> float:
-    """As a program whose sink is in a worker of its own. Milliseconds."""
+def ours() -> tuple[float, Measured]:
+    """As a program whose sink is in a worker of its own. Milliseconds, and what both workers used."""
     with tempfile.TemporaryDirectory(prefix="millstream-benchmark-") as directory:
-        file = Path(directory) / "ages"
         env = StreamExecutionEnvironment.get_execution_environment(
             {"parallelism.default": 1, "execution.checkpointing.interval": "1 s"}
         )
-        stream = env.from_source(SteadySource(), WatermarkStrategy.no_watermarks(), "steady")
-        sink = stream.rebalance().map(lambda moment: moment).slot_sharing_group("sink").sink_to(LatencySink(str(file)))
+        stream = env.from_source(SteadySource(directory), WatermarkStrategy.no_watermarks(), "steady")
+        sink = stream.rebalance().map(lambda moment: moment).slot_sharing_group("sink").sink_to(LatencySink(directory))
         sink.slot_sharing_group("sink")
         env.execute("latency")
-        ages = json.loads(file.read_text())
+        ends = [json.loads((Path(directory) / f"end-{end}").read_text()) for end in ("source", "sink")]
+    ages = ends[1]["ages"]
     check("records that arrived", len(ages), RECORDS)
-    return _p99(ages[WARM_UP:])
+    return _p99(ages[WARM_UP:]), Measured(RECORDS, SECONDS, *used_by_all(ends))
 
 
 def work(process: int, _: object, end: socket.socket) -> list[float]:
@@ -158,16 +163,16 @@ def run() -> Report:
     """The benchmark. The ratio is the yardstick's time over ours."""
     ours()
     pairs = [(theirs(), ours()) for _ in range(ROUNDS)]
-    other, mine = (statistics.median(side) for side in zip(*pairs, strict=True))
-    used = Measured(RECORDS, SECONDS, 0.0, 0.0)
+    other = statistics.median([yardstick for yardstick, _ in pairs])
+    mine = statistics.median([latency for _, (latency, _) in pairs])
     return Report(
         "latency",
-        used.records,
+        RECORDS,
         mine,
         f"a two-process echo at {RATE:,} events a second",
         other,
         other / mine,
-        used.rss_mb,
-        used.cpu_s,
+        statistics.median([measured.rss_mb for _, (_, measured) in pairs]),
+        statistics.median([measured.cpu_s for _, (_, measured) in pairs]),
         "ms p99",
     )

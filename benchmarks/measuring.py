@@ -52,14 +52,14 @@ class ReadyReader(Reader):
         self._end = len(self._batches) * source.passes
         self._next = position
         self._started = False
-        _write(source.directory, f"ready-{split}", {})
+        publish(source.directory, f"ready-{split}", {})
 
     def read(self, limit: int) -> Read:
         if not self._started:
             if len(list(Path(self._source.directory).glob("ready-*"))) < self._source.parallelism:
                 return Read()
             self._started = True
-            _write(self._source.directory, f"start-{self._split}", {"time": time.monotonic()})
+            publish(self._source.directory, f"start-{self._split}", {"time": time.monotonic()})
         batch = self._batches[self._next % len(self._batches)]
         self._next += 1
         return Read(batch, ended=self._next >= self._end)
@@ -95,10 +95,8 @@ class CountingWriter(SinkWriter[Any]):
 
     def prepare_commit(self, checkpoint: CheckpointId, *, end_of_input: bool) -> Sequence[Any]:
         if end_of_input:
-            usage = resource.getrusage(resource.RUSAGE_SELF)
             seen = {"time": time.monotonic(), "records": self._records, "total": self._total}
-            used = {"rss_kb": usage.ru_maxrss, "cpu_s": usage.ru_utime + usage.ru_stime, "pid": os.getpid()}
-            _write(self._sink.directory, f"end-{self._subtask}", {**seen, **used})
+            publish(self._sink.directory, f"end-{self._subtask}", {**seen, **used()})
         return ()
 
 
@@ -121,14 +119,24 @@ def seen(directory: Path) -> Seen:
     """What lies in the directory when the job has finished."""
     starts = [json.loads(path.read_text()) for path in directory.glob("start-*")]
     ends = [json.loads(path.read_text()) for path in directory.glob("end-*")]
-    by_process = {end["pid"]: end for end in ends}.values()
     return Seen(
         sum(end["records"] for end in ends),
         sum(end["total"] for end in ends),
         max(end["time"] for end in ends) - min(start["time"] for start in starts),
-        sum(end["rss_kb"] for end in by_process) / 1_024,
-        sum(end["cpu_s"] for end in by_process),
+        *used_by_all(ends),
     )
+
+
+def used() -> dict[str, float]:
+    """What this process has used so far."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {"rss_kb": usage.ru_maxrss, "cpu_s": usage.ru_utime + usage.ru_stime, "pid": os.getpid()}
+
+
+def used_by_all(ends: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """MB and seconds of all processes together, of what their tasks saw at their ends (`used`)."""
+    by_process = {end["pid"]: end for end in ends}.values()
+    return sum(end["rss_kb"] for end in by_process) / 1_024, sum(end["cpu_s"] for end in by_process)
 
 
 def rows_of(batch: Batch) -> list[Any]:
@@ -143,7 +151,8 @@ def columns_of(batch: Batch) -> Any:  # noqa: ANN401  # pyarrow has no types for
     return batch.columns
 
 
-def _write(directory: str, name: str, content: Mapping[str, object]) -> None:
+def publish(directory: str, name: str, content: Mapping[str, object]) -> None:
+    """A file that is whole as soon as it is seen."""
     place = Path(directory) / f".{name}"
     place.write_text(json.dumps(content))
     place.rename(Path(directory) / name)

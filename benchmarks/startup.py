@@ -1,7 +1,6 @@
 """How long a person waits for the smallest program: `millstream run` against a cluster that stands."""
 
 import os
-import resource
 import signal
 import socket
 import statistics
@@ -13,7 +12,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.harness import ROUNDS, Report, WrongResultError
+from benchmarks.harness import ROUNDS, Measured, Report, WrongResultError
 
 MILLSTREAM = str(Path(sys.executable).with_name("millstream"))
 PROGRAM = """
@@ -45,13 +44,20 @@ def cluster(directory: Path) -> Generator[Sequence[str]]:
             process.wait()
 
 
-def seconds_of(command: Sequence[str]) -> float:
-    """Of a command from start to end; WrongResultError when it fails."""
+def measured(command: Sequence[str], *expected: str) -> Measured:
+    """A command from its start to its end; WrongResultError when it fails or doesn't print each of `expected`."""
     started = time.monotonic()
-    done = subprocess.run(command, capture_output=True, check=False, text=True, env={**os.environ, "NO_COLOR": "1"})
-    if done.returncode:
-        raise WrongResultError(f"{command[:3]} ended with {done.returncode}: {done.stderr[-1000:]}")
-    return time.monotonic() - started
+    environment = {**os.environ, "NO_COLOR": "1"}
+    with tempfile.TemporaryFile("w+") as printed:
+        process = subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        text = printed.read()
+    if process.returncode or any(word not in text for word in expected):
+        raise WrongResultError(f"{command[:3]} ended with {process.returncode}, and printed {text[-1000:]}")
+    return Measured(len(expected), seconds, usage.ru_maxrss / 1_024, usage.ru_utime + usage.ru_stime)
 
 
 def run() -> Report:
@@ -63,17 +69,20 @@ def run() -> Report:
         imports = [sys.executable, "-c", "import pyarrow, grpc"]
         with cluster(directory) as options:
             command = [MILLSTREAM, "run", *options, str(program)]
-            seconds_of(command)
-            seconds_of(imports)
+            measured(command, "FINISHED")
+            measured(imports)
             triples = [
-                (seconds_of(imports), seconds_of(command), seconds_of([sys.executable, str(program)]))
+                (
+                    measured(imports),
+                    measured(command, "FINISHED"),
+                    measured([sys.executable, str(program)], "HELLO", "WORLD"),
+                )
                 for _ in range(ROUNDS)
             ]
-    other, mine, embedded = (statistics.median(side) for side in zip(*triples, strict=True))
+    other, mine, embedded = (statistics.median([one.seconds for one in side]) for side in zip(*triples, strict=True))
     sys.stderr.write(
         f"startup: the embedded program takes {embedded:.2f} s, {embedded / other:.1f} times the imports\n"
     )
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Report(
         "startup",
         2,
@@ -81,7 +90,7 @@ def run() -> Report:
         "python -c 'import pyarrow, grpc'",
         other,
         other / mine,
-        usage.ru_maxrss / 1_024,
-        usage.ru_utime + usage.ru_stime,
+        statistics.median([command.rss_mb for _, command, _ in triples]),
+        statistics.median([command.cpu_s for _, command, _ in triples]),
         "s",
     )

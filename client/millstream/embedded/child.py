@@ -21,6 +21,7 @@ from millstream_dataflow.configuration import Configuration
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.server import JobManagerService
 from millstream_jobmanager.store import LocalJobStore
+from millstream_runtime import event_loop
 from millstream_runtime.logging_setup import set_up_logging
 from millstream_taskmanager.processes.spawning import SpawnedForkServer
 from millstream_taskmanager.service import TaskManagerService
@@ -69,7 +70,7 @@ def run(place: Place, forkserver: SpawnedForkServer) -> None:
     try:
         line = sys.stdin.buffer.readline()
         if line:  # else the program has ended, or has no job after all
-            asyncio.run(_run(place, orders_of(line), forkserver, _take_stdout()))
+            event_loop.run(_run(place, orders_of(line), forkserver, _take_stdout()))
     except ClusterFailedError:
         has_words = os.getppid() == place.program  # it reads them in our directory, and removes that
         raise
