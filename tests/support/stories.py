@@ -6,6 +6,7 @@
     kill worker a.0 / fail sink[0] MESSAGE [secondary] [final] [damaged]
     lose a / close a / peer b lost a / mute a / deafen a / stubborn a / freeze a
     kill jobmanager / start jobmanager
+    overtaken a 1                    the registration of its session 1 comes only now
     forget a                         it loses all its workers and says nothing of it
     another job                      from here on the lines speak of the next job
     acknowledge sink[1] of attempt 1 for 2
@@ -23,11 +24,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from millstream_dataflow.identity import CheckpointId, JobId, RegionAttempt, SubtaskId, TaskId, TaskManagerId, VertexId
+from millstream_dataflow.identity import (
+    CheckpointId,
+    JobId,
+    RegionAttempt,
+    SessionId,
+    SubtaskId,
+    TaskId,
+    TaskManagerId,
+    VertexId,
+)
 from millstream_dataflow.job_graph import JobGraph
 from millstream_dataflow.records import EndReason
 from millstream_jobmanager.core import commands as c
-from millstream_jobmanager.core.events import MessageReceived
+from millstream_jobmanager.core.events import MessageReceived, SessionOpened
 from millstream_jobmanager.core.views import job_status
 from millstream_runtime.messages import session as m
 from millstream_runtime.messages.client import CancelJob, JobStatus, StopJob, TriggerSavepoint
@@ -72,6 +82,7 @@ class CoreTeller:
             "miscount": lambda words: shell.losing.add(" ".join(words)),
             "mute": lambda words: setattr(self._member(words[0]), "mute", True),
             "late": self._late_failure,
+            "overtaken": self._overtaken,
             "peer": self._peer,
             "register": self._register,
             "release": self._release,
@@ -121,6 +132,10 @@ class CoreTeller:
     def _register(self, words: list[str]) -> None:
         slots = int(words[1]) if len(words) > 1 else 1
         self.shell.register(words[0], slots, " ".join(words[3:]))
+
+    def _overtaken(self, words: list[str]) -> None:
+        member = self._member(words[0])
+        self.shell.handle(SessionOpened(SessionId(member.name, int(words[1])), member.registration()))
 
     def _submitted(self, words: list[str]) -> None:
         shape, parallelism, *options = words
@@ -299,6 +314,7 @@ def _checkpoint_changes(before: JobRecord, after: JobRecord) -> Iterator[str]:
     yield from (f"-{path}" for path in old if path not in new)
     yield from (f"retains {path}" for path in new if path in old and old[path].discardable > new[path].discardable)
     yield from (f"asked {request.request}" for request in after.savepoints if request not in before.savepoints)
+    yield from (f"damaged {path}" for path in new if path in old and old[path].damaged < new[path].damaged)
     for result in after.results:
         if result not in before.results:
             yield f"answered {result.request} with {result.path or result.failure}"

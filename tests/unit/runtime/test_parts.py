@@ -1,4 +1,4 @@
-"""Messages above the limit travel in parts, take effect with the last, and contradictions end the stream."""
+"""Messages above the limit travel in parts (law 3.3), take effect with the last, and contradictions end the stream."""
 
 import pytest
 from hypothesis import given

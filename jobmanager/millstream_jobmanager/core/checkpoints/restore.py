@@ -79,6 +79,11 @@ class Restorer:
             self._by_operator.setdefault(snapshot.operator, []).append((task, snapshot))
         for stored in self._by_operator.values():
             stored.sort(key=lambda pair: pair[0].task.subtask.index)
+        # Also of operators that stored nothing, as a sink that has committed all.
+        self._counted: dict[OperatorId, list[tuple[StoredTask, OperatorCount]]] = {}
+        for task in metadata.tasks:
+            for count in task.snapshot.audit.operators:
+                self._counted.setdefault(count.operator, []).append((task, count))
 
     def subtask(self, subtask: SubtaskId) -> TaskRestore:
         """Everything one new subtask reads."""
@@ -87,7 +92,7 @@ class Restorer:
         rescaled = any(
             task.parallelism != vertex.parallelism
             for operator in vertex.operators
-            for task, _ in self._by_operator.get(operator.id, ())
+            for task, _ in (*self._by_operator.get(operator.id, ()), *self._counted.get(operator.id, ()))
         )
         return TaskRestore(
             subtask,
@@ -113,10 +118,8 @@ class Restorer:
         for operator in vertex.operators:
             counts = [
                 count
-                for task, _ in self._by_operator.get(operator.id, ())
+                for task, count in self._counted.get(operator.id, ())
                 if (index == 0 if rescaled else task.task.subtask.index == index)
-                for count in task.snapshot.audit.operators
-                if count.operator == operator.id
             ]
             if counts:
                 total = counts[0]

@@ -67,6 +67,7 @@ async def test_periodic_checkpoints_are_stored_before_they_are_told(tmp_path: Pa
 
 
 async def test_a_submit_of_a_known_job_returns_its_state_and_runs_nothing_twice(tmp_path: Path) -> None:
+    """Law 1.1."""
     async with small_cluster(tmp_path) as cluster:
         await cluster.client.submit(job_of())
         await cluster.client.until(JobState.RUNNING)

@@ -118,6 +118,18 @@ def test_nothing_is_lent_to_a_blocked_channel(events: list[tuple[str, int, int]]
         assert pair.receiver.lent(channel) <= lent
 
 
+def test_a_fast_channel_gets_a_loan_but_not_while_it_is_blocked() -> None:
+    """Law 9.1, where nothing else would hinder the loan."""
+    pair = Pair()
+    pair.do("pace", 0, NO_LIMIT)
+    pair.do("send", 0, FRAME)
+    pair.do("block", 0, 0)
+    pair.do("deliver", 0, 0)
+    assert pair.receiver.lent(0) == 0
+    pair.do("unblock", 0, 0)
+    assert pair.receiver.lent(0) > 0
+
+
 @given(st.lists(EVENTS, max_size=120), st.integers(1, 5_000), st.lists(EVENTS, max_size=120))
 def test_no_channel_has_more_under_way_than_its_task_asks_for(
     before: list[tuple[str, int, int]], turn: int, after: list[tuple[str, int, int]]

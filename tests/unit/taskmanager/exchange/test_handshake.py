@@ -1,4 +1,4 @@
-"""Who may talk to whom: both ends prove the attempt's secret, and nothing that was once said is of use again."""
+"""Who may talk to whom (law 9.3): both ends prove the attempt's secret, nothing that was once said is of use again."""
 
 from dataclasses import replace
 

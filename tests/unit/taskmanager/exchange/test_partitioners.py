@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -177,6 +178,25 @@ def test_a_partitioner_that_gives_no_partition_is_named() -> None:
     with pytest.raises(UserCodeError, match=r"gave 2 for one of 2 partitions") as raised:
         list(dealer.deal(RowBatch([0, 1, 2])))
     assert raised.value.record == "2"
+
+
+@pytest.mark.parametrize("given", ["0", 1.0, True, None, np.int64(1)])
+def test_a_partition_is_an_int(given: Any) -> None:  # noqa: ANN401  # that is the point
+    dealer = partitioner(Partitioning.CUSTOM, 2, custom=lambda key, _count: given if key == 2 else key)
+    with pytest.raises(UserCodeError, match="it must give an int, not") as raised:
+        list(dealer.deal(RowBatch([0, 1, 2])))
+    failure = raised.value.failure()
+    assert (failure.operator, failure.record, failure.restartable) == ("Source", "2", False)
+    assert repr(given) in failure.message
+
+
+def test_a_partition_may_be_an_int_of_a_class_of_its_own() -> None:
+    class Half(IntEnum):
+        FIRST = 0
+        SECOND = 1
+
+    dealer = partitioner(Partitioning.CUSTOM, 2, custom=lambda key, _count: Half(key))
+    assert [[value for value, _ in part] for part in dealt(dealer, RowBatch([0, 1, 1]), 2)] == [[0], [1, 1]]
 
 
 def test_splits_have_no_partitioner() -> None:

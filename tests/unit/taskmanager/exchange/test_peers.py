@@ -214,6 +214,16 @@ def test_watermarks_melt_while_the_connection_takes_nothing(
     ]
 
 
+def test_no_watermark_melts_past_a_barrier(loop: WireLoop, pair: tuple[WireWorker, WireWorker]) -> None:
+    """Law 4.1, before the connection is there."""
+    one, other = pair
+    out, gate = one.writer(worker(1)), other.gate(worker(0))
+    story: list[Control] = [Watermark(1), Barrier(CheckpointId(1)), Watermark(2)]
+    send(out, *story)
+    begin(one, other)
+    assert collect(loop, gate, lambda found: Watermark(2) in found) == story
+
+
 def test_a_record_that_does_not_fit_fails_its_task_even_when_it_is_sent_by_a_grant(
     loop: WireLoop, pair: tuple[WireWorker, WireWorker]
 ) -> None:

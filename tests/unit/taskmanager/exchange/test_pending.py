@@ -1,4 +1,6 @@
-"""What waits on a channel: nothing passes a batch or a barrier, adjacent controls melt, full is sent at once."""
+"""What waits on a channel: nothing passes a batch or a barrier, adjacent controls melt (law 4.1), full is sent at
+once (law 9.1).
+"""
 
 from collections.abc import Callable
 

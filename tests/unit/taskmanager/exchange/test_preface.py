@@ -1,4 +1,4 @@
-"""The preface of a data port: exact, bounded, and nothing of what follows is read."""
+"""The preface of a data port: exact, bounded, and nothing of what follows is read (law 9.3)."""
 
 import pytest
 
@@ -48,6 +48,7 @@ def test_names_have_a_limit() -> None:
 
 
 def test_socket_files_of_workers_differ_and_are_short() -> None:
+    """Law 1.5: a worker's name has its attempt."""
     names = {socket_path("/run", WorkerId(f"{'4f' * 60}-{number}")) for number in range(100)}
     assert len(names) == 100
     assert max(map(len, names)) < 50

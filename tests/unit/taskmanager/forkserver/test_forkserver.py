@@ -1,4 +1,4 @@
-"""The forkserver as a program: what it refuses, how it ends, what a worker is born with."""
+"""The forkserver as a program: what it refuses, how it ends (law 13.1), what a worker is born with (law 13.2)."""
 
 import asyncio
 import contextlib

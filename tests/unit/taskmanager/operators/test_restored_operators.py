@@ -179,6 +179,19 @@ def test_a_late_record_opens_no_fired_window_again() -> None:
     assert again.operators[0].late == 1
 
 
+def test_a_restored_window_fires_for_those_keys_alone_for_which_it_has_not() -> None:
+    """Law 7.1: one of two subtasks had passed the window's end, and keeps it for late records."""
+    keys = set("abcdefgh")
+    former = Subtasks(2, 50)
+    former.send([(key, 1, 3) for key in keys])
+    fired = {key for (key, _), _ in former.advance([15, 5])}
+    assert fired == {key for key in keys if former.of(key) == 0} != set()
+    again = Subtasks(1, 50, taken(*former.operators))
+    assert again.advance([8]) == []
+    assert {key for (key, _), _ in again.advance([9])} == keys - fired != set()
+    assert again.send([(min(fired), 4, 3)]) == [((min(fired), 5), 9)], "what is late fires its key anew"
+
+
 def test_the_end_of_an_input_is_no_time() -> None:
     """A job that goes on from a drained one has records that aren't late."""
     subtasks = Subtasks(1, 0)
@@ -228,9 +241,9 @@ def test_state_of_windows_and_of_their_keys_goes_on() -> None:
 
 
 def test_a_window_that_fires_stores_its_accumulators_first() -> None:
-    """What it gives is the accumulator itself, and whoever gets it may change it."""
+    """Law 4.5: with object reuse it gives the accumulator itself, and whoever gets it may change it."""
     specification = WindowSpecification(KEY, TumblingEventTimeWindows.of(10), reduce=lambda one, other: one + other[1:])
-    former = opened(WindowOperator(specification), OperatorBench())
+    former = opened(WindowOperator(specification, reuse=True), OperatorBench())
     list(former.process(0, RowBatch([["a", 1], ["a", 2], ["b", 3]], [1, 2, 3])))
     snapshot = former.keyed_snapshot()
     for value, _ in rows(former.advance(Watermark(9))):
@@ -239,6 +252,31 @@ def test_a_window_that_fires_stores_its_accumulators_first() -> None:
         snapshot.encode_some()
     again = opened(WindowOperator(specification), OperatorBench(), RestoredState((), snapshot.runs, restored=True))
     assert rows(again.advance(Watermark(9))) == [(["a", 1, 2], 9), (["b", 3], 9)]
+
+
+class Appending(ProcessWindowFunction[Any, Any, str, TimeWindow]):
+    """Changes its elements."""
+
+    def process(
+        self, key: str, context: ProcessWindowFunction.Context[TimeWindow], elements: Iterable[Any]
+    ) -> Iterator[Any]:
+        for element in elements:
+            element.append("changed")
+            yield element
+
+
+def test_what_a_window_function_does_to_its_elements_is_in_no_open_snapshot() -> None:
+    """Law 4.5: a window that fires stores what it holds first."""
+    specification = WindowSpecification(KEY, TumblingEventTimeWindows.of(10), process=Appending())
+    former = opened(WindowOperator(specification), OperatorBench())
+    list(former.process(0, RowBatch([["a", 1], ["a", 2], ["b", 3]], [1, 2, 3])))
+    snapshot = former.keyed_snapshot()
+    assert len(rows(former.advance(Watermark(9)))) == 3
+    while not snapshot.done:
+        snapshot.encode_some()
+    again = opened(WindowOperator(specification), OperatorBench(), RestoredState((), snapshot.runs, restored=True))
+    values = [value for value, _ in rows(again.advance(Watermark(9)))]
+    assert values == [["a", 1, "changed"], ["a", 2, "changed"], ["b", 3, "changed"]], "once"
 
 
 # ----------------------------------------------------------------------------------------------- timers, reduce

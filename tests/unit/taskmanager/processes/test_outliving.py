@@ -1,4 +1,6 @@
-"""No process outlives its parent, however that died. Each test has a pool of its own, since it kills what is its."""
+"""No process outlives its parent, however that died (laws 13.1 and 13.2). Each test has a pool of its own, since it
+kills what is its.
+"""
 
 import asyncio
 import os
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from millstream_taskmanager.processes import pool as pool_module
 from tests.support.shared_forkserver import SharedForkServer
 from tests.support.worker_jobs import finish, gone, is_alive, leave
 from tests.support.worker_site import Environment, Site, cruncher, once, sleeper, totals
@@ -45,6 +48,54 @@ async def test_a_dead_forkserver_takes_its_workers_along_and_is_replaced(
         worker = await site.spawn(job.orders())
     await finish(site.pool, site.manager, job)
     await leave(site.pool, site.manager, worker)
+
+
+async def test_a_forkserver_that_does_not_fork_is_killed_and_replaced(
+    site: Site, forkserver: SharedForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.pool.start()
+    running = await site.start(sleeper)
+    await site.printed(running, "asleep")
+    pids = [site.pool.pid(running) or 0, stopped_forkserver(site)]
+    with forkserver.lent():  # the next one
+        with monkeypatch.context() as impatient:
+            impatient.setattr(pool_module, "_FORK_S", 0.2)
+            asked = await site.spawn(site.job(sleeper).orders())
+        assert "the forkserver has not answered" in await site.manager.end_of(asked)
+        cause = await site.manager.end_of(running)
+        assert cause.startswith("killed with the forkserver: the forkserver ended by signal 9 (SIGKILL)")
+        assert "has not answered" in cause
+        await gone(pids)
+        worker = await site.start(totals)
+    await leave(site.pool, site.manager, worker)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells of a zombie")
+async def test_a_forkserver_that_does_not_see_ends_is_killed_and_replaced(
+    site: Site, forkserver: SharedForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "_REAP_S", 0.1)
+    await site.pool.start()
+    workers = [await site.start(sleeper) for _ in range(2)]
+    for worker in workers:
+        await site.printed(worker, "asleep")
+    pids = [site.pool.pid(worker) or 0 for worker in workers]
+    pids.append(stopped_forkserver(site))
+    with forkserver.lent():  # the next one
+        site.pool.kill(workers[0])
+        for worker in workers:
+            assert "has not seen" in await site.manager.end_of(worker)
+        await gone(pids)
+        worker = await site.start(totals)
+    await leave(site.pool, site.manager, worker)
+
+
+def stopped_forkserver(site: Site) -> int:
+    """Its process, which does nothing any more."""
+    hanging = site.pool._forkserver
+    assert hanging is not None
+    os.kill(hanging.pid, signal.SIGSTOP)
+    return hanging.pid
 
 
 _TASKMANAGER = """

@@ -1,4 +1,4 @@
-"""A forkserver that is exec'd before anybody asks it."""
+"""A forkserver that is exec'd before anybody asks it (law 13.1)."""
 
 import threading
 from pathlib import Path

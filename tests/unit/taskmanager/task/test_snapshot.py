@@ -1,7 +1,7 @@
-"""Law 10.1: records are counted as the barrier passes each channel."""
+"""Law 10.1: records are counted as the barrier passes each channel. Law 10.3: totals begin with what was restored."""
 
-from millstream_dataflow.identity import ChannelId, CheckpointId, EdgeId
-from millstream_runtime.messages.snapshots import AuditCounts, ChannelCount
+from millstream_dataflow.identity import ChannelId, CheckpointId, EdgeId, OperatorId
+from millstream_runtime.messages.snapshots import AuditCounts, ChannelCount, OperatorCount
 from millstream_taskmanager.task.snapshot import SnapshotLedger
 
 IN = tuple(ChannelId(EdgeId(0), number, 0) for number in range(2))
@@ -49,3 +49,16 @@ def test_all_older_ones_are_given_up_known_or_not() -> None:
     ledger.forget(CheckpointId(5), older_too=True)
     ledger.forget(CheckpointId(3), older_too=True)
     assert [ledger.is_forgotten(CheckpointId(number)) for number in range(4, 7)] == [True, True, False]
+
+
+def test_totals_begin_with_what_was_restored() -> None:
+    """Law 10.3, for operators that have counted since and those that haven't."""
+    one, other, new = map(OperatorId, ("one", "other", "new"))
+    base = {one: OperatorCount(one, received=5, processed=4, late=1), other: OperatorCount(other, received=3)}
+    ledger = SnapshotLedger(IN, base)
+    since = {one: OperatorCount(one, received=2, processed=2), new: OperatorCount(new, received=1)}
+    assert ledger.counts(CheckpointId(1), [0, 0], [], since).operators == (
+        OperatorCount(new, received=1),
+        OperatorCount(one, received=7, processed=6, late=1),
+        OperatorCount(other, received=3),
+    )

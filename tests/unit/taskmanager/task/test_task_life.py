@@ -5,19 +5,28 @@ from collections.abc import Iterator
 
 import pytest
 
-from millstream_dataflow.functions import MapFunction, RuntimeContext
+from millstream_dataflow.functions import KeyedProcessFunction, MapFunction, RuntimeContext
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.job_graph import Partitioning
-from millstream_dataflow.operators.specifications import FlatMapSpecification, MapSpecification, SinkSpecification
+from millstream_dataflow.operators.specifications import (
+    CollectSpecification,
+    FlatMapSpecification,
+    KeyedProcessSpecification,
+    KeySelection,
+    MapSpecification,
+    SinkSpecification,
+)
 from millstream_dataflow.records import EndReason, SnapshotKind
 from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.messages.session import StopMode
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.operators.keyed_process import KeyedProcessOperator
+from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.ledgers import COMMITTED, LEDGERS, LedgerSink, empty_ledgers
-from tests.support.tasks import Drawing, ListSource, VirtualJob
+from tests.support.tasks import Drawing, ListSource, OperatorBench, VirtualJob
 
 TEN = ListSource((tuple(range(10)),))
 
@@ -274,6 +283,51 @@ def test_a_task_that_is_over_acknowledges_nothing() -> None:
     run.settle()
     assert {subtask.vertex for subtask in run.parts[CheckpointId(1)]} == {"source", "work"}
     assert run.declined == []
+
+
+def test_what_was_given_up_is_not_acknowledged_though_it_becomes_durable() -> None:
+    """Law 4.2, between the cut and the end of what the pool does for it."""
+    run = job()
+    run.settle()
+    run.trigger(1)
+    while not run.pool:
+        run.scheduler.step()
+    run.task("sink").aborted(CheckpointId(1))
+    run.settle()
+    assert {subtask.vertex for subtask in run.parts[CheckpointId(1)]} == {"source", "work"}
+    run.finish(2)
+    assert LEDGERS["out"] == list(range(10))
+
+
+class Ringing(KeyedProcessFunction[int, int, str]):
+    """Rings a second after midnight of 1970."""
+
+    def process_element(self, value: int, ctx: KeyedProcessFunction.Context) -> None:
+        ctx.timer_service().register_processing_time_timer(1_000)
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[str]:
+        yield f"{ctx.get_current_key()} rings"
+
+
+def test_timers_of_a_task_whose_data_has_ended_are_silent_and_kept() -> None:
+    """Law 5.1: behind the end of data only barriers pass."""
+    specification = KeyedProcessSpecification(Ringing(), KeySelection(lambda value: value))
+    drawing = Drawing()
+    source = drawing.source("source", TEN)
+    keyed = drawing.vertex("keyed", specification, CollectSpecification())
+    drawing.edge(source, keyed, Partitioning.HASH, key=lambda value: value)
+    run = VirtualJob(drawing)
+    run.settle()
+    assert run.ended
+    run.pass_time(2_000)
+    assert run.collected("keyed") == []
+    run.finish(1)
+    assert run.collected("keyed") == []
+    contents = run.parts[CheckpointId(1)][run.task("keyed").place.task.subtask].operators[0]
+    bench = OperatorBench(now=500)
+    state = RestoredState(contents.lists, contents.runs, restored=True)
+    KeyedProcessOperator(specification).open(bench.context(state))
+    assert min(bench.due) == 1_001
 
 
 def test_a_savepoint_commits_nothing() -> None:
