@@ -29,12 +29,14 @@ import pyarrow.compute as pc
 
 from millstream import (
     AggregateFunction,
+    ConfigurationError,
     DataStream,
     FileSink,
     FileSource,
     JobFailedError,
     JobStatus,
     MillstreamError,
+    NonRecoverableError,
     OutputTag,
     ProcessWindowFunction,
     StreamExecutionEnvironment,
@@ -56,6 +58,7 @@ COLUMNS: dict[str, object] = {
     "minute": int,
     "time_hour": Types.INSTANT(),
 }
+MOST_TASKS = 32_768  # as many as keys can be dealt out to
 INPUT_COLUMNS = (
     "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,tailnum,"
     "origin,dest,air_time,distance,hour,minute,time_hour"
@@ -217,8 +220,18 @@ class Progress:
         rate, self._taken = max(flights - self._taken, 0) / elapsed, flights
         # The slowest task's. One that waits for its first flight has none yet, which is a very low number.
         slowest = min(total.watermark for vertex, total in totals if vertex == counting)
-        reached = f"{datetime.fromtimestamp(slowest / 1_000, UTC):%F %H:%M}" if slowest > 0 else "none yet"
+        reached = shown_watermark(slowest)
         print(f"{flights:>9,} flights {rate:>8,.0f}/s   watermark {reached:16}   {checkpoints} checkpoints", flush=True)
+
+
+def shown_watermark(milliseconds: int) -> str:
+    """As a time. Behind the last flight comes the watermark of the end, which no calendar has."""
+    if milliseconds <= 0:
+        return "none yet"
+    try:
+        return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC):%F %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return "the end"
 
 
 def rows_of(folder: Path) -> Iterator[dict[str, str]]:
@@ -262,14 +275,17 @@ def span(text: str) -> timedelta:
     found = re.fullmatch(r"(\d+)\s*(s|min|h|d)", text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no span of time; write 2h, 90min or 30s")
-    return timedelta(**{units[found[2]]: int(found[1])})
+    try:
+        return timedelta(**{units[found[2]]: int(found[1])})
+    except (OverflowError, ValueError):  # more days than a timedelta has, more digits than Python reads
+        raise argparse.ArgumentTypeError(f"{text:.40} is longer than time will be; write 2h, 90min or 30s") from None
 
 
 def problem_of(given: argparse.Namespace) -> str:
     """What is wrong with the arguments, seen before a cluster is started for them; empty when nothing is."""
     source = Path(given.input)
-    if given.parallelism < 1:
-        return f"--parallelism is 1 or more, but got {given.parallelism}"
+    if not 1 <= given.parallelism <= MOST_TASKS:
+        return f"--parallelism is 1 or more, and at most {MOST_TASKS}, but got {given.parallelism}"
     if not source.is_file():
         return f"--input names one file, and {source} is {'a directory' if source.is_dir() else 'not there'}"
     try:
@@ -281,13 +297,30 @@ def problem_of(given: argparse.Namespace) -> str:
         return (
             f"{source} has no {f'columns {missing}' if header else 'first line'}; its header must name {INPUT_COLUMNS}"
         )
-    if given.output is not None and next(rows_of(given.output), None) is not None:
-        return f"{given.output} has results already, and these would be added to them; name another directory"
+    return "" if given.output is None else problem_of_output(given.output)
+
+
+def problem_of_output(output: Path) -> str:
+    """Why results can't go there; the directory is made if it isn't there yet."""
+    try:
+        (output / "late").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        return f"--output names a directory to write to, and {output} can't be one: {error.strerror or error}"
+    hidden = [path.name for path in output.rglob(".part-*") if path.suffix in {".pending", ".inprogress"}]
+    if hidden:
+        return (
+            f"a former run into {output} broke off, or still runs: {len(hidden)} files in it are unfinished, such as "
+            f"{hidden[0]}; name another directory, or delete this one when nothing writes to it"
+        )
+    if next(rows_of(output), None) is not None:
+        return f"{output} has results already, and these would be added to them; name another directory"
     return ""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when the totals balance, 1 when not or when the job fails, 130 after Ctrl-C."""
+    """0 when the totals balance, 1 when not or when the job fails, 2 for wrong arguments, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", default=str(JULY), help="flights as CSV, gzip or not (default: July 2013)")
     parser.add_argument("--output", type=Path, help="an empty or new directory (default: one in the temporary files)")
@@ -300,7 +333,10 @@ def main(arguments: list[str] | None = None) -> int:
         return run(given)
     except JobFailedError as error:
         print(error if error.failure is None else f"The job has failed: {error.failure.headline}", file=sys.stderr)
-    except MillstreamError as error:
+    except ConfigurationError as error:  # in the file or the environment variables
+        print(error, file=sys.stderr)
+        return 2
+    except (MillstreamError, NonRecoverableError, OSError) as error:  # inline, errors of the input come as they are
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         return 130

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from millstream.connectors.sequence import NumberSequenceSource
     from millstream.datastream.checkpoint_config import CheckpointConfig
     from millstream.datastream.closeable_iterator import CloseableIterator
+    from millstream.datastream.configuration import Configuration
     from millstream.datastream.data_stream import DataStream
     from millstream.datastream.data_stream_sink import DataStreamSink
     from millstream.datastream.environment import StreamExecutionEnvironment
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from millstream.formats.encoding import Encoder
     from millstream.formats.stream_format import StreamFormat
     from millstream.version import __version__
-    from millstream_dataflow.configuration import Configuration, ConfigurationError
+    from millstream_dataflow.configuration import ConfigurationError
     from millstream_dataflow.configuration.enums import (
         CheckpointingMode,
         ExternalizedCheckpointRetention,
@@ -202,7 +203,7 @@ _HOMES = {
     "CollectionSource": "millstream.connectors.collection",
     "ColumnBatch": "millstream_dataflow.records",
     "Committer": "millstream_dataflow.connectors",
-    "Configuration": "millstream_dataflow.configuration",
+    "Configuration": "millstream.datastream.configuration",
     "ConfigurationError": "millstream_dataflow.configuration",
     "CsvFormat": "millstream.formats.csv",
     "DataStream": "millstream.datastream.data_stream",

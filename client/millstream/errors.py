@@ -53,6 +53,18 @@ class KeyedStreamRequiredError(ProgramError, AttributeError):
     """An operation that works per key was asked of a stream without keys."""
 
 
+class NotSupportedError(ProgramError, AttributeError):
+    """A call that PyFlink has and this version doesn't."""
+
+
+class ForeignStreamError(ProgramError, ValueError):
+    """Streams of two environments, and so of two programs, were given to one call."""
+
+
+class EndlessInlineError(ProgramError):
+    """A job that never ends was to run inline by `execute_async`, which would never return."""
+
+
 class KeyTypeError(ProgramError, TypeError):
     """A declared type of keys whose hash would not be the same everywhere and always (law 11)."""
 

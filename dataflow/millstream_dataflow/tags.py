@@ -13,7 +13,7 @@ class OutputTag(Generic[T]):
     """The name of a side output and the type of its values. Tags with one id are the same, whatever type they say.
 
     A function sends a value to the side by `yield tag, value`; `stream.get_side_output(tag)` is the stream of them.
-    ValueError for an empty id, TypeError for one that is no str.
+    ValueError for an empty id, TypeError for one that is no str, and for a type that is none.
     """
 
     tag_id: str
@@ -25,3 +25,5 @@ class OutputTag(Generic[T]):
             raise TypeError(f"OutputTag takes a str as its id, but got {self.tag_id!r}")
         if not self.tag_id.strip():
             raise ValueError("OutputTag needs an id that is not empty, for example OutputTag('late')")
+        if not isinstance(cast("object", self.type_info), TypeInformation | None):
+            raise TypeError(f"OutputTag takes a type of Types, such as Types.INT(), but got {self.type_info!r}")

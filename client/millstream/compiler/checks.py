@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from millstream.compiler.naming import label
-from millstream.compiler.stream_graph import StreamGraph, StreamNode, is_source
+from millstream.compiler.stream_graph import StreamGraph, StreamNode, build_stream_graph, is_source
 from millstream.errors import (
     CheckpointingRequiredError,
     DuplicateUidError,
+    EndlessInlineError,
     KeyedStreamRequiredError,
     KeyTypeError,
     ParallelismError,
@@ -20,11 +21,14 @@ from millstream.errors import (
     SizeLimitError,
 )
 from millstream_dataflow.configuration import Configuration
-from millstream_dataflow.configuration.options import checkpointing, jobmanager
+from millstream_dataflow.configuration.options import checkpointing, client, jobmanager
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
 from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.job_graph import Artifact, Partitioning, Vertex
 from millstream_dataflow.operators.specifications import KeySelection, ReaderSpecification, SinkSpecification, source_of
+from millstream_dataflow.transformations import Program
+
+_ELSEWHERE: Final = f"{client.TARGET.key}: embedded or remote"
 
 Check = Callable[[StreamGraph, Configuration], None]
 
@@ -33,6 +37,14 @@ def check_graph(graph: StreamGraph, configuration: Configuration) -> None:
     """Refuse a graph that can't run, or could not be recovered."""
     for check in _CHECKS:
         check(graph, configuration)
+
+
+def check_ends(program: Program, configuration: Configuration) -> None:
+    """EndlessInlineError for a program with an unbounded source: inline, a job ends before its handle is there."""
+    for node in filter(_is_unbounded, build_stream_graph(program, configuration).nodes.values()):
+        what = "inline, execute_async returns when the job has ended, and this source never ends"
+        mend = f"use execute(), which Ctrl-C ends, or execute_and_collect(), or run the job on a cluster ({_ELSEWHERE})"
+        raise EndlessInlineError(what, mend, **_place(node))
 
 
 def check_size(vertices: Iterable[Vertex], artifacts: Sequence[Artifact], configuration: Configuration) -> None:

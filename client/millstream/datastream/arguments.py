@@ -5,17 +5,22 @@ A mistake here would otherwise show up in a worker, at the first record. What a 
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, get_origin
 
 from millstream.datastream.call_site import call_site
-from millstream.datastream.declared_types import returned_type
+from millstream.datastream.declared_types import return_annotation, returned_type
 from millstream.datastream.fields import FieldSelector
-from millstream.errors import ArgumentError
+from millstream.errors import ArgumentError, KeyTypeError
 from millstream_dataflow.functions import resolve_key_selector, resolve_partitioner
 from millstream_dataflow.operators.specifications import KeySelection
+from millstream_dataflow.reprs import bounded_repr, short_repr
 from millstream_dataflow.types import TypeInformation
+from millstream_dataflow.types.information import class_key_problem
 
 R = TypeVar("R")
+
+_LONGEST_NAME: Final = 500  # characters: it stands in lists, logs and messages
+_MUTABLE: Final = (list, dict, set, bytearray)
 
 
 def accepted(resolve: Callable[[object], R], function: object) -> R:
@@ -32,12 +37,53 @@ def accepted_instance(call: str, value: object, kind: type[Any], wanted: str) ->
         raise ArgumentError(f"{call} takes {wanted}, but got {value!r:.80}", "", defined_at=call_site())
 
 
+def accepted_name(call: str, name: object) -> None:
+    """Refuse what can't be the name of a job, an operator or the like."""
+    if problem := name_problem(name):
+        raise ArgumentError(f"{call} takes a name, but {problem}", "give it another one", defined_at=call_site())
+
+
+def name_problem(name: object) -> str | None:
+    """Why something is no name; None: it is one."""
+    if not isinstance(name, str):
+        return f"{short_repr(name)} is no str"
+    if not name.strip():
+        return "got an empty one"
+    if len(name) > _LONGEST_NAME:
+        return f"{short_repr(name)} has {len(name):,} characters, and {_LONGEST_NAME} at most are taken"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return f"{bounded_repr(name)} has a lone surrogate, which is no character"
+    return None
+
+
+def accepted_type(call: str, type_info: object) -> None:
+    """Refuse what declares no type: a Python class, say."""
+    if type_info is not None and not isinstance(type_info, TypeInformation):
+        what = f"{call} takes a type of Types, such as Types.INT(), but got {type_info!r:.80}"
+        raise ArgumentError(what, "", defined_at=call_site())
+
+
 def key_selection(selector: object, key_type: TypeInformation[Any] | None) -> KeySelection:
     """How keys are found, by function or by field, and their type where it is known: declared, or annotated."""
+    accepted_type("key_by", key_type)
     if isinstance(selector, int | str) and not isinstance(selector, bool):
         return KeySelection(FieldSelector(selector), key_type)
     function = accepted(resolve_key_selector, selector)
     return KeySelection(function, key_type or returned_type(function))
+
+
+def refuse_mutable_keys(selector: object, key_type: TypeInformation[Any] | None) -> None:
+    """KeyTypeError for a selector that is annotated to give what has no hash, such as a list, and has no `key_type`.
+
+    Of any other class an instance may have a hash, so the record decides.
+    """
+    annotation = None if key_type is not None else return_annotation(selector, "get_key")
+    cls = get_origin(annotation) or annotation
+    if isinstance(cls, type) and issubclass(cls, _MUTABLE) and (problem := class_key_problem(cls)):
+        what = f"key_by got a selector that is annotated to give {cls.__name__}, which can't be a key: {problem}"
+        raise KeyTypeError(what, "let the key selector return something that can", defined_at=call_site())
 
 
 def partitioner_function(partitioner: object) -> Callable[[Any, int], int]:

@@ -1,7 +1,8 @@
 """Checkpointing as a program sets it. Names, meanings and defaults are Flink's; plain numbers are milliseconds."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
+from millstream.datastream.absent import OF_CHECKPOINT_CONFIGS, refuse
 from millstream.datastream.settings import Settings, duration
 from millstream_dataflow.configuration import milliseconds
 from millstream_dataflow.configuration.enums import CheckpointingMode, ExternalizedCheckpointRetention
@@ -93,6 +94,30 @@ class CheckpointConfig:
         """Whether checkpoints outlive the cancellation of their job."""
         return self.get_externalized_checkpoint_retention() is ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION
 
+    def enable_externalized_checkpoints(self, cleanup_mode: ExternalizedCheckpointRetention) -> "CheckpointConfig":
+        """The name that PyFlink 1 first had for `set_externalized_checkpoint_retention`."""
+        return self.set_externalized_checkpoint_retention(cleanup_mode)
+
+    def set_externalized_checkpoint_cleanup(self, cleanup_mode: ExternalizedCheckpointRetention) -> "CheckpointConfig":
+        """PyFlink 1's name for `set_externalized_checkpoint_retention`."""
+        return self.set_externalized_checkpoint_retention(cleanup_mode)
+
+    def get_externalized_checkpoint_cleanup(self) -> ExternalizedCheckpointRetention:
+        """PyFlink 1's name for `get_externalized_checkpoint_retention`."""
+        return self.get_externalized_checkpoint_retention()
+
+    def is_unaligned_checkpoints_enabled(self) -> bool:
+        """False: barriers stay in the order of the records."""
+        return False
+
+    def disable_unaligned_checkpoints(self) -> "CheckpointConfig":
+        """They are never unaligned, so nothing changes."""
+        return self
+
+    def is_fail_on_checkpointing_errors(self) -> bool:
+        """Whether one failed checkpoint lets the job fail over: none is tolerated."""
+        return self.get_tolerable_checkpoint_failure_number() == 0
+
     def get_checkpoint_storage_dir(self) -> str | None:
         """The directory or URI where checkpoints lie; None: in the job store."""
         return self._settings.get(checkpointing.DIRECTORY)
@@ -101,3 +126,8 @@ class CheckpointConfig:
         """Keep checkpoints in this directory or under this URI, which every process of the cluster must reach."""
         self._settings.set(checkpointing.DIRECTORY, checkpoint_path)
         return self
+
+    if not TYPE_CHECKING:  # a type checker knows which names are there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse(self, name, OF_CHECKPOINT_CONFIGS)

@@ -6,14 +6,24 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
+from millstream.compiler.naming import label
 from millstream.connectors.print_sink import PrintSink
-from millstream.datastream.arguments import accepted, accepted_instance, key_selection, partitioner_function
+from millstream.datastream.absent import OF_STREAMS, refuse
+from millstream.datastream.arguments import (
+    accepted,
+    accepted_instance,
+    key_selection,
+    partitioner_function,
+    refuse_mutable_keys,
+)
+from millstream.datastream.call_site import call_site
 from millstream.datastream.closeable_iterator import CloseableIterator
 from millstream.datastream.data_stream_sink import DataStreamSink
 from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
 from millstream.datastream.operator_settings import OperatorSettings
 from millstream.datastream.recording import add_operator, add_partition, add_side_output, add_union
-from millstream.errors import KeyedStreamRequiredError, NotAnOperatorError
+from millstream.datastream.side_outputs import refuse_no_side_output
+from millstream.errors import ForeignStreamError, KeyedStreamRequiredError
 from millstream_dataflow.connectors import Sink
 from millstream_dataflow.functions import (
     FilterFunction,
@@ -56,7 +66,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 K = TypeVar("K")
 
-_PER_KEY = frozenset({"reduce", "sum", "min", "max", "min_by", "max_by", "window", "count_window"})
+_PER_KEY = frozenset({"reduce", "sum", "min", "max", "window"})
 
 
 class DataStream(OperatorSettings, Generic[T]):
@@ -83,7 +93,9 @@ class DataStream(OperatorSettings, Generic[T]):
     def map(
         self, func: MapFunction[T, U] | Callable[[T], U], output_type: TypeInformation[U] | None = None
     ) -> DataStream[U]:
-        """One record out for each in. The function gives a new object for each record, or one that it never changes."""
+        """One record out for each in. What the function has given it may keep and go on to change: whatever can be
+        changed is copied as it is given, unless `pipeline.object-reuse` says that no function does so.
+        """
         accepted(resolve_map, func)
         return self._operate(MapSpecification(func), output_type or returned_type(func, "map"))
 
@@ -92,12 +104,14 @@ class DataStream(OperatorSettings, Generic[T]):
         func: FlatMapFunction[T, U] | Callable[[T], Iterable[U] | None],
         output_type: TypeInformation[U] | None = None,
     ) -> DataStream[U]:
-        """Any number of records out for each in: what the function returns or yields, and never changes again."""
+        """Any number of records out for each in: what the function returns or yields, each copied as by `map`."""
         accepted(resolve_flat_map, func)
         return self._operate(FlatMapSpecification(func), output_type or returned_items_type(func, "flat_map"))
 
     def filter(self, func: FilterFunction[T] | Callable[[T], object]) -> DataStream[T]:
-        """The records for which the function is true."""
+        """The records for which the function is true. It only looks at them: it must not change them, nor keep one
+        that a later function may change.
+        """
         accepted(resolve_filter, func)
         return self._operate(FilterSpecification(func), self._transformation.type)
 
@@ -143,13 +157,15 @@ class DataStream(OperatorSettings, Generic[T]):
         from millstream.datastream.keyed_stream import KeyedStream  # noqa: PLC0415  # it is a DataStream itself
 
         key = key_selection(key_selector, key_type)
+        refuse_mutable_keys(key_selector, key_type)
         partition = add_partition(self._environment.program, self._without_key(), Partitioning.HASH, key)
         return KeyedStream(self._environment, partition, key)
 
     def union(self, *streams: DataStream[T]) -> DataStream[T]:
-        """The records of all streams, in no particular order."""
+        """The records of all streams, in no particular order. ForeignStreamError for one of another environment."""
         for stream in streams:
             accepted_instance("union", stream, DataStream, "a DataStream")
+            self._refuse_other_program("union", stream)
         origins = [stream._transformation for stream in (self, *streams)]  # noqa: SLF001  # of the same class
         return DataStream(self._environment, add_union(self._environment.program, *origins))
 
@@ -193,11 +209,13 @@ class DataStream(OperatorSettings, Generic[T]):
     # ------------------------------------------------------------------------------------------------------ ends
 
     def get_side_output(self, output_tag: OutputTag[U]) -> DataStream[U]:
-        """What the operator gave to a tag, by `yield tag, value` or as late data."""
+        """What the operator gave to a tag, by `yield tag, value` or as late data.
+
+        NotAnOperatorError on a stream whose operator never gives anything to that tag: only process functions choose
+        theirs, and a window without one has the tag of its late data.
+        """
         accepted_instance("get_side_output", output_tag, OutputTag, "an OutputTag")
-        if not isinstance(self._transformation, OperatorTransformation):
-            mend = "call it on what process() or a window gave"
-            raise NotAnOperatorError("get_side_output was called on a stream that is no operator", mend)
+        refuse_no_side_output(self._transformation, output_tag)
         program, type_ = self._environment.program, output_tag.type_info
         return DataStream(self._environment, add_side_output(program, self._transformation, output_tag.tag_id, type_))
 
@@ -243,6 +261,13 @@ class DataStream(OperatorSettings, Generic[T]):
     def _operate(self, specification: OperatorSpecification, type_: AnyType) -> DataStream[Any]:
         return DataStream(self._environment, self._add(specification, type_))
 
+    def _refuse_other_program(self, call: str, other: DataStream[Any]) -> None:
+        """Streams are numbered within their program, so one of another would be taken for one of this."""
+        ours, theirs = self._environment, other._environment
+        if theirs is not ours:
+            what = f"{call} takes streams of one environment, but got {_origin_of(self)}, and {_origin_of(other)}"
+            raise ForeignStreamError(what, "take both from the same environment", defined_at=call_site())
+
     def _without_key(self) -> Transformation:
         """The stream as it was before it got a key; the stream itself if it has none."""
         return self._transformation
@@ -258,4 +283,13 @@ class DataStream(OperatorSettings, Generic[T]):
                 raise KeyedStreamRequiredError(
                     f"{name} works per key, and this stream has none", f"write stream.key_by(...).{name}(...)"
                 )
-            raise AttributeError(f"a {type(self).__name__} has no {name!r}", name=name, obj=self)
+            refuse(self, name, OF_STREAMS)
+
+
+def _origin_of(stream: DataStream[Any]) -> str:
+    """The operator that a stream comes from, and the environment that the operator belongs to."""
+    step = stream._transformation  # noqa: SLF001  # this module's own class
+    while not isinstance(step, OperatorTransformation):
+        step = step.inputs[0]
+    environment = stream.get_execution_environment()
+    return f"{label(step)} ({step.defined_at}) of the environment made at {environment.made_at}"

@@ -17,12 +17,12 @@ _ITEMS_OF: Final = ("Iterable", "Iterator", "Generator", "Sequence", "Collection
 
 def returned_type(function: object, method: str = "") -> AnyType:
     """The type of what a function gives, or the named method of a function object; None where nothing is said."""
-    return from_hint(_return_annotation(function, method))
+    return from_hint(return_annotation(function, method))
 
 
 def returned_items_type(function: object, method: str = "") -> AnyType:
     """The same of a function that gives any number of values: the type of one."""
-    annotation = _return_annotation(function, method)
+    annotation = return_annotation(function, method)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is None or not arguments or getattr(origin, "__name__", "") not in _ITEMS_OF:
         return None
@@ -31,7 +31,8 @@ def returned_items_type(function: object, method: str = "") -> AnyType:
     return from_hint(arguments[0])
 
 
-def _return_annotation(function: object, method: str) -> object:
+def return_annotation(function: object, method: str = "") -> object:
+    """What a function, or the named method of a function object, is annotated to return; None where nothing is said."""
     code: object = getattr(function, method, function) if method else function
     if not isinstance(code, FunctionType | MethodType):
         code = getattr(type(code), "__call__", None)  # noqa: B004  # for its annotations, not to see if it is callable

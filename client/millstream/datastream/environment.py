@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from millstream.connectors.collection import CollectionSource
+from millstream.connectors.rows import with_rows
 from millstream.connectors.sequence import NumberSequenceSource
-from millstream.datastream.arguments import accepted_instance
+from millstream.datastream.absent import OF_ENVIRONMENTS, refuse
+from millstream.datastream.arguments import accepted_instance, accepted_name, accepted_type
 from millstream.datastream.call_site import call_site
 from millstream.datastream.checkpoint_config import CheckpointConfig
 from millstream.datastream.closeable_iterator import CloseableIterator
@@ -22,11 +26,12 @@ from millstream.errors import ArgumentError
 from millstream.execution.context import ProgramContext, current_context
 from millstream.execution.job_client import JobClient
 from millstream.execution.job_execution_result import JobExecutionResult
-from millstream.execution.launch import Launch, launch
+from millstream.execution.launch import DEFAULT_JOB_NAME, Launch, launch
 from millstream_dataflow.configuration import Configuration
-from millstream_dataflow.configuration.enums import CheckpointingMode, RuntimeExecutionMode
-from millstream_dataflow.configuration.options import client, execution
+from millstream_dataflow.configuration.enums import CheckpointingMode, ExecutionTarget, RuntimeExecutionMode
+from millstream_dataflow.configuration.options import checkpointing, client, execution
 from millstream_dataflow.connectors import Source
+from millstream_dataflow.identity import JobId
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import EnumeratorSpecification, ReaderSpecification
 from millstream_dataflow.time import Span, WatermarkStrategy
@@ -46,6 +51,7 @@ class StreamExecutionEnvironment:
 
     def __init__(self, context: ProgramContext) -> None:
         self.program = Program()
+        self.made_at = call_site()
         self._context = context
         self._settings = Settings(context.configuration)
         self._py_files: list[Path] = []
@@ -145,6 +151,15 @@ class StreamExecutionEnvironment:
         """EXACTLY_ONCE unless it was set."""
         return self.get_checkpoint_config().get_checkpointing_mode()
 
+    def get_default_savepoint_directory(self) -> str | None:
+        """Where savepoints go that are asked for without a directory; None: in the job store."""
+        return self._settings.get(checkpointing.SAVEPOINT_DIRECTORY)
+
+    def set_default_savepoint_directory(self, directory: str) -> StreamExecutionEnvironment:
+        """Put savepoints that are asked for without a directory below this one, or below this URI."""
+        self._settings.set(checkpointing.SAVEPOINT_DIRECTORY, directory)
+        return self
+
     def add_python_file(self, file_path: str | Path) -> None:
         """Let the workers import from this .py file, folder, zip or wheel, as `--py-files` does."""
         self._py_files.append(Path(file_path))
@@ -152,12 +167,18 @@ class StreamExecutionEnvironment:
     # ------------------------------------------------------------------------------------------------- sources
 
     def from_collection(self, collection: Iterable[T], type_info: TypeInformation[T] | None = None) -> DataStream[T]:
-        """The program's own values, in order, by one subtask. ArgumentError for one that doesn't fit the type."""
+        """The program's own values, in order, by one subtask. ArgumentError for one that doesn't fit the type.
+
+        Where the type has rows (ROW, ROW_NAMED), tuples and lists become Rows, as in PyFlink.
+        """
+        accepted_type("from_collection", type_info)
         source = CollectionSource.of(collection)
-        for index, value in enumerate(source.values) if type_info is not None else ():
-            if type_info is not None and (problem := type_info.check(value)):
-                mend = "mend it, or declare another type"
-                raise ArgumentError(f"from_collection, item {index}: {problem}", mend, defined_at=call_site())
+        if type_info is not None:
+            source = CollectionSource.of(with_rows(value, type_info) for value in source.values)
+            for index, value in enumerate(source.values):
+                if problem := type_info.check(value):
+                    mend = "mend it, or declare another type"
+                    raise ArgumentError(f"from_collection, item {index}: {problem}", mend, defined_at=call_site())
         stream: DataStream[T] = self.from_source(source, WatermarkStrategy.no_watermarks(), "Collection", type_info)
         return stream.force_non_parallel()
 
@@ -175,6 +196,8 @@ class StreamExecutionEnvironment:
     ) -> DataStream[T]:
         """The records of a source, with times and watermarks by the strategy, one generator per split."""
         accepted_instance("from_source", source, Source, "a Source")
+        if source_name:
+            accepted_name("from_source", source_name)
         origin: Transformation | None = None
         if source.has_enumerator:
             enumerator = add_operator(self.program, None, EnumeratorSpecification(source), None)
@@ -192,14 +215,37 @@ class StreamExecutionEnvironment:
 
         Detached (`execution.attached: false`) it returns when the job is accepted.
         """
-        job = self.execute_async(job_name)
+        job = self._launch(job_name).client
         if not self._settings.get(client.ATTACHED):
             return JobExecutionResult(job.get_job_id())
         return job.get_job_execution_result().result()
 
     def execute_async(self, job_name: str | None = None) -> JobClient:
-        """Start the program, and return when its job is accepted."""
+        """Start the program, and return when its job is accepted.
+
+        Inline (`execution.target: inline`) the job has ended by then; EndlessInlineError for one that never ends.
+        """
+        if self._context.executor is None and self._settings.get(client.TARGET) is ExecutionTarget.INLINE:
+            # Not at the top: what compiles is imported while something else is prepared (see `launch`).
+            from millstream.compiler.checks import check_ends  # noqa: PLC0415  # see above
+
+            check_ends(self.program, self.configuration)
         return self._launch(job_name).client
+
+    def get_execution_plan(self) -> str:
+        """The plan of the program so far as JSON: vertices, their operators, and the edges. ProgramError when it can't
+        become a job.
+        """
+        from millstream.compiler.job_graph import CompileSettings, compile_program  # noqa: PLC0415  # as above
+        from millstream.plan_text import plan_as_dict  # noqa: PLC0415  # as above
+
+        name = self._settings.get(execution.NAME) or DEFAULT_JOB_NAME
+        files = self._context.program_files(tuple(self._py_files))
+        settings = CompileSettings(JobId(uuid.uuid4().hex), name, self.configuration, files)
+        return json.dumps(plan_as_dict(compile_program(self.program, settings).graph), indent=2)
+
+    def close(self) -> None:
+        """Nothing: an environment holds nothing open, and its jobs go on. It is there as in PyFlink."""
 
     def collect(self, operator: OperatorTransformation, job_name: str | None) -> CloseableIterator[Any]:
         """Start the program, and give what arrives at that operator. For `DataStream.execute_and_collect`."""
@@ -208,6 +254,9 @@ class StreamExecutionEnvironment:
         return CloseableIterator(records, started.client)
 
     def _launch(self, job_name: str | None) -> Launch:
+        for name in (job_name, self._settings.get(execution.NAME)):
+            if name is not None and name != "":  # 0 is none
+                accepted_name("execute", name)
         self._say_notices()
         return launch(self.program, self._context, self.configuration, job_name, tuple(self._py_files))
 
@@ -217,3 +266,8 @@ class StreamExecutionEnvironment:
             if notice not in self._said:
                 self._said.add(notice)
                 _log.warning(notice)
+
+    if not TYPE_CHECKING:  # a type checker knows which names are there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse(self, name, OF_ENVIRONMENTS)

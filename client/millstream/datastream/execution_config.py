@@ -1,5 +1,8 @@
 """The part of a program's configuration that PyFlink keeps in `ExecutionConfig`."""
 
+from typing import TYPE_CHECKING, NoReturn
+
+from millstream.datastream.absent import OF_EXECUTION_CONFIGS, refuse
 from millstream.datastream.settings import Settings, duration
 from millstream_dataflow.configuration.options import execution
 from millstream_dataflow.time import Span
@@ -37,3 +40,22 @@ class ExecutionConfig:
         """Emit watermarks this often, beside those that follow each batch which raised them."""
         self._settings.set(execution.AUTO_WATERMARK_INTERVAL, duration(interval))
         return self
+
+    def is_object_reuse_enabled(self) -> bool:
+        """Whether records are passed on as they are, since no function changes one."""
+        return self._settings.get(execution.OBJECT_REUSE)
+
+    def enable_object_reuse(self) -> "ExecutionConfig":
+        """Copy no records: no function changes one that it was given or has emitted."""
+        self._settings.set(execution.OBJECT_REUSE, value=True)
+        return self
+
+    def disable_object_reuse(self) -> "ExecutionConfig":
+        """Copy what can be changed, as it is given."""
+        self._settings.set(execution.OBJECT_REUSE, value=False)
+        return self
+
+    if not TYPE_CHECKING:  # a type checker knows which names are there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse(self, name, OF_EXECUTION_CONFIGS)

@@ -16,7 +16,7 @@ from millstream_dataflow.functions import (
 from millstream_dataflow.functions.process import Emitted
 
 
-class _Keyed(KeyedProcessFunction[Any, Any, Any]):
+class KeyedStandIn(KeyedProcessFunction[Any, Any, Any]):
     """Opens and closes the function that it stands for."""
 
     stands_for: ClassVar[str]
@@ -35,7 +35,7 @@ class _Keyed(KeyedProcessFunction[Any, Any, Any]):
         self.function.close()
 
 
-class KeyedMap(_Keyed):
+class KeyedMap(KeyedStandIn):
     """A MapFunction with state of the record's key."""
 
     stands_for = "Map"
@@ -46,7 +46,7 @@ class KeyedMap(_Keyed):
         return (self.function.map(value),)
 
 
-class KeyedFlatMap(_Keyed):
+class KeyedFlatMap(KeyedStandIn):
     """A FlatMapFunction with state of the record's key."""
 
     stands_for = "Flat Map"
@@ -57,7 +57,7 @@ class KeyedFlatMap(_Keyed):
         return self.function.flat_map(value)
 
 
-class KeyedFilter(_Keyed):
+class KeyedFilter(KeyedStandIn):
     """A FilterFunction with state of the record's key."""
 
     stands_for = "Filter"

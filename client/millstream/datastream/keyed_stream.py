@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
+from millstream.datastream.absent import OF_KEYED_STREAMS, refuse
 from millstream.datastream.arguments import accepted, accepted_instance
 from millstream.datastream.call_site import call_site
 from millstream.datastream.data_stream import DataStream
@@ -164,3 +165,8 @@ class KeyedStream(DataStream[T], Generic[T, K]):
 
     def _without_key(self) -> Transformation:
         return self._transformation.inputs[0]
+
+    if not TYPE_CHECKING:  # a type checker knows which names are there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse(self, name, OF_KEYED_STREAMS)

@@ -3,6 +3,7 @@
 from typing import NoReturn, Self, cast
 
 from millstream.compiler.naming import label, with_article
+from millstream.datastream.arguments import name_problem
 from millstream.errors import NotAnOperatorError, ParallelismError, ProgramError
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
 from millstream_dataflow.transformations import OperatorTransformation, Transformation
@@ -103,12 +104,16 @@ def stays_in_program(part: object) -> NoReturn:
 
 
 def _text(value: str, setting: str) -> str:
-    if not isinstance(cast("object", value), str) or not value.strip():
-        raise ProgramError(f"{setting} takes a text that is not empty, but got {value!r}", "give it one")
+    if problem := name_problem(value):
+        raise ProgramError(f"{setting} takes a name, but {problem}", "give it another one")
     return value
 
 
 def _check_range(what: str, number: int, operator: OperatorTransformation) -> None:
-    if not isinstance(cast("object", number), int) or not 1 <= number <= MAX_PARALLELISM_LIMIT:
+    if (
+        not isinstance(cast("object", number), int)
+        or isinstance(number, bool)
+        or not 1 <= number <= MAX_PARALLELISM_LIMIT
+    ):
         sentence = f"{what} {number!r} is not a number from 1 to {MAX_PARALLELISM_LIMIT}"
         raise ParallelismError(sentence, "choose one that is", operator=label(operator), defined_at=operator.defined_at)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from millstream.compiler.naming import default_name
+from millstream.datastream.arguments import accepted_type
 from millstream.datastream.call_site import call_site
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import KeySelection, OperatorSpecification
@@ -28,6 +29,7 @@ def add_operator(
     name: str = "",
 ) -> OperatorTransformation:
     """An operator on one stream, or a source on none."""
+    accepted_type("output_type" if origin is not None else "type_info", type_)
     operator = OperatorTransformation(
         program.next_number(),
         () if origin is None else (origin,),

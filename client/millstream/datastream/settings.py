@@ -36,10 +36,11 @@ def duration(value: Span) -> timedelta:
 
 def texts_of(values: Mapping[str, object]) -> Configuration:
     """Keys and values of a dict, values as text or as what the option holds (True, 5, a timedelta)."""
-    return Configuration.read(Text(key, _text(key, value), PROGRAM) for key, value in values.items())
+    return Configuration.read(Text(key, text_of(key, value), PROGRAM) for key, value in values.items())
 
 
-def _text(key: str, value: object) -> str:
+def text_of(key: str, value: object) -> str:
+    """The value of a key as it is written in a file."""
     option = TABLE.find(key)
     if option is not None and not isinstance(value, str) and option.parser.holds(value):
         return option.parser.render(value)

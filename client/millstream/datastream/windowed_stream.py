@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeAlias, TypeVar, overload
 
+from millstream.datastream.absent import OF_WINDOWED_STREAMS, refuse
 from millstream.datastream.arguments import accepted, accepted_instance
 from millstream.datastream.call_site import call_site
 from millstream.datastream.data_stream import DataStream
@@ -167,3 +168,8 @@ class WindowedStream(Generic[T, K]):
         return DataStream(
             self._environment, add_operator(self._environment.program, self._origin, specification, type_)
         )
+
+    if not TYPE_CHECKING:  # a type checker knows which names are there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse(self, name, OF_WINDOWED_STREAMS)

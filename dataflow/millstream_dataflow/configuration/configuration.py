@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from millstream_dataflow.configuration.errors import ConfigurationError, Problem
@@ -74,7 +75,7 @@ class Configuration:
         try:
             option.validate(value)
         except (ValueError, TypeError, AttributeError) as error:
-            raise ConfigurationError(_wrong_value(option, Text(option.key, str(value), origin), error)) from None
+            raise ConfigurationError(_wrong_value(option, Text(option.key, _shown(value), origin), error)) from None
         return replace(self, settings={**self.settings, option.key: Setting(value, origin, option.key)})
 
     def with_text(self, key: str, value: str, origin: Origin = PROGRAM) -> Configuration:
@@ -139,6 +140,11 @@ class _Reading:
             self.settings[option.key] = Setting(option.parse(text.value), text.origin, text.key)
         except ValueError as error:
             self.problems.append(_wrong_value(option, text, error))
+
+
+def _shown(value: object) -> str:
+    """As whoever set it may have written it: Python's own text for -1 ms is `-1 day, 23:59:59.999000`."""
+    return f"{value / timedelta(milliseconds=1):g} ms" if isinstance(value, timedelta) else str(value)
 
 
 def _unknown(text: Text) -> Problem:

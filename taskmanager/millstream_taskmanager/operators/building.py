@@ -7,6 +7,7 @@ from millstream_dataflow.operators.chain import HEAD, ChainNode, ChainSpecificat
 from millstream_dataflow.types import TypeInformation
 from millstream_taskmanager.operators.base import label
 from millstream_taskmanager.operators.chain import Chain, Link, Member, Outlet
+from millstream_taskmanager.operators.declared import declared_output
 from millstream_taskmanager.operators.functions import keeps_state
 from millstream_taskmanager.operators.fusion import FusedOperator
 from millstream_taskmanager.operators.registry import STAGES, OperatorSettings, make_operator
@@ -45,12 +46,17 @@ def _runs(specification: ChainSpecification) -> list[list[int]]:
 
 
 def _joins(specification: ChainSpecification, number: int) -> bool:
-    """Whether a node runs in its parent's loop: both can, and nobody else takes what the parent gives."""
+    """Whether a node runs in its parent's loop: both can, and nobody else takes what the parent gives, nor is it
+    checked for a declared type, which happens between loops and a batch at a time.
+    """
     node = specification.nodes[number]
     siblings = [other for other in specification.nodes if other.parent == node.parent]
     outputs = [output for output in specification.outputs if output.node == node.parent]
     alone = len(siblings) == 1 and not outputs and not node.tag
-    return alone and _fusible(node) and _fusible(specification.nodes[node.parent])
+    if not alone or not _fusible(node):
+        return False
+    parent = specification.nodes[node.parent]
+    return _fusible(parent) and declared_output(parent, "") is None
 
 
 def _fusible(node: ChainNode) -> bool:
@@ -66,7 +72,8 @@ def _link(specification: ChainSpecification, run: Sequence[int], settings: Opera
     else:
         stages = [STAGES[type(node.specification)](node, node.specification) for node in nodes]
         operator = FusedOperator(stages, reuse=settings.object_reuse)
-    return Link(operator, label(first), _type_of_input(specification, first), reuse=settings.object_reuse)
+    gives = declared_output(nodes[-1], label(nodes[-1]))
+    return Link(operator, label(first), _type_of_input(specification, first), gives, reuse=settings.object_reuse)
 
 
 def _type_of_input(specification: ChainSpecification, node: ChainNode) -> TypeInformation[Any] | None:

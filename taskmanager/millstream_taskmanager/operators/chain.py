@@ -23,6 +23,7 @@ from millstream_taskmanager.operators.base import Commit, Operator, OperatorCont
 from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot, OperatorPart
 from millstream_taskmanager.operators.conversion import ToColumns, to_rows
 from millstream_taskmanager.operators.copies import copied
+from millstream_taskmanager.operators.declared import Declared
 from millstream_taskmanager.operators.errors import Naming
 
 Emission = tuple[int, Batch | Watermark | StreamStatus]
@@ -76,12 +77,21 @@ class Link(Consumer):
     """An operator in its place in the tree."""
 
     def __init__(
-        self, operator: Operator, name: str, type_: TypeInformation[Any] | None = None, *, reuse: bool = False
+        self,
+        operator: Operator,
+        name: str,
+        type_: TypeInformation[Any] | None = None,
+        gives: Declared | None = None,
+        *,
+        reuse: bool = False,
     ) -> None:
-        """`type_`: of what comes to it, where it is known. `reuse`: nobody changes records, so all get the same."""
+        """`type_`: of what comes to it, where it is known. `gives`: what its user declared of what it gives. `reuse`:
+        nobody changes records, so all get the same.
+        """
         super().__init__(operator.takes, type_, name)
         self.operator = operator
         self._name = name
+        self._gives = gives
         self._reuse = reuse
         self._main: list[Consumer] = []
         self._sides: dict[str, list[Consumer]] = {}
@@ -105,6 +115,8 @@ class Link(Consumer):
         """What the operator gave, through everything behind it."""
         for output in outputs:
             if isinstance(output, RowBatch | ColumnBatch):
+                if self._gives is not None and isinstance(output, RowBatch):
+                    self._gives.check(output.values)
                 yield from self._hand_over(output, self._main)
             elif isinstance(output, SideBatch):
                 yield from self._hand_over(output.batch, self._sides.get(output.tag, ()))

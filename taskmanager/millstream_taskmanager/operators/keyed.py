@@ -25,6 +25,7 @@ from millstream_dataflow.state import (
 )
 from millstream_taskmanager.exchange.partitioners import selected_keys
 from millstream_taskmanager.operators.base import OperatorContext, RowOperator
+from millstream_taskmanager.operators.declared import declared
 from millstream_taskmanager.operators.errors import NO_RECORD, UserCode, UserCodeError
 from millstream_taskmanager.operators.functions import FunctionLife, TaskRuntimeContext
 from millstream_taskmanager.operators.state import StoredList
@@ -62,12 +63,14 @@ class KeyedOperator(RowOperator):
         """`functions` are the user's, for their lives."""
         self._select: Callable[[Any], Any] = resolve_key_selector(key.selector)
         self._functions = FunctionsOfKeys(functions)
+        self._key_type = key.type
         self.current = CurrentKey()
 
     def open(self, context: OperatorContext) -> None:
         """See Operator."""
         self._context = context
         self._name = context.name
+        self._declared = declared(self._key_type, f"the key selector of {self._name}")
         place = context.place
         space = KeySpace(context.name, context.subtask_index, place.parallelism, place.max_parallelism)
         with UserCode(context.name):
@@ -82,6 +85,8 @@ class KeyedOperator(RowOperator):
     def keys_of(self, values: Sequence[Any]) -> tuple[list[Any], Sequence[Hashable]]:
         """The keys of records and their identities; one list for both where all are their own."""
         keys = selected_keys(values, self._select, self._name)
+        if self._declared is not None:
+            self._declared.check(keys, values)
         try:
             own = identities(keys)
         except UnstableKeyError as error:

@@ -97,7 +97,7 @@ class FakeJobClient:
 
     job: JobId
     records: list[Any]
-    failure: Exception | None = None
+    failure: BaseException | None = None
     cancelled: bool = False
 
     def get_job_id(self) -> JobId:
@@ -146,7 +146,7 @@ class FakeExecutor:
     """Keeps what it is given, and gives clients of jobs that have ended."""
 
     records: list[Any] = field(default_factory=list[Any])
-    failure: Exception | None = None
+    failure: BaseException | None = None
     graphs: list[JobGraph] = field(default_factory=list[JobGraph])
     blobs: list[Mapping[Digest, bytes]] = field(default_factory=list[Mapping[Digest, bytes]])
     configurations: list[Configuration] = field(default_factory=list[Configuration])

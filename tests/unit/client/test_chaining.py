@@ -9,6 +9,7 @@ from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import WatermarkStrategy
 from tests.unit.client.programs import compiled, environment, flights, numbers, picture
+from tests.unit.client.written import Plain
 
 Build = Callable[[StreamExecutionEnvironment], object]
 PROGRAMS: list[tuple[str, Build, str]] = []
@@ -178,17 +179,17 @@ def a_partitioning_of_a_union_holds_for_all_of_it(env: StreamExecutionEnvironmen
 
 
 @draws("""
-    Source: Sequence -> Map -> Sink: Print x2
+    Source: Sequence -> Process -> Sink: Print x2
       -rebalance[odd]-> Filter
       -hash[even]-> Keyed Reduce
     Filter x3
     Keyed Reduce x2
 """)
 def side_outputs_are_edges_of_their_own(env: StreamExecutionEnvironment) -> None:
-    mapped = env.from_sequence(1, 9).map(str)
-    mapped.print()
-    mapped.get_side_output(OutputTag("odd")).filter(bool).set_parallelism(3)
-    mapped.get_side_output(OutputTag("even")).key_by(len).sum()
+    split = env.from_sequence(1, 9).process(Plain())
+    split.print()
+    split.get_side_output(OutputTag("odd")).filter(bool).set_parallelism(3)
+    split.get_side_output(OutputTag("even")).key_by(abs).sum()
 
 
 @draws("""

@@ -1,5 +1,9 @@
 """Every refusal has its sentence: what is wrong, where, and what to do."""
 
+from collections.abc import Hashable
+from collections.abc import Set as AbstractSet
+from typing import Any
+
 import pytest
 
 from millstream.errors import (
@@ -7,6 +11,7 @@ from millstream.errors import (
     CycleError,
     DuplicateUidError,
     EmptyProgramError,
+    EndlessInlineError,
     KeyedStreamRequiredError,
     KeyTypeError,
     ParallelismError,
@@ -14,11 +19,13 @@ from millstream.errors import (
     ProgramError,
     SizeLimitError,
 )
+from millstream_dataflow.functions import KeySelector
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import KeyedReduceSpecification, KeySelection, MapSpecification
 from millstream_dataflow.transformations import OperatorTransformation, PartitionTransformation
 from millstream_dataflow.types import Types
-from tests.unit.client.programs import Files, Ticker, compiled, environment, flights, numbers
+from millstream_runtime.states import JobState
+from tests.unit.client.programs import FakeExecutor, Files, Ticker, compiled, environment, flights, numbers
 
 HERE = r"tests/unit/client/test_checks\.py:\d+"
 
@@ -115,14 +122,69 @@ def test_an_unstable_key_type() -> None:
         compiled(env)
 
 
-def test_an_unstable_key_type_that_is_annotated() -> None:
-    def names(number: int) -> list[str]:
-        return [str(number)]
+class _Listing(KeySelector[int, list[int]]):
+    def get_key(self, value: int) -> list[int]:
+        return [value]
 
-    env = environment()
-    numbers(env).key_by(names).sum()
-    with pytest.raises(KeyTypeError, match=r"its key is declared as LIST"):
+
+def _bare_list(number: int) -> list:  # type: ignore[type-arg]  # that is the point
+    return [number]
+
+
+def _dictionary(number: int) -> dict[str, int]:
+    return {"n": number}
+
+
+def _set(number: int) -> set[int]:
+    return {number}
+
+
+@pytest.mark.parametrize("selector", [_Listing(), _bare_list, _dictionary, _set])
+def test_an_unstable_key_type_that_is_annotated(selector: Any) -> None:  # noqa: ANN401  # of any kind
+    expected = rf"\({HERE}\): key_by got a selector that is annotated to give \w+, which can't be a key: .*can't be a"
+    with pytest.raises(KeyTypeError, match=expected):
+        numbers(environment()).key_by(selector)
+    numbers(environment()).key_by(selector, Types.INT())
+    numbers(environment()).partition_custom(lambda key, number: len(key) % number, selector)
+
+
+def test_an_annotated_class_whose_values_may_have_a_hash() -> None:
+    def any_of(number: int) -> Hashable:
+        return number
+
+    def some(number: int) -> AbstractSet[int]:
+        return frozenset([number])
+
+    for selector in (any_of, some):
+        env = environment()
+        numbers(env).key_by(selector).reduce(max)
         compiled(env)
+
+
+class TestEndlessInline:
+    """`execute_async` inline would never return."""
+
+    def test_it_is_refused(self) -> None:
+        env = environment(execution_target="inline")
+        flights(env, Ticker()).print()
+        expected = (
+            r'operator Source "Source: Flights" \(.*\): inline, execute_async returns when the job has ended, and this '
+            r"source never ends; use execute\(\).*execution.target: embedded or remote"
+        )
+        with pytest.raises(EndlessInlineError, match=expected):
+            env.execute_async()
+
+    def test_whoever_takes_jobs_elsewhere_decides(self) -> None:
+        fake = FakeExecutor()
+        env = environment(fake, execution_target="inline")
+        flights(env, Ticker()).print()
+        env.execute_async()
+        assert len(fake.graphs) == 1
+
+    def test_a_program_that_ends_is_taken(self) -> None:
+        env = environment(execution_target="inline")
+        numbers(env).print()
+        assert env.execute_async().get_job_status().result() is JobState.FINISHED
 
 
 def test_forward_between_different_parallelisms() -> None:

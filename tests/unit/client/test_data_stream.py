@@ -2,12 +2,26 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from millstream.datastream import absent
+from millstream.datastream.checkpoint_config import CheckpointConfig
 from millstream.datastream.data_stream import DataStream
-from millstream.errors import ArgumentError, NotAnOperatorError, ParallelismError, PartitioningError
+from millstream.datastream.environment import StreamExecutionEnvironment
+from millstream.datastream.execution_config import ExecutionConfig
+from millstream.datastream.keyed_stream import KeyedStream
+from millstream.datastream.windowed_stream import WindowedStream
+from millstream.errors import (
+    ArgumentError,
+    ForeignStreamError,
+    NotAnOperatorError,
+    NotSupportedError,
+    ParallelismError,
+    PartitioningError,
+)
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import (
     EnumeratorSpecification,
@@ -29,7 +43,8 @@ from millstream_dataflow.transformations import (
     SideOutputTransformation,
     UnionTransformation,
 )
-from millstream_dataflow.types import Types
+from millstream_dataflow.types import Row, RowKind, TypeInformation, Types
+from millstream_dataflow.windows import TumblingEventTimeWindows
 from tests.unit.client.programs import Directory, Files, environment, flights, numbers
 from tests.unit.client.written import (
     Digits,
@@ -44,6 +59,18 @@ from tests.unit.client.written import (
     partition,
     specification,
 )
+
+HOUR = TumblingEventTimeWindows.of(timedelta(hours=1))
+PAIR = Types.ROW([Types.INT(), Types.STRING()])
+NAMED = Types.ROW_NAMED(["id", "data"], [Types.INT(), Types.STRING()])
+
+
+def keyed(env: StreamExecutionEnvironment) -> KeyedStream[int, int]:
+    return numbers(env).key_by(abs)
+
+
+def windowed(env: StreamExecutionEnvironment) -> WindowedStream[int, int]:
+    return keyed(env).window(HOUR)
 
 
 class TestOperators:
@@ -105,6 +132,12 @@ class TestOperators:
             (lambda s: s.get_side_output("late"), "get_side_output takes an OutputTag, but got 'late'"),
             (lambda s: s.assign_timestamps_and_watermarks(5), "takes a WatermarkStrategy, but got 5"),
             (lambda s: s.key_by(abs).window(5), "window takes a WindowAssigner, such as Tumbling"),
+            (
+                lambda s: s.map(abs, int),
+                "output_type takes a type of Types, such as Types.INT(), but got <class 'int'>",
+            ),
+            (lambda s: s.key_by(abs, int), "key_by takes a type of Types, such as Types.INT(), but got <class 'int'>"),
+            (lambda s: s.execute_and_collect(5), "execute takes a name, but 5 is no str"),
         ],
     )
     def test_wrong_arguments_are_refused_at_the_call(self, call: Callable[[Any], Any], sentence: str) -> None:
@@ -116,6 +149,47 @@ class TestOperators:
     def test_an_unknown_name_is_an_ordinary_attribute_error(self) -> None:
         with pytest.raises(AttributeError, match="a DataStream has no 'windowed'"):
             numbers(environment()).windowed  # type: ignore[attr-defined]  # that is the point  # noqa: B018
+
+    @pytest.mark.parametrize(
+        ("stream", "name", "mend"),
+        [
+            (
+                numbers,
+                "window_all",
+                "window_all of a DataStream isn't there yet; write key_by(lambda record: 0).window(",
+            ),
+            (numbers, "add_sink", "use sink_to(sink)"),
+            (numbers, "project", "write map(lambda record: (record[0], record[2]))"),
+            (numbers, "connect", "bring both streams to one type of records (map), union them"),
+            (numbers, "min_by", "min_by of a DataStream isn't there yet; after key_by, write reduce("),
+            (keyed, "min_by", "min_by of a KeyedStream isn't there yet; write reduce("),
+            (keyed, "count_window", "count_window of a KeyedStream isn't there yet; write process("),
+            (windowed, "trigger", "trigger of a WindowedStream isn't there yet; event-time windows fire when"),
+            (windowed, "apply", "use process(function)"),
+        ],
+    )
+    def test_a_name_of_pyflink_s_that_is_not_there_yet_is_refused_with_what_to_use(
+        self, stream: Callable[[StreamExecutionEnvironment], Any], name: str, mend: str
+    ) -> None:
+        made = stream(environment())
+        with pytest.raises(NotSupportedError, match=re.escape(mend)) as caught:
+            getattr(made, name)
+        assert str(caught.value).startswith("(tests/unit/client/test_data_stream.py:")
+        assert not hasattr(made, name)
+
+    @pytest.mark.parametrize(
+        ("absent", "cls"),
+        [
+            (absent.OF_STREAMS, DataStream),
+            (absent.OF_KEYED_STREAMS, KeyedStream),
+            (absent.OF_WINDOWED_STREAMS, WindowedStream),
+            (absent.OF_ENVIRONMENTS, StreamExecutionEnvironment),
+            (absent.OF_CHECKPOINT_CONFIGS, CheckpointConfig),
+            (absent.OF_EXECUTION_CONFIGS, ExecutionConfig),
+        ],
+    )
+    def test_what_is_called_absent_is(self, absent: absent.Absent, cls: type) -> None:
+        assert [name for name in absent if hasattr(cls, name)] == []
 
 
 class TestPartitioning:
@@ -175,8 +249,44 @@ class TestPartitioning:
         side = stream.get_side_output(OutputTag("late", Types.STRING()))._transformation
         assert isinstance(side, SideOutputTransformation)
         assert (side.tag, side.type, side.inputs) == ("late", Types.STRING(), (stream._transformation,))
-        with pytest.raises(NotAnOperatorError, match=r"get_side_output was called on .* call it on what process\(\)"):
-            stream.rebalance().get_side_output(OutputTag("late"))
+
+    @pytest.mark.parametrize(
+        ("make", "sentence"),
+        [
+            (lambda s: s.rebalance(), " that is no operator; call it on what process() or a window gave"),
+            (lambda s: s.map(abs), 'Map "abs" (tests/unit/client/test_data_stream.py:'),
+            (lambda s: s.map(abs), "), which has no side outputs; call it on what process() or a window gave"),
+            (lambda s: s.key_by(abs).map(Increment()), 'Map "Increment" ('),
+            (lambda s: s.key_by(abs).reduce(max), "which has no side outputs"),
+            (
+                lambda s: s.key_by(abs).window(HOUR).reduce(max),
+                "it was given no tag for late data; name the tag by side_",
+            ),
+            (
+                lambda s: s.key_by(abs).window(HOUR).side_output_late_data(OutputTag("late")).reduce(max),
+                "whose only side output is its late data, by the tag 'late', not 'odd'",
+            ),
+        ],
+    )
+    def test_side_outputs_of_operators_that_have_none(self, make: Callable[[Any], Any], sentence: str) -> None:
+        with pytest.raises(NotAnOperatorError, match=f"get_side_output was called on .*{re.escape(sentence)}"):
+            make(numbers(environment())).get_side_output(OutputTag("odd"))
+
+    def test_side_outputs_of_windows(self) -> None:
+        windows = numbers(environment()).key_by(abs).window(HOUR)
+        windows.process(lambda _key, _context, elements: elements).get_side_output(OutputTag("odd"))
+        windows.side_output_late_data(OutputTag("late")).reduce(max).get_side_output(OutputTag("late"))
+
+    def test_a_union_is_of_streams_of_one_environment(self) -> None:
+        """Numbers are those of a program, so streams of another would be taken for its own."""
+        ours, theirs = numbers(environment()).map(abs), numbers(environment()).rebalance()
+        expected = (
+            r'union takes streams of one environment, but got Map "abs" \(.*test_data_stream.py:\d+\) of the '
+            r'environment made at tests/.*:\d+, and Source "Source: Collection" \(.*:\d+\) of the environment made at '
+            r"tests/.*:\d+; take both from the same environment"
+        )
+        with pytest.raises(ForeignStreamError, match=expected):
+            ours.union(ours, theirs)
 
 
 class TestSources:
@@ -213,6 +323,47 @@ class TestSources:
         expected = r"test_data_stream.py:\d+\): from_collection, item 1: value is str 'x', but INT\(\) was declared"
         with pytest.raises(ArgumentError, match=expected):
             env.from_collection([1, "x"], Types.INT())
+        with pytest.raises(
+            ArgumentError, match=r"from_collection takes a type of Types, such as .*, but got <class 'int'"
+        ):
+            env.from_collection([1], int)  # type: ignore[arg-type]  # that is the point
+
+    @pytest.mark.parametrize(
+        ("type_", "given", "expected"),
+        [
+            (PAIR, (1, "aaa|bb"), Row(1, "aaa|bb")),
+            (PAIR, [1, None], Row(1, None)),
+            (PAIR, Row(1, "a"), Row(1, "a")),
+            (NAMED, (1, "a"), Row("id", "data")(1, "a")),
+            (NAMED, Row(1, "a"), Row("id", "data")(1, "a")),
+            (NAMED, Row("id", "data")(1, "a"), Row("id", "data")(1, "a")),
+            (Types.ROW([Types.INT(), NAMED]), (1, (2, "b")), Row(1, Row("id", "data")(2, "b"))),
+            (Types.LIST(PAIR), [(1, "a"), None], None),
+            (Types.LIST(PAIR), [(1, "a"), (2, "b")], [Row(1, "a"), Row(2, "b")]),
+            (Types.MAP(Types.STRING(), PAIR), {"k": (1, "a")}, {"k": Row(1, "a")}),
+            (Types.TUPLE([Types.INT(), PAIR]), (1, (1, "a")), (1, Row(1, "a"))),
+            (Types.OPTIONAL(PAIR), (1, "a"), Row(1, "a")),
+            (Types.TUPLE([Types.INT(), Types.STRING()]), (1, "a"), (1, "a")),
+            (PAIR, (1, "a", 2), None),
+            (PAIR, 5, None),
+            (NAMED, Row(data="a", id=1), None),
+        ],
+    )
+    def test_rows_are_made_of_what_a_collection_holds_as_in_pyflink(
+        self, type_: TypeInformation[Any], given: object, expected: object
+    ) -> None:
+        env = environment(execution_target="inline")
+        if expected is None:
+            with pytest.raises(ArgumentError, match=r"from_collection, item 0: value.* was declared"):
+                env.from_collection([given], type_)
+        else:
+            assert env.from_collection([given], type_).execute_and_collect(limit=1) == [expected]
+
+    def test_the_kind_of_a_row_stays_and_the_user_s_row_is_not_touched(self) -> None:
+        row = Row(1, "a")
+        row.set_row_kind(RowKind.DELETE)
+        [made] = environment(execution_target="inline").from_collection([row], NAMED).execute_and_collect(limit=1)
+        assert (made.get_row_kind(), row.get_field_names()) == (RowKind.DELETE, None)
 
     def test_something_else_is_refused(self) -> None:
         with pytest.raises(ArgumentError, match="from_source takes a Source, but got 'file'"):

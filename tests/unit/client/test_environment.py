@@ -1,5 +1,6 @@
 """The environment: settings, their order, and PyFlink's names for them."""
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,14 +10,16 @@ from typing import Any
 import pytest
 
 from millstream.datastream.call_site import call_site
+from millstream.datastream.configuration import Configuration as ProgramConfiguration
 from millstream.datastream.environment import StreamExecutionEnvironment
+from millstream.errors import ArgumentError, NotSupportedError, ProgramError
 from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_dataflow.configuration.enums import (
     CheckpointingMode,
     ExternalizedCheckpointRetention,
     RuntimeExecutionMode,
 )
-from millstream_dataflow.configuration.options import checkpointing, execution
+from millstream_dataflow.configuration.options import checkpointing, execution, restart
 from millstream_dataflow.time import Duration, Time
 from tests.unit.client.programs import FakeExecutor, environment, numbers
 
@@ -35,6 +38,42 @@ def test_configure_takes_dicts_of_texts_and_values_and_configurations() -> None:
     env.configure(Configuration().with_text("pipeline.max-parallelism", "77"))
     assert (env.get_parallelism(), env.get_max_parallelism(), env.is_chaining_enabled()) == (2, 77, False)
     assert env.get_checkpoint_config().get_checkpoint_timeout() == 3000
+
+
+class TestConfiguration:
+    """PyFlink's `Configuration`, made call by call."""
+
+    def test_it_sets_what_the_environment_then_has(self) -> None:
+        config = ProgramConfiguration().set_string("execution.checkpointing.interval", "2 s")
+        assert config.set_integer("parallelism.default", 3) is config
+        config.set_boolean("pipeline.operator-chaining.enabled", value=False)
+        config.set_float("restart-strategy.exponential-delay.jitter-factor", 0.5)
+        env = StreamExecutionEnvironment.get_execution_environment(config)
+        assert (env.get_parallelism(), env.is_chaining_enabled(), env.get_checkpoint_interval()) == (3, False, 2_000)
+        assert env.configuration.get(restart.EXPONENTIAL_JITTER) == 0.5
+
+    def test_it_tells_what_was_set(self) -> None:
+        config = ProgramConfiguration({"parallelism.default": 3, "pipeline.object-reuse": True})
+        assert (config.get_integer("parallelism.default", 1), config.get_integer("pipeline.max-parallelism", 9)) == (
+            3,
+            9,
+        )
+        assert config.get_boolean("pipeline.object-reuse", default_value=False)
+        assert config.get_string("parallelism.default", "") == "3"
+        assert config.get_float("parallelism.default", 0.0) == 3.0
+        assert config.to_dict() == {"parallelism.default": "3", "pipeline.object-reuse": "true"}
+        assert config.contains_key("pipeline.object-reuse")
+        assert config.remove_config("pipeline.object-reuse")
+        assert config.key_set() == {"parallelism.default"}
+        assert ProgramConfiguration().add_all({"default": 3}, "parallelism.") == config
+
+    def test_mistakes_are_refused_at_the_call(self) -> None:
+        config = ProgramConfiguration()
+        with pytest.raises(ConfigurationError, match=r"did you mean parallelism.default"):
+            config.set_string("paralelism.default", "2")
+        with pytest.raises(ConfigurationError, match=r"parallelism.default = '0'"):
+            config.set_integer("parallelism.default", 0)
+        assert config.to_dict() == {}
 
 
 def test_an_unknown_key_is_refused_with_the_nearest() -> None:
@@ -71,6 +110,17 @@ SETTERS: list[tuple[Callable[[StreamExecutionEnvironment], Any], Callable[[Strea
     ),
     (lambda e: e.get_config().set_parallelism(4), lambda e: e.get_config().get_parallelism(), 4),
     (lambda e: e.get_config().set_max_parallelism(8), lambda e: e.get_config().get_max_parallelism(), 8),
+    (lambda e: e.get_config().enable_object_reuse(), lambda e: e.get_config().is_object_reuse_enabled(), True),
+    (
+        lambda e: e.get_config().enable_object_reuse().disable_object_reuse(),
+        lambda e: e.get_config().is_object_reuse_enabled(),
+        False,
+    ),
+    (
+        lambda e: e.set_default_savepoint_directory("/savepoints"),
+        lambda e: e.get_default_savepoint_directory(),
+        "/savepoints",
+    ),
     (
         lambda e: e.get_config().set_auto_watermark_interval(Duration.of_millis(50)),
         lambda e: e.get_config().get_auto_watermark_interval(),
@@ -126,11 +176,58 @@ class TestCheckpointConfig:
         assert again.get_externalized_checkpoint_retention() is retain
         assert again.is_externalized_checkpoints_enabled()
         assert again.get_checkpoint_storage_dir() == "/checkpoints"
+        assert not again.is_fail_on_checkpointing_errors()
         assert env.configuration.text(checkpointing.MIN_PAUSE) == "500 ms"
+
+    def test_pyflink_1_names_of_the_retention(self) -> None:
+        config = environment().get_checkpoint_config()
+        delete, retain = (
+            ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION,
+            ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION,
+        )
+        assert config.enable_externalized_checkpoints(delete).get_externalized_checkpoint_cleanup() is delete
+        assert config.set_externalized_checkpoint_cleanup(retain).get_externalized_checkpoint_retention() is retain
+
+    def test_barriers_are_never_unaligned(self) -> None:
+        config = environment().get_checkpoint_config()
+        assert not config.disable_unaligned_checkpoints().is_unaligned_checkpoints_enabled()
+        with pytest.raises(NotSupportedError, match=r"enable_unaligned_checkpoints of a CheckpointConfig isn't there"):
+            config.enable_unaligned_checkpoints  # type: ignore[attr-defined]  # that is the point  # noqa: B018
 
     def test_an_interval_that_is_too_short(self) -> None:
         with pytest.raises(ConfigurationError, match=r"execution.checkpointing.interval.*10 ms or more"):
             environment().enable_checkpointing(1)
+        with pytest.raises(ConfigurationError, match=r"execution.checkpointing.interval = '-1 ms' \(the program\)"):
+            environment().enable_checkpointing(-1)
+
+
+def test_the_plan_is_json() -> None:
+    env = environment(pipeline_name="counting")
+    numbers(env).key_by(abs).reduce(max).print()
+    for _ in range(2):  # the program is still there
+        plan = json.loads(env.get_execution_plan())
+        assert plan["name"] == "counting"
+        assert [vertex["name"] for vertex in plan["vertices"]] == [
+            "Source: Collection",
+            "Keyed Reduce -> Sink: Print",
+        ]
+
+
+def test_closing_changes_nothing() -> None:
+    fake = FakeExecutor()
+    env = environment(fake)
+    numbers(env).print()
+    env.close()
+    env.execute()
+    assert len(fake.graphs) == 1
+
+
+@pytest.mark.parametrize("name", ["add_source", "add_jars", "set_state_backend", "read_text_file"])
+def test_what_is_not_there_yet(name: str) -> None:
+    with pytest.raises(NotSupportedError, match=rf"{name} of a StreamExecutionEnvironment isn't there yet; \w"):
+        getattr(environment(), name)
+    with pytest.raises(AttributeError, match="a StreamExecutionEnvironment has no 'execte'"):
+        environment().execte  # type: ignore[attr-defined]  # that is the point  # noqa: B018
 
 
 def test_a_place_below_the_current_folder_is_shown_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,3 +239,37 @@ def test_a_place_below_the_current_folder_is_shown_from_there(monkeypatch: pytes
 def test_a_program_may_be_written_in_a_function_of_another_module() -> None:
     env = environment()
     assert numbers(env)._transformation.defined_at.startswith("tests/unit/client/programs.py:")  # type: ignore[attr-defined]  # an operator's
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (5, "5 is no str"),
+        (0, "0 is no str"),
+        ([], r"\[\] is no str"),
+        (" ", "got an empty one"),
+        ("n" * 100_000, r"'nnn\S*' has 100,000 characters, and 500 at most are taken"),
+        ("job \ud800", r"'job \\ud800' has a lone surrogate, which is no character"),
+    ],
+)
+def test_what_is_no_name_is_refused_before_anything_runs(name: Any, words: str) -> None:  # noqa: ANN401  # that is the point
+    env = environment()
+    stream = numbers(env)
+    stream.print()
+    calls: list[tuple[str, Callable[[Any], object], type[Exception]]] = [
+        ("execute", env.execute, ArgumentError),
+        ("execute", env.execute_async, ArgumentError),
+        ("execute", stream.execute_and_collect, ArgumentError),
+        ("name", stream.name, ProgramError),
+        ("uid", stream.uid, ProgramError),
+    ]
+    for call, function, kind in calls:
+        with pytest.raises(kind, match=f"{call} takes a name, but {words}") as raised:
+            function(name)
+        assert len(str(raised.value)) < 300
+
+
+def test_a_name_of_the_configuration_is_checked_as_well() -> None:
+    env = environment().configure({"pipeline.name": "n" * 100_000})
+    with pytest.raises(ArgumentError, match="has 100,000 characters"):
+        env.execute()

@@ -1,5 +1,6 @@
 """From a program to whoever runs it."""
 
+import gc
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from millstream.execution import executor
 from millstream.execution.context import ProgramContext, current_context, program_context
 from millstream.execution.executor import available_targets, executor_for
 from millstream.execution.job_execution_result import JobExecutionResult
+from millstream.execution.job_status import JobStatus
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import ExecutionTarget
 from millstream_dataflow.configuration.options import client, execution
@@ -118,6 +120,33 @@ class TestCollect:
         records.close()
         assert not fake.clients[0].cancelled
 
+    def test_an_iterator_that_is_dropped_cancels_the_job(self) -> None:
+        fake = FakeExecutor(records=[1, 2, 3])
+        records = numbers(environment(fake)).execute_and_collect()
+        assert next(records) == 1
+        del records
+        gc.collect()
+        assert fake.clients[0].cancelled
+
+    def test_one_whose_records_were_all_taken_cancels_nothing(self) -> None:
+        fake = FakeExecutor(records=[1, 2, 3])
+        assert list(numbers(environment(fake)).execute_and_collect()) == [1, 2, 3]
+        gc.collect()
+        assert not fake.clients[0].cancelled
+
+    def test_after_ctrl_c_only_closing_cancels_the_job(self) -> None:
+        """What becomes of the job is for whoever runs the program to say: `millstream run` lets it go on."""
+        for closes in (True, False):
+            fake = FakeExecutor(failure=KeyboardInterrupt())
+            records = numbers(environment(fake)).execute_and_collect()
+            with pytest.raises(KeyboardInterrupt):
+                next(records)
+            if closes:
+                records.close()
+            del records
+            gc.collect()
+            assert fake.clients[0].cancelled is closes
+
     def test_up_to_a_limit(self) -> None:
         fake = FakeExecutor(records=[1, 2, 3])
         assert numbers(environment(fake)).execute_and_collect(limit=2) == [1, 2]
@@ -207,6 +236,10 @@ class TestContext:
         main.__file__ = str(tmp_path / "job.py")
         monkeypatch.setitem(sys.modules, "__main__", main)
         assert ProgramContext(Configuration()).program_files(()).folder == tmp_path
+
+
+def test_a_status_is_printed_by_its_name() -> None:
+    assert f"{JobStatus.CANCELED}" == "CANCELED"
 
 
 def test_a_result_says_how_long_the_job_ran() -> None:

@@ -7,12 +7,13 @@ from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream.plan_text import plan_as_dict, plan_as_text
 from millstream_dataflow.tags import OutputTag
 from tests.unit.client.programs import Files, Ticker, compiled, environment, flights
+from tests.unit.client.written import Plain
 
 
 def program() -> StreamExecutionEnvironment:
     env = environment(parallelism_default=2, execution_checkpointing_interval="1 s")
-    parsed = flights(env, Ticker()).map(str).uid("parse")
-    parsed.key_by(len).sum().sink_to(Files()).slot_sharing_group("writers")
+    parsed = flights(env, Ticker()).process(Plain()).uid("parse")
+    parsed.key_by(abs).sum().sink_to(Files()).slot_sharing_group("writers")
     parsed.get_side_output(OutputTag("late")).print().set_parallelism(1)
     return env
 
@@ -24,9 +25,9 @@ def test_as_text() -> None:
         1  Source: Flights (splits)
            parallelism 1, max parallelism 128, unbounded
            └── splits ──> 2
-        2  Source: Flights -> Map
+        2  Source: Flights -> Process
            parallelism 2, max parallelism 128
-           uid parse: Map
+           uid parse: Process
            ├── hash ──> 3
            └── rebalance, side output late ──> 5
         3  Keyed Reduce

@@ -21,6 +21,8 @@ def test_refusals() -> None:
         OutputTag(" ")
     with pytest.raises(TypeError, match="takes a str"):
         OutputTag(None)  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(TypeError, match=r"takes a type of Types, such as Types.INT\(\), but got <class 'int'>"):
+        OutputTag("late", int)  # type: ignore[arg-type]  # what is tested
 
 
 def test_a_tag_may_be_made_with_its_type() -> None:

@@ -1,5 +1,6 @@
 """The flight program on July 2013, run inline, against a plain computation of the same."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,40 @@ class TestSmallInput:
             flight_delays.main(arguments)
         assert "has results already" in capsys.readouterr().err
 
+    @pytest.mark.parametrize("name", ["late/.part-1-0.csv.inprogress", ".part-1-0-3.csv.pending"])
+    def test_a_run_that_broke_off_is_named(
+        self, tmp_path: Path, input_file: Path, capsys: pytest.CaptureFixture[str], name: str
+    ) -> None:
+        path = tmp_path / "out" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        with pytest.raises(SystemExit) as raised:
+            flight_delays.main(["--input", str(input_file), "--output", str(tmp_path / "out")])
+        assert raised.value.code == 2
+        told = capsys.readouterr().err
+        assert "a former run into" in told
+        assert f"1 files in it are unfinished, such as {path.name}; name another directory, or delete this" in told
+
+    def test_an_output_that_can_be_no_directory_is_refused(
+        self, tmp_path: Path, input_file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "file").touch()
+        for output in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/foo")):
+            with pytest.raises(SystemExit) as raised:
+                flight_delays.main(["--input", str(input_file), "--output", str(output)])
+            assert raised.value.code == 2
+            assert f"--output names a directory to write to, and {output} can't be one" in capsys.readouterr().err
+
+    def test_a_file_that_breaks_off_is_a_sentence(
+        self, tmp_path: Path, input_file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "cut.csv.gz"
+        path.write_bytes(gzip.compress(input_file.read_bytes())[:-200])
+        assert flight_delays.main(["--input", str(path), "--output", str(tmp_path / "out")]) == 1
+        told = capsys.readouterr().err
+        assert "the gzip file breaks off" in told
+        assert "Traceback" not in told
+
     @pytest.mark.parametrize(
         ("name", "content", "words"),
         [
@@ -109,12 +144,12 @@ class TestSmallInput:
         assert flight_delays.main(["--input", str(path), "--output", str(tmp_path / "out")]) == 0
         assert "lines 0 = read 0 + malformed 0" in capsys.readouterr().out
 
-    @pytest.mark.parametrize("number", ["0", "-2"])
+    @pytest.mark.parametrize("number", ["0", "-2", "40000"])
     def test_a_parallelism_that_cannot_be_is_refused(self, number: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as raised:
             flight_delays.main([f"--parallelism={number}"])
         assert raised.value.code == 2
-        assert f"--parallelism is 1 or more, but got {number}" in capsys.readouterr().err
+        assert f"--parallelism is 1 or more, and at most 32768, but got {number}" in capsys.readouterr().err
 
     def test_ctrl_c_ends_it_without_a_traceback(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupted(_: object) -> int:
@@ -138,6 +173,28 @@ class TestSmallInput:
         with pytest.raises(SystemExit):
             flight_delays.main([f"--out-of-orderness={text}"])
         assert "is no span of time" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("number", ["9" * 20, "9" * 5_000])
+    def test_a_span_longer_than_time_is_refused(self, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as raised:
+            flight_delays.main([f"--out-of-orderness={number}h"])
+        assert raised.value.code == 2
+        assert "is longer than time will be" in capsys.readouterr().err
+
+    def test_a_wrong_setting_is_a_sentence(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("MILLSTREAM_PARALLELISM_DEFAULT", "many")
+        assert flight_delays.main([]) == 2
+        assert capsys.readouterr().err.startswith("parallelism.default")
+
+
+@pytest.mark.parametrize(
+    ("watermark", "text"),
+    [(-(2**63), "none yet"), (1_373_000_000_000, "2013-07-05 04:53"), (2**63 - 1, "the end")],
+)
+def test_watermarks_are_shown_as_times_where_they_are_some(watermark: int, text: str) -> None:
+    assert flight_delays.shown_watermark(watermark) == text
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ GROUP: Final = Group(
     "What follows the failure of a region of a job. Failures that depend on nothing but the program and its input end "
     "the job at once, whatever the strategy: a path that isn't there at the first look of a job that has never run, an "
     "unstable key, a value that doesn't fit its declared type or can't be pickled, a malformed record of a source that "
-    "is to fail at it, and a function that raises NonRecoverableError. Every other exception of a function is followed "
-    "by a restart, and so are files that vanish later.",
+    "is to fail at it, a file whose content is damaged, and a function that raises NonRecoverableError. Every other "
+    "exception of a function is followed by a restart, and so are files that vanish later.",
     (
         STRATEGY,
         FIXED_DELAY_ATTEMPTS,

@@ -1,5 +1,6 @@
 """`FileSource`: which files, which splits, where a restored reader goes on, and what is malformed."""
 
+import errno
 import gzip
 import os
 import pickle
@@ -19,6 +20,8 @@ from millstream.connectors.files.splits import FileSplit
 from millstream.connectors.files.streams import DamagedFileError
 from millstream.formats.lines import FormatError
 from millstream.formats.stream_format import TextLineFormat
+from millstream_dataflow.errors import NonRecoverableError
+from millstream_taskmanager.operators.errors import ConnectorCode, UserCodeError
 from tests.unit.client.connectors.surroundings import Around, read_all, splits_of, steps
 
 TEXT = "one\ntwo\r\n\nfour, a longer one\nfünf\nsix"
@@ -222,6 +225,17 @@ class TestGzip:
         source = self.source(tmp_path, data)
         assert len(splits_of(source)) == 1
         assert read_all(source) == ["one", "two", "three"]
+
+    def test_damage_is_final(self) -> None:
+        """Whoever reads the file again comes as far; one that isn't there may come back."""
+        damaged = DamagedFileError(errno.EIO, "it breaks off", "x.gz")
+        assert isinstance(damaged, NonRecoverableError)
+        with pytest.raises(UserCodeError) as caught, ConnectorCode("Source"):
+            raise damaged
+        assert not caught.value.failure().restartable
+        with pytest.raises(UserCodeError) as caught, ConnectorCode("Source"):
+            raise FileNotFoundError("x.gz")
+        assert caught.value.failure().restartable
 
     def test_one_that_breaks_off_is_an_error_that_names_it(self, tmp_path: Path) -> None:
         whole = gzip.compress(os.urandom(3_000).hex().encode() + b"\n")

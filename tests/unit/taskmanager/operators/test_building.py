@@ -34,7 +34,7 @@ def test_rows_become_columns_inside_a_chain_by_their_declared_type() -> None:
 
 
 def test_rows_of_no_declared_type_are_named() -> None:
-    running = job([Types.TUPLE([Types.STRING(), Types.LONG()]), None, None])
+    running = job([Types.LONG(), None, None])
     running.settle()
     [error] = running.errors
     assert isinstance(error, UserCodeError)

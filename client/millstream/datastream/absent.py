@@ -1,0 +1,104 @@
+"""Names of PyFlink's that this version doesn't have, each with what to use instead.
+
+Who asks for one gets the sentence (NotSupportedError, which is an AttributeError too, so `hasattr` is as true as ever).
+"""
+
+from collections.abc import Mapping
+from typing import Final, NoReturn
+
+from millstream.compiler.naming import with_article
+from millstream.datastream.call_site import call_site
+from millstream.errors import NotSupportedError
+
+Absent = Mapping[str, str]
+"""What to do instead, by name; empty where there is nothing."""
+
+_AS_REDUCE: Final = "write reduce(lambda a, b: ...), which gives the record that you choose of two"
+_AT_CLUSTER: Final = "install what the functions need where the TaskManagers run; add_python_file brings modules"
+_NO_JVM: Final = "no Java runs here; leave it out, and take a connector in Python (from_source, sink_to)"
+_UNALIGNED: Final = "barriers wait behind at most a fraction of a second of work here; leave it out"
+
+_OF_ALL_STREAMS: Final[Absent] = {
+    "add_sink": "use sink_to(sink)",
+    "cache": "write the records to files (sink_to) and read them in the next job",
+    "co_group": "union both streams, key_by, and keep what belongs together in state (process)",
+    "connect": "bring both streams to one type of records (map), union them, and tell them apart in process()",
+    "count_window_all": "write key_by(lambda record: 0).process(...) with the count in a ValueState",
+    "iterate": "streams can't feed themselves",
+    "join": "union both streams, key_by, and keep what belongs together in state (process)",
+    "project": "write map(lambda record: (record[0], record[2]))",
+    "set_buffer_timeout": "call it on the environment; it counts for the whole job",
+    "set_uid_hash": "set the operator's uid",
+    "window_all": "write key_by(lambda record: 0).window(...), whose windows hold all records",
+}
+OF_STREAMS: Final[Absent] = {
+    **_OF_ALL_STREAMS,
+    "count_window": "write key_by(...).process(...) with the count in a ValueState",
+    "max_by": f"after key_by, {_AS_REDUCE}",
+    "min_by": f"after key_by, {_AS_REDUCE}",
+}
+OF_KEYED_STREAMS: Final[Absent] = {
+    **_OF_ALL_STREAMS,
+    "as_queryable_state": "",
+    "count_window": "write process(...) with the count in a ValueState",
+    "interval_join": "union both streams before key_by, and keep what belongs together in state (process)",
+    "max_by": _AS_REDUCE,
+    "min_by": _AS_REDUCE,
+}
+OF_WINDOWED_STREAMS: Final[Absent] = {
+    "apply": "use process(function), which gets the key, the window and its records",
+    "evictor": "choose among the window's records in process(function)",
+    "max": _AS_REDUCE,
+    "max_by": _AS_REDUCE,
+    "min": _AS_REDUCE,
+    "min_by": _AS_REDUCE,
+    "sum": "write reduce(lambda a, b: ...), which adds two records",
+    "trigger": "event-time windows fire when the watermark passes them; for more, use process() with timers",
+}
+OF_ENVIRONMENTS: Final[Absent] = {
+    "add_classpaths": _NO_JVM,
+    "add_default_kryo_serializer": "declare types, or leave it out: records without one are pickled",
+    "add_jars": _NO_JVM,
+    "add_python_archive": _AT_CLUSTER,
+    "add_source": "use from_source(source, watermark_strategy)",
+    "create_input": "use from_source(source, watermark_strategy)",
+    "enable_changelog_state_backend": "leave it out",
+    "from_parallel_collection": "use from_collection(...).rebalance()",
+    "get_state_backend": "state lies in hashmap, the only backend",
+    "get_stream_graph": "get_execution_plan() gives the plan as JSON",
+    "read_file": "use from_source(FileSource.text(path), WatermarkStrategy.no_watermarks())",
+    "read_text_file": "use from_source(FileSource.text(path), WatermarkStrategy.no_watermarks())",
+    "register_cached_file": "open the file in open() of the function; every worker must reach its path",
+    "register_job_listener": "use execute_async(), and observe() of the JobClient",
+    "register_slot_sharing_group": "call slot_sharing_group(name) on operators; slots have no resources of their own",
+    "set_python_executable": "workers run the Python of their TaskManager; start that with another",
+    "set_python_requirements": _AT_CLUSTER,
+    "set_restart_strategy": "configure({'restart-strategy.type': 'fixed-delay', ...}) sets one",
+    "set_state_backend": "leave it out: state lies in hashmap, the only backend",
+    "set_stream_time_characteristic": "leave it out: the window or the timer says which time it goes by",
+}
+OF_CHECKPOINT_CONFIGS: Final[Absent] = {
+    "enable_unaligned_checkpoints": _UNALIGNED,
+    "get_checkpoint_storage": "get_checkpoint_storage_dir() tells the directory",
+    "set_alignment_timeout": _UNALIGNED,
+    "set_aligned_checkpoint_timeout": _UNALIGNED,
+    "set_checkpoint_storage": "use set_checkpoint_storage_dir(directory)",
+    "set_fail_on_checkpointing_errors": "use set_tolerable_checkpoint_failure_number(number)",
+    "set_force_unaligned_checkpoints": _UNALIGNED,
+    "set_max_subtasks_per_channel_state_file": _UNALIGNED,
+}
+OF_EXECUTION_CONFIGS: Final[Absent] = {
+    "add_default_kryo_serializer": "declare types, or leave it out: records without one are pickled",
+    "set_execution_mode": "leave it out: records travel in batches",
+    "set_global_job_parameters": "give functions their parameters as attributes, or by a closure",
+    "set_restart_strategy": "env.configure({'restart-strategy.type': 'fixed-delay', ...}) sets one",
+    "set_task_cancellation_timeout": "env.configure({'task.cancellation.timeout': ...}) sets it",
+}
+
+
+def refuse(owner: object, name: str, absent: Absent) -> NoReturn:
+    """The error for a name that `owner` doesn't have; to be called by its `__getattr__`."""
+    kind = with_article(type(owner).__name__)
+    if name in absent:
+        raise NotSupportedError(f"{name} of {kind} isn't there yet", absent[name], defined_at=call_site())
+    raise AttributeError(f"{kind} has no {name!r}", name=name, obj=owner)
