@@ -47,9 +47,13 @@ def digest_of(data: bytes) -> Digest:
     return Digest(hashlib.sha256(data).hexdigest())
 
 
-def job_of(job: JobId = JOB, options: Mapping[str, str] | None = None, *, bounded: bool = False) -> JobGraph:
-    """A job with one region of one worker: source -> count -> sink. `options` are its own, by key."""
-    graph = keyed_job(1, bounded=bounded, commits=False, job=job)
+def job_of(
+    job: JobId = JOB, options: Mapping[str, str] | None = None, *, bounded: bool = False, parallelism: int = 1
+) -> JobGraph:
+    """A job with one region, a worker for each of its parallelism: source -> count -> sink. `options` are its own, by
+    key.
+    """
+    graph = keyed_job(parallelism, bounded=bounded, commits=False, job=job)
     reference = BlobRef(digest_of(FUNCTIONS), len(FUNCTIONS))
     vertices = tuple(replace(vertex, functions=reference) for vertex in graph.vertices)
     return replace(graph, vertices=vertices, configuration=dict(options or {}))

@@ -11,6 +11,7 @@ from millstream.errors import (
     ClusterUnreachableError,
     ExecutionTargetMissingError,
     MillstreamError,
+    ProgramError,
     RequestRefusedError,
 )
 from millstream.execution.platforms import PlatformError
@@ -30,12 +31,12 @@ def exit_code_of(error: MillstreamError) -> ExitCode:
     match error:
         case ClusterUnreachableError():
             return ExitCode.CLUSTER_UNREACHABLE
-        case RequestRefusedError():
+        case RequestRefusedError() | ProgramError():  # most are found before a cluster could refuse the job
             return ExitCode.REFUSED
         case PlatformError() | ExecutionTargetMissingError():
             return ExitCode.USAGE
         case _:
-            return ExitCode.JOB_FAILED
+            return ExitCode.FAILED
 
 
 @contextmanager

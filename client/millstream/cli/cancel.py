@@ -4,7 +4,7 @@ import click
 
 from millstream.cli.connection import connected, find_job
 from millstream.cli.options import json_option, with_jobmanager
-from millstream.cli.shown import echo_json
+from millstream.cli.shown import echo_json, one_line
 from millstream.errors import RequestRefusedError
 from millstream.submission.job_client import cancel
 from millstream_dataflow.configuration import Configuration
@@ -30,9 +30,9 @@ def command(configuration: Configuration, job: str, *, as_json: bool) -> None:
     with connected(configuration) as gateway:
         found = find_job(gateway, job)
         if JOB_STATES.is_final(found.state):
-            raise RequestRefusedError(f'job "{found.name}" ({found.job}) is {found.state.name} already')
+            raise RequestRefusedError(f'job "{one_line(found.name)}" ({found.job}) is {found.state.name} already')
         status = cancel(gateway, found.job)
     if as_json:
         echo_json(status)
     else:
-        click.echo(f'Job "{status.name}" ({status.job}) is {status.state.name}.')
+        click.echo(f'Job "{one_line(status.name)}" ({status.job}) is {status.state.name}.')

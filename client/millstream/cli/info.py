@@ -13,7 +13,7 @@ from millstream.cli.connection import connected, find_job
 from millstream.cli.exit_codes import ExitCode
 from millstream.cli.options import json_option, with_jobmanager
 from millstream.cli.program import run_program
-from millstream.cli.shown import duration, echo_json, instant, state, table, watermark
+from millstream.cli.shown import duration, echo_json, instant, one_line, state, table, watermark
 from millstream.compiler.source_files import of_script
 from millstream.execution.context import ProgramContext
 from millstream.plan_text import plan_as_dict, plan_as_text
@@ -34,9 +34,7 @@ Examples:
 """
 
 
-@click.command(
-    "info", epilog=EXAMPLES, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)
+@click.command("info", epilog=EXAMPLES, context_settings={"allow_interspersed_args": False})
 @click.argument("subject", metavar="SCRIPT|JOB")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @json_option
@@ -52,6 +50,8 @@ def command(configuration: Configuration, subject: str, arguments: tuple[str, ..
         graph = plan_of(script, arguments, configuration)
         echo_json(plan_as_dict(graph)) if as_json else click.echo(plan_as_text(graph), nl=False)
         return
+    if arguments:
+        raise click.UsageError(f"{' '.join(arguments)}: a job takes no arguments, and options stand before it")
     with connected(configuration) as gateway:
         details = gateway.details(find_job(gateway, subject).job)
     if as_json:
@@ -92,7 +92,7 @@ def plan_of(script: Path, arguments: tuple[str, ...], configuration: Configurati
 def show(details: JobDetails) -> None:
     """A job for people."""
     status = details.status
-    click.echo(f'Job "{status.name}" ({status.job}): {state(status)}')
+    click.echo(f'Job "{one_line(status.name)}" ({status.job}): {state(status)}')
     click.echo(f"Submitted {instant(status.submitted_at)}, ended {instant(status.ended_at)}")
     if status.failure is not None:
         click.echo(failure_text(status))

@@ -8,7 +8,7 @@ import click
 
 from millstream.cli.answers import Problem
 from millstream.cli.exit_codes import ExitCode
-from millstream.cli.options import with_configuration, with_log_level
+from millstream.cli.options import ConfigurationProblem, with_configuration, with_log_level
 from millstream.cli.serving import say, serve, until_told
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
 from millstream_dataflow.configuration import Problem as Mistake
@@ -34,6 +34,8 @@ def command(configuration: Configuration, host: str | None, port: int | None) ->
     """Start a JobManager, and run until it is told to end (SIGTERM, Ctrl-C).
 
     Its jobs survive it: a JobManager that is started again with the same high-availability.storageDir carries them on.
+    Ends with 0 when it was told to, 2 when an option or a value of the configuration can't be used, 1 when it can't
+    start or go on all the same: its port is taken, another JobManager has the job store.
     """
     try:
         if host is not None:
@@ -50,7 +52,7 @@ async def _run(configuration: Configuration) -> None:
     from millstream_jobmanager.service.addresses import ListenAddress  # noqa: PLC0415  # see above
     from millstream_jobmanager.service.server import JobManagerService  # noqa: PLC0415  # see above
     from millstream_jobmanager.service.startup import StartupError  # noqa: PLC0415  # see above
-    from millstream_jobmanager.store import LocalJobStore, StoreError  # noqa: PLC0415  # see above
+    from millstream_jobmanager.store import LocalJobStore, StoreError, StoreWriteError  # noqa: PLC0415  # see above
 
     directory = local_directory(configuration)
     checkpoints = checkpoint_directory(configuration, str(directory))
@@ -58,22 +60,31 @@ async def _run(configuration: Configuration) -> None:
         store = LocalJobStore(directory)
         address = ListenAddress.configured(configuration)
         service = await JobManagerService.start(configuration, address, store, checkpoints)
+    except StoreWriteError as error:
+        raise ConfigurationProblem(unusable(configuration, str(error))) from error
     except (StartupError, StoreError, OSError) as error:
-        raise Problem(str(error), ExitCode.REFUSED) from error
+        raise Problem(str(error), ExitCode.FAILED) from error
     say(f"JobManager listens on {service.target}; its jobs lie in {directory}")
     if not await until_told(service, service.wait_deposed()):
-        raise Problem("another JobManager has taken over the job store; this one has ended", ExitCode.REFUSED)
+        raise Problem("another JobManager has taken over the job store; this one has ended", ExitCode.FAILED)
 
 
 def local_directory(configuration: Configuration) -> Path:
-    """The job store's, which is a path or a file:// URI in this version."""
+    """The job store's, which is a path or a file:// URI in this version. ConfigurationError when there can be none."""
     location = job_store_directory(configuration, os.environ)
     parts = urlsplit(location)
-    if not parts.scheme:
-        return Path(location)
-    if parts.scheme == "file" and not parts.netloc:
-        return Path(unquote(parts.path))
+    if parts.scheme and (parts.scheme != "file" or parts.netloc):
+        raise unusable(configuration, f"a job store can't lie behind {parts.scheme}:// in this version")
+    directory = Path(unquote(parts.path) if parts.scheme else location)
+    there = next(place for place in (directory, *directory.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise unusable(configuration, f"{there} is no directory")
+    return directory
+
+
+def unusable(configuration: Configuration, reason: str) -> ConfigurationError:
+    """Why the job store can't lie where it should."""
     option = high_availability.STORAGE_DIR
-    mend = "name a directory of this machine, or one that is mounted"
-    reason = f"a job store can't lie behind {parts.scheme}:// in this version"
-    raise ConfigurationError(Mistake(reason, mend, option.key, location, configuration.origin(option)))
+    mend = "name a directory of this machine, or one that is mounted, that this user may write to"
+    location = job_store_directory(configuration, os.environ)
+    return ConfigurationError(Mistake(reason, mend, option.key, location, configuration.origin(option)))

@@ -11,7 +11,9 @@ from typing import Any, cast
 import click
 
 from millstream.cli.collector import rest
-from millstream.cli.exit_codes import ExitCode
+from millstream.cli.exit_codes import HELP, ExitCode
+from millstream.cli.output import closed_pipe_ends, lost_output_ends, replace_what_cannot_be_encoded
+from millstream.submission.standard_streams import tell
 
 # The verb and its line of help, in the order in which `millstream --help` shows them.
 VERBS: dict[str, str] = {
@@ -35,7 +37,9 @@ class VerbGroup(click.Group):
         """Run with these arguments; None: with those of the process, which is ours then."""
         if args is None:
             rest()
-        return super().main(args, *others, **named)
+            replace_what_cannot_be_encoded()
+        with lost_output_ends():
+            return super().main(args, *others, **named)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Verbs in the order of the table."""
@@ -54,12 +58,18 @@ class VerbGroup(click.Group):
             with formatter.section("Verbs"):
                 formatter.write_dl(list(VERBS.items()))
 
+    def make_context(self, *args: Any, **named: Any) -> click.Context:  # noqa: ANN401  # as click's
+        """See click; `--help` is printed here."""
+        with closed_pipe_ends():
+            return super().make_context(*args, **named)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; click itself would end an interrupt with 1, which means a failed job here."""
         try:
-            return cast(object, super().invoke(ctx))
+            with closed_pipe_ends():
+                return cast(object, super().invoke(ctx))
         except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
+            tell("Interrupted.")
             ctx.exit(ExitCode.INTERRUPTED)
 
 
@@ -71,7 +81,7 @@ def _say_version(context: click.Context, _parameter: click.Parameter, wanted: bo
         context.exit()
 
 
-@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=VerbGroup, epilog=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

@@ -131,6 +131,6 @@ def wants_plain_output() -> bool:
     return wants_plain(sys.stdout)
 
 
-def wants_plain(stream: TextIO) -> bool:
-    """The same of any stream."""
-    return bool(os.environ.get("NO_COLOR")) or not stream.isatty()
+def wants_plain(stream: TextIO | None) -> bool:
+    """The same of any stream, also of one that the process was started without."""
+    return bool(os.environ.get("NO_COLOR")) or stream is None or not stream.isatty()

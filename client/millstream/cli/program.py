@@ -13,26 +13,33 @@ import click
 from millstream.cli.answers import Problem, told_by_exit_code
 from millstream.cli.collector import settle
 from millstream.cli.exit_codes import ExitCode
+from millstream.cli.interrupts import raise_them
+from millstream.cli.output import fails
 from millstream.errors import MillstreamError
 from millstream.execution.context import ProgramContext, program_context
+from millstream.submission.brief import OutputClosedError
+from millstream.submission.standard_streams import tell
 from millstream_dataflow.configuration import ConfigurationError
 
 
 def run_program(script: Path, arguments: Sequence[str], context: ProgramContext) -> None:
     """To its end. Our errors and those of the script end the command with their exit codes; `sys.exit` has its own."""
     if not script.is_file():
-        raise click.UsageError(f"there is no script {script}")
+        what = f"{script} is no file" if script.exists() else f"there is no script {script}"
+        raise click.UsageError(what)
     with told_by_exit_code(), _as_if_started(script, arguments), program_context(context):
         settle()
+        raise_them()
         try:
             runpy.run_path(str(script), run_name="__main__")
-        except (MillstreamError, ConfigurationError, click.ClickException):
+        except (MillstreamError, ConfigurationError, click.ClickException, OutputClosedError):
             raise
         except Exception as error:
-            sys.stderr.write(
-                "".join(traceback.format_exception(type(error), error, _below(error.__traceback__, script)))
-            )
-            raise SystemExit(ExitCode.JOB_FAILED) from error
+            if isinstance(error, OSError) and fails() is not None:
+                raise  # its own prints, as ours
+            lines = traceback.format_exception(type(error), error, _below(error.__traceback__, script))
+            tell("".join(lines).removesuffix("\n"))
+            raise SystemExit(ExitCode.FAILED) from error
 
 
 @contextmanager
@@ -49,11 +56,13 @@ def _as_if_started(script: Path, arguments: Sequence[str]) -> Generator[None]:
 
 
 def _below(frames: TracebackType | None, script: Path) -> TracebackType | None:
-    """The part of a traceback that is the user's: from the script's own first frame."""
+    """The part of a traceback that is the user's: from the script's own first frame. None where it has none, for a
+    script that can't be compiled: the error itself says where.
+    """
     found = frames
     while found is not None and found.tb_frame.f_code.co_filename != str(script):
         found = found.tb_next
-    return found or frames
+    return found
 
 
 def require_job(context: ProgramContext, script: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from millstream.cli.options import wants_plain
-from millstream.cli.shown import NO_WATERMARK, duration, instant, watermark
+from millstream.cli.shown import NO_WATERMARK, duration, instant, one_line, watermark
 from millstream_runtime.states import JOB_STATES, JobState
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def checkpoints_of(details: JobDetails) -> str:
 def summary(status: JobStatus, rate: RecordRate, details: JobDetails) -> str:
     """The last line about a job that has ended."""
     took = duration(max(status.ended_at - status.submitted_at, 0))
-    parts = [f'Job "{status.name}" ({status.job}) is {status.state.name} after {took}']
+    parts = [f'Job "{one_line(status.name)}" ({status.job}) is {status.state.name} after {took}']
     if rate.total:
         parts.append(f"{rate.total:,} records")
     if checkpoints := checkpoints_of(details):
@@ -137,7 +137,7 @@ class ProgressLines:
             click.echo(summary(status, rate, details), err=True)
         else:
             note = f", {status.note}" if status.note else ""
-            click.echo(f'Job "{status.name}" ({status.job}) is {status.state.name}{note}', err=True)
+            click.echo(f'Job "{one_line(status.name)}" ({status.job}) is {status.state.name}{note}', err=True)
 
     def close(self) -> None:
         """See Progress."""
@@ -177,7 +177,7 @@ class ProgressBlock:
 def block(details: JobDetails, rate: RecordRate) -> str:
     """What the terminal shows of a job."""
     status = details.status
-    lines = [f'Job "{status.name}" ({status.job}): {status.state.name}']
+    lines = [f'Job "{one_line(status.name)}" ({status.job}): {status.state.name}']
     if status.note:
         lines.append(f"  {status.note}")
     lines.append(f"  records      {rate.total:,}, {rate.value:,.0f}/s")
@@ -197,7 +197,7 @@ def _start_live() -> Live:
         console=Console(stderr=True, markup=False, highlight=False),
         auto_refresh=False,
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
     )
     live.start()
     return live

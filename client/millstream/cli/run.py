@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from millstream.cli.answers import told_by_exit_code
-from millstream.cli.exit_codes import ExitCode
+from millstream.cli.interrupts import ends_raise_too
 from millstream.cli.options import json_option, with_jobmanager, with_log_level
 from millstream.cli.program import require_job, run_program
 from millstream.cli.progress import Progress, progress_on_stderr
-from millstream.cli.shown import echo_json_line
+from millstream.cli.shown import echo_json_line, one_line
 from millstream.compiler.source_files import of_script
+from millstream.errors import ClusterUnreachableError, JobNotFoundError
 from millstream.execution.context import ProgramContext
 from millstream.execution.executor import executor_for
+from millstream.submission.addresses import target_of
+from millstream.submission.standard_streams import tell
 from millstream_dataflow.configuration import Configuration, Origin
 from millstream_dataflow.configuration.enums import ExecutionTarget
 from millstream_dataflow.configuration.options import client, execution, recovery
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 
 _NEEDED = ("millstream.datastream.environment", "millstream.compiler.job_graph", "millstream_runtime.messages.codec")
 """By every program, so before the collector goes to work (see `collector`). gRPC comes at the first `execute`."""
+
+_LOOK_S = 2.0
+"""For a look at what becomes of a job; whoever has pressed Ctrl-C waits for it."""
 
 EXAMPLES = """
 \b
@@ -69,9 +76,7 @@ def configured(configuration: Configuration, given: Mapping[str, Any]) -> Config
     return configuration
 
 
-@click.command(
-    "run", epilog=EXAMPLES, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)
+@click.command("run", epilog=EXAMPLES, context_settings={"allow_interspersed_args": False})
 @click.argument("script", type=click.Path(path_type=Path))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-d", "--detached", is_flag=True, help="Return when the job is accepted; it runs on.")
@@ -106,7 +111,11 @@ def configured(configuration: Configuration, given: Mapping[str, Any]) -> Config
     help="Modules, folders, zips or wheels that the workers import from, with commas between them.",
 )
 @click.option("--inline", is_flag=True, help="Run the job in this very process and thread, for a debugger.")
-@click.option("--cancel-on-exit", is_flag=True, help="Ctrl-C cancels the job instead of leaving it running.")
+@click.option(
+    "--cancel-on-exit",
+    is_flag=True,
+    help="Ctrl-C cancels the job instead of leaving it running; so do SIGTERM and a closed terminal.",
+)
 @json_option
 @with_jobmanager
 @with_log_level
@@ -122,8 +131,9 @@ def command(
     """Run the program SCRIPT with its ARGUMENTS, and wait for the job that it asks for.
 
     The job runs on the cluster at jobmanager.rpc.address unless execution.target says otherwise. Ends with 0 when the
-    job has finished, 1 when it failed, 2 when the script never called execute(), 3 when there is no cluster, 4 when
-    the cluster refuses the job, 130 when you interrupt it: then the job runs on.
+    job has finished, 1 when it or the script failed, 2 when an option or a value of the configuration can't be used or
+    the script never called execute(), 3 when there is no cluster, 4 when the job is refused, 130 when you interrupt it
+    and 141 when nobody reads its output any more: then the job runs on. What the script passes to sys.exit() is kept.
 
     With --json every job that is submitted is an object with its id and name, on a line of its own (JSON lines), for a
     program may ask for several.
@@ -135,18 +145,18 @@ def command(
     context = ProgramContext(configuration, files, executor)
     for module in _NEEDED:
         import_module(module)
-    try:
-        run_program(script, arguments, context)
-    except KeyboardInterrupt:
-        executor.progress.close()
-        with told_by_exit_code():
-            executor.interrupted(cancel=cancel_on_exit)
-        raise SystemExit(ExitCode.INTERRUPTED) from None
-    except SystemExit as leaving:
-        if leaving.code or not context.jobs:  # a program that only showed its help is no mistake
+    with ends_raise_too() if cancel_on_exit else nullcontext():
+        try:
+            run_program(script, arguments, context)
+        except (KeyboardInterrupt, BrokenPipeError):
+            with told_by_exit_code():
+                executor.interrupted(cancel=cancel_on_exit)
             raise
-    finally:
-        executor.progress.close()
+        except SystemExit as leaving:
+            if leaving.code or not context.jobs:  # a program that only showed its help is no mistake
+                raise
+        finally:
+            executor.close()
     require_job(context, script)
 
 
@@ -156,13 +166,15 @@ class _WatchedExecutor:
     def __init__(self, progress: Progress, *, as_json: bool) -> None:
         self.progress = progress
         self._as_json = as_json
-        self._jobs: list[_StartedJob] = []
+        self._jobs: list[_RemoteJob] = []
 
     def submit(self, graph: JobGraph, blobs: Mapping[Digest, bytes], configuration: Configuration) -> JobClient:
         """See Executor."""
-        job = executor_for(configuration).submit(graph, blobs, configuration)
         target = configuration.get(client.TARGET)
-        self._jobs.append(_StartedJob(graph, job, target))
+        if target is ExecutionTarget.REMOTE:
+            # Before it is there, for Ctrl-C may come when it has been accepted and this isn't known here yet.
+            self._jobs.append(_RemoteJob(graph, configuration))
+        job = executor_for(configuration).submit(graph, blobs, configuration)
         if target is not ExecutionTarget.INLINE:
             from millstream.submission.job_client import RemoteJobClient  # noqa: PLC0415  # inline needs no gRPC
 
@@ -176,22 +188,50 @@ class _WatchedExecutor:
         if self._as_json:
             echo_json_line({"job": graph.job, "name": graph.name})
         elif not attached:
-            click.echo(f'Job "{graph.name}" was submitted; its id is {graph.job}')
+            click.echo(f'Job "{one_line(graph.name)}" was submitted; its id is {graph.job}')
 
     def interrupted(self, *, cancel: bool) -> None:
         """Ctrl-C: jobs of a cluster go on, unless it was said that they shouldn't. Others have ended with it."""
-        for one in self._jobs:
-            if one.target is not ExecutionTarget.REMOTE or JOB_STATES.is_final(one.client.get_job_status().result()):
-                continue
-            if cancel:
-                click.echo(f'Cancelling job "{one.graph.name}" ({one.graph.job})', err=True)
-                one.client.cancel().result()
-            else:
-                click.echo(f'Job "{one.graph.name}" runs on; millstream cancel {one.graph.job} ends it', err=True)
+        self.close()
+        for job in self._jobs:
+            job.leave(cancel=cancel)
+
+    def close(self) -> None:
+        """Nothing more will be shown."""
+        with suppress(OSError):  # the terminal may be gone
+            self.progress.close()
 
 
 @dataclass(frozen=True, slots=True)
-class _StartedJob:
+class _RemoteJob:
     graph: JobGraph
-    client: JobClient
-    target: ExecutionTarget
+    configuration: Configuration
+
+    def leave(self, *, cancel: bool) -> None:
+        """Cancel it, or say how that is done. A JobManager that is away is waited for only to cancel."""
+        from millstream.submission.gateway import Gateway  # noqa: PLC0415  # inline needs no gRPC
+        from millstream.submission.job_client import cancel as end  # noqa: PLC0415  # as above
+
+        job, named = self.graph.job, f'job "{one_line(self.graph.name)}" ({self.graph.job})'
+        timeout = self.configuration.get(client.TIMEOUT).total_seconds()
+        gateway = Gateway(
+            target_of(self.configuration),
+            timeout if cancel else min(timeout, _LOOK_S),
+            waiting=tell if cancel else None,
+        )
+        try:
+            if JOB_STATES.is_final(gateway.details(job).status.state):
+                return
+            if cancel:
+                tell(f"Cancelling {named}")
+                end(gateway, job)
+            else:
+                tell(f'Job "{one_line(self.graph.name)}" runs on; millstream cancel {job} ends it')
+        except JobNotFoundError:
+            return  # it wasn't submitted yet
+        except ClusterUnreachableError:
+            if cancel:
+                raise
+            tell(f"The JobManager is away; if {named} was submitted it runs on, and millstream cancel {job} ends it")
+        finally:
+            gateway.close()

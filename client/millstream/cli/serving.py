@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -11,8 +10,10 @@ import click
 from millstream.cli.answers import Problem, told_by_exit_code
 from millstream.cli.collector import settle
 from millstream.cli.exit_codes import ExitCode
+from millstream.cli.interrupts import raise_them
 from millstream.execution.platforms import check_platform
 from millstream_dataflow.configuration import Configuration
+from millstream_runtime import event_loop
 from millstream_runtime.logging_setup import set_up_logging
 
 
@@ -31,7 +32,8 @@ def serve(process: str, configuration: Configuration, work: Callable[[], Corouti
         path = set_up_logging(configuration, process)
         if path is not None:
             click.echo(f"Logs go to {path}")
-        asyncio.run(work())
+        raise_them()
+        event_loop.run(work())
 
 
 async def until_told(service: Service, otherwise: Coroutine[Any, Any, None]) -> bool:
@@ -61,7 +63,7 @@ async def until_told(service: Service, otherwise: Coroutine[Any, Any, None]) -> 
         await service.stop()
     if not life.cancelled() and (error := life.exception()) is not None:
         text = f"it has failed by a mistake of Millstream's ({type(error).__name__}: {error}); its log has the details"
-        raise Problem(text, ExitCode.JOB_FAILED) from error
+        raise Problem(text, ExitCode.FAILED) from error
     return told.is_set()
 
 
@@ -70,5 +72,4 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def say(text: str) -> None:
     """On stdout at once, for whoever starts the process waits for it."""
-    click.echo(text)
-    sys.stdout.flush()
+    click.echo(text)  # flushes

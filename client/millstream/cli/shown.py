@@ -65,6 +65,11 @@ def duration(milliseconds: int) -> str:
     return f"{milliseconds} ms" if milliseconds < 10_000 else str(timedelta(seconds=milliseconds // 1000))
 
 
+def one_line(text: object) -> str:
+    """A name as it can stand in a line: what a terminal would obey, a line feed or worse, is spelled."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(text))
+
+
 def state(status: JobStatus) -> str:
     """A job's state and what it waits for."""
     return f"{status.state.name}, {status.note}" if status.note else status.state.name
@@ -83,12 +88,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for column in columns:
         framed.add_column(column, overflow="fold")
     for row in rows:
-        framed.add_row(*(Text(str(cell)) for cell in row))
+        framed.add_row(*(Text(one_line(cell)) for cell in row))
     Console().print(framed)
 
 
 def _plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    texts = [[*columns], *([str(cell) for cell in row] for row in rows)]
+    texts = [[*columns], *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
     if title:
         click.echo(title)

@@ -1,5 +1,6 @@
 """``millstream taskmanager``: the process whose slots run tasks."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def command(configuration: Configuration, slots: int | None) -> None:
     """Start a TaskManager, and run until it is told to end (SIGTERM, Ctrl-C).
 
     Each slot runs one subtask of every vertex of a job, in a worker process of its own. The JobManager may come later.
+    Ends with 0 when it was told to, 2 when an option or a value of the configuration can't be used, 1 when it can't
+    start or go on all the same: its port is taken.
     """
     if slots is not None:
         origin = Origin.command_line("--slots")
@@ -53,8 +56,18 @@ async def _run(configuration: Configuration) -> None:
             from millstream_taskmanager.service import TaskManagerService  # noqa: PLC0415  # 300 ms, see above
 
             service = await TaskManagerService.start(configuration, target, directory, forkserver)
-    except (RuntimeError, OSError, spawning.ForkServerError) as error:
-        raise Problem(str(error), ExitCode.JOB_FAILED) from error
+    except (RuntimeError, OSError, ConfigurationError, spawning.ForkServerError) as error:
+        raise Problem(str(error), _code(error)) from error
     slots = configuration.get(taskmanager.NUMBER_OF_TASK_SLOTS)
     say(f"TaskManager with {slots} {'slot' if slots == 1 else 'slots'} runs, for the JobManager at {target}")
     await until_told(service, service.wait())
+
+
+def _code(error: Exception) -> ExitCode:
+    """Of a start that failed: a value that can't be used, or one that may well be used another time or elsewhere."""
+    from millstream_taskmanager.service.directories import NoDirectoryError  # noqa: PLC0415  # as in _run
+
+    cause = error.__cause__
+    taken = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
+    wrong = isinstance(error, ConfigurationError | NoDirectoryError) and not taken
+    return ExitCode.USAGE if wrong else ExitCode.FAILED

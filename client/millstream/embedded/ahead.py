@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from millstream.embedded.process import ChildProcess
 from millstream.errors import ExecutionError
 from millstream.execution.platforms import check_platform
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import Configuration, ConfigurationError
 
 
 class Ahead:
@@ -29,7 +29,7 @@ class Ahead:
             mine = not self._used
             if mine:
                 self._used = True
-                with suppress(ExecutionError):  # whoever needs one will hear why there is none
+                with suppress(ExecutionError, ConfigurationError):  # whoever needs one will hear why there is none
                     check_platform("a cluster for this program")
                     self._child = ChildProcess(configuration)
         try:

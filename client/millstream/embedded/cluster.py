@@ -1,5 +1,6 @@
 """An embedded cluster as its program sees it: a child, its slots, and the jobs that use them."""
 
+import logging
 import time
 from collections.abc import Mapping
 from weakref import WeakSet
@@ -14,6 +15,8 @@ from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import client, taskmanager
 from millstream_dataflow.identity import JobId
 from millstream_runtime.states import JOB_STATES
+
+_log = logging.getLogger("millstream")
 
 
 class EmbeddedCluster:
@@ -36,7 +39,7 @@ class EmbeddedCluster:
         child = AHEAD.child(configuration)
         try:
             target = child.start({**settings, taskmanager.NUMBER_OF_TASK_SLOTS.key: str(slots)}, timeout)
-            gateway = Gateway(target, timeout, child.why_gone)
+            gateway = Gateway(target, timeout, child.why_gone, waiting=_log.warning)
             cluster = cls(child, gateway, settings, slots)
             cluster._await_slots(timeout)  # its own method
         except BaseException:

@@ -1,7 +1,6 @@
 """`execution.target: embedded`: the job runs on a cluster that is the program's own."""
 
 import logging
-import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Final
@@ -10,10 +9,12 @@ from millstream.embedded.cluster import EmbeddedCluster
 from millstream.embedded.clusters import CLUSTERS
 from millstream.errors import ExecutionError, SavepointFailedError
 from millstream.execution.job_client import JobClient
+from millstream.submission.brief import OutputClosedError, brief_ends
 from millstream.submission.executor import has_checkpoints, submit_job
 from millstream.submission.job_client import RemoteJobClient
 from millstream.submission.output import TaskOutputReader
-from millstream.submission.waiting import WaitingRoom, brief_interrupts
+from millstream.submission.standard_streams import tell
+from millstream.submission.waiting import WaitingRoom
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import checkpointing
 from millstream_dataflow.identity import Digest
@@ -32,7 +33,7 @@ class EmbeddedExecutor:
     def submit(self, graph: JobGraph, blobs: Mapping[Digest, bytes], configuration: Configuration) -> JobClient:
         """See Executor. Starts a cluster when none of this program's has room."""
         needed = Plan(graph).slots_needed()
-        with brief_interrupts(), CLUSTERS.lock:
+        with brief_ends(), CLUSTERS.lock:
             cluster = CLUSTERS.for_job(configuration, needed)
             room = WaitingRoom()
             output = TaskOutputReader(cluster.gateway, graph.job, room)
@@ -89,13 +90,14 @@ class EmbeddedJobClient(RemoteJobClient):
         future.set_exception(SavepointFailedError(message, job=self.get_job_id()))
         return future
 
-    def interrupted(self) -> None:
-        """Ctrl-C cancels the job; a second one, or ten seconds, end its processes."""
-        sys.stderr.write(f'Cancelling job "{self._name}". Ctrl-C again kills it.\n')
+    def interrupted(self, end: BaseException) -> None:
+        """Ctrl-C cancels the job; a second one, or ten seconds, end its processes. Lost output does the same."""
+        if isinstance(end, KeyboardInterrupt):
+            tell(f'Cancelling job "{self._name}". Ctrl-C again kills it.')
         try:
             self.cancel()
             ended = self.wait_for_end(_CANCELLING_S)
-        except (KeyboardInterrupt, ExecutionError):
+        except (KeyboardInterrupt, ExecutionError, OutputClosedError):
             ended = False
         if not ended:
             self._cluster.kill()

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,8 @@ import msgspec
 from millstream.embedded.descendants import any_in, sessions_below
 from millstream.embedded.orders import Orders, Place, encode, report_of
 from millstream.errors import ExecutionError
-from millstream_dataflow.configuration import Configuration
+from millstream.submission.refusals import MORE_DESCRIPTORS
+from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem
 from millstream_dataflow.configuration.options import taskmanager
 
 _STOPPING_S: Final = 15.0
@@ -31,6 +32,9 @@ _LINGERING_S: Final = 5.0
 _LONGEST_PLACE: Final = 30
 """Bytes: a socket's path may have 103, of which our directories take 28 and a worker's socket 40."""
 
+_FEWEST_FILES: Final = 32
+"""Open files that a child with two slots needs, as measured; with half of them gRPC ends by SIGSEGV."""
+
 _TAIL: Final = 2000
 """Characters of the child's last words that an error shows."""
 
@@ -39,8 +43,9 @@ class ChildProcess:
     """Starts with its construction; `start` tells it what to do. One of the last three methods must be called."""
 
     def __init__(self, configuration: Configuration) -> None:
+        _check_limit()
         self._places = configuration.get(taskmanager.TMP_DIRS)
-        self._directory = _make_directory(self._places)
+        self._directory = _make_directory(configuration)
         self._ended = False
         self._sessions = set[int]()
         """Of what the child has started, as far as it is known."""
@@ -152,13 +157,25 @@ class ChildProcess:
                     pipe.close()
 
 
-def _make_directory(places: Sequence[str] | None) -> Path:
-    """Private: mode 0700, with a random name."""
+def _check_limit() -> None:
+    import resource  # noqa: PLC0415  # Windows has none, and no child either
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < _FEWEST_FILES:
+        message = f"the embedded cluster needs {_FEWEST_FILES} open files or more, and this program may have {limit}"
+        raise ExecutionError(f"{message}; {MORE_DESCRIPTORS}")
+
+
+def _make_directory(configuration: Configuration) -> Path:
+    """Private: mode 0700, with a random name. ConfigurationError when it can't lie where it should."""
+    places = configuration.get(taskmanager.TMP_DIRS)
     try:
         return Path(tempfile.mkdtemp(prefix="ms-", dir=places[0] if places else _short_place()))
     except OSError as error:
-        mend = f"set {taskmanager.TMP_DIRS.key} to a directory that this program may write to"
-        raise ExecutionError(f"the embedded cluster has no place for its files ({error}); {mend}") from error
+        option = taskmanager.TMP_DIRS
+        reason, mend = f"the embedded cluster has no place for its files ({error})", "name a directory to write to"
+        origin = configuration.origin(option)
+        raise ConfigurationError(Problem(reason, mend, option.key, configuration.text(option), origin)) from error
 
 
 def _short_place() -> str:

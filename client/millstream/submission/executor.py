@@ -1,6 +1,8 @@
 """`execution.target: remote`: the job goes to the JobManager that the configuration names."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from millstream.compiler.pickling import blob_of
 from millstream.errors import JobRefusedError, RequestRefusedError
@@ -8,13 +10,30 @@ from millstream.execution.job_client import JobClient
 from millstream.submission.addresses import target_of
 from millstream.submission.gateway import Gateway
 from millstream.submission.job_client import RemoteJobClient
+from millstream.submission.places import absolute
 from millstream.submission.uploads import upload_all
-from millstream_dataflow.configuration import Configuration
-from millstream_dataflow.configuration.options import checkpointing, client, recovery
+from millstream_dataflow.configuration import TABLE, Configuration, Option, OriginKind, Scope
+from millstream_dataflow.configuration.options import checkpointing, client, jobmanager, recovery
 from millstream_dataflow.identity import Digest
 from millstream_dataflow.job_graph import JobGraph
 from millstream_runtime.messages.client import JobStatus, SubmitJob
 from millstream_runtime.messages.codec import encode
+
+_log = logging.getLogger("millstream")
+
+_READ_HERE: Final = frozenset(
+    {
+        *(jobmanager.RPC_ADDRESS.key, jobmanager.RPC_PORT.key),
+        *(jobmanager.MAX_GRAPH_SIZE.key, jobmanager.MAX_ARTIFACT_SIZE.key),
+    }
+)
+"""Keys of the cluster that a client goes by as well."""
+
+_GIVEN_WITH_A_JOB: Final = frozenset({OriginKind.COMMAND_LINE, OriginKind.PROGRAM})
+"""A file and the environment may be the cluster's own."""
+
+_noticed = set[str]()
+"""Keys of which this program was told; once is enough."""
 
 
 class RemoteExecutor:
@@ -22,9 +41,23 @@ class RemoteExecutor:
 
     def submit(self, graph: JobGraph, blobs: Mapping[Digest, bytes], configuration: Configuration) -> JobClient:
         """See Executor."""
-        gateway = Gateway(target_of(configuration), configuration.get(client.TIMEOUT).total_seconds())
+        for option in without_effect(configuration):
+            if option.key not in _noticed:
+                _noticed.add(option.key)
+                origin = configuration.origin(option)
+                _log.warning("%s (%s) belongs to the cluster, has no effect here", option.key, origin)
+        timeout = configuration.get(client.TIMEOUT).total_seconds()
+        gateway = Gateway(target_of(configuration), timeout, waiting=_log.warning)
         submit_job(gateway, graph, blobs, configuration)
         return RemoteJobClient(gateway, graph.job, checkpointed=has_checkpoints(configuration))
+
+
+def without_effect(configuration: Configuration) -> Iterator[Option[Any]]:
+    """Options of the cluster that were set for a job whose cluster runs elsewhere."""
+    for option in TABLE:
+        given = configuration.origin(option).kind in _GIVEN_WITH_A_JOB
+        if given and option.scope is Scope.CLUSTER and option.key not in _READ_HERE:
+            yield option
 
 
 def has_checkpoints(configuration: Configuration) -> bool:
@@ -44,7 +77,7 @@ def submit_job(
     job = SubmitJob(
         graph,
         graph_blob,
-        configuration.get(recovery.PATH) or "",
+        absolute(configuration.get(recovery.PATH) or ""),
         configuration.get(recovery.IGNORE_UNCLAIMED_STATE),
         configuration.get(recovery.ACCEPT_DUPLICATES),
     )

@@ -24,26 +24,30 @@ def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
 
     JobNotFoundError for an unknown job, ClusterUnreachableError when nobody answers for ten times `client.timeout`.
     """
-    pause = Pause(gateway, _PATIENCE * gateway.timeout)
+    pause = Pause(gateway, _PATIENCE * gateway.timeout, "; the job goes on")
     while True:
-        stream = None
+        stream, heard = None, False
         reason = "its stream ended"
         try:
             stream = gateway.watch(job)
             for details in _values(stream):
-                pause.begin()
+                heard = True
                 yield details
                 if JOB_STATES.is_final(details.status.state):
                     return
         except grpc.RpcError as error:
             if error.code() not in _BROKEN:
                 raise refusal(error, gateway.target, job) from error
+            if heard and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                continue  # the stream's own planned end
             reason = words_of(error)
         except ValueError as error:  # gRPC's word for a channel that was closed
             reason = str(error)
         finally:
             if stream is not None:
                 stream.cancel()
+            if heard:
+                pause.begin()
         pause.take(reason, job)
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar, cast
 
 import grpc
 
-from millstream.errors import ClusterUnreachableError
-from millstream.submission.refusals import PASSING, refusal, words_of
+from millstream.errors import ClusterUnreachableError, ExecutionError
+from millstream.submission.refusals import MORE_DESCRIPTORS, NO_DESCRIPTORS, PASSING, failure_of, refusal, words_of
 from millstream_dataflow.identity import Digest, JobId, OperatorId
 from millstream_dataflow.job_graph import BlobRef
 from millstream_proto import blobs_pb2, client_pb2, client_pb2_grpc
@@ -66,7 +66,7 @@ class Gateway:
         waiting: Callable[[str], None] | None = None,
     ) -> None:
         """`timeout` is client.timeout in seconds. `why_gone` says why the cluster can't answer any more, where
-        that can be known. `waiting` hears, once, that a call takes long.
+        that can be known. `waiting` hears, once each time, that the JobManager is waited for.
         """
         self.target = target
         self.timeout = timeout
@@ -74,6 +74,7 @@ class Gateway:
         self.closed = threading.Event()
         self._why_gone = why_gone
         self._waiting = waiting
+        self._said_waiting = False
         self._channel = grpc.insecure_channel(target, options=_OPTIONS)
         self._calls = client_pb2_grpc.ClientGatewayStub(self._channel)
         _open.add(self)
@@ -125,8 +126,10 @@ class Gateway:
     # ---------------------------------------------------------------------------------------------- the streams
 
     def watch(self, job: JobId) -> Any:  # noqa: ANN401  # gRPC's stream has no public type
-        """A stream of `client_pb2.JobDetails`. Ends by its deadline as well: so a silent connection is noticed."""
-        return self._calls.Watch(client_pb2.JobRequest(job=job), timeout=max(self.timeout, _ATTEMPT_S))
+        """A stream of `client_pb2.JobDetails`. Ends by its deadline as well, and is then asked for anew: the next one
+        tells at once how the job is, unless the connection is lost, which is noticed so.
+        """
+        return self._calls.Watch(client_pb2.JobRequest(job=job), timeout=_ATTEMPT_S)
 
     def output(self, job: JobId) -> Any:  # noqa: ANN401  # gRPC's stream has no public type
         """A stream of `session_pb2.TaskOutput`; its initial metadata comes when somebody listens to the tasks."""
@@ -144,13 +147,16 @@ class Gateway:
         pause = Pause(self)
         while True:
             try:
-                return call(max(min(attempt, pause.left), 0.05))
+                answer = call(max(min(attempt, pause.left), 0.05))
             except grpc.RpcError as error:
                 if error.code() not in PASSING and not self.closed.is_set():
                     raise refusal(error, self.target, job) from error
-                pause.take(words_of(error), job)
+                pause.take(words_of(error), job, answered=failure_of(error) is not None)
             except ValueError as error:  # gRPC's word for a channel that was closed
                 pause.take(str(error), job)
+            else:
+                self.answers()
+                return answer
 
     def check(self, job: JobId | None) -> None:
         """ClusterUnreachableError when the cluster is known to be gone."""
@@ -159,23 +165,33 @@ class Gateway:
         if why := self._why_gone():
             raise ClusterUnreachableError(why, job=job)
 
-    def say_waiting(self, reason: str) -> None:
-        """A call takes long."""
-        if self._waiting is not None:
-            self._waiting(f"waiting for the JobManager at {self.target} ({reason})")
-            self._waiting = None
+    def say_waiting(self, reason: str, meanwhile: str) -> None:
+        """A call takes long, or nobody tells of a job; said once until somebody `answers`."""
+        if self._waiting is not None and not self._said_waiting:
+            self._said_waiting = True
+            self._waiting(f"waiting for the JobManager at {self.target} ({reason}){meanwhile}")
+
+    def answers(self) -> None:
+        """The JobManager is there."""
+        self._said_waiting = False
 
 
 class Pause:
     """Between two tries: longer each time, until the patience is over."""
 
-    def __init__(self, gateway: Gateway, patience: float | None = None) -> None:
+    def __init__(self, gateway: Gateway, patience: float | None = None, meanwhile: str = "") -> None:
+        """`meanwhile` is said behind why one waits."""
         self._gateway = gateway
         self._patience = gateway.timeout if patience is None else patience
-        self.begin()
+        self._meanwhile = meanwhile
+        self._start()
 
     def begin(self) -> None:
         """Somebody answered: start counting anew."""
+        self._gateway.answers()
+        self._start()
+
+    def _start(self) -> None:
         self._begun = time.monotonic()
         self._length = _FIRST_PAUSE_S
 
@@ -184,15 +200,25 @@ class Pause:
         """Seconds of patience that are left."""
         return self._begun + self._patience - time.monotonic()
 
-    def take(self, reason: str, job: JobId | None) -> None:
-        """Wait; ClusterUnreachableError when there is no sense in it any more."""
+    def take(self, reason: str, job: JobId | None, *, answered: bool = False) -> None:
+        """Wait; ClusterUnreachableError when there is no sense in it any more. `answered`: the JobManager gave the
+        reason itself. ExecutionError for one that no waiting mends.
+        """
         self._gateway.check(job)
+        if NO_DESCRIPTORS in reason:
+            where = f"the JobManager at {self._gateway.target} answers" if answered else "this program fails"
+            raise ExecutionError(f"{where}: {reason}; {MORE_DESCRIPTORS}", job=job)
         if self.left <= 0:
-            raise ClusterUnreachableError(_unreachable(self._gateway.target, self._patience, reason), job=job)
+            tell = _unable if answered else _unreachable
+            raise ClusterUnreachableError(tell(self._gateway.target, self._patience, reason), job=job)
         if time.monotonic() - self._begun > _LONG_S:
-            self._gateway.say_waiting(reason)
+            self._gateway.say_waiting(reason, self._meanwhile)
         self._gateway.closed.wait(min(self._length, max(self.left, 0.0)))
         self._length = min(2 * self._length, _LONGEST_PAUSE_S)
+
+
+def _unable(target: str, patience: float, reason: str) -> str:
+    return f"the JobManager at {target} could not do it, though it was asked for {patience:g} s: {reason}"
 
 
 def _unreachable(target: str, patience: float, reason: str) -> str:

@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from millstream.execution.job_execution_result import JobExecutionResult
 from millstream.submission.following import follow
 from millstream.submission.gateway import Gateway
 from millstream.submission.output import TaskOutputReader
+from millstream.submission.places import absolute
 from millstream.submission.records import RecordFetch
 from millstream.submission.verdict import result_of
 from millstream.submission.waiting import AwaitedFuture, WaitingRoom, in_thread
@@ -95,8 +97,8 @@ class RemoteJobClient:
         yield from fetch.records()
         self.get_job_execution_result().result()
 
-    def interrupted(self) -> None:
-        """Ctrl-C ended the waiting for the job's end. A job of a cluster goes on."""
+    def interrupted(self, end: BaseException) -> None:
+        """Something here ended the waiting for the job's end, such as Ctrl-C. A job of a cluster goes on."""
 
     def wait_for_end(self, timeout: float) -> bool:
         """Go on writing what the tasks print; whether the job has ended before the time was over."""
@@ -155,8 +157,8 @@ def cancel(gateway: Gateway, job: JobId) -> JobStatus:
 
 
 def take_savepoint(gateway: Gateway, request: TriggerSavepoint) -> str:
-    """The savepoint's path; SavepointFailedError when there is none."""
-    gateway.savepoint(request)
+    """The savepoint's path; SavepointFailedError when there is none. A relative directory is one of this program's."""
+    gateway.savepoint(replace(request, target=absolute(request.target)))
     for details in follow(gateway, request.job):
         if path := _answer(details, request.request):
             return path
@@ -164,8 +166,11 @@ def take_savepoint(gateway: Gateway, request: TriggerSavepoint) -> str:
 
 
 def stop(gateway: Gateway, request: StopJob) -> str:
-    """End a job with a savepoint; gives its path when the job has ended. SavepointFailedError: the job goes on."""
-    gateway.stop(request)
+    """End a job with a savepoint; gives its path when the job has ended. SavepointFailedError: the job goes on.
+
+    A relative directory is one of this program's.
+    """
+    gateway.stop(replace(request, target=absolute(request.target)))
     path = ""
     for details in follow(gateway, request.job):
         path = path or _answer(details, request.request)

@@ -1,6 +1,5 @@
 """What a job's tasks print, written to the program's own stdout and stderr."""
 
-import sys
 import threading
 from functools import partial
 from typing import Final
@@ -8,11 +7,19 @@ from typing import Final
 import grpc
 
 from millstream.submission.gateway import Gateway
+from millstream.submission.program_streams import ProgramStreams
 from millstream.submission.waiting import WaitingRoom
-from millstream_dataflow.identity import JobId
+from millstream_dataflow.identity import JobId, TaskId
+from millstream_runtime.messages.codec import from_message
+from millstream_runtime.messages.session import TaskOutput
 
 _LISTENING_S: Final = 30.0
 """For listening to begin and to end; both take milliseconds, so more means that nobody is there."""
+
+_LOSS: Final = (
+    "WARNING: {lines:,} lines that tasks of job {job} printed are missing here: they came faster than they were taken. "
+    "While the cluster runs, the tasks' own .out and .err files have the last of them.\n"
+)
 
 
 class TaskOutputReader:
@@ -20,7 +27,13 @@ class TaskOutputReader:
 
     def __init__(self, gateway: Gateway, job: JobId, room: WaitingRoom) -> None:
         self._room = room
+        self._job = job
         self._begun = threading.Event()
+        self._lines = Lines()
+        self._heard = 0
+        self._dropped = 0
+        self._is_writing = False
+        self._program = ProgramStreams()
         self._stream = gateway.output(job)
         self._thread = threading.Thread(target=self._read, name=f"output of {job[:8]}", daemon=True)
 
@@ -30,8 +43,11 @@ class TaskOutputReader:
         self._begun.wait(_LISTENING_S)
 
     def finish(self) -> None:
-        """The job has ended: returns when all that was printed is heard."""
-        self._thread.join(_LISTENING_S)
+        """The job has ended: returns when all that was printed is heard, however slowly our own stdout takes it."""
+        heard = -1
+        while self._thread.is_alive() and (self._is_writing or heard < self._heard):
+            heard = self._heard
+            self._thread.join(_LISTENING_S)
         self.cancel()
 
     def cancel(self) -> None:
@@ -42,16 +58,43 @@ class TaskOutputReader:
         try:
             self._stream.initial_metadata()
             self._begun.set()
-            for said in self._stream:
-                self._room.say(partial(write, said.text, error_stream=said.error_stream))
+            for message in self._stream:
+                said = from_message(TaskOutput, message)
+                self._heard += 1
+                self._dropped += said.dropped
+                self._write(self._lines.whole(said), error_stream=said.error_stream)
         except (grpc.RpcError, ValueError):
             return  # the cluster is gone, which whoever waits for the job learns from its details
         finally:
             self._begun.set()
+            for error_stream, text in self._lines.rest():
+                self._write(text, error_stream=error_stream)
+            if self._dropped:
+                self._write(_LOSS.format(lines=self._dropped, job=self._job), error_stream=True)
+
+    def _write(self, text: str, *, error_stream: bool) -> None:
+        if text:
+            self._is_writing = True
+            self._room.say(partial(self._program.write, text, error_stream=error_stream))
+            self._is_writing = False
 
 
-def write(text: str, *, error_stream: bool) -> None:
-    """To the stream of that kind that the program has now: pytest and notebooks put their own in its place."""
-    stream = sys.stderr if error_stream else sys.stdout
-    stream.write(text)
-    stream.flush()
+class Lines:
+    """Puts lines together that come in pieces: those of other tasks would stand between."""
+
+    def __init__(self) -> None:
+        self._begun: dict[tuple[TaskId, bool], list[str]] = {}
+
+    def whole(self, said: TaskOutput) -> str:
+        """What there is of it in whole lines."""
+        place = said.task, said.error_stream
+        whole = ""
+        if end := said.text.rfind("\n") + 1:
+            whole = "".join([*self._begun.pop(place, ()), said.text[:end]])
+        if end < len(said.text):
+            self._begun.setdefault(place, []).append(said.text[end:])
+        return whole
+
+    def rest(self) -> list[tuple[bool, str]]:
+        """Lines that nobody has ended, and to which stream they belong."""
+        return [(error_stream, "".join(pieces)) for (_, error_stream), pieces in self._begun.items()]

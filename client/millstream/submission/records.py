@@ -78,12 +78,13 @@ class Received:
         self._version = 0
         self._shown = 0
         self._held = deque[bytes]()
+        self._part = bytearray()  # of the record behind those
         self.ended = False
 
     @property
     def question(self) -> CollectRequest:
         """What to ask next."""
-        return CollectRequest(self._version, self._shown + len(self._held))
+        return CollectRequest(self._version, self._shown + len(self._held), len(self._part))
 
     def take(self, reply: CollectReply) -> list[bytes]:
         """The records that can be shown now. ExecutionError when some were lost, or were shown and come again."""
@@ -95,10 +96,20 @@ class Received:
         have = self.question.offset
         if reply.offset > have:
             raise ExecutionError(f"record {reply.offset} came where record {have} was to come; those between were lost")
-        self._held.extend(reply.records[have - reply.offset :])
+        self._held.extend(self._piece(reply) if reply.size else reply.records[have - reply.offset :])
         self.ended = reply.ended
         sure = reply.committed - self._shown if self._checkpointed and not reply.ended else len(self._held)
         return self._show(sure)
+
+    def _piece(self, reply: CollectReply) -> list[bytes]:
+        """A piece has come: its record if it is the last one, unless it is of a record that is there already."""
+        if reply.offset < self.question.offset:
+            return []
+        self._part += reply.records[0]
+        if len(self._part) < reply.size:
+            return []
+        record, self._part = bytes(self._part), bytearray()
+        return [record]
 
     def rest(self) -> list[bytes]:
         """The job has finished, so everything is sure."""
@@ -118,6 +129,7 @@ class Received:
             raise ExecutionError(message)
         while self._shown + len(self._held) > reply.committed:
             self._held.pop()
+        self._part.clear()
 
 
 class RecordFetch:

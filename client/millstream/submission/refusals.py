@@ -4,6 +4,9 @@ Every refusal carries a `Failure` in the trailing metadata; one that has none wa
 that is no JobManager, and only its status and words are known.
 """
 
+import errno
+import os
+import re
 from collections.abc import Sequence
 from typing import Final, cast
 
@@ -20,12 +23,26 @@ FAILURE_KEY: Final = "millstream-failure-bin"
 PASSING: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 """Nobody there, or nobody who answers yet: asked again, for every request may come twice (law 1.1)."""
 
+NO_DESCRIPTORS: Final = os.strerror(errno.EMFILE)
+"""In the words of an error that no waiting mends, wherever it arose."""
+
+MORE_DESCRIPTORS: Final = "raise the limit of open files where it was started (ulimit -n 1024)"
+"""What does."""
+
+_LAST_ADDRESS: Final = re.compile(r"^failed to connect to all addresses; last error: \w+: \S+: (?:[^:]*: )?(.+)$")
+
 
 def words_of(error: grpc.RpcError) -> str:
     """What is known of it, a sentence."""
     if (failure := failure_of(error)) is not None:
         return str(failure)
-    return error.details() or error.code().name
+    return _without_address(error.details() or "") or error.code().name
+
+
+def _without_address(details: str) -> str:
+    """What gRPC says of a connection, without the address that it tried last: nobody has asked for that one."""
+    found = _LAST_ADDRESS.search(details)
+    return found.group(1) if found else details
 
 
 def failure_of(error: grpc.RpcError) -> Failure | None:

@@ -6,15 +6,15 @@ job: there a notebook's cell and pytest's capture find what is printed. While no
 
 import asyncio
 import signal
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from types import TracebackType
 from typing import Final, TypeVar
+
+from millstream.submission.brief import ENDS, OutputLostError, brief_ends
 
 T = TypeVar("T")
 Action = Callable[[], object]
@@ -41,7 +41,7 @@ class WaitingRoom:
             if self._waiting:
                 self._changed.notify_all()
                 return
-            with suppress(OSError, ValueError):  # the program has closed its stdout
+            with suppress(OSError, OutputLostError, ValueError):  # the program has closed its stdout
                 while self._actions:  # Ctrl-C may have ended a waiting with some left
                     self._actions.popleft()()
 
@@ -84,8 +84,8 @@ class WaitingRoom:
 class AwaitedFuture(Future[T]):
     """A future whose `result` and `exception` carry out what the job gives to do while they wait."""
 
-    def __init__(self, room: WaitingRoom, interrupted: Action) -> None:
-        """`interrupted` is called when Ctrl-C ends the waiting, before the KeyboardInterrupt goes on."""
+    def __init__(self, room: WaitingRoom, interrupted: Callable[[BaseException], object]) -> None:
+        """`interrupted` is called with what ends the waiting (see `ENDS`), before that goes on."""
         super().__init__()
         self._room = room
         self._interrupted = interrupted
@@ -102,32 +102,12 @@ class AwaitedFuture(Future[T]):
         return super().exception(0)
 
     def _wait(self, timeout: float | None) -> None:
-        with _ctrl_c_raises(), brief_interrupts():
+        with _ctrl_c_raises(), brief_ends():
             try:
                 self._room.serve(self.done, timeout)
-            except KeyboardInterrupt:
-                self._interrupted()
+            except ENDS as end:
+                self._interrupted(end)
                 raise
-
-
-@contextmanager
-def brief_interrupts() -> Generator[None]:
-    """A Ctrl-C that comes within goes on as always; if nobody catches it, Python says so without our frames, which tell
-    nothing but where we waited. The program's end code is that of Ctrl-C, 130 in a shell.
-    """
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        former, briefly = sys.excepthook, interrupt
-
-        def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-            if error is briefly:
-                sys.stderr.write("KeyboardInterrupt\n")
-            else:
-                former(kind, error, trace)
-
-        sys.excepthook = hook
-        raise
 
 
 @contextmanager

@@ -12,6 +12,8 @@ import asyncio
 import contextlib
 import logging
 
+from millstream_jobmanager.service.lines import LimitedLines
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What every HTTP/2 client says first (RFC 9113, 3.4)."""
 FRAME_HEADER = 9
@@ -40,6 +42,7 @@ class Door:
         self._silent: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         """Those that haven't greeted yet, the oldest first."""
         self._ending = False
+        self._lines = LimitedLines(_log)
 
     async def open(self, host: str, port: int) -> int:
         """Listen; the port that was taken. OSError when it can't be had."""
@@ -60,11 +63,13 @@ class Door:
         await asyncio.gather(*self._connections, return_exceptions=True)
         if self._server is not None:
             await self._server.wait_closed()
+        self._lines.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = _name(writer)
         if len(self._connections) >= MAX_CONNECTIONS and not self._made_room():
-            _log.warning("the connection from %s is closed: %s others are open", peer, MAX_CONNECTIONS)
+            text = "the connection from %s is closed: %s others are open"
+            self._lines.say(logging.WARNING, text, peer, MAX_CONNECTIONS)
             writer.transport.abort()
             return
         task = asyncio.get_running_loop().create_task(self._serve(peer, reader, writer))
@@ -77,7 +82,7 @@ class Door:
         for writer, task in self._silent.items():
             del self._silent[writer]
             text = "the connection from %s is closed: it hasn't greeted, and %s others are open"
-            _log.warning(text, _name(writer), MAX_CONNECTIONS)
+            self._lines.say(logging.WARNING, text, _name(writer), MAX_CONNECTIONS)
             task.cancel()
             writer.transport.abort()  # a task that has never run closes nothing
             return True
@@ -87,18 +92,19 @@ class Door:
         try:
             greeting, trouble = await _greeting(reader)
             if trouble:
-                _log.warning("the connection from %s is closed: %s", peer, trouble)
+                self._lines.say(logging.WARNING, "the connection from %s is closed: %s", peer, trouble)
                 return
             self._silent.pop(writer, None)
             inner_reader, inner_writer = await asyncio.open_unix_connection(self._inner_path, limit=AT_ONCE)
             try:
                 inner_writer.write(greeting)
                 if not await _pass_on((reader, writer), (inner_reader, inner_writer)) and not self._ending:
-                    _log.warning("the connection from %s was closed by gRPC, which can't read what it sent", peer)
+                    text = "the connection from %s was closed by gRPC, which can't read what it sent"
+                    self._lines.say(logging.WARNING, text, peer)
             finally:
                 await _close(inner_writer)
         except OSError as error:
-            _log.info("the connection from %s broke: %s", peer, error)
+            self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, error)
         finally:
             self._silent.pop(writer, None)
             await _close(writer)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import grpc
@@ -163,7 +163,11 @@ class ClientGateway:
         return self._shell.core.jobs[job]
 
     def _details(self, job: Job) -> JobDetails:
-        return job_details(job, self._shell.core.totals)
+        """Its tasks in the order of the plan, as `info` of a program draws it."""
+        details = job_details(job, self._shell.core.totals)
+        places = {vertex: place for place, vertex in enumerate(job.context.plan.vertices)}
+        tasks = sorted(details.tasks, key=lambda task: (places[task.vertex], task.index))
+        return replace(details, tasks=tuple(tasks))
 
 
 def _code(refusal: Failure, users_fault: grpc.StatusCode) -> grpc.StatusCode:

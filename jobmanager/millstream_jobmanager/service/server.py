@@ -1,13 +1,15 @@
 """The JobManager as a process part: store, core, shell and gateways behind one address."""
 
 import asyncio
+import errno
 import logging
 import os
 import random
 import secrets
-import tempfile
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no types
@@ -15,7 +17,8 @@ from grpc_health.v1._async import HealthServicer  # type: ignore[import-untyped]
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_NAME  # type: ignore[import-untyped]  # as above
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # has no types
 
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import Configuration, ConfigurationError, Option, Problem
+from millstream_dataflow.configuration.options import jobmanager, taskmanager
 from millstream_dataflow.configuration.rules import check_binding
 from millstream_dataflow.identity import Epoch
 from millstream_jobmanager.core.cluster import Chances, ClusterCore
@@ -24,6 +27,7 @@ from millstream_jobmanager.service.blobs import PublishedBlobs
 from millstream_jobmanager.service.carrier import Carrier
 from millstream_jobmanager.service.door import Door
 from millstream_jobmanager.service.gateway import ClientDoors, ClientGateway
+from millstream_jobmanager.service.private_socket import private_socket
 from millstream_jobmanager.service.sessions import Around, OpenSessions, TaskManagerGateway
 from millstream_jobmanager.service.settings import (
     JobSettingsReader,
@@ -91,18 +95,19 @@ class JobManagerService:
         """Take the store's lock, recover its jobs, then listen.
 
         `checkpoint_directory` is the default one, `<store>/checkpoints`. ConfigurationError for an address that isn't
-        loopback without security.insecure, StartupError and the store's own errors when it can't lead.
+        loopback without security.insecure, and for one or a directory that can't be used; StartupError and the store's
+        own errors when it can't lead.
         """
         _check(address, configuration)
         async with AsyncExitStack() as resources:
             settings = service_settings(configuration)
-            inner = address.path or _private_socket(resources, settings)
+            inner = address.path or _private_socket(resources, configuration)
             carrier = Carrier(store)
             resources.push_async_callback(asyncio.to_thread, carrier.close)
             door = Door(inner)
             port = None
             if not address.path:
-                port = await _open_door(resources, door, address)
+                port = await _open_door(resources, door, address, configuration)
             target = address.target(port or 0)
             reader = JobSettingsReader(configuration, checkpoint_directory, savepoints_beside(checkpoint_directory))
             epoch = await take_epoch(carrier, reader({}).checkpoints.directory)
@@ -150,22 +155,39 @@ def _chances() -> Chances:
     return Chances(lambda: secrets.token_bytes(32), chance.random)
 
 
-def _private_socket(resources: AsyncExitStack, settings: ServiceSettings) -> str:
-    directory = resources.enter_context(
-        tempfile.TemporaryDirectory(prefix="millstream-jm-", dir=settings.temporary_directory)
-    )
-    return f"{directory}/grpc.sock"
+def _private_socket(resources: AsyncExitStack, configuration: Configuration) -> str:
+    option = taskmanager.TMP_DIRS
+    places = configuration.get(option)
+    try:
+        return resources.enter_context(private_socket(places[0] if places else None))
+    except OSError as error:
+        reason, mend = f"no directory can be made there: {error}", "name one that this user may write to"
+        raise _unusable(configuration, option, reason, mend) from error
 
 
-async def _open_door(resources: AsyncExitStack, door: Door, address: ListenAddress) -> int:
+async def _open_door(
+    resources: AsyncExitStack, door: Door, address: ListenAddress, configuration: Configuration
+) -> int:
     resources.push_async_callback(door.close)
     try:
         return await door.open(address.host, address.port)
     except OSError as error:
-        raise StartupError(
-            f"{address} can't be listened on: {error.strerror or error}; does another JobManager run there? Another "
-            "jobmanager.rpc.port, or 0 for a free one, avoids it"
-        ) from error
+        host = jobmanager.BIND_HOST
+        if isinstance(error, socket.gaierror):
+            reason, mend = f"no address is known for it ({error.strerror})", "write a name of this host, or an address"
+            raise _unusable(configuration, host, reason, mend) from error
+        if error.errno in {errno.EADDRNOTAVAIL, None}:  # None: asyncio has tried several
+            mend = "write one that it has, or 0.0.0.0 for all of them"
+            raise _unusable(configuration, host, "this host has no such address", mend) from error
+        taken = "does another JobManager run there? " if error.errno == errno.EADDRINUSE else ""
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        mend = f"{taken}Another {jobmanager.RPC_PORT.key}, or 0 for a free one, avoids it"
+        raise StartupError(f"{address} can't be listened on: {reason}; {mend}") from error
+
+
+def _unusable(configuration: Configuration, option: Option[Any], reason: str, mend: str) -> ConfigurationError:
+    origin = configuration.origin(option)
+    return ConfigurationError(Problem(reason, mend, option.key, configuration.text(option), origin))
 
 
 def _server(

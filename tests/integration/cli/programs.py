@@ -24,13 +24,13 @@ class Programs:
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: list[subprocess.Popen[str]] = field(default_factory=list["subprocess.Popen[str]"])
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """`python ARGUMENTS`, in a process group of its own as a terminal would give it."""
         variables = {**os.environ, "MILLSTREAM_IO_TMP_DIRS": str(self.place), "TEST_MARK": self.mark}
         process = subprocess.Popen(
             [sys.executable, *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.directory,

@@ -87,6 +87,7 @@ def test_an_attached_run_shows_how_it_goes_and_ends_with_0(shell: Shell) -> None
     assert (process.returncode, out) == (0, ""), err + shell.cluster.tail()
     assert 'Job "sums"' in err
     assert "is FINISHED after" in err
+    assert "100 records" in err.splitlines()[-1]
     [job] = shell.jobs("-a")
     assert (job["name"], job["state"]) == ("sums", "FINISHED")
 
@@ -118,6 +119,34 @@ def test_ctrl_c_leaves_the_job_running_unless_told_otherwise(shell: Shell, cance
     [job] = shell.jobs("-a")
     assert job["state"] == ("CANCELED" if cancels else "RUNNING")
     assert ("runs on; millstream cancel" in err) != cancels
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_closed_terminal_cancels_the_job_when_that_was_asked_for(shell: Shell, number: signal.Signals) -> None:
+    process = shell.start("run", "--cancel-on-exit", "sums.py", "1000000", "0.01")
+    until(lambda: [job for job in shell.jobs() if job["state"] == "RUNNING"], 40, "the job runs", shell.cluster.tail)
+    assert process.stderr is not None
+    process.stderr.close()
+    os.kill(process.pid, number)
+    process.communicate(timeout=50)
+    assert process.returncode == 130
+    assert [job["state"] for job in shell.jobs("-a")] == ["CANCELED"]
+
+
+def test_an_attached_run_says_that_the_jobmanager_is_away_and_what_has_no_effect(shell: Shell) -> None:
+    process = shell.start("run", "-D", "slot.request.timeout=2s", "sums.py", "1000000", "0.01")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("slot.request.timeout (-D on the command line) belongs to the cluster")
+    until(lambda: [job for job in shell.jobs() if job["state"] == "RUNNING"], 40, "the job runs", shell.cluster.tail)
+    assert shell.cluster.jobmanager is not None
+    shell.cluster.jobmanager.kill()
+    while "waiting for the JobManager" not in (line := process.stderr.readline()):
+        assert line, shell.cluster.tail()
+    assert line.endswith("; the job goes on\n")
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=50)
+    assert process.returncode == 130
+    assert "The JobManager is away; if job" in err
 
 
 def test_a_savepoint_a_stop_and_a_start_from_it(shell: Shell) -> None:

@@ -45,8 +45,18 @@ class TestPrograms:
     """Wherever a program runs, it prints what its tasks print, and leaves nothing."""
 
     def test_a_script_without_a_main_guard(self, programs: Programs) -> None:
+        """Law 12.2."""
         assert programs.run(WORDS) == (0, "once\nHELLO\nWORLD\ndone\n", "")
         programs.nothing_is_left()
+
+    def test_no_line_is_lost_or_torn_however_many_there_are(self, programs: Programs) -> None:
+        text = (
+            "env.set_parallelism(2)\nenv.from_sequence(1, 500_000).map(lambda x: f'line {x}').print()\nenv.execute()\n"
+        )
+        code, out, err = programs.run(HEAD + text)
+        assert (code, err) == (0, "")
+        lines = sorted(int(line.removeprefix("1> line ").removeprefix("2> line ")) for line in out.splitlines())
+        assert lines == list(range(1, 500_001))
 
     def test_under_a_running_asyncio_loop(self, programs: Programs) -> None:
         text = "import asyncio\nasync def main():\n" + "".join(f"    {line}\n" for line in WORDS.splitlines())
@@ -266,3 +276,42 @@ class TestEnds:
 
 def _command(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+class TestOutput:
+    """What its tasks print goes nowhere: the program ends as with Ctrl-C, and says so in a sentence at most."""
+
+    @pytest.mark.parametrize(
+        ("device", "told"),
+        [
+            ("/dev/full", "what the job prints can't be written to stdout: No space left on device\n"),
+            ("a pipe that nobody reads", ""),
+        ],
+    )
+    def test_a_full_disk_and_a_closed_pipe(self, programs: Programs, device: str, told: str) -> None:
+        if device == "/dev/full":
+            stdout = os.open(device, os.O_WRONLY)
+        else:
+            reading, stdout = os.pipe()
+            os.close(reading)
+        process = programs.start(programs.script(ENDLESS), stdout=stdout)
+        os.close(stdout)
+        code, _, err = programs.end(process)
+        assert (code, err) == (1, told)
+        programs.nothing_is_left()
+
+    def test_no_stdout_at_all(self, programs: Programs) -> None:
+        code, out, err = programs.run(f"import sys\nsys.stdout = None\n{WORDS}")
+        assert (code, out, err) == (0, "", "")
+
+    def test_what_can_t_be_encoded_is_replaced(self, programs: Programs) -> None:
+        head = "import sys\nsys.stdout.reconfigure(encoding='ascii', errors='strict')\n"
+        code, out, err = programs.run(head + WORDS.replace("World", "Wörld"))
+        assert (code, out, err) == (0, "once\nHELLO\nW?RLD\ndone\n", "")
+
+    def test_too_few_open_files(self, programs: Programs) -> None:
+        head = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))\n"
+        code, _, err = programs.run(head + WORDS)
+        assert code == 1
+        assert "needs 32 open files or more, and this program may have 24; raise the limit" in err
+        programs.nothing_is_left()

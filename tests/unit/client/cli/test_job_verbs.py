@@ -66,6 +66,11 @@ class TestList:
         rows = json.loads(invoke("list", "--json", *options).stdout)
         assert {row["state"] for row in rows} == states
 
+    def test_a_name_with_a_line_feed_stays_in_its_line(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        fake.show(status(name="a\nb\x1b[2J Wörter"))
+        assert "  a\\nb\\x1b[2J Wörter  RUNNING  " in invoke("list").stdout.splitlines()[1]
+        assert f'Job "a\\nb\\x1b[2J Wörter" ({JOB}): RUNNING' in invoke("info", JOB).stdout
+
     def test_an_empty_cluster_is_said(self, invoke: Invoke) -> None:
         assert invoke("list").stdout == "No job runs; --all shows those that have ended.\n"
         assert invoke("list", "-a").stdout == "There are no jobs.\n"
@@ -156,13 +161,34 @@ class TestSavepoints:
         [asked] = fake.asked
         assert asked == StopJob(JOB, asked.request, mode, "/savepoints")
 
+    @pytest.mark.parametrize(
+        "arguments",
+        [(*verb, place) for verb in (("savepoint", JOB), ("stop", JOB, "-p")) for place in ("rel/dir", "s3://b/dir")],
+    )
+    def test_a_relative_directory_is_one_of_the_client_s(
+        self,
+        fake: FakeJobManager,
+        invoke: Invoke,
+        monkeypatch: pytest.MonkeyPatch,
+        arguments: tuple[str, ...],
+    ) -> None:
+        def answer(ask: StopJob) -> None:
+            fake.answer_savepoint(ask.request, f"{ask.target}/1")
+            fake.show(status(JobState.FINISHED))
+
+        fake.show(status())
+        fake.on_request = answer
+        monkeypatch.chdir("/")
+        expected = "s3://b/dir" if arguments[-1] == "s3://b/dir" else "/rel/dir"
+        assert invoke(*arguments).stdout == f"{expected}/1\n"
+
     def test_a_savepoint_that_can_t_be_taken_ends_with_1_and_the_reason(
         self, fake: FakeJobManager, invoke: Invoke
     ) -> None:
         fake.show(status())
         fake.on_request = lambda ask: fake.answer_savepoint(ask.request, failure=failure("no room on the disk"))
         result = invoke("stop", "5f2c")
-        assert result.exit_code == ExitCode.JOB_FAILED
+        assert result.exit_code == ExitCode.FAILED
         assert "no room on the disk" in result.stderr
 
     def test_a_refusal_ends_with_4(self, fake: FakeJobManager, invoke: Invoke) -> None:
@@ -205,6 +231,12 @@ class TestInfo:
         assert "vvvvvvvv 1 1 CANCELED - - - - -" in lines
         assert "Source -> Map 10 10" in lines
         assert "Map 10 8 1 1 0 0 0" in lines
+
+    def test_options_behind_a_job_are_a_wrong_use(self, fake: FakeJobManager, invoke: Invoke) -> None:
+        self.show(fake)
+        result = invoke("info", "5f2c", "--json")
+        assert result.exit_code == ExitCode.USAGE
+        assert "--json: a job takes no arguments, and options stand before it" in result.stderr
 
     def test_programs_get_everything(self, fake: FakeJobManager, invoke: Invoke) -> None:
         self.show(fake)

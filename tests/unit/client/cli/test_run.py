@@ -1,10 +1,13 @@
 """`millstream run` and `millstream info SCRIPT`: a script in this process, and a job that goes somewhere."""
 
 import json
+import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -12,9 +15,11 @@ from click.testing import CliRunner
 
 from millstream.cli.exit_codes import ExitCode
 from millstream.cli.main import main
-from millstream_runtime.messages.client import SubmitJob
+from millstream.submission.executor import submit_job
+from millstream_runtime.messages.client import CancelJob, SubmitJob
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.states import JobState
+from tests.support.clusters import free_port
 from tests.unit.client.cli.conftest import Invoke
 from tests.unit.client.submission.fake_jobmanager import FakeJobManager, failure, status
 
@@ -42,6 +47,10 @@ def ends(fake: FakeJobManager, state: JobState, cause: Failure | None = None) ->
             fake.show(ended)
 
     fake.on_request = end
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 class TestRun:
@@ -96,10 +105,16 @@ class TestRun:
     ) -> None:
         more = "for _ in range(2):\n    env.from_collection([1]).print()\n    env.execute('more')\nraise KeyError"
         result = invoke("run", "-d", "--json", script(PROGRAM + more))
-        assert result.exit_code == ExitCode.JOB_FAILED
+        assert result.exit_code == ExitCode.FAILED
         lines = [json.loads(line) for line in result.stdout.splitlines()]
         assert lines == [{"job": one.graph.job, "name": one.graph.name} for one in fake.submitted]
         assert [line["name"] for line in lines] == ["words ", "more", "more"]
+
+    def test_a_name_that_a_terminal_would_obey_is_spelled(
+        self, fake: FakeJobManager, invoke: Invoke, script: Script
+    ) -> None:
+        result = invoke("run", "-d", script(PROGRAM), "a\nb")
+        assert result.stdout.startswith('Job "words a\\nb" was submitted')
 
     def test_detached_needs_a_cluster(self, script: Script) -> None:
         result = CliRunner().invoke(main, ["run", "-d", "-D", "execution.target=embedded", script(PROGRAM)])
@@ -131,7 +146,7 @@ class TestExitCodes:
         cause = Failure(FailureKind.USER, "ValueError: no number", "Map", "'World'", "job.py:9: int(word)")
         ends(fake, JobState.FAILED, cause)
         result = invoke("run", script(PROGRAM))
-        assert result.exit_code == ExitCode.JOB_FAILED
+        assert result.exit_code == ExitCode.FAILED
         assert result.stderr.splitlines()[-4:] == [
             f'Error: job "words " ({fake.submitted[0].graph.job}) has failed: ValueError: no number',
             "  operator: Map",
@@ -144,16 +159,23 @@ class TestExitCodes:
     ) -> None:
         path = script("def f():\n    raise LookupError('nothing there')\nf()\n")
         result = invoke("run", path)
-        assert result.exit_code == ExitCode.JOB_FAILED
+        assert result.exit_code == ExitCode.FAILED
         lines = result.stderr.splitlines()
         assert lines[:2] == ["Traceback (most recent call last):", f'  File "{path}", line 3, in <module>']
         assert lines[-1] == "LookupError: nothing there"
         assert "runpy" not in result.stderr
 
-    def test_1_when_a_program_can_t_become_a_job(self, fake: FakeJobManager, invoke: Invoke, script: Script) -> None:
+    def test_1_with_no_frame_at_all_when_the_script_can_t_be_compiled(self, invoke: Invoke, script: Script) -> None:
+        path = script("x = 1\ny = = 2\n")
+        result = invoke("run", path)
+        assert result.exit_code == ExitCode.FAILED
+        lines = result.stderr.splitlines()
+        assert (lines[0], lines[-1]) == (f'  File "{path}", line 2', "SyntaxError: invalid syntax")
+
+    def test_4_when_a_program_can_t_become_a_job(self, fake: FakeJobManager, invoke: Invoke, script: Script) -> None:
         text = PROGRAM.replace("class Word:", "import threading\nlock = threading.Lock()\nclass Word:")
         result = invoke("run", script(text.replace("word.upper()", "(lock, word)")))
-        assert result.exit_code == ExitCode.JOB_FAILED
+        assert result.exit_code == ExitCode.REFUSED
         assert "lock" in result.stderr
         assert not fake.submitted
 
@@ -166,6 +188,21 @@ class TestExitCodes:
         result = invoke("run", "/nowhere/job.py")
         assert result.exit_code == ExitCode.USAGE
         assert "there is no script /nowhere/job.py" in result.stderr
+
+    @pytest.mark.parametrize("verb", ["run", "info"])
+    def test_2_for_an_option_that_there_isn_t_and_the_nearest_is_named(
+        self, fake: FakeJobManager, invoke: Invoke, script: Script, verb: str
+    ) -> None:
+        result = invoke(verb, "--cofnig", "x.yaml", script(PROGRAM))
+        assert result.exit_code == ExitCode.USAGE
+        assert "No such option '--cofnig'. Did you mean '--config'?" in result.stderr
+        assert not fake.submitted
+
+    def test_2_for_what_is_no_file(self, invoke: Invoke, tmp_path: Path) -> None:
+        for script, words in ((str(tmp_path), f"{tmp_path} is no file"), ("-", "there is no script -")):
+            result = invoke("run", script)
+            assert result.exit_code == ExitCode.USAGE
+            assert words in result.stderr
 
     def test_2_for_a_value_that_is_not_accepted(self, invoke: Invoke, script: Script) -> None:
         result = invoke("run", "-p", "0", script(PROGRAM))
@@ -212,6 +249,65 @@ class TestExitCodes:
         assert result.exit_code == ExitCode.INTERRUPTED
         assert len(fake.asked) == asks
         assert (f"runs on; millstream cancel {job} ends it" in result.stderr) == (asks == 0)
+        assert result.stderr.endswith("Interrupted.\n")
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_130_and_the_job_is_cancelled_when_its_terminal_is_closed_or_it_is_told_to_end(
+        self, fake: FakeJobManager, invoke: Invoke, script: Script, number: signal.Signals
+    ) -> None:
+        def answer(ask: object) -> None:
+            if not isinstance(ask, SubmitJob):
+                fake.show(status(JobState.CANCELED, next(iter(fake.details))))
+
+        fake.on_request = answer
+        before = signal.getsignal(number)
+        text = PROGRAM.replace("env.execute(", "env.execute_async(")
+        result = invoke("run", "--cancel-on-exit", script(text + f"import os\nos.kill(os.getpid(), {number:d})\n"))
+        assert result.exit_code == ExitCode.INTERRUPTED
+        assert fake.asked == [CancelJob(fake.submitted[0].graph.job)]
+        assert signal.getsignal(number) is before
+
+    def test_130_before_the_submit_without_a_word_of_a_job(
+        self, fake: FakeJobManager, invoke: Invoke, script: Script
+    ) -> None:
+        result = invoke("run", script("raise KeyboardInterrupt\n" + PROGRAM))
+        assert (result.exit_code, result.stderr) == (ExitCode.INTERRUPTED, "Interrupted.\n")
+        assert not fake.submitted
+
+    def test_130_during_the_submit_and_the_job_that_was_accepted_is_named(
+        self, fake: FakeJobManager, invoke: Invoke, script: Script, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def submitted_and_interrupted(*arguments: object) -> None:
+            submit_job(*cast(Any, arguments))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("millstream.submission.executor.submit_job", submitted_and_interrupted)
+        result = invoke("run", script(PROGRAM))
+        assert result.exit_code == ExitCode.INTERRUPTED
+        assert f"runs on; millstream cancel {fake.submitted[0].graph.job} ends it" in result.stderr
+
+    def test_130_while_the_jobmanager_is_away_and_it_isn_t_waited_for(
+        self, script: Script, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("millstream.cli.run._LOOK_S", 0.1)
+        monkeypatch.setattr("millstream.submission.executor.upload_all", interrupted)
+        begun = time.monotonic()
+        result = CliRunner().invoke(main, ["run", "-m", f"127.0.0.1:{free_port()}", script(PROGRAM)])
+        assert time.monotonic() - begun < 20  # seconds, of client.timeout's 60
+        assert result.exit_code == ExitCode.INTERRUPTED
+        assert 'The JobManager is away; if job "words " (' in result.stderr
+
+    def test_141_when_nobody_reads_what_the_script_prints_and_the_job_goes_on(
+        self, fake: FakeJobManager, invoke: Invoke, script: Script
+    ) -> None:
+        text = PROGRAM.replace("env.execute(", "env.execute_async(")
+        closed = (
+            "from millstream.submission.brief import OutputClosedError\nraise OutputClosedError(32, 'Broken pipe')\n"
+        )
+        result = invoke("run", script(text + closed))
+        assert result.exit_code == ExitCode.NOBODY_READS
+        assert "runs on; millstream cancel" in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 class TestInline:

@@ -54,7 +54,7 @@ async def test_its_failure_is_told_when_it_has_stopped() -> None:
     with pytest.raises(Problem, match=r"ZeroDivisionError: division by zero") as caught:
         await until_told(service, service.wait())
     assert service.stopped == 1
-    assert caught.value.exit_code == ExitCode.JOB_FAILED
+    assert caught.value.exit_code == ExitCode.FAILED
 
 
 def started(service: Service) -> Callable[..., Awaitable[Service]]:
@@ -80,26 +80,26 @@ def run_jobmanager(service: Service, directory: Path, monkeypatch: pytest.Monkey
 def test_a_taskmanager_that_has_failed_ends_with_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service(ZeroDivisionError("division by zero"))
     result = run_taskmanager(service, monkeypatch)
-    assert result.exit_code == ExitCode.JOB_FAILED
+    assert result.exit_code == ExitCode.FAILED
     assert "it has failed by a mistake of Millstream's (ZeroDivisionError: division by zero)" in result.stderr
     assert service.stopped == 1
 
 
 def test_a_jobmanager_that_has_failed_names_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run_jobmanager(Service(CoreFailedError("KeyError: 'x', on Tick")), tmp_path, monkeypatch)
-    assert result.exit_code == ExitCode.JOB_FAILED
+    assert result.exit_code == ExitCode.FAILED
     assert "CoreFailedError: KeyError: 'x', on Tick" in result.stderr
     assert "another JobManager" not in result.stderr
 
 
 def test_a_jobmanager_that_was_deposed_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run_jobmanager(Service(), tmp_path, monkeypatch)
-    assert result.exit_code == ExitCode.REFUSED
+    assert result.exit_code == ExitCode.FAILED
     assert "another JobManager has taken over the job store" in result.stderr
 
 
 def test_a_forkserver_that_can_t_be_started_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     result = CliRunner().invoke(main, ["taskmanager"])
-    assert result.exit_code == ExitCode.JOB_FAILED
+    assert result.exit_code == ExitCode.FAILED
     assert "Error: the forkserver can't be started: " in result.stderr

@@ -1,5 +1,6 @@
 """What all verbs have in common, and the verbs that need no cluster."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,14 @@ from millstream.cli import jobmanager
 from millstream.cli.answers import exit_code_of
 from millstream.cli.exit_codes import ExitCode
 from millstream.cli.main import VERBS, main
-from millstream.errors import ClusterUnreachableError, JobFailedError, JobNotFoundError, JobRefusedError
+from millstream.errors import (
+    ClusterUnreachableError,
+    JobFailedError,
+    JobNotFoundError,
+    JobRefusedError,
+    ParallelismError,
+    SizeLimitError,
+)
 from millstream.execution.platforms import PlatformError, check_platform
 from millstream_dataflow.configuration import Configuration, ConfigurationError
 from tests.support.clusters import free_port
@@ -95,14 +103,44 @@ class TestProcesses:
         arguments = ["jobmanager", "--port", str(free_port()), "-D", f"high-availability.storageDir={tmp_path}"]
         result = CliRunner().invoke(main, arguments)
         holder.close()
-        assert result.exit_code == ExitCode.REFUSED
+        assert result.exit_code == ExitCode.FAILED
         assert str(tmp_path) in result.stderr
 
-    def test_a_log_directory_that_can_t_be_written_is_said(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("verb", ["jobmanager", "taskmanager"])
+    def test_a_port_that_is_taken_is_a_failure_for_both(self, verb: str, tmp_path: Path) -> None:
+        key = {"jobmanager": "jobmanager.rpc.port", "taskmanager": "taskmanager.data.port"}[verb]
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            arguments = ["-D", f"{key}={port}", "-D", f"high-availability.storageDir={tmp_path}"]
+            result = CliRunner().invoke(main, [verb, *arguments])
+        assert result.exit_code == ExitCode.FAILED
+        assert f":{port}" in result.stderr
+        assert "Address already in use" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("verb", "key"),
+        [
+            ("jobmanager", "env.log.dir"),
+            ("jobmanager", "io.tmp.dirs"),
+            ("jobmanager", "high-availability.storageDir"),
+            ("taskmanager", "env.log.dir"),
+            ("taskmanager", "io.tmp.dirs"),
+        ],
+    )
+    def test_a_directory_that_can_t_be_one_is_a_wrong_value(self, verb: str, key: str, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("", encoding="utf-8")
-        result = CliRunner().invoke(main, ["jobmanager", "-D", f"env.log.dir={tmp_path}/file/logs"])
+        store = () if key == "high-availability.storageDir" else ("-D", f"high-availability.storageDir={tmp_path}/s")
+        port = () if verb == "taskmanager" else ("-D", "jobmanager.rpc.port=0")
+        result = CliRunner().invoke(main, [verb, *store, *port, "-D", f"{key}={tmp_path}/file/inside"])
+        assert result.exit_code == ExitCode.USAGE, result.stderr
+        assert key in result.stderr
+
+    def test_a_store_that_can_t_be_written_is_a_wrong_value(self, tmp_path: Path) -> None:
+        store = f"high-availability.storageDir={tmp_path}"
+        (tmp_path / "lock").mkdir()
+        result = CliRunner().invoke(main, ["jobmanager", "--port", "0", "-D", store])
         assert result.exit_code == ExitCode.USAGE
-        assert "env.log.dir" in result.stderr
+        assert "high-availability.storageDir" in result.stderr
 
     @pytest.mark.parametrize(
         ("location", "path"), [("/var/lib/m", "/var/lib/m"), ("file:///var/lib/a%20b", "/var/lib/a b")]
@@ -130,6 +168,8 @@ class TestProcesses:
         (JobRefusedError("x"), 4),
         (JobNotFoundError("x"), 4),
         (JobFailedError("x"), 1),
+        (ParallelismError("x", "y"), 4),
+        (SizeLimitError("x", "y"), 4),
     ],
 )
 def test_an_error_s_code_says_what_the_caller_would_do(error: ClusterUnreachableError, code: int) -> None:

@@ -12,9 +12,8 @@ import pytest
 from millstream import StreamExecutionEnvironment
 from millstream.embedded.ahead import AHEAD, Ahead
 from millstream.embedded.process import ChildProcess
-from millstream.errors import ExecutionError
 from millstream.execution.context import ProgramContext
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_dataflow.configuration.options import taskmanager
 
 
@@ -77,7 +76,7 @@ def test_without_one_a_job_starts_its_own(waiting: Callable[[str], Configuration
 
 def test_why_there_is_none_is_heard_by_the_job(tmp_path: Path) -> None:
     ahead, nowhere = Ahead(), Configuration.from_strings({"io.tmp.dirs": str(tmp_path / "missing")})
-    with ahead.started(nowhere), pytest.raises(ExecutionError, match=r"has no place for its files"):
+    with ahead.started(nowhere), pytest.raises(ConfigurationError, match=r"has no place for its files"):
         ahead.child(nowhere)
 
 

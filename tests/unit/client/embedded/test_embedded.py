@@ -14,7 +14,7 @@ from millstream.embedded.clusters import cluster_settings
 from millstream.embedded.orders import Orders, Report, encode, orders_of, report_of
 from millstream.embedded.process import ChildProcess
 from millstream.errors import ExecutionError
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import Configuration, ConfigurationError
 from tests.support.clusters import until
 
 
@@ -82,8 +82,17 @@ class TestStart:
 
     def test_no_place_is_said_with_the_key(self, tmp_path: Path) -> None:
         settings = Configuration.from_strings({"io.tmp.dirs": str(tmp_path / "missing")})
-        with pytest.raises(ExecutionError, match=r"has no place for its files .*set io.tmp.dirs"):
+        with pytest.raises(ConfigurationError, match=r"^io\.tmp\.dirs = .* has no place for its files"):
             ChildProcess(settings)
+
+    @pytest.mark.parametrize("limit", [16, 31])
+    def test_too_few_open_files_are_said_at_once(
+        self, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+    ) -> None:
+        monkeypatch.setattr("resource.getrlimit", lambda _: (limit, 1024))
+        with pytest.raises(ExecutionError, match=rf"needs 32 open files .* may have {limit}; raise .*ulimit -n"):
+            ChildProcess(configuration)
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_long_temporary_directory_leaves_no_room_for_sockets(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tempfile.tempdir", "/tmp/" + "x" * 40)

@@ -1,7 +1,9 @@
 """A job on its way to a cluster."""
 
 import hashlib
+import logging
 from dataclasses import replace
+from pathlib import Path
 
 import grpc
 import pytest
@@ -10,10 +12,10 @@ from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream.errors import ExecutionError, JobRefusedError
 from millstream.execution.context import ProgramContext
 from millstream.submission import RemoteExecutor
-from millstream.submission.executor import submit_job
+from millstream.submission.executor import submit_job, without_effect
 from millstream.submission.gateway import Gateway
 from millstream.submission.uploads import CHUNK_SIZE, upload_all
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import PROGRAM, Configuration, Origin
 from millstream_dataflow.identity import Digest
 from millstream_runtime.messages.client import SubmitJob
 from millstream_runtime.messages.codec import encode
@@ -77,6 +79,19 @@ class TestSubmit:
         assert fake.blobs[submitted.graph_blob.digest] == encode(job.graph)
         assert set(job.blobs) < set(fake.blobs)
 
+    @pytest.mark.parametrize("path", ["savepoints/1", "s3://bucket/1", ""])
+    def test_a_relative_savepoint_is_one_of_this_program_s(
+        self, fake: FakeJobManager, gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        env = environment()
+        numbers(env).print()
+        job = compiled(env)
+        given = {"execution.state-recovery.path": path} if path else {}
+        submit_job(gateway, job.graph, job.blobs, Configuration.from_strings(given))
+        expected = f"{tmp_path}/{path}" if path.startswith("savepoints") else path
+        assert [one.restore_path for one in fake.submitted] == [expected]
+
     def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_id(
         self, fake: FakeJobManager, gateway: Gateway
     ) -> None:
@@ -109,3 +124,30 @@ def test_a_program_is_run_by_the_cluster_that_its_configuration_names(fake: Fake
     result = env.execute("my job")
     assert [one.graph.name for one in fake.submitted] == ["my job"]
     assert result.get_net_runtime() == 2500
+
+
+class TestNotices:
+    """Keys that the cluster was started with, given to a job."""
+
+    def test_each_is_said_once(
+        self, port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr("millstream.submission.executor._noticed", set[str]())
+        given = {"slot.request.timeout": "2s", "jobmanager.rpc.port": str(port), "jobmanager.rpc.address": "127.0.0.1"}
+        configuration = Configuration.from_strings(given, Origin.command_line())
+        with caplog.at_level(logging.WARNING, "millstream"):
+            for name in ("one", "other"):
+                env = environment()
+                numbers(env).print()
+                job = compiled(env, name)
+                RemoteExecutor().submit(job.graph, job.blobs, configuration)
+        assert caplog.messages == [
+            "slot.request.timeout (-D on the command line) belongs to the cluster, has no effect here"
+        ]
+
+    def test_a_file_may_be_the_cluster_s_own(self) -> None:
+        given = {"slot.request.timeout": "2s", "parallelism.default": "2"}
+        assert list(without_effect(Configuration.from_strings(given, Origin.file("millstream.yaml")))) == []
+        assert [one.key for one in without_effect(Configuration.from_strings(given, PROGRAM))] == [
+            "slot.request.timeout"
+        ]

@@ -34,6 +34,28 @@ class TestCalls:
         assert heard[0].startswith(f"waiting for the JobManager at 127.0.0.1:{port}")
         gateway.close()
 
+    def test_nobody_there_is_said_without_the_address_that_was_tried_last(self) -> None:
+        gateway = Gateway(f"localhost:{free_port()}", 0.3)
+        with pytest.raises(
+            ClusterUnreachableError, match=r"localhost:\d+ gave no answer for 0.3 s \(Connection refused\)"
+        ):
+            gateway.cluster()
+        gateway.close()
+
+    def test_an_answer_that_nothing_could_be_done_is_no_silence(self, fake: FakeJobManager, port: int) -> None:
+        for _ in range(100):
+            fake.refuse("Cluster", grpc.StatusCode.UNAVAILABLE, failure("no room on the disk", FailureKind.EXTERNAL))
+        gateway = Gateway(f"127.0.0.1:{port}", 0.3)
+        with pytest.raises(ClusterUnreachableError, match=r"could not do it, .* 0.3 s: no room on the disk$"):
+            gateway.cluster()
+        gateway.close()
+
+    def test_too_few_open_files_are_not_waited_for(self, fake: FakeJobManager, gateway: Gateway) -> None:
+        words = "blob x could not be written: [Errno 24] Too many open files: 'x'"
+        fake.refuse("Cluster", grpc.StatusCode.UNAVAILABLE, failure(words, FailureKind.EXTERNAL))
+        with pytest.raises(ExecutionError, match=r"answers: blob x .*; raise the limit of open files .*ulimit -n"):
+            gateway.cluster()
+
     def test_a_call_is_tried_again_until_it_is_answered(self, fake: FakeJobManager, gateway: Gateway) -> None:
         fake.show(status())
         fake.refuse("Details", grpc.StatusCode.UNAVAILABLE)

@@ -3,6 +3,8 @@
 import os
 import signal
 import threading
+from dataclasses import replace
+from functools import partial
 
 import grpc
 import pytest
@@ -15,15 +17,18 @@ from millstream.errors import (
     RequestRefusedError,
     SavepointFailedError,
 )
+from millstream.submission import output
 from millstream.submission.gateway import Gateway
 from millstream.submission.job_client import RemoteJobClient
 from millstream.submission.output import TaskOutputReader
+from millstream.submission.program_streams import ProgramStreams
 from millstream.submission.waiting import WaitingRoom
-from millstream_dataflow.identity import JobId
+from millstream_dataflow.identity import JobId, SubtaskId, VertexId
 from millstream_runtime.messages.client import CancelJob, JobDetails, StopJob, TriggerSavepoint
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import StopMode
 from millstream_runtime.states import JobState
+from tests.support.clusters import until
 from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, printed, serving, status
 
 
@@ -85,6 +90,47 @@ class TestTheEnd:
             fake.show(status(JobState.FINISHED))
             assert future.result(20).get_job_id() == JOB
             gateway.close()
+
+    def test_a_stream_s_own_deadline_is_no_outage(
+        self, fake: FakeJobManager, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("millstream.submission.gateway._ATTEMPT_S", 0.3)
+        monkeypatch.setattr("millstream.submission.gateway._LONG_S", 0.0)
+        heard: list[str] = []
+        gateway = Gateway(f"127.0.0.1:{port}", 20, waiting=heard.append)
+        fake.show(status(JobState.CREATED, note="waiting for 1 of 1 slots"))
+        future = RemoteJobClient(gateway, JOB).get_job_execution_result()
+        wait_for_watcher(fake, 3)
+        fake.show(status(JobState.FINISHED))
+        future.result(20)
+        assert heard == []
+        gateway.close()
+
+    def test_each_outage_is_said_once_and_that_the_job_goes_on(
+        self, fake: FakeJobManager, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("millstream.submission.gateway._LONG_S", 0.0)
+        heard: list[str] = []
+
+        def said(times: int) -> bool:
+            return len(heard) == times
+
+        fake.show(status())
+        with serving(fake) as port:
+            gateway = Gateway(f"127.0.0.1:{port}", 20, waiting=heard.append)
+            future = RemoteJobClient(gateway, JOB).get_job_execution_result()
+            wait_for_watcher(fake)
+        for outage in (1, 2):
+            until(partial(said, outage), 20, "it is said")
+            with serving(fake, f"127.0.0.1:{port}"):
+                wait_for_watcher(fake, outage + 1)
+                if outage == 2:
+                    fake.show(status(JobState.FINISHED))
+                    future.result(20)
+        for line in heard:
+            assert line.startswith(f"waiting for the JobManager at 127.0.0.1:{port} (")
+            assert line.endswith("); the job goes on")
+        gateway.close()
 
     def test_a_jobmanager_that_stays_away_is_given_up(self, fake: FakeJobManager) -> None:
         fake.show(status())
@@ -153,6 +199,59 @@ class TestOutput:
         fake.show(status(JobState.FINISHED))
         reader.finish()
         assert capsys.readouterr().out == "1> a\n"
+
+    def test_lines_that_come_in_pieces_are_not_torn_by_those_of_others(
+        self, fake: FakeJobManager, gateway: Gateway, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        reader = TaskOutputReader(gateway, JOB, WaitingRoom())
+        reader.start()
+        other = replace(printed("").task, subtask=SubtaskId(VertexId("other"), 1))
+        for number, text in enumerate(("a long ", "line", "\nand ")):
+            fake.print_(printed(text))
+            fake.print_(replace(printed(f"other {number}\n"), task=other))
+        fake.print_(printed("more\nthe rest"))
+        fake.show(status(JobState.FINISHED))
+        reader.finish()
+        lines = ["other 0", "other 1", "a long line", "other 2", "and more", "the rest"]
+        assert capsys.readouterr().out == "\n".join(lines)
+
+    def test_what_is_missing_is_said_at_the_end(
+        self, fake: FakeJobManager, gateway: Gateway, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        reader = TaskOutputReader(gateway, JOB, WaitingRoom())
+        reader.start()
+        for dropped in (1_000, 234):
+            fake.print_(replace(printed("[a note]\n", error_stream=True), dropped=dropped))
+        fake.print_(printed("last\n"))
+        fake.show(status(JobState.FINISHED))
+        reader.finish()
+        captured = capsys.readouterr()
+        assert captured.out == "last\n"
+        assert captured.err.splitlines()[-1].startswith(f"WARNING: 1,234 lines that tasks of job {JOB} printed are")
+
+    def test_a_slow_stdout_loses_nothing(
+        self,
+        fake: FakeJobManager,
+        gateway: Gateway,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(output, "_LISTENING_S", 0.05)
+        reader = TaskOutputReader(gateway, JOB, WaitingRoom())
+        goes_on = threading.Event()
+        monkeypatch.setattr(ProgramStreams, "write", lambda *_, **__: goes_on.wait(20))
+        reader.start()
+        for number in range(5):
+            fake.print_(printed(f"{number}\n"))
+        fake.show(status(JobState.FINISHED))
+        finishing = threading.Thread(target=reader.finish)
+        finishing.start()
+        finishing.join(0.5)
+        assert finishing.is_alive()
+        goes_on.set()
+        finishing.join(20)
+        assert not finishing.is_alive()
+        assert reader._heard == 5
 
 
 class TestRequests:

@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from millstream.submission.waiting import AwaitedFuture, WaitingRoom, brief_interrupts, in_thread
+from millstream.submission.brief import OutputClosedError, OutputLostError, brief_ends
+from millstream.submission.waiting import AwaitedFuture, WaitingRoom, in_thread
 from tests.support.clusters import until
 
 
@@ -50,7 +51,7 @@ def test_an_error_of_an_action_reaches_the_one_who_waits_and_the_rest_is_done_by
         room.say(lambda: done.append(1))
         raise BrokenPipeError
 
-    future = AwaitedFuture[None](room, lambda: None)
+    future = AwaitedFuture[None](room, lambda _: None)
     thread = threading.Thread(target=lambda: serve_once(room, fail))
     thread.start()
     with pytest.raises(BrokenPipeError):
@@ -67,42 +68,52 @@ def serve_once(room: WaitingRoom, action: Callable[[], object]) -> None:
     room.say(action)
 
 
-def test_a_closed_stdout_does_not_end_the_thread_that_listens() -> None:
+@pytest.mark.parametrize("error", [ValueError("I/O operation on closed file"), OutputLostError("full")])
+def test_a_closed_or_full_stdout_does_not_end_the_thread_that_listens(error: Exception) -> None:
     room = WaitingRoom()
 
     def fail() -> None:
-        raise ValueError("I/O operation on closed file")
+        raise error
 
     room.say(fail)
 
 
-def test_a_ctrl_c_that_nobody_catches_is_told_without_our_frames(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (KeyboardInterrupt(), "KeyboardInterrupt\n"),
+        (OutputLostError("no space left"), "no space left\n"),
+        (OutputClosedError(), ""),
+    ],
+)
+def test_an_end_that_nobody_catches_is_told_without_our_frames(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: BaseException, told: str
 ) -> None:
     others: list[BaseException] = []
     monkeypatch.setattr(sys, "excepthook", lambda _kind, error, _trace: others.append(error))
-    with pytest.raises(KeyboardInterrupt) as raised, brief_interrupts():
-        raise KeyboardInterrupt
+    with pytest.raises(type(end)) as raised, brief_ends():
+        raise end
     other = ValueError()
     for error in (raised.value, other):
         sys.excepthook(type(error), error, error.__traceback__)
-    assert capsys.readouterr().err == "KeyboardInterrupt\n"
+    assert capsys.readouterr().err == told
     assert others == [other]
 
 
-def test_a_future_carries_out_while_it_waits_and_tells_of_an_interrupt() -> None:
-    room, interrupted = WaitingRoom(), list[bool]()
-    future = AwaitedFuture[int](room, lambda: interrupted.append(True))
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, OutputLostError, OutputClosedError])
+def test_a_future_carries_out_while_it_waits_and_tells_of_what_ends_it(kind: type[BaseException]) -> None:
+    room, ends = WaitingRoom(), list[BaseException]()
+    future = AwaitedFuture[int](room, ends.append)
 
     def interrupt() -> None:
-        raise KeyboardInterrupt
+        raise kind("no more")
 
     thread = threading.Thread(target=lambda: serve_once(room, interrupt))
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(kind) as raised:
         future.result(20)
     thread.join()
-    assert interrupted == [True]
+    assert ends == [raised.value]
     in_thread(lambda: 5, "five", future)
     assert future.result(20) == 5
     assert future.exception(20) is None
@@ -117,7 +128,7 @@ def test_an_error_of_some_work_is_its_future_s() -> None:
 
 
 def test_waiting_ends_with_its_time() -> None:
-    future = AwaitedFuture[int](WaitingRoom(), lambda: None)
+    future = AwaitedFuture[int](WaitingRoom(), lambda _: None)
     with pytest.raises(TimeoutError):
         future.result(0.01)
     with pytest.raises(TimeoutError):

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # has no types
 
 from millstream_dataflow.configuration import ConfigurationError
-from millstream_jobmanager.service import door
+from millstream_jobmanager.service import door, lines
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.startup import StartupError
 from millstream_runtime.messages.session import CheckpointCompleted
@@ -57,6 +57,32 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         with pytest.raises(StartupError, match=f"127.0.0.1:{service.port} can't be listened on"):
             async with leading(tmp_path / "two", address=taken):
                 pass
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("nohost.invalid", r"no address is known for it .*; write a name of this host"),
+        ("192.0.2.1", r"this host has no such address; write one that it has, or 0\.0\.0\.0"),
+    ],
+)
+async def test_a_host_that_isn_t_this_one_is_named_and_no_other_port_advised(
+    tmp_path: Path, host: str, words: str
+) -> None:
+    options = {"security.insecure": "true", "jobmanager.bind-host": host}
+    with pytest.raises(ConfigurationError, match=rf"jobmanager\.bind-host = '{host}'.*: {words}") as caught:
+        async with leading(tmp_path, options, ListenAddress.tcp(host, 0)):
+            pass
+    assert "another JobManager" not in str(caught.value)
+
+
+async def test_a_flood_of_garbage_is_a_line_and_a_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with leading(tmp_path, address=LOOPBACK) as service:
+        for _ in range(50):
+            await _sent(service.port or 0, b"x" * 30)
+    told = [line for line in caplog.messages if "are no gRPC" in line]
+    assert len(told) < 10
+    assert "more like it since the line before" in told[-1]
 
 
 async def test_a_socket_path_that_is_too_long_is_named(tmp_path: Path) -> None:
@@ -124,8 +150,9 @@ async def _sent(port: int, data: bytes) -> bytes:
 
 
 async def test_garbage_on_the_port_closes_its_connection_with_a_line_and_the_job_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(lines, "BETWEEN_LINES", 0.0)
     async with small_cluster(tmp_path, address=LOOPBACK) as cluster:
         await cluster.client.submit(job_of(options=CHECKPOINTED))
         await cluster.taskmanager.heard(CheckpointCompleted)

@@ -1,0 +1,100 @@
+"""The directory of a JobManager's own socket: gone with it, and what killed ones left goes with the next."""
+
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from millstream_dataflow.configuration import ConfigurationError
+from millstream_jobmanager.service.addresses import ListenAddress
+from millstream_jobmanager.service.private_socket import BEGINNING, SOCKET, private_socket
+from tests.support.service_client import leading
+
+HOLDS_ONE = """
+import socket, sys
+from millstream_jobmanager.service.private_socket import private_socket
+with private_socket(sys.argv[1]) as path, socket.socket(socket.AF_UNIX) as listening:
+    if "listens" in sys.argv:
+        listening.bind(path)
+        listening.listen()
+    print(path, flush=True)
+    sys.stdin.read()
+"""
+
+
+def start(place: Path, *how: str) -> tuple[subprocess.Popen[str], Path]:
+    """A process that holds a private socket; and where."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDS_ONE, str(place), *how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    return process, Path(process.stdout.readline().strip()).parent
+
+
+def names(place: str) -> list[str]:
+    return [found.name for found in Path(place).iterdir()]
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    process.send_signal(number)
+    process.communicate(timeout=20)
+
+
+def test_it_is_this_user_s_alone_and_gone_afterwards(tmp_path: Path) -> None:
+    with private_socket(str(tmp_path / "made")) as path:
+        assert Path(path).parent.stat().st_mode & 0o777 == 0o700
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [(), ("listens",)])
+def test_what_a_killed_one_left_is_removed_and_a_living_one_s_stays(tmp_path: Path, how: tuple[str, ...]) -> None:
+    killed, left = start(tmp_path, *how)
+    living, kept = start(tmp_path, *how)
+    end(killed, signal.SIGKILL)
+    assert left.exists()
+    with private_socket(str(tmp_path)) as path:
+        assert set(tmp_path.iterdir()) == {kept, Path(path).parent}
+    end(living, signal.SIGKILL)
+
+
+def test_one_whose_socket_answers_lives_whatever_its_lock_says(tmp_path: Path) -> None:
+    (directory := tmp_path / f"{BEGINNING}other").mkdir()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(directory / SOCKET))
+        listening.listen()
+        with private_socket(str(tmp_path)):
+            assert directory.exists()
+    with private_socket(str(tmp_path)):
+        assert not directory.exists()
+
+
+def test_links_and_files_of_that_name_are_not_followed(tmp_path: Path) -> None:
+    (precious := tmp_path / "precious").mkdir()
+    (place := tmp_path / "place").mkdir()
+    (place / f"{BEGINNING}link").symlink_to(precious)
+    (place / f"{BEGINNING}file").touch()
+    with private_socket(str(place)):
+        pass
+    assert precious.exists()
+    assert len(list(place.iterdir())) == 2
+
+
+async def test_a_jobmanager_sweeps_for_its_predecessor(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as short:  # a socket's path has 107 bytes
+        killed, left = start(Path(short))
+        end(killed, signal.SIGKILL)
+        async with leading(tmp_path, {"io.tmp.dirs": short}, ListenAddress.tcp("localhost", 0)):
+            assert not left.exists()
+            assert len(names(short)) == 1
+        assert names(short) == []
+
+
+async def test_a_place_that_can_t_be_written_is_named_with_its_key(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"io\.tmp\.dirs = .*/file/inside.*: no directory can be made there"):
+        async with leading(tmp_path, {"io.tmp.dirs": f"{tmp_path}/file/inside"}, ListenAddress.tcp("localhost", 0)):
+            pass
