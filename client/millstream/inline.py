@@ -2,10 +2,12 @@
 
 Same graph, same functions (each subtask unpickles its own, as in a worker), same tasks as on a cluster; channels hand
 batches over by reference, and what may block is done at once. An exception of the user's code leaves `execute()` as it
-is, with its own traceback, so `breakpoint()` and post-mortem debuggers stand where it was raised. Only `StopIteration`
-and `sys.exit()`, which mean something else to the program around, leave as a JobFailedError.
+is, with its own traceback, so `breakpoint()` and post-mortem debuggers stand where it was raised, and so does Ctrl-C,
+which cancels the job. Only what means something else to the program around (`StopIteration`, `sys.exit()`, whatever
+else is no `Exception`) leaves as a JobFailedError.
 
-A job runs to its end within `submit`. One whose records are fetched (`execute_and_collect`) runs while they are.
+A job runs to its end within `submit`, so `execute_async` refuses one that has none. One whose records are fetched
+(`execute_and_collect`) runs while they are.
 There are no periodic checkpoints; the final one, which lets sinks commit, is answered at once (law 5.4).
 """
 
@@ -30,7 +32,12 @@ from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.session import TaskReport
 from millstream_runtime.states import JOB_STATES, JobState, TaskState
 from millstream_taskmanager.operators.collect import CollectOperator
-from millstream_taskmanager.operators.errors import FunctionExitError, UnsupportedOperatorError, UserCodeError
+from millstream_taskmanager.operators.errors import (
+    FunctionExitError,
+    UnsupportedOperatorError,
+    UserCodeError,
+    user_error,
+)
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
@@ -42,7 +49,9 @@ T = TypeVar("T")
 
 _FINAL = CheckpointId(1)
 _UNSAFE = (StopIteration, StopAsyncIteration, FunctionExitError)
-"""What must not leave as it is: it would end a loop or a generator of the program, or the program, without a word."""
+"""What must not leave as it is, nor what is no Exception: it would end a loop, a generator or a coroutine of the
+program, or the program, without a word.
+"""
 
 _LONGEST_NAP_S = 60.0  # Ctrl-C ends a nap, but a clock that is set back should not make it longer
 
@@ -131,11 +140,14 @@ class InlineJob:
         time.sleep(min(naps))
 
     def _raise(self, failure: Exception) -> NoReturn:
+        cause = failure.cause if isinstance(failure, UserCodeError) else failure
+        if isinstance(cause, KeyboardInterrupt):  # Ctrl-C, most likely, wherever the job was
+            self._end(JobState.CANCELED)
+            raise cause
         self._end(JobState.FAILED)
         if not isinstance(failure, UserCodeError):
             raise failure
-        cause = failure.cause
-        if isinstance(cause, _UNSAFE):
+        if isinstance(cause, _UNSAFE) or not isinstance(cause, Exception):
             told = failure.failure()
             raise JobFailedError(failed_because(self._name, self._id, told), job=self._id, failure=told) from cause
         record = f", at record {failure.record}" if failure.record else ""
@@ -281,6 +293,9 @@ class _InlineDoors:
         if self.task is not None:
             self._scheduler.wake(self.task)
 
+    def rounds(self) -> int:
+        return self._scheduler.rounds
+
     def report(self, report: TaskReport) -> None:
         self._round.report(report)
 
@@ -304,8 +319,8 @@ class _InlineDoors:
         error: Exception | None = None
         try:
             job()
-        except Exception as problem:  # noqa: BLE001  # the user's committer may raise what it likes
-            error = problem
+        except BaseException as problem:  # noqa: BLE001  # the user's committer may raise what it likes
+            error = user_error(problem, "")
         then(error)
 
     def write_out(self, text: str) -> None:

@@ -8,6 +8,9 @@ from typing import Final
 RECORD_LIMIT: Final = 1_000
 """Characters: enough to find the record, little enough for a log line and a message (law 3.3)."""
 
+MESSAGE_LIMIT: Final = 8 << 10
+"""Characters of an error's words, which may be megabytes."""
+
 
 def bounded_repr(value: object) -> str:
     """A value as a person sees it, in at most `RECORD_LIMIT` characters and three dots."""
@@ -21,13 +24,21 @@ def short_repr(value: object) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """`ValueError: its words`, as a traceback ends."""
+    """`ValueError: its words`, as a traceback ends; at most `MESSAGE_LIMIT` characters."""
     name = type(error).__name__
     try:
         words = str(error)
-    except BaseException as problem:  # noqa: BLE001  # user code: it may even call sys.exit()
-        words = _raised(error, problem)
-    return f"{name}: {words}" if words else name
+    except BaseException:  # noqa: BLE001  # user code: it may even call sys.exit(), or raise KeyboardInterrupt
+        words = _unprintable(error)
+    return bounded(f"{name}: {words}" if words else name, MESSAGE_LIMIT)
+
+
+def bounded(text: str, limit: int) -> str:
+    """The text; of one that has more than `limit` characters the beginning, and how many there were."""
+    if len(text) <= limit:
+        return text
+    end = f"... ({len(text):,} characters)"
+    return text[: limit - len(end)] + end
 
 
 class _Repr(reprlib.Repr):
@@ -40,20 +51,18 @@ class _Repr(reprlib.Repr):
 def _own_repr(value: object) -> str:
     try:
         return repr(value)
-    except BaseException as problem:  # noqa: BLE001  # as above
-        return _raised(value, problem)
+    except BaseException:  # noqa: BLE001  # as above
+        return _unprintable(value)
 
 
 def _printed(style: reprlib.Repr, value: object) -> str:
     try:
         return style.repr(value)
-    except BaseException as problem:  # noqa: BLE001  # as above
-        return _raised(value, problem)
+    except BaseException:  # noqa: BLE001  # as above
+        return _unprintable(value)
 
 
-def _raised(value: object, problem: BaseException) -> str:
-    if isinstance(problem, KeyboardInterrupt):
-        raise problem
+def _unprintable(value: object) -> str:
     return f"<unprintable {type(value).__name__}>"
 
 

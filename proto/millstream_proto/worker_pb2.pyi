@@ -49,7 +49,7 @@ class LeaderChanged(_message.Message):
     def __init__(self, present: _Optional[bool] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("start_tasks", "cancel_tasks", "peer_connected", "drop_peer", "leader_changed", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output")
+    __slots__ = ("start_tasks", "cancel_tasks", "peer_connected", "drop_peer", "leader_changed", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "output_taken")
     START_TASKS_FIELD_NUMBER: _ClassVar[int]
     CANCEL_TASKS_FIELD_NUMBER: _ClassVar[int]
     PEER_CONNECTED_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +62,7 @@ class ToWorker(_message.Message):
     DROP_LEFTOVERS_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_REQUEST_FIELD_NUMBER: _ClassVar[int]
     LISTEN_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TAKEN_FIELD_NUMBER: _ClassVar[int]
     start_tasks: StartTasks
     cancel_tasks: CancelTasks
     peer_connected: PeerConnected
@@ -74,7 +75,8 @@ class ToWorker(_message.Message):
     drop_leftovers: _session_pb2.DropLeftovers
     operator_request: _session_pb2.OperatorRequest
     listen_output: _session_pb2.ListenOutput
-    def __init__(self, start_tasks: _Optional[_Union[StartTasks, _Mapping]] = ..., cancel_tasks: _Optional[_Union[CancelTasks, _Mapping]] = ..., peer_connected: _Optional[_Union[PeerConnected, _Mapping]] = ..., drop_peer: _Optional[_Union[DropPeer, _Mapping]] = ..., leader_changed: _Optional[_Union[LeaderChanged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[_session_pb2.TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[_session_pb2.CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[_session_pb2.CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[_session_pb2.StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[_session_pb2.DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[_session_pb2.OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[_session_pb2.ListenOutput, _Mapping]] = ...) -> None: ...
+    output_taken: _session_pb2.OutputTaken
+    def __init__(self, start_tasks: _Optional[_Union[StartTasks, _Mapping]] = ..., cancel_tasks: _Optional[_Union[CancelTasks, _Mapping]] = ..., peer_connected: _Optional[_Union[PeerConnected, _Mapping]] = ..., drop_peer: _Optional[_Union[DropPeer, _Mapping]] = ..., leader_changed: _Optional[_Union[LeaderChanged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[_session_pb2.TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[_session_pb2.CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[_session_pb2.CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[_session_pb2.StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[_session_pb2.DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[_session_pb2.OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[_session_pb2.ListenOutput, _Mapping]] = ..., output_taken: _Optional[_Union[_session_pb2.OutputTaken, _Mapping]] = ...) -> None: ...
 
 class FromWorker(_message.Message):
     __slots__ = ("task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "progress", "operator_reply", "task_output")

@@ -3,7 +3,8 @@
 Read in this order:
 
 * `quantities`  `Duration` and `Time`, which are spans as PyFlink writes them; a `timedelta` goes wherever they go
-* `timestamps`  `TimestampAssigner`, where a record's event time comes from; `assign_all`, a batch's
+* `timestamps`  `TimestampAssigner`, where a record's event time comes from; `assign_all`, a batch's;
+  `checked_time`, whether what user code gives is a time
 * `generators`  `WatermarkGenerator`, how watermarks follow the times, record by record and batch by batch
 * `strategy`    `WatermarkStrategy`, the two together as a user writes them
 
@@ -19,7 +20,7 @@ from millstream_dataflow.time.generators import (
 )
 from millstream_dataflow.time.quantities import Duration, Span, Time, to_milliseconds
 from millstream_dataflow.time.strategy import WatermarkStrategy
-from millstream_dataflow.time.timestamps import NO_TIMESTAMP, TimestampAssigner, assign_all
+from millstream_dataflow.time.timestamps import NO_TIMESTAMP, TimestampAssigner, assign_all, checked_time
 
 __all__ = [
     "NO_TIMESTAMP",
@@ -34,5 +35,6 @@ __all__ = [
     "WatermarkGenerator",
     "WatermarkStrategy",
     "assign_all",
+    "checked_time",
     "to_milliseconds",
 ]

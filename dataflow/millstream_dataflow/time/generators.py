@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from millstream_dataflow.records.controls import MIN_TIME
 from millstream_dataflow.time.quantities import Span, to_milliseconds
+from millstream_dataflow.time.timestamps import checked_time
 
 if TYPE_CHECKING:
     from millstream_dataflow.records.batches import Times
@@ -66,7 +67,7 @@ class WatermarkGenerator(ABC, Generic[T]):
         highest = MIN_TIME
         for count, (value, timestamp) in enumerate(zip(values, timestamps, strict=True), start=1):
             watermark = self.on_event(value, int(timestamp))
-            if watermark is not None and watermark > highest:
+            if watermark is not None and checked_time(watermark, "what on_event returns", value) > highest:
                 highest = watermark
                 cuts.append(Cut(count, watermark))
         return cuts

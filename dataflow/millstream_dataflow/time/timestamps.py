@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
@@ -49,7 +49,9 @@ def resolve_assigner(assigner: AssignerFunction[T]) -> Callable[[T, int], int]:
 def assign_all(
     assigner: Callable[[T, int], int], values: Sequence[T], timestamps: Sequence[int] | None = None
 ) -> list[int]:
-    """The times of a batch; `timestamps` are the former ones. TypeError or ValueError for what is no time."""
+    """The times of a batch; `timestamps` are the former ones. InvalidTypesError or InvalidProgramError for what is no
+    time.
+    """
     if isinstance(assigner, _OfValue):
         times = list(map(assigner.function, values))
     elif timestamps is None:
@@ -59,6 +61,23 @@ def assign_all(
     if not {int}.issuperset(map(type, times)) or (times and (min(times) < MIN_TIME or max(times) > MAX_TIME)):
         _refuse_first(values, times)
     return times
+
+
+_NO_VALUE: Final = object()
+
+
+def checked_time(time: object, what: str, value: object = _NO_VALUE) -> int:
+    """A time that user code gave: whole milliseconds in 64 bits. Else InvalidTypesError or InvalidProgramError, about
+    `what`, which came of `value` if there is one.
+    """
+    if isinstance(time, int) and not isinstance(time, bool) and MIN_TIME <= time <= MAX_TIME:
+        return time
+    of = "" if value is _NO_VALUE else f" for {bounded_repr(value)}"
+    if isinstance(time, int) and not isinstance(time, bool):
+        raise InvalidProgramError(f"{what} must not be beyond 64 bits, but is {bounded_repr(time)}{of}")
+    mend = "int(...)" if isinstance(time, float) else "milliseconds since the epoch as an int"
+    given = f"{type(time).__qualname__} {bounded_repr(time)}{of}"
+    raise InvalidTypesError(f"{what} must be an int of milliseconds, but is {given}; give {mend}")
 
 
 @dataclass(frozen=True)
@@ -90,10 +109,4 @@ def _signature(function: Callable[..., Any]) -> str:
 
 def _refuse_first(values: Sequence[object], times: Sequence[object]) -> None:
     for value, time in zip(values, times, strict=True):
-        if not isinstance(time, int) or isinstance(time, bool):
-            mend = "int(...)" if isinstance(time, float) else "milliseconds since the epoch as an int"
-            what = f"{type(time).__qualname__} {bounded_repr(time)} for {bounded_repr(value)}; give {mend}"
-            raise InvalidTypesError(f"a timestamp assigner must return an int of milliseconds, but returned {what}")
-        if not MIN_TIME <= time <= MAX_TIME:
-            what = f"{time} for {bounded_repr(value)}, which is beyond 64 bits"
-            raise InvalidProgramError(f"a timestamp assigner returned {what}")
+        checked_time(time, "what a timestamp assigner returns", value)

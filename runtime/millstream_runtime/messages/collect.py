@@ -7,16 +7,21 @@ import msgspec
 
 
 class CollectRequest(msgspec.Struct, frozen=True):
-    """The client has `offset` records, the last of them from run `version` of the operator (0: of none yet)."""
+    """The client has `offset` records, the last of them from run `version` of the operator (0: of none yet), and of
+    the next one the first `part` bytes.
+    """
 
     version: int
     offset: int
+    part: int = 0
 
 
 class CollectReply(msgspec.Struct, frozen=True):
     """The records from number `offset` on, pickled one by one.
 
-    Those below `committed` won't come again after a restart. `ended`: no record follows these.
+    Those below `committed` won't come again after a restart. `ended`: no record follows these. A record that is larger
+    than an answer comes alone and in pieces: then `size` isn't 0, but the bytes of the whole record, and `records` has
+    one piece, which begins where the client has said.
     """
 
     version: int
@@ -24,3 +29,4 @@ class CollectReply(msgspec.Struct, frozen=True):
     records: list[bytes]
     committed: int
     ended: bool
+    size: int = 0

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
+
+from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded
+
+TRACEBACK_LIMIT: Final = 16 << 10
+"""Characters of a traceback."""
 
 _HEADLINE = 300  # characters
 
@@ -18,7 +24,11 @@ class FailureKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failure. `message` is a sentence for people; the other fields are empty where they don't apply."""
+    """One failure. `message` is a sentence for people; the other fields are empty where they don't apply.
+
+    Its texts come from user code, and have to travel: here they are bounded, and lone surrogates, which no message can
+    hold, are escaped.
+    """
 
     kind: FailureKind
     message: str
@@ -32,6 +42,11 @@ class Failure:
     restartable: bool = True
     """False where trying again can't help: a broken audit, a state that doesn't fit."""
 
+    def __post_init__(self) -> None:
+        for name in ("message", "operator", "record", "source_line"):
+            object.__setattr__(self, name, _portable(getattr(self, name), MESSAGE_LIMIT))
+        object.__setattr__(self, "traceback", _portable(self.traceback, TRACEBACK_LIMIT))
+
     @property
     def headline(self) -> str:
         """The first line of the message, for a place that has room for one, and where it was raised."""
@@ -43,3 +58,9 @@ class Failure:
     def __str__(self) -> str:
         places = [text for text in (self.operator and f"operator {self.operator}", self.source_line) if text]
         return f"{self.message} ({', '.join(places)})" if places else self.message
+
+
+def _portable(text: str, limit: int) -> str:
+    if not text.isascii():
+        text = text.encode(errors="backslashreplace").decode()
+    return bounded(text, limit)

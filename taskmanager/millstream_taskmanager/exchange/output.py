@@ -103,7 +103,7 @@ class Outputs:
         self._taken = _WEIGHT * self._taken + records
         return min([channel.room(self._taken, _WEIGHT) for channel in self._channels], default=inf)
 
-    def when_writable(self, action: Callable[[], None], failed: Callable[[Exception | SystemExit], None]) -> None:
+    def when_writable(self, action: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
         """Whom to tell that a channel has credit again, and that what waited for it can't travel."""
         for channel in self._channels:
             channel.when_writable(action, failed)

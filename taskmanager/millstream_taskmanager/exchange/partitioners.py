@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from millstream_dataflow.errors import InvalidProgramError
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.keys import UnstableKeyError, key_hash
 from millstream_dataflow.operators.chain import ChainOutput
 from millstream_dataflow.operators.specifications import KeySelection
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
+from millstream_dataflow.reprs import bounded_repr
 from millstream_taskmanager.exchange.dealing import Part, Targets, deal, every_nth
 from millstream_taskmanager.exchange.owners import Owners
 from millstream_taskmanager.operators.copies import copied
@@ -142,8 +143,8 @@ class Custom(Partitioner):
         """See Partitioner."""
         values = _values(batch)
         chosen = self._chosen(values)
-        if min(chosen) < 0 or max(chosen) >= self._channels:
-            self._refuse(values, chosen)
+        if not {int}.issuperset(map(type, chosen)) or min(chosen) < 0 or max(chosen) >= self._channels:
+            self._refuse_first(values, chosen)
         targets: Targets = np.array(chosen, np.int16)
         return deal(batch, targets, self._channels)
 
@@ -152,16 +153,20 @@ class Custom(Partitioner):
         given = iter(values)
         try:
             return [partition(select(value), channels) for value in given]
-        except Exception as error:  # the user's code may raise what it likes
+        except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._operator, last_given(values, given)) from error
 
-    def _refuse(self, values: Sequence[Any], chosen: Sequence[int]) -> None:
-        place = next(place for place, channel in enumerate(chosen) if not 0 <= channel < self._channels)
-        error = InvalidProgramError(
-            f"the partitioner gave {chosen[place]} for one of {self._channels} partitions; "
-            f"it must give 0 to {self._channels - 1}"
-        )
-        raise UserCodeError(error, self._operator, values[place])
+    def _refuse_first(self, values: Sequence[Any], chosen: Sequence[object]) -> None:
+        """What is no channel; an int of a class of its own, such as an IntEnum's, may be one."""
+        for value, channel in zip(values, chosen, strict=True):
+            given = f"the partitioner gave {bounded_repr(channel)} for one of {self._channels} partitions; it must give"
+            if not isinstance(channel, int) or isinstance(channel, bool):
+                error: Exception = InvalidTypesError(f"{given} an int, not {type(channel).__qualname__}")
+            elif not 0 <= channel < self._channels:
+                error = InvalidProgramError(f"{given} 0 to {self._channels - 1}")
+            else:
+                continue
+            raise UserCodeError(error, self._operator, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,7 @@ def selected_keys(values: Sequence[Any], select: Callable[[Any], Any], operator:
     given = iter(values)
     try:
         return [select(value) for value in given]
-    except Exception as error:  # the user's code may raise what it likes
+    except BaseException as error:  # the user's code may raise what it likes
         raise UserCodeError(error, operator, last_given(values, given)) from error
 
 

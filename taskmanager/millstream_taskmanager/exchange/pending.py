@@ -96,14 +96,14 @@ class PendingList:
         turn = self.turn
         return inf if turn is None or turn == NO_LIMIT or not self._share else turn * records / self._share
 
-    def when_writable(self, action: Callable[[], None], failed: Callable[[Exception | SystemExit], None]) -> None:
+    def when_writable(self, action: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
         """Send what waits for credit as soon as it comes, then tell the task. `failed`: a record can't travel."""
 
         def credited() -> None:
             try:
                 if self._stuck:
                     self._drain(more=False)
-            except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
+            except BaseException as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
                 failed(error)
                 return
             if self.writable:

@@ -72,6 +72,10 @@ class OperatorDoors(Protocol):
         """Call the operator's `on_time` at that processing time, or soon after."""
         ...
 
+    def rounds(self) -> int:
+        """How many times all tasks of this thread that had something to do have had a turn."""
+        ...
+
     def write_out(self, text: str) -> None:
         """To the task's standard output."""
         ...
@@ -142,6 +146,10 @@ class OperatorContext:
     def call_at(self, time: int) -> None:
         """Be called (`on_time`) at that processing time, or soon after."""
         self._doors.call_at(time, self._operator)
+
+    def rounds(self) -> int:
+        """How many times all tasks of this thread that had something to do have had a turn."""
+        return self._doors.rounds()
 
     def write_out(self, text: str) -> None:
         """To the task's standard output."""

@@ -43,6 +43,7 @@ class CollectOperator(RowOperator):
         self._cuts: dict[CheckpointId, int] = {}
         self._finished = False
         self._asked_at = 0
+        self._pickled: bytes | None = None  # the first of them, while it goes out in pieces
 
     def open(self, context: OperatorContext) -> None:
         """Takes up what was not fetched before."""
@@ -92,22 +93,26 @@ class CollectOperator(RowOperator):
             self._forget(min(request.offset - self._first, len(self._records)))
         total = self._first + len(self._records)
         ended = self._finished and self._committed >= total
-        records = self._some()
-        reply = CollectReply(
-            version, self._first, records, self._committed, ended=ended and len(records) == len(self._records)
-        )
-        return msgspec.msgpack.encode(reply)
+        records, size = self._some(request.part if request.version == version else 0)
+        ended = ended and not size and len(records) == len(self._records)
+        return msgspec.msgpack.encode(CollectReply(version, self._first, records, self._committed, ended, size))
 
-    def _some(self) -> list[bytes]:
-        """From the first on, as many as go into an answer; at least one."""
+    def _some(self, part: int) -> tuple[list[bytes], int]:
+        """From the first on, as many as go into an answer, and 0; or a piece of the first, from that byte on, and its
+        size.
+        """
         chosen: list[bytes] = []
-        size = 0
+        room = _MOST_ANSWERED
         for record in self._records:
-            chosen.append(pickled(record))
-            size += len(chosen[-1])
-            if size >= _MOST_ANSWERED:
+            data = (None if chosen else self._pickled) or pickled(record)
+            room -= len(data)
+            if room < 0 and not chosen:
+                self._pickled = data
+                return [data[part : part + _MOST_ANSWERED]], len(data)
+            if room < 0:
                 break
-        return chosen
+            chosen.append(data)
+        return chosen, 0
 
     def _forget(self, count: int) -> None:
         if count <= 0:
@@ -118,6 +123,7 @@ class CollectOperator(RowOperator):
             self._size -= self._size * count // len(self._records)
         for _ in range(count):
             self._records.popleft()
+        self._pickled = None
         self._first += count
 
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:

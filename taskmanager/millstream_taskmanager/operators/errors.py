@@ -1,5 +1,10 @@
 """An error in a user's code, with the case around it: which operator, which record, which line of the user's own.
 
+User code may raise whatever Python has, `KeyboardInterrupt` and `sys.exit()` too, and in a worker all of it is a
+failure like any other: so where user code is called `BaseException` is caught. No `yield` of ours stands in such a
+place, or the `GeneratorExit` with which we close our own generators would be taken for the user's: `attributed` pulls
+the loops that yield.
+
 The user's exception itself is kept as it is, with its traceback: inline execution lets it out unchanged, a worker
 reports the Failure that is made of it.
 """
@@ -8,7 +13,7 @@ import errno
 import linecache
 import sysconfig
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from operator import length_hint
 from pathlib import Path
@@ -17,12 +22,11 @@ from typing import Final, TypeVar
 
 import millstream_dataflow
 from millstream_dataflow.errors import NonRecoverableError, SerializationError
-from millstream_dataflow.reprs import bounded_repr, error_text, short_repr
-from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded, bounded_repr, error_text, short_repr
+from millstream_runtime.messages.failures import TRACEBACK_LIMIT, Failure, FailureKind
+from millstream_taskmanager.operators.forks import leave_if_forked
 
 T = TypeVar("T")
-
-_TRACEBACK_LIMIT = 16_000
 
 
 class NoRecord:
@@ -54,13 +58,14 @@ class UserCodeError(Exception):
 
     def __init__(
         self,
-        cause: Exception | SystemExit,
+        cause: BaseException,
         operator: str,
         record: object = NO_RECORD,
         kind: FailureKind = FailureKind.USER,
         *,
         restartable: bool = True,
     ) -> None:
+        leave_if_forked(cause)
         super().__init__(cause, operator)
         self.cause = _function_exit(cause) if isinstance(cause, SystemExit) else cause
         self.kind = kind
@@ -79,7 +84,7 @@ class UserCodeError(Exception):
             operator=self.operator,
             record=self.record,
             source_line=source_line(self.cause),
-            traceback="".join(traceback.format_exception(self.cause))[-_TRACEBACK_LIMIT:],
+            traceback=traceback_text(self.cause)[-TRACEBACK_LIMIT:],
             restartable=self.restartable,
         )
 
@@ -98,15 +103,15 @@ class UserCode:
     def __init__(self, operator: str) -> None:
         self._operator = operator
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> None:
+        leave_if_forked()
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, SystemExit):
-            raise UserCodeError(error, self._operator) from error
-        if isinstance(error, Exception) and not isinstance(error, UserCodeError):
+        leave_if_forked(error)
+        if error is not None and not isinstance(error, UserCodeError):
             raise self._named(error) from error
 
-    def _named(self, error: Exception) -> UserCodeError:
+    def _named(self, error: BaseException) -> UserCodeError:
         return UserCodeError(error, self._operator)
 
 
@@ -122,7 +127,7 @@ class ConnectorCode(UserCode):
         super().__init__(operator)
         self._first_look = first_look
 
-    def _named(self, error: Exception) -> UserCodeError:
+    def _named(self, error: BaseException) -> UserCodeError:
         if not isinstance(error, OSError):
             return UserCodeError(error, self._operator)
         misnamed = isinstance(error, _NOT_THERE) or error.errno == errno.EPROTONOSUPPORT
@@ -147,14 +152,41 @@ class Naming(UserCode):
             raise self._named(error) from error
 
 
-def failure_of(error: Exception) -> Failure:
+def attributed(slices: Iterator[T], named: Callable[[BaseException], UserCodeError]) -> Iterator[T]:
+    """What a loop over the user's code yields. What is raised in it becomes the error that `named` makes of it."""
+    while True:
+        try:
+            item = next(slices)
+        except StopIteration:
+            leave_if_forked()
+            return
+        except BaseException as error:
+            raise named(error) from error
+        leave_if_forked()
+        yield item
+
+
+def user_error(error: BaseException, operator: str) -> Exception:
+    """What has ended a task. What is no Exception was raised by user code, in a place where nobody has named it."""
+    leave_if_forked(error)
+    return error if isinstance(error, Exception) else UserCodeError(error, operator)
+
+
+def failure_of(error: BaseException) -> Failure:
     """Any exception of a task as a value: the user's with its case, every other as our own mistake."""
+    error = user_error(error, "")
     if isinstance(error, _OF_VALUES):  # of an operator that nobody has named
         error = UserCodeError(error, "")
     if isinstance(error, UserCodeError):
         return error.failure()
-    text = "".join(traceback.format_exception(error))[-_TRACEBACK_LIMIT:]
-    return Failure(FailureKind.INTERNAL, error_text(error), traceback=text)
+    return Failure(FailureKind.INTERNAL, error_text(error), traceback=traceback_text(error)[-TRACEBACK_LIMIT:])
+
+
+def traceback_text(error: BaseException) -> str:
+    """As Python prints it, but no part of it, a message of the user's among them, has more than `MESSAGE_LIMIT`
+    characters.
+    """
+    return "".join(f"{bounded(part[:-1], MESSAGE_LIMIT)}\n" for part in traceback.format_exception(error))
 
 
 def last_given(values: Sequence[T], iterator: Iterator[T]) -> T:

@@ -46,7 +46,7 @@ from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.records import Barrier, RowBatch
 from millstream_taskmanager.operators.base import SLICE, OperatorContext, Output, RowOperator, label
 from millstream_taskmanager.operators.copies import IMMUTABLE, copy_of
-from millstream_taskmanager.operators.errors import GENERATED, NO_RECORD, UserCodeError
+from millstream_taskmanager.operators.errors import GENERATED, NO_RECORD, UserCodeError, attributed
 from millstream_taskmanager.operators.functions import FunctionLife
 from millstream_taskmanager.operators.state import StoredList
 
@@ -234,11 +234,9 @@ class FusedOperator(RowOperator):
     def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
         """See Operator."""
         timed = batch.timestamps is not None
-        try:
-            for values, timestamps in self._runs[timed](batch.values, batch.timestamps):
-                yield RowBatch(values, timestamps)
-        except (Exception, SystemExit) as error:  # the user's code may raise what it likes
-            raise self._attributed(error, self._loops[timed]) from error
+        run = self._runs[timed](batch.values, batch.timestamps)
+        for values, timestamps in attributed(run, lambda error: self._attributed(error, self._loops[timed])):
+            yield RowBatch(values, timestamps)
 
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
         """See Operator."""
@@ -250,7 +248,7 @@ class FusedOperator(RowOperator):
             for stage in self._stages:
                 stack.callback(stage.life.close)
 
-    def _attributed(self, error: Exception | SystemExit, loop: Loop) -> UserCodeError:
+    def _attributed(self, error: BaseException, loop: Loop) -> UserCodeError:
         """Which operator raised, and at which record."""
         cause = _unwrapped(error, loop.file)
         frame = _frame_of(cause.__traceback__, loop.file)
@@ -267,7 +265,7 @@ def _frame_of(trace: TracebackType | None, file: str) -> TracebackType | None:
     return trace
 
 
-def _unwrapped(error: Exception | SystemExit, file: str) -> Exception | SystemExit:
+def _unwrapped(error: BaseException, file: str) -> BaseException:
     """The loop is a generator, out of which Python lets a StopIteration only as a RuntimeError (PEP 479)."""
     cause = error.__cause__
     if isinstance(error, RuntimeError) and isinstance(cause, StopIteration):

@@ -12,7 +12,7 @@ from millstream_dataflow.operators.specifications import KeyedProcessSpecificati
 from millstream_dataflow.records import RowBatch, Watermark
 from millstream_taskmanager.operators.base import OperatorContext, Output
 from millstream_taskmanager.operators.emitting import Collector
-from millstream_taskmanager.operators.errors import UserCodeError, last_given
+from millstream_taskmanager.operators.errors import UserCodeError, attributed, last_given
 from millstream_taskmanager.operators.keyed import KeyedOperator, KeyedPart
 from millstream_taskmanager.operators.timers import KeyTimers, TimerHeap
 from millstream_taskmanager.state.current_key import CurrentKey
@@ -47,7 +47,8 @@ class KeyedProcessOperator(KeyedOperator):
         collector = Collector(timed=part.times is not None, reuse=self._reuse)
         given = iter(part.values)
         times: Any = repeat(None) if part.times is None else part.times
-        try:
+
+        def loop() -> Iterator[Output]:
             for value, key, identity, time in zip(given, part.keys, part.identities, times, strict=False):
                 current.set(key, identity)
                 around.time = time
@@ -57,8 +58,8 @@ class KeyedProcessOperator(KeyedOperator):
                         collector.add(item, time)
                         if collector.full:
                             yield from collector.take()
-        except Exception as error:  # the user's code may raise what it likes
-            raise UserCodeError(error, self._name, last_given(part.values, given)) from error
+
+        yield from attributed(loop(), lambda error: UserCodeError(error, self._name, last_given(part.values, given)))
         yield from collector.take()
 
     def advance(self, watermark: Watermark) -> Iterator[Output]:
@@ -76,18 +77,21 @@ class KeyedProcessOperator(KeyedOperator):
         """What a timer by the clock gives has no event time, as in Flink."""
         collector = Collector(timed=domain is TimeDomain.EVENT_TIME, reuse=self._reuse)
         around = _OnTimer(self.current, self._timers, domain)
-        for time, identity in heap.due(until):
-            key = self.backend.forms.of(identity)
-            self.current.set(key, identity)
-            self._timers.watermark = self.times.of(key)
-            around.time = time
-            try:
+
+        def loop() -> Iterator[Output]:
+            for time, identity in heap.due(until):
+                key = self.backend.forms.of(identity)
+                self.current.set(key, identity)
+                self._timers.watermark = self.times.of(key)
+                around.time = time
                 for item in self._function.on_timer(time, around) or ():
                     collector.add(item, time)
                     if collector.full:
                         yield from collector.take()
-            except Exception as error:  # the user's code may raise what it likes
-                raise UserCodeError(error, self._name, _Timer(key, time)) from error
+
+        yield from attributed(
+            loop(), lambda error: UserCodeError(error, self._name, _Timer(self.current.key, around.time))
+        )
         yield from collector.take()
 
 
@@ -123,7 +127,7 @@ class _OnTimer(_Around, KeyedProcessFunction.OnTimerContext):
 class _Timer:
     """A timer in the place of a record."""
 
-    def __init__(self, key: object, time: int) -> None:
+    def __init__(self, key: object, time: int | None) -> None:
         self._key = key
         self._time = time
 

@@ -42,7 +42,7 @@ class MapBatchesOperator(Operator):
         try:
             columns = self._function(batch.columns)
             _check(columns, batch)
-        except Exception as error:  # the user's code may raise what it likes
+        except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._name, _Shape(batch.columns)) from error
         return ColumnBatch(columns, batch.timestamps)
 

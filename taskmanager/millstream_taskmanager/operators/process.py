@@ -8,7 +8,7 @@ from millstream_dataflow.records import Barrier, RowBatch, Watermark
 from millstream_dataflow.records.controls import MIN_TIME
 from millstream_taskmanager.operators.base import OperatorContext, Output, RowOperator
 from millstream_taskmanager.operators.emitting import Collector
-from millstream_taskmanager.operators.errors import UserCodeError, last_given
+from millstream_taskmanager.operators.errors import UserCodeError, attributed, last_given
 from millstream_taskmanager.operators.functions import FunctionLife
 from millstream_taskmanager.operators.state import StoredList
 
@@ -35,7 +35,8 @@ class ProcessOperator(RowOperator):
         process = self._function.process_element
         values, times = batch.values, batch.timestamps
         given = iter(values)
-        try:
+
+        def loop() -> Iterator[Output]:
             for place, value in enumerate(given):
                 time = around.time = None if times is None else times[place]
                 emitted = process(value, around)
@@ -44,8 +45,9 @@ class ProcessOperator(RowOperator):
                         collector.add(item, time)
                         if collector.full:
                             yield from collector.take()
-        except Exception as error:  # the user's code may raise what it likes
-            raise UserCodeError(error, self._context.name, last_given(values, given)) from error
+
+        name = self._context.name
+        yield from attributed(loop(), lambda error: UserCodeError(error, name, last_given(values, given)))
         yield from collector.take()
 
     def advance(self, watermark: Watermark) -> Iterator[Output]:

@@ -11,7 +11,15 @@ from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_dataflow.records.batches import Times
 from millstream_dataflow.records.controls import MIN_TIME
-from millstream_dataflow.time import NO_TIMESTAMP, NoWatermarks, WatermarkGenerator, WatermarkStrategy, assign_all
+from millstream_dataflow.time import (
+    NO_TIMESTAMP,
+    Cut,
+    NoWatermarks,
+    WatermarkGenerator,
+    WatermarkStrategy,
+    assign_all,
+    checked_time,
+)
 from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.operators.errors import NO_RECORD, UserCode, UserCodeError
 
@@ -66,11 +74,15 @@ class Stamper:
 
     def periodic(self) -> int | None:
         """The watermark by now, if it is above the last."""
-        time = _guarded(self._generator.on_periodic, self._operator)
+        time = _guarded(self._asked, self._operator)
         if time is None or time <= self.time:
             return None
         self.time = time
         return time
+
+    def _asked(self) -> int | None:
+        time = self._generator.on_periodic()
+        return None if time is None else checked_time(time, "what on_periodic returns")
 
     def snapshot(self) -> StampState:
         """What a fresh stamper needs to go on."""
@@ -105,12 +117,16 @@ class Stamper:
     def _assigned(self, assigner: Callable[[Any, int], int], rows: RowBatch) -> list[int]:
         try:
             return assign_all(assigner, rows.values, rows.timestamps)
-        except Exception as error:  # the user's code may raise what it likes
+        except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._operator, _culprit(assigner, rows)) from error
 
-    def _cuts(self, values: Sequence[Any], times: list[int] | Times) -> Sequence[Any]:
+    def _cuts(self, values: Sequence[Any], times: list[int] | Times) -> Sequence[Cut]:
         generator = self._generator
-        return _guarded(lambda: generator.on_batch(values if generator.reads_values else (), times), self._operator)
+        with UserCode(self._operator):
+            cuts = generator.on_batch(values if generator.reads_values else (), times)
+            for cut in cuts:
+                checked_time(cut.watermark, "the watermark of a cut")
+        return cuts
 
 
 def _guarded(call: Callable[[], T], operator: str) -> T:
@@ -124,7 +140,7 @@ def _culprit(assigner: Callable[[Any, int], int], rows: RowBatch) -> object:
     for value, time in zip(rows.values, former, strict=True):
         try:
             assign_all(assigner, (value,), (time,))
-        except Exception:  # noqa: BLE001  # the user's code may raise what it likes
+        except BaseException:  # noqa: BLE001  # the user's code may raise what it likes
             return value
     return NO_RECORD
 

@@ -7,15 +7,18 @@ with the times as namespaces and the order as values.
 
 import heapq
 from collections.abc import Hashable, Iterator
+from typing import Final
 
 from millstream_dataflow.functions import TimerService
 from millstream_dataflow.records.controls import MIN_TIME
+from millstream_dataflow.time import checked_time
 from millstream_taskmanager.operators.base import OperatorContext
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.runs import Where
 from millstream_taskmanager.state.tables import FlatTable
 
+_TIMER: Final = "a timer"
 _FEW_DELETED = 1_024  # below that a heap isn't worth being made anew
 
 
@@ -102,20 +105,20 @@ class KeyTimers(TimerService):
 
     def register_processing_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
-        self.processing_time.register(timestamp, self._current.identity)
+        self.processing_time.register(checked_time(timestamp, _TIMER), self._current.identity)
         self._context.call_at(timestamp + 1)
 
     def register_event_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
-        self.event_time.register(timestamp, self._current.identity)
+        self.event_time.register(checked_time(timestamp, _TIMER), self._current.identity)
 
     def delete_processing_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
-        self.processing_time.delete(timestamp, self._current.identity)
+        self.processing_time.delete(checked_time(timestamp, _TIMER), self._current.identity)
 
     def delete_event_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
-        self.event_time.delete(timestamp, self._current.identity)
+        self.event_time.delete(checked_time(timestamp, _TIMER), self._current.identity)
 
 
 def _heap(backend: KeyedBackend, table: str, title: str) -> TimerHeap:

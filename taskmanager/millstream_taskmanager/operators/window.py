@@ -142,7 +142,7 @@ class WindowOperator(KeyedOperator):
         given = iter(values)
         try:
             self._accumulation.add(entries, given, identities)
-        except Exception as error:  # the user's code may raise what it likes
+        except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._name, last_given(values, given)) from error
 
     def _fire_key(self, open_: _OpenWindow, identity: Hashable, collector: Collector) -> None:

@@ -150,7 +150,7 @@ class WindowResults:
             elements: Iterable[Any] = result if self._accumulation.whole else (result,)
             for item in self._function.process(key, self._around, elements) or ():
                 collector.add(item, time)
-        except Exception as error:  # the user's code may raise what it likes
+        except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._name, _Fired(key, window)) from error
 
     def clear(self, window: TimeWindow, key: object, identity: Hashable) -> None:
@@ -159,7 +159,7 @@ class WindowResults:
         if self._function is not None:
             try:
                 self._function.clear(self._around)
-            except Exception as error:  # the user's code may raise what it likes
+            except BaseException as error:  # the user's code may raise what it likes
                 raise UserCodeError(error, self._name, _Fired(key, window)) from error
 
 

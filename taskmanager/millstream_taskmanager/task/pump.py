@@ -12,6 +12,7 @@ from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_taskmanager.exchange.output import Outputs
 from millstream_taskmanager.operators.base import SLICE
 from millstream_taskmanager.operators.chain import Emission
+from millstream_taskmanager.operators.forks import leave_if_forked
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.timers import Alarm
 
@@ -21,7 +22,7 @@ Activity = Iterator[Emission]
 class Pump:
     """The only activity of a task, and when what has come of it is sent."""
 
-    def __init__(self, outputs: Outputs, doors: TaskDoors, failed: Callable[[Exception | SystemExit], None]) -> None:
+    def __init__(self, outputs: Outputs, doors: TaskDoors, failed: Callable[[BaseException], None]) -> None:
         """`failed`: a record that is sent between two steps can't travel."""
         self._outputs = outputs
         self._delays = doors.delays
@@ -59,6 +60,7 @@ class Pump:
     def _emit(self, activity: Activity, now: int) -> None:
         outputs, records = self._outputs, 0
         for index, element in chain(self._take_held(), activity):
+            leave_if_forked()
             if isinstance(element, RowBatch | ColumnBatch):
                 if not outputs.writable:
                     self._held = (index, element)
@@ -86,7 +88,7 @@ class Pump:
     def _on_alarm(self) -> None:
         try:
             self._send_in_time()
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
+        except BaseException as error:  # noqa: BLE001  # the user's class may raise what it likes when it is pickled
             self._failed(error)
 
     def _send_in_time(self) -> None:

@@ -37,7 +37,8 @@ from millstream_taskmanager.exchange.output import Outputs
 from millstream_taskmanager.exchange.pending import PendingList
 from millstream_taskmanager.operators.base import Commit, OperatorContext, TaskPlace
 from millstream_taskmanager.operators.chain import Chain
-from millstream_taskmanager.operators.errors import UserCodeError, failure_of
+from millstream_taskmanager.operators.errors import failure_of, user_error
+from millstream_taskmanager.operators.forks import leave_if_forked
 from millstream_taskmanager.operators.state import FRESH, RestoredState
 from millstream_taskmanager.task.alignment import Guarantee
 from millstream_taskmanager.task.commits import CommitQueue
@@ -141,9 +142,10 @@ class Task(ABC):
             if self._pump.idle and (activity := self._next()) is not None:
                 self._pump.begin(activity)
             self._pump.pull()
+            leave_if_forked()
             if not self.over:
                 self._after_step()
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's code may raise what it likes
+        except BaseException as error:  # noqa: BLE001  # the user's code may raise what it likes
             self._fail(error)
 
     def _after_step(self) -> None:
@@ -188,7 +190,8 @@ class Task(ABC):
         """Clocks of idleness stop while the task can't take input."""
         if not self.chain.counts_idleness:
             return
-        held = not self.outputs.writable or bool(self.gate is not None and self.gate.blocked)
+        takes = self.outputs.writable and self.chain.accepts
+        held = not takes or bool(self.gate is not None and self.gate.blocked)
         if held is not self._is_held_back:
             self._is_held_back = held
             self.chain.hold(held=held)
@@ -230,9 +233,14 @@ class Task(ABC):
         if self.over:
             return
         self._move(TaskState.CANCELING, "it was cancelled")
-        with suppress(Exception, SystemExit):  # the user's close() can't hinder a cancel
+        try:
             self._release()
-        self._move(TaskState.CANCELED, "it was cancelled")
+        except KeyboardInterrupt:  # Ctrl-C, where a program runs its job itself
+            raise
+        except BaseException as error:  # noqa: BLE001  # the user's close() can't hinder a cancel
+            leave_if_forked(error)
+        finally:
+            self._move(TaskState.CANCELED, "it was cancelled")
 
     def fail(self, error: Exception) -> None:
         """End now, for a reason that lies outside: a lost peer."""
@@ -246,6 +254,8 @@ class Task(ABC):
         answer = found.ask(payload)
         if self._awaits_client is not None and self.chain.settled:
             self._close()
+        if not self.over:
+            self._update_hold()
         self._doors.wake()
         return answer
 
@@ -309,14 +319,14 @@ class Task(ABC):
         self.state = state
         self.over = TASK_STATES.is_final(state)
 
-    def _fail(self, error: Exception | SystemExit) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self.over:
             return
-        if isinstance(error, SystemExit):
-            error = UserCodeError(error, self.place.vertex_name)
+        error = user_error(error, self.place.vertex_name)
         self._set_state(TaskState.FAILED, type(error).__name__)
-        with suppress(Exception, SystemExit):  # the first error is the one that counts
+        with suppress(BaseException):  # the first error is the one that counts
             self._release()
+        leave_if_forked()  # close() of the user's may have forked
         self._doors.fail(TaskReport(self.place.task, self.state, failure_of(error)), error)
 
     def _release(self) -> None:
@@ -381,7 +391,7 @@ class Task(ABC):
             self.broadcast(End())
             self._release()
             self._move(TaskState.FINISHED, "the last checkpoint is stored")
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's close() may raise what it likes
+        except BaseException as error:  # noqa: BLE001  # the user's close() may raise what it likes
             self._fail(error)
 
 
@@ -390,6 +400,7 @@ class _OperatorDoors:
 
     def __init__(self, doors: TaskDoors, timers: OperatorTimers) -> None:
         self.now = doors.now
+        self.rounds = doors.rounds
         self.write_out = doors.write_out
         self.malformed = doors.malformed
         self.call_at = timers.call_at

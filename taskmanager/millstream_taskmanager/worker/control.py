@@ -11,6 +11,7 @@ from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined, OperatorReply
 from millstream_runtime.messages.worker import FromWorker, ToWorker
 from millstream_taskmanager.exchange.polling import Poller
+from millstream_taskmanager.operators.forks import leave_if_forked
 from millstream_taskmanager.worker.framing import MessageSocket
 
 CONGESTED_BYTES: Final = 1 << 20
@@ -32,6 +33,7 @@ class Control:
 
     def say(self, message: FromWorker) -> None:
         """Send, or queue it when the TaskManager is slow. Never raises: that it is gone is found by reading."""
+        leave_if_forked()
         try:
             self._messages.send(message)
         except ValueError as error:

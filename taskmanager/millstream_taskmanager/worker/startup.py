@@ -114,7 +114,7 @@ def differences(job: Versions, here: Versions) -> Iterator[str]:
             yield f"{field.name} {wanted} there, {own} here"
 
 
-def startup_failure(error: Exception) -> Failure:
+def startup_failure(error: BaseException) -> Failure:
     """Why the tasks couldn't begin."""
     if isinstance(error, WrongVersionsError):
         mend = "run the program with the versions of the cluster, or install the program's on all TaskManagers"

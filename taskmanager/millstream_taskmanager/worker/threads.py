@@ -11,6 +11,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from millstream_taskmanager.operators.errors import user_error
+from millstream_taskmanager.operators.forks import leave_if_forked
+
 T = TypeVar("T")
 
 CallInLoop = Callable[[Callable[[], None]], None]
@@ -48,8 +51,9 @@ class BlockingPool:
         result: T | Exception
         try:
             result = job()
-        except Exception as error:  # noqa: BLE001  # connectors raise what they like
-            result = error
+            leave_if_forked()
+        except BaseException as error:  # noqa: BLE001  # connectors raise what they like
+            result = user_error(error, "")
 
         def tell() -> None:
             self._under_way -= 1

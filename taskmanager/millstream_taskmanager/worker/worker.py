@@ -7,6 +7,7 @@ heard (law 3.4), and a leader that wants it gone says so. When the TaskManager i
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from millstream_runtime.messages.session import (
     ListenOutput,
     OperatorReply,
     OperatorRequest,
+    OutputTaken,
     PeerLost,
     Progress,
     StopSources,
@@ -74,7 +76,6 @@ class Worker:
         self._doors: dict[TaskId, WorkerDoors] = {}
         self._peers: Peers | None = None
         loop.before_poll = self._pass_on_output
-        loop.is_congested = self._is_congested
 
     def run(self) -> None:
         """Until it is told to leave; TaskManagerGoneError when nobody is there to tell."""
@@ -94,14 +95,17 @@ class Worker:
                 self._leave()
             case PeerConnected() | DropPeer():
                 self._to_peers(message)
-            case ListenOutput(listen=listen):
-                self._outputs.listening = listen
+            case ListenOutput() | OutputTaken():
+                self._listen(message)
             case OperatorRequest():
                 self._say(self._answer(message))
             case TriggerCheckpoint() | StopSources() | DropLeftovers():
                 self._to_some(message)
             case CheckpointCompleted() | CheckpointAborted() | LeaderChanged():
                 self._to_all(message)
+                if message == LeaderChanged(present=False):
+                    self._outputs.interrupt()
+                    self._wake_all()
 
     def _to_all(self, message: CheckpointCompleted | CheckpointAborted | LeaderChanged) -> None:
         for task in self._tasks.values():
@@ -133,7 +137,7 @@ class Worker:
             task, doors = self._tasks[request.task], self._doors[request.task]
             with self._outputs.speaking(doors.log):
                 payload = task.ask(request.operator, request.payload)
-        except Exception as error:  # noqa: BLE001  # whoever asked hears what went wrong; the tasks go on
+        except BaseException as error:  # noqa: BLE001  # whoever asked hears what went wrong; the tasks go on
             return OperatorReply(request.request, b"", failure_of(error))
         return OperatorReply(request.request, payload)
 
@@ -148,7 +152,7 @@ class Worker:
         assignment = read_assignment(orders)
         try:
             self._turn(assignment, self._build(assignment))
-        except Exception as error:  # noqa: BLE001  # the user's modules and functions may raise what they like
+        except BaseException as error:  # noqa: BLE001  # the user's modules and functions may raise what they like
             failure = startup_failure(error)
             for task in assignment.tasks:
                 self._say(TaskStateChanged(TaskReport(task, TaskState.FAILED, failure)))
@@ -163,7 +167,7 @@ class Worker:
         peers.listen(assignment.orders.socket_path)
         try:
             tasks = build_tasks(assignment, Building(self._options, peers, self._open_doors))
-        except Exception:
+        except BaseException:
             peers.close()
             raise
         peers.start()
@@ -187,6 +191,8 @@ class Worker:
         return doors
 
     def _report_progress(self) -> None:
+        if self._outputs.lose_patience(self._loop.delays.now()):
+            self._wake_all()
         totals = tuple(task.totals() for task in self._tasks.values() if not task.over)
         if totals:
             self._say(Progress(totals))
@@ -194,7 +200,7 @@ class Worker:
 
     def _leave(self) -> None:
         for name, task in self._tasks.items():
-            with self._outputs.speaking(self._doors[name].log):
+            with self._outputs.speaking(self._doors[name].log), suppress(KeyboardInterrupt):  # raised by close()
                 task.cancel()
         self._loop.stop()
 
@@ -215,8 +221,20 @@ class Worker:
         for message in self._outputs.take():
             self._control.say(message)
 
-    def _is_congested(self) -> bool:
-        return self._outputs.listening and self._control.congested
+    def _listen(self, message: ListenOutput | OutputTaken) -> None:
+        match message:
+            case ListenOutput(listen=listen):
+                self._outputs.listen(listening=listen)
+                self._wake_all()
+            case OutputTaken(task=task, characters=characters):
+                if (doors := self._doors.get(task)) is not None:
+                    self._outputs.taken(doors.log, characters)
+                    doors.wake()
+
+    def _wake_all(self) -> None:
+        """Tasks that have waited until what they print is taken."""
+        for doors in self._doors.values():
+            doors.wake()
 
     # -------------------------------------------------------------------------------------------------- peers
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from millstream_dataflow.reprs import bounded_repr, error_text, short_repr
+from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded_repr, error_text, short_repr
 
 
 class Grumpy:
@@ -24,11 +24,15 @@ def exits() -> str:
     sys.exit(3)
 
 
+def interrupts() -> str:
+    raise KeyboardInterrupt
+
+
 def recurses() -> str:
     return recurses()
 
 
-@pytest.mark.parametrize("says", [raises, exits, recurses, lambda: 5])
+@pytest.mark.parametrize("says", [raises, exits, interrupts, recurses, lambda: 5])
 def test_a_repr_that_breaks(says: Callable[[], str]) -> None:
     value = Grumpy(says)
     assert bounded_repr(value) == short_repr(value) == "<unprintable Grumpy>"
@@ -42,6 +46,8 @@ def test_bounds() -> None:
     assert len(short_repr("x" * 5_000)) < 40
     assert len(short_repr(Grumpy(lambda: "z" * 5_000))) < 40
     assert bounded_repr({"a": 1}) == "{'a': 1}"
+    assert error_text(ValueError("z" * 10_000_000))[-31:] == "zzzz... (10,000,012 characters)"
+    assert len(error_text(ValueError("z" * 10_000_000))) == MESSAGE_LIMIT
 
 
 def test_an_error_without_words_is_its_name() -> None:

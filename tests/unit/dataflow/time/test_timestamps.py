@@ -38,9 +38,9 @@ def test_without_an_assigner() -> None:
 @pytest.mark.parametrize(
     ("result", "sentence"),
     [
-        (1.5, r"returned float 1\.5 for 'a'; give int"),
-        (None, "returned NoneType None for 'a'; give milliseconds"),
-        (True, "returned bool True"),
+        (1.5, r"is float 1\.5 for 'a'; give int"),
+        (None, "is NoneType None for 'a'; give milliseconds"),
+        (True, "is bool True"),
     ],
 )
 def test_a_result_that_is_no_time(result: object, sentence: str) -> None:

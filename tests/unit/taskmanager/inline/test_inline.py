@@ -78,6 +78,22 @@ def test_every_partitioning_delivers_all(env: Environment, parallelism: int) -> 
         assert len(list(records)) == 100 * parallelism
 
 
+def test_a_call_that_blocks_makes_no_live_source_idle(env: Environment) -> None:
+    rising = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(lambda e: e)
+    strategy = rising.with_idleness(timedelta(milliseconds=100))
+
+    def slow(value: int) -> int:
+        time.sleep(0.5)
+        return value
+
+    blocking = env.from_collection([100]).map(slow).rebalance().assign_timestamps_and_watermarks(strategy)
+    live = env.from_sequence(1, 3_000).rebalance().assign_timestamps_and_watermarks(strategy)
+    counted = blocking.union(live).map(lambda _: 1).key_by(lambda _: "all")
+    windows = counted.window(TumblingEventTimeWindows.of(1_000)).reduce(lambda a, b: a + b)
+    with windows.execute_and_collect() as records:
+        assert list(records) == [1_000, 1_000, 1_000, 1]
+
+
 def test_unions_and_side_outputs(env: Environment) -> None:
     odd: OutputTag[int] = OutputTag("odd")
 

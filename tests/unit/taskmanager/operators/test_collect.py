@@ -1,12 +1,14 @@
 """Records wait for the client: each comes once, whatever is lost, and nobody is hurried."""
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
-from millstream_dataflow.identity import CheckpointId, OperatorId
+from millstream.submission.records import Received
+from millstream_dataflow.identity import CheckpointId, OperatorId, RegionAttempt, RegionId
 from millstream_dataflow.records import Barrier, RowBatch, SnapshotKind
 from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_runtime.states import TaskState
@@ -14,13 +16,17 @@ from millstream_taskmanager.operators.collect import CollectOperator
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.worker.settings import TaskSettings
-from tests.support.tasks import Drawing, ListSource, OperatorBench, VirtualJob
+from tests.support.tasks import JOB, Drawing, ListSource, OperatorBench, VirtualJob
 
 NOTHING = CollectRequest(0, 0)
 
 
+def said(operator: CollectOperator, request: CollectRequest) -> CollectReply:
+    return msgspec.msgpack.decode(operator.ask(msgspec.msgpack.encode(request)), type=CollectReply)
+
+
 def ask(operator: CollectOperator, request: CollectRequest) -> tuple[CollectReply, list[Any]]:
-    reply = msgspec.msgpack.decode(operator.ask(msgspec.msgpack.encode(request)), type=CollectReply)
+    reply = said(operator, request)
     return reply, [pickle.loads(record) for record in reply.records]
 
 
@@ -62,12 +68,42 @@ def test_a_client_of_a_former_run_makes_nothing_forgotten() -> None:
 def test_too_much_makes_the_task_take_no_more_until_the_client_has_fetched() -> None:
     operator = opened()
     while operator.accepts:
-        take(operator, b"x" * (1 << 20))
+        take(operator, b"x" * (100 << 10))
     offset = 0
     while not operator.accepts:
         reply, records = ask(operator, CollectRequest(1, offset))
         offset = reply.offset + len(records)
-    assert 0 < offset <= 5
+    assert 0 < offset <= 50
+
+
+def test_a_record_that_is_larger_than_an_answer_comes_in_pieces() -> None:
+    """No message is large, and what is lost of the conversation is said again."""
+    operator, received = opened(), Received(checkpointed=False)
+    values = [b"a", b"x" * 3_000_000, b"b", b"y" * 200_000]
+    take(operator, *values)
+    came: list[bytes] = []
+    for turn in range(100):
+        reply = said(operator, received.question)
+        assert len(msgspec.msgpack.encode(reply)) < 256 << 10
+        if turn % 5 != 2:  # else the answer is lost
+            came += received.take(reply)
+    assert [pickle.loads(record) for record in came] == values
+
+
+def test_a_record_in_pieces_begins_again_after_a_restart() -> None:
+    operator, received = opened(), Received(checkpointed=True)
+    take(operator, b"x" * 300_000)
+    received.take(said(operator, received.question))
+    bench = OperatorBench()
+    bench.place = replace(bench.place, task=replace(bench.place.task, attempt=RegionAttempt(JOB, RegionId(0), 2)))
+    again = opened(bench)
+    take(again, b"x" * 300_000)
+    assert again.snapshot(Barrier(CheckpointId(1)), ended=False)
+    again.commit(CheckpointId(1))
+    came: list[bytes] = []
+    while not came:
+        came += received.take(said(again, received.question))
+    assert pickle.loads(came[0]) == b"x" * 300_000
 
 
 def test_what_was_not_fetched_comes_again_after_a_restart_and_counts_as_committed() -> None:

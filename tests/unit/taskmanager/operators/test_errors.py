@@ -3,7 +3,7 @@
 import errno
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,13 +14,15 @@ from millstream_dataflow.errors import (
     serialization_error,
 )
 from millstream_dataflow.keys import key_hash
-from millstream_runtime.messages.failures import FailureKind
+from millstream_runtime.messages.codec import decode, encode
+from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_taskmanager.operators.errors import (
     ConnectorCode,
     Naming,
     UnsupportedOperatorError,
     UserCode,
     UserCodeError,
+    attributed,
     failure_of,
     last_given,
 )
@@ -154,3 +156,55 @@ def test_the_last_that_was_given() -> None:
     assert last_given(values, given) == "a"
     list(given)
     assert last_given(values, given) == "c"
+
+
+def test_a_loop_over_user_code_that_we_close_has_raised_nothing() -> None:
+    seen: list[str] = []
+
+    def loop() -> Iterator[int]:
+        try:
+            yield from (1, 2)
+        except GeneratorExit:
+            seen.append("closed")
+            raise
+
+    pulled = attributed(loop(), lambda error: UserCodeError(error, "map"))
+    assert next(pulled) == 1
+    assert not seen
+    pulled.close()  # type: ignore[attr-defined]  # it is a generator
+    del pulled
+    assert seen == ["closed"]
+
+
+def test_but_what_it_raises_is_the_users_whatever_it_is() -> None:
+    def loop() -> Iterator[int]:
+        yield 1
+        raise GeneratorExit("the user's")
+
+    pulled = attributed(loop(), lambda error: UserCodeError(error, "map", 7))
+    assert next(pulled) == 1
+    with pytest.raises(UserCodeError) as caught:
+        next(pulled)
+    failure = caught.value.failure()
+    assert (failure.message, failure.operator, failure.record) == ("GeneratorExit: the user's", "map", "7")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), GeneratorExit(), BaseException("x")])
+def test_what_nobody_has_named_is_the_users_if_it_is_no_exception(error: BaseException) -> None:
+    assert failure_of(error).kind is FailureKind.USER
+    with pytest.raises(UserCodeError) as caught, UserCode("map"):
+        raise error
+    assert caught.value.cause is error
+
+
+def test_a_failure_is_bounded_and_can_travel_whatever_it_says() -> None:
+    failure = UserCodeError(raised(lambda: throw(ValueError("z" * 5_000_000))), "map", "y" * 5_000).failure()
+    assert failure.message.startswith("ValueError: zzz")
+    assert failure.message.endswith("... (5,000,012 characters)")
+    assert len(failure.message) == 8_192
+    assert "throw" in failure.traceback, "the message doesn't push out the lines"
+    surrogate = UserCodeError(ValueError("\ud800"), "op\udc00", "\ud800").failure()
+    assert (surrogate.message, surrogate.operator) == ("ValueError: \\ud800", "op\\udc00")
+    for one in (failure, surrogate):
+        assert decode(Failure, encode(one)) == one
+        assert len(encode(one)) < 64 << 10

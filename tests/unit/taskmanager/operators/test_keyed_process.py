@@ -223,3 +223,18 @@ def test_errors_name_the_record_or_the_timer() -> None:
     with pytest.raises(UserCodeError) as raised:
         list(operator.advance(Watermark(100)))
     assert raised.value.record == "<timer of key 'a' at 100>"
+
+
+@pytest.mark.parametrize("call", ["register_event_time_timer", "delete_event_time_timer"])
+@pytest.mark.parametrize("domain", ["event", "processing"])
+@pytest.mark.parametrize("time", [1.5, True, "x", None, 2**64])
+def test_the_time_of_a_timer_is_checked(call: str, domain: str, time: object) -> None:
+    class Wrong(KeyedProcessFunction[str, tuple[str, int], Any]):
+        def process_element(self, value: tuple[str, int], ctx: KeyedProcessFunction.Context) -> None:
+            getattr(ctx.timer_service(), call.replace("event", domain))(time)
+
+    with pytest.raises(UserCodeError, match="a timer must") as raised:
+        list(opened(Wrong()).process(0, rows(("a", 1))))
+    failure = raised.value.failure()
+    assert (failure.operator, failure.record, failure.restartable) == ("Operator", "('a', 1)", False)
+    assert "getattr(ctx.timer_service()" in failure.source_line

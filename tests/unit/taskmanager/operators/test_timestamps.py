@@ -81,37 +81,56 @@ def test_watermarks_of_the_input_are_dropped_but_for_the_end() -> None:
     assert list(operator.advance(Watermark(MAX_TIME))) == [Watermark(MAX_TIME)]
 
 
+def waited(operator: TimestampsOperator, bench: OperatorBench, until: int) -> list[Any]:
+    """What it says while it is called whenever it has asked for it."""
+    said: list[Any] = []
+    while bench.due and (time := min(bench.due)) <= until:
+        bench.due.clear()
+        bench.time = time
+        said += operator.on_time(time)
+    bench.time = until
+    return said
+
+
 def test_idle_when_nothing_comes_and_active_again() -> None:
     bench = OperatorBench(now=1_000)
     operator = opened(LATE_BY_10.with_idleness(500), bench)
-    assert bench.due == [1_200]
-    bench.time = 1_500
-    assert list(operator.on_time(1_500)) == [StreamStatus(idle=True)]
-    assert list(operator.on_time(1_700)) == []
+    assert waited(operator, bench, 1_499) == []
+    assert waited(operator, bench, 1_500) == [StreamStatus(idle=True)]
+    assert waited(operator, bench, 1_700) == []
     assert told(operator, RowBatch([30]))[0] == StreamStatus(idle=False)
 
 
 def test_idle_again_without_periodic_watermarks() -> None:
     bench = OperatorBench(now=1_000)
     operator = opened(LATE_BY_10.with_idleness(500), bench, interval=0)
-    assert bench.due == [1_500]
-    assert list(operator.on_time(1_500)) == [StreamStatus(idle=True)]
-    bench.due.clear()
-    bench.time = 2_000
+    assert waited(operator, bench, 1_499) == []
+    assert waited(operator, bench, 2_000) == [StreamStatus(idle=True)]
+    assert bench.due == []
     assert told(operator, RowBatch([30]))[0] == StreamStatus(idle=False)
-    assert bench.due == [2_500]
-    assert list(operator.on_time(2_500)) == [StreamStatus(idle=True)]
+    assert waited(operator, bench, 2_499) == []
+    assert waited(operator, bench, 2_500) == [StreamStatus(idle=True)]
+
+
+def test_time_in_which_other_tasks_had_no_turn_does_not_count() -> None:
+    """Its input waits in one of them."""
+    bench = OperatorBench(now=0)
+    operator = opened(LATE_BY_10.with_idleness(500), bench)
+    bench.rounds = lambda: 0  # type: ignore[method-assign]  # none is ever over
+    assert waited(operator, bench, 100_000) == []
+    del bench.rounds
+    assert waited(operator, bench, 100_300) == []
+    assert waited(operator, bench, 101_000) == [StreamStatus(idle=True)]
 
 
 def test_held_back_it_is_not_idle() -> None:
     bench = OperatorBench(now=0)
     operator = opened(LATE_BY_10.with_idleness(500), bench)
     operator.hold(held=True)
-    assert list(operator.on_time(900)) == []
-    bench.time = 900
+    assert waited(operator, bench, 900) == []
     operator.hold(held=False)
-    assert list(operator.on_time(1_399)) == []
-    assert list(operator.on_time(1_400)) == [StreamStatus(idle=True)]
+    assert waited(operator, bench, 1_399) == []
+    assert waited(operator, bench, 1_400) == [StreamStatus(idle=True)]
 
 
 def test_watermarks_are_state() -> None:
@@ -167,3 +186,38 @@ def test_a_generator_that_fails_names_the_operator() -> None:
     with pytest.raises(UserCodeError) as raised:
         told(opened(strategy), RowBatch([1]))
     assert raised.value.operator == "Operator"
+
+
+class Giving(WatermarkGenerator[int]):
+    """What it is told to."""
+
+    def __init__(self, event: object = None, periodic: object = None) -> None:
+        self.event, self.periodic = event, periodic
+
+    def on_event(self, value: int, timestamp: int) -> Any:  # noqa: ANN401  # that is the point
+        return self.event
+
+    def on_periodic(self) -> Any:  # noqa: ANN401  # that is the point
+        return self.periodic
+
+
+@pytest.mark.parametrize("call", ["event", "periodic"])
+@pytest.mark.parametrize(
+    ("watermark", "words"),
+    [
+        (1.5, "must be an int of milliseconds, but is float 1.5"),
+        (True, "but is bool True"),
+        ("x", "but is str 'x'"),
+        (2**63, "must not be beyond 64 bits, but is 9223372036854775808"),
+        (-(2**64), "must not be beyond 64 bits"),
+    ],
+)
+def test_what_a_generator_gives_is_checked(call: str, watermark: object, words: str) -> None:
+    generator = Giving(**{call: watermark})
+    operator = opened(WatermarkStrategy.for_generator(lambda: generator).with_timestamp_assigner(itself))
+    with pytest.raises(UserCodeError, match=f"what on_{call} returns") as raised:
+        told(operator, RowBatch([10, 20]))
+    failure = raised.value.failure()
+    assert words in failure.message
+    assert failure.operator == "Operator"
+    assert not failure.restartable
