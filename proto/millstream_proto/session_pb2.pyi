@@ -157,14 +157,16 @@ class Progress(_message.Message):
     def __init__(self, tasks: _Optional[_Iterable[_Union[TaskTotals, _Mapping]]] = ...) -> None: ...
 
 class TaskOutput(_message.Message):
-    __slots__ = ("task", "error_stream", "text")
+    __slots__ = ("task", "error_stream", "text", "dropped")
     TASK_FIELD_NUMBER: _ClassVar[int]
     ERROR_STREAM_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
     task: _identity_pb2.TaskId
     error_stream: bool
     text: str
-    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., error_stream: _Optional[bool] = ..., text: _Optional[str] = ...) -> None: ...
+    dropped: int
+    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., error_stream: _Optional[bool] = ..., text: _Optional[str] = ..., dropped: _Optional[int] = ...) -> None: ...
 
 class OperatorReply(_message.Message):
     __slots__ = ("request", "payload", "failure")
@@ -286,6 +288,14 @@ class ListenOutput(_message.Message):
     listen: bool
     def __init__(self, job: _Optional[str] = ..., listen: _Optional[bool] = ...) -> None: ...
 
+class OutputTaken(_message.Message):
+    __slots__ = ("task", "characters")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    task: _identity_pb2.TaskId
+    characters: int
+    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., characters: _Optional[int] = ...) -> None: ...
+
 class JobEnded(_message.Message):
     __slots__ = ("job",)
     JOB_FIELD_NUMBER: _ClassVar[int]
@@ -323,7 +333,7 @@ class TaskManagerMessage(_message.Message):
     def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., task_state_changed: _Optional[_Union[TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[PeerLost, _Mapping]] = ..., worker_ended: _Optional[_Union[WorkerEnded, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., task_output: _Optional[_Union[TaskOutput, _Mapping]] = ..., operator_reply: _Optional[_Union[OperatorReply, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ...) -> None: ...
 
 class JobManagerMessage(_message.Message):
-    __slots__ = ("session", "epoch", "registered", "refused", "heartbeat", "deploy_worker", "cancel_region", "region_ended", "confirm_acknowledged", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "job_ended", "part")
+    __slots__ = ("session", "epoch", "registered", "refused", "heartbeat", "deploy_worker", "cancel_region", "region_ended", "confirm_acknowledged", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "job_ended", "part", "output_taken")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
@@ -342,6 +352,7 @@ class JobManagerMessage(_message.Message):
     LISTEN_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     JOB_ENDED_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TAKEN_FIELD_NUMBER: _ClassVar[int]
     session: _identity_pb2.SessionId
     epoch: int
     registered: Registered
@@ -360,4 +371,5 @@ class JobManagerMessage(_message.Message):
     listen_output: ListenOutput
     job_ended: JobEnded
     part: _blobs_pb2.Part
-    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., deploy_worker: _Optional[_Union[_deployments_pb2.DeployWorker, _Mapping]] = ..., cancel_region: _Optional[_Union[CancelRegion, _Mapping]] = ..., region_ended: _Optional[_Union[RegionEnded, _Mapping]] = ..., confirm_acknowledged: _Optional[_Union[ConfirmAcknowledged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[ListenOutput, _Mapping]] = ..., job_ended: _Optional[_Union[JobEnded, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ...) -> None: ...
+    output_taken: OutputTaken
+    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., deploy_worker: _Optional[_Union[_deployments_pb2.DeployWorker, _Mapping]] = ..., cancel_region: _Optional[_Union[CancelRegion, _Mapping]] = ..., region_ended: _Optional[_Union[RegionEnded, _Mapping]] = ..., confirm_acknowledged: _Optional[_Union[ConfirmAcknowledged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[ListenOutput, _Mapping]] = ..., job_ended: _Optional[_Union[JobEnded, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., output_taken: _Optional[_Union[OutputTaken, _Mapping]] = ...) -> None: ...

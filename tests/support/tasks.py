@@ -185,6 +185,9 @@ class VirtualDoors:
         if self.task is not None:
             self._job.scheduler.wake(self.task)
 
+    def rounds(self) -> int:
+        return self._job.scheduler.rounds
+
     def report(self, report: TaskReport) -> None:
         self._job.reports.append(report)
 
@@ -365,9 +368,16 @@ class VirtualJob:
 
 
 @dataclass(frozen=True)
+class Nothing:
+    """In a list of records: none comes before that time, milliseconds; None: the reader doesn't know."""
+
+    until: int | None
+
+
+@dataclass(frozen=True)
 class ListSource(Source[tuple[Any, ...]]):
-    """Splits that are tuples of items: a value, a (value, time) pair if `timed`, or None for `nothing at the
-    moment`.
+    """Splits that are tuples of items: a value, a (value, time) pair if `timed`, a Nothing, or None for `nothing at
+    the moment`.
     """
 
     splits: tuple[tuple[Any, ...], ...]
@@ -415,11 +425,11 @@ class ListReader(SplitReader):
         self.next = position
 
     def read(self, limit: int) -> Read:
-        if self.next < len(self.split) and self.split[self.next] is None:
+        if self.next < len(self.split) and (nothing := _nothing(self.split[self.next])):
             self.next += 1
-            return Read()
+            return Read(ready_at=nothing.until)
         end = self.next
-        while end < min(len(self.split), self.next + min(limit, self.source.batch)) and self.split[end] is not None:
+        while end < min(len(self.split), self.next + min(limit, self.source.batch)) and not _nothing(self.split[end]):
             end += 1
         items = list(self.split[self.next : end])
         self.next = end
@@ -435,6 +445,12 @@ class ListReader(SplitReader):
         return self.next
 
 
+def _nothing(item: object) -> Nothing | None:
+    if item is None:
+        return Nothing(None)
+    return item if isinstance(item, Nothing) else None
+
+
 # -------------------------------------------------------------------------------------------- one operator alone
 
 
@@ -444,6 +460,8 @@ class OperatorBench:
     def __init__(self, *, now: int = 0, subtask: int = 0, parallelism: int = 1) -> None:
         self.time = now
         self.due: list[int] = []
+        self.turns = 0
+        """All tasks have had one whenever the operator asks."""
         self.printed: list[str] = []
         attempt = RegionAttempt(JOB, RegionId(0), 1)
         task = TaskId(attempt, SubtaskId(VertexId("vertex"), subtask))
@@ -458,6 +476,10 @@ class OperatorBench:
 
     def call_at(self, time: int, operator: OperatorId) -> None:
         self.due.append(time)
+
+    def rounds(self) -> int:
+        self.turns += 1
+        return self.turns
 
     def write_out(self, text: str) -> None:
         self.printed.append(text)

@@ -176,6 +176,8 @@ class FakeTaskManager:
         self._heard: dict[WorkerId, Heard] = {}
         self._news = asyncio.Condition()
         self._tasks = set[asyncio.Task[None]]()
+        self.on_output: Callable[[WorkerId, TaskOutput], None] = lambda _worker, _output: None
+        """Whoever listens may say that it has taken it."""
 
     def __getitem__(self, worker: WorkerId) -> Heard:
         return self._heard.setdefault(worker, Heard())
@@ -184,6 +186,8 @@ class FakeTaskManager:
         """See PoolListener."""
         assert self[worker].cause is None, "a worker spoke after its end was reported"
         self[worker].messages.append(message)
+        if isinstance(message, TaskOutput):
+            self.on_output(worker, message)
         self._tell()
 
     def exited(self, worker: WorkerId, cause: str, crashed: bool) -> None:

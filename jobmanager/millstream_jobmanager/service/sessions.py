@@ -60,7 +60,7 @@ class OpenSessions:
         self._epoch = epoch
         self._outboxes: dict[SessionId, Outbox] = {}
         self._registered: set[SessionId] = set()
-        self.outputs = Outputs(self._tell_all)
+        self.outputs = Outputs(self._tell_all, self.send)
         self.questions = Questions(self.send)
 
     def open(self, session: SessionId, outbox: Outbox) -> bool:
@@ -268,7 +268,7 @@ class _Stream:
             case Register():
                 raise MalformedMessageError("a second registration in one stream")
             case TaskOutput() as output:
-                self._around.sessions.outputs.heard(output)
+                self._around.sessions.outputs.heard(session, output)
             case OperatorReply() as reply:
                 self._around.sessions.questions.answered(session, reply)
             case body:

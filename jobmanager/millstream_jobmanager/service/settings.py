@@ -23,6 +23,7 @@ from millstream_jobmanager.core.settings import (
     RestartKind,
     RestartSettings,
 )
+from millstream_runtime.versions import own_versions
 
 FOR_EVER = 365 * 86_400_000
 """Milliseconds that stand for "waits for ever" where the protocol wants a number: a year."""
@@ -55,6 +56,7 @@ def cluster_settings(configuration: Configuration, leader: str) -> ClusterSettin
     """What the core asks of the cluster's configuration; `leader` is the name that TaskManagers are told."""
     return ClusterSettings(
         leader=leader,
+        versions=own_versions(),
         heartbeat_interval=_ms(configuration.get(rpc.HEARTBEAT_INTERVAL)),
         heartbeat_timeout=_ms(configuration.get(rpc.HEARTBEAT_TIMEOUT)),
         session_grace=_ms(configuration.get(jobmanager.RECONNECT_TIMEOUT)),

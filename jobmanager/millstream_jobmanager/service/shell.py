@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from millstream_dataflow.identity import JobId, SessionId
@@ -21,6 +22,7 @@ from millstream_jobmanager.core.events import Ask, Asked, Event, Tick
 from millstream_jobmanager.core.moment import Moment
 from millstream_jobmanager.service.blobs import PublishedBlobs
 from millstream_jobmanager.service.carrier import Carrier
+from millstream_jobmanager.service.running_clock import running_clock
 from millstream_runtime.messages.session import FromJobManager
 
 MAX_WAITING = 1000
@@ -29,6 +31,11 @@ AT_ONCE = 100
 """Events handled in one go; then the loop serves sockets again, so that a heartbeat isn't late."""
 
 _log = logging.getLogger("millstream.jobmanager")
+
+
+def machine_clock() -> int:
+    """Monotonic milliseconds of the machine."""
+    return time.monotonic_ns() // 1_000_000
 
 
 class LeadershipLostError(Exception):
@@ -81,8 +88,20 @@ class Changes:
 class Shell:
     """Owns the core."""
 
-    def __init__(self, core: ClusterCore, carrier: Carrier, blobs: PublishedBlobs, streams: Streams) -> None:
+    def __init__(
+        self,
+        core: ClusterCore,
+        carrier: Carrier,
+        blobs: PublishedBlobs,
+        streams: Streams,
+        clock: Callable[[], int] = machine_clock,
+    ) -> None:
+        """`clock`: monotonic milliseconds."""
         self.core = core
+        self._clock = clock
+        interval, timeout = core.settings.heartbeat_interval, core.settings.heartbeat_timeout
+        self._running = running_clock(interval, timeout, clock())
+        self._pulse_interval = interval / 2_000
         self.changes = Changes()
         self._carrier = carrier
         self._blobs = blobs
@@ -98,6 +117,7 @@ class Shell:
         self._replies: dict[int, asyncio.Future[c.Reply]] = {}
         self._ended = asyncio.Event()
         self._fault: CoreFailedError | None = None
+        self._pulse = self._loop.call_later(self._pulse_interval, self._beat)
 
     # ------------------------------------------------------------ face
 
@@ -145,6 +165,7 @@ class Shell:
         self._ended.set()
         self._events.clear()
         self._room.set()
+        self._pulse.cancel()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -179,7 +200,7 @@ class Shell:
         self._set_timer()
 
     def _handle(self, event: Event) -> None:
-        now = Moment(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
+        now = Moment(self._now(), time.time_ns() // 1_000_000)
         try:
             for command in self.core.handle(event, now):
                 self._carry_out(command)
@@ -190,6 +211,14 @@ class Shell:
             return
         self.changes.happened()
 
+    def _now(self) -> int:
+        before = self._running.last_pause
+        now = self._running.now(self._clock())
+        if self._running.last_pause != before:
+            seconds = self._running.last_pause / 1_000
+            _log.warning("this JobManager didn't run for %.1f s; TaskManagers get time to return to it", seconds)
+        return now
+
     def _set_timer(self) -> None:
         deadline = self.core.deadline() if self.leads else None
         if deadline == self._deadline:
@@ -199,12 +228,17 @@ class Shell:
             self._timer = None
         self._deadline = deadline
         if deadline is not None:
-            wait = deadline / 1000 - time.monotonic()
-            self._timer = self._loop.call_later(max(0.0, wait), self._tick)
+            wait = self._running.wait(deadline, self._clock())
+            self._timer = self._loop.call_later(wait / 1_000, self._tick)
 
     def _tick(self) -> None:
         self._timer = self._deadline = None
         self.post(Tick())
+
+    def _beat(self) -> None:
+        """The loop runs. Where this comes late, it didn't."""
+        self._now()
+        self._pulse = self._loop.call_later(self._pulse_interval, self._beat)
 
     # ------------------------------------------------------------ commands
 

@@ -156,6 +156,8 @@ class TaskOutput:
     task: TaskId
     error_stream: bool
     text: str
+    dropped: int = 0
+    """How many lines are missing before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +289,14 @@ class ListenOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputTaken:
+    """Who listens has taken so many characters more of what a task printed."""
+
+    task: TaskId
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobEnded:
     """A job's terminal state is recorded; everything of it can go."""
 
@@ -321,5 +331,6 @@ FromJobManager = (
     | DropLeftovers
     | OperatorRequest
     | ListenOutput
+    | OutputTaken
     | JobEnded
 )

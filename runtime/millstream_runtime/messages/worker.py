@@ -16,6 +16,7 @@ from millstream_runtime.messages.session import (
     ListenOutput,
     OperatorReply,
     OperatorRequest,
+    OutputTaken,
     PeerLost,
     Progress,
     StopSources,
@@ -85,6 +86,7 @@ ToWorker = (
     | DropLeftovers
     | OperatorRequest
     | ListenOutput
+    | OutputTaken
 )
 
 FromWorker = (

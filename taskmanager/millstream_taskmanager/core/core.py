@@ -36,6 +36,7 @@ from millstream_runtime.messages.session import (
     JobEnded,
     ListenOutput,
     OperatorRequest,
+    OutputTaken,
     Refused,
     RegionEnded,
     Register,
@@ -250,7 +251,7 @@ class TaskManagerCore:
         match message:
             case TriggerCheckpoint(tasks=tasks) | StopSources(tasks=tasks):
                 self._to_workers(tasks, message)
-            case DropLeftovers(task=task) | OperatorRequest(task=task):
+            case DropLeftovers(task=task) | OperatorRequest(task=task) | OutputTaken(task=task):
                 self._to_workers((task,), message)
             case CheckpointCompleted(attempt=attempt, checkpoint=checkpoint):
                 self.ledger.completed(attempt.job, checkpoint)

@@ -129,7 +129,7 @@ class ReaderOperator(Operator):
         clock = IdleClock(timeout, now)
         if self._held:  # splits come without credit of the outputs
             clock.hold(now, held=True)
-        self._call_for(clock)
+        self._call_for(clock, now)
         return clock
 
     # --------------------------------------------------------------------------------------------- reading
@@ -160,6 +160,8 @@ class ReaderOperator(Operator):
         self.received = self.processed + self.skipped
         if read.batch is not None and records:
             yield from self._stamped(number, split, read.batch, now)
+        elif split.clock is not None:
+            split.clock.look(now)
         if read.ended:
             yield from self._ended(number, split)
 
@@ -172,7 +174,7 @@ class ReaderOperator(Operator):
             split.clock.record(now)
             if split.idle:
                 split.idle = False
-                self._call_for(split.clock)
+                self._call_for(split.clock, now)
                 yield from self._confluence.status(number, idle=False)
         for part in split.stamper.stamp(batch):
             if isinstance(part, int):
@@ -197,9 +199,11 @@ class ReaderOperator(Operator):
         for number, split in tuple(self._splits.items()):
             if (time := split.stamper.periodic()) is not None:
                 yield from self._confluence.advance(number, time)
-            if split.clock is not None and not split.idle and split.clock.is_idle(now):
-                split.idle = True
-                yield from self._confluence.status(number, idle=True)
+            if split.clock is not None and not split.idle:
+                _look(split, split.clock, now)
+                if split.clock.is_idle:
+                    split.idle = True
+                    yield from self._confluence.status(number, idle=True)
         self._arm(now)
 
     def hold(self, *, held: bool) -> None:
@@ -208,21 +212,22 @@ class ReaderOperator(Operator):
         self._held = held
         for split in self._splits.values():
             if split.clock is not None:
+                _look(split, split.clock, now)
                 split.clock.hold(now, held=held)
         self._arm(now)
 
     def _arm(self, now: int) -> None:
         clocks = [split.clock for split in self._splits.values() if split.clock is not None and not split.idle]
-        due = [idle_at for clock in clocks if (idle_at := clock.due()) is not None]
+        due = [look for clock in clocks if (look := clock.next_look(now)) is not None]
         if self._interval:
             due.append(now + self._interval)
         if due:
             self._context.call_at(min(due))
 
-    def _call_for(self, clock: IdleClock) -> None:
+    def _call_for(self, clock: IdleClock, now: int) -> None:
         """It runs again, and perhaps nothing else asks for a call that early."""
-        if (idle_at := clock.due()) is not None:
-            self._context.call_at(idle_at)
+        if (look := clock.next_look(now)) is not None:
+            self._context.call_at(look)
 
     # ---------------------------------------------------------------------------------------------- storing
 
@@ -240,6 +245,12 @@ class ReaderOperator(Operator):
         for split in self._splits.values():
             split.reader.close()
         self._splits.clear()
+
+
+def _look(split: _OpenSplit, clock: IdleClock, now: int) -> None:
+    """By its reader's own word it has nothing yet; who might have something is looked at by reading it."""
+    if split.ready_at > now:
+        clock.look(now)
 
 
 def _next_read(read: Read, now: int) -> int:

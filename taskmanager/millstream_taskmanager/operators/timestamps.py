@@ -30,6 +30,7 @@ class TimestampsOperator(Operator):
         self._strategy = specification.strategy
         self._interval = interval
         self._clock: IdleClock | None = None
+        self._round = 0
         self._idle = False
 
     def open(self, context: OperatorContext) -> None:
@@ -64,16 +65,26 @@ class TimestampsOperator(Operator):
         """Watermarks by the clock, and the loss of it."""
         if (time := self._stamper.periodic()) is not None:
             yield Watermark(time)
-        if self._clock is not None and not self._idle and self._clock.is_idle(now):
-            self._idle = True
-            yield StreamStatus(idle=True)
+        if self._clock is not None and not self._idle:
+            self._look(self._clock, now)
+            if self._clock.is_idle:
+                self._idle = True
+                yield StreamStatus(idle=True)
         self._arm(now)
 
     def hold(self, *, held: bool) -> None:
         """See Operator."""
         if self._clock is not None:
-            self._clock.hold(self._context.now(), held=held)
-            self._arm(self._context.now())
+            now = self._context.now()
+            self._look(self._clock, now)
+            self._clock.hold(now, held=held)
+            self._arm(now)
+
+    def _look(self, clock: IdleClock, now: int) -> None:
+        """What has come would be here by now: every task has had a turn since the last look."""
+        if (done := self._context.rounds()) != self._round:
+            self._round = done
+            clock.look(now)
 
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
         """Each subtask's own, told to all: another parallelism starts at the minimum (law 7.1)."""
@@ -82,8 +93,8 @@ class TimestampsOperator(Operator):
 
     def _arm(self, now: int) -> None:
         due = [now + self._interval] if self._interval else []
-        if self._clock is not None and not self._idle and (idle_at := self._clock.due()) is not None:
-            due.append(idle_at)
+        if self._clock is not None and not self._idle and (look := self._clock.next_look(now)) is not None:
+            due.append(look)
         if due:
             self._context.call_at(min(due))
 

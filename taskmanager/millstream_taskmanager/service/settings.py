@@ -22,10 +22,10 @@ class LinkSettings:
     first_backoff: int = FIRST_BACKOFF
     longest_backoff: int = LONGEST_BACKOFF
     refused_backoff: int = REFUSED_BACKOFF
-    output_limit: int = 1 << 20
-    """What users' code has printed and the JobManager hasn't taken. More is left out, and the reader is told."""
     unsent_limit: int = 64 << 20
-    """Of everything else that the JobManager hasn't taken: then the session is given up, a new one registers."""
+    """What the JobManager hasn't taken, but for what users' code prints: then the session is given up, a new one
+    registers.
+    """
 
 
 @dataclass(frozen=True, slots=True)

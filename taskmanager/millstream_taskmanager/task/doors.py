@@ -53,6 +53,10 @@ class TaskDoors(Protocol):
         """The task may be runnable."""
         ...
 
+    def rounds(self) -> int:
+        """How many times all tasks of this thread that had something to do have had a turn."""
+        ...
+
     def report(self, report: TaskReport) -> None:
         """The task's state has changed, or its inputs have ended."""
         ...

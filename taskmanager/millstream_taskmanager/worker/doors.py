@@ -1,14 +1,14 @@
 """What a task of a worker process may ask of its surroundings, and how the loop turns it."""
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from millstream_dataflow.identity import CheckpointId, TaskId
 from millstream_runtime.messages.failures import Failure, FailureKind
-from millstream_runtime.messages.session import CheckpointDeclined, TaskReport, TaskStateChanged
+from millstream_runtime.messages.session import CheckpointDeclined, Progress, TaskReport, TaskStateChanged
 from millstream_runtime.messages.worker import FromWorker
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_runtime.states import TASK_STATES
+from millstream_taskmanager.operators.errors import UserCodeError, traceback_text
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.worker.durability import SnapshotWriter
@@ -45,8 +45,8 @@ class TurnedTask:
 
     @property
     def runnable(self) -> bool:
-        """See Runnable."""
-        return self.task.runnable
+        """See Runnable. Not while nobody takes what it has printed."""
+        return self.task.runnable and not self._outputs.is_full(self._log)
 
     @property
     def background(self) -> bool:
@@ -83,8 +83,15 @@ class WorkerDoors:
         if self.turned is not None:
             self._around.loop.scheduler.wake(self.turned)
 
+    def rounds(self) -> int:
+        """See TaskDoors."""
+        return self._around.loop.scheduler.rounds
+
     def report(self, report: TaskReport) -> None:
         """See TaskDoors."""
+        if self.turned is not None and TASK_STATES.is_final(report.state):
+            # The last totals come before the last report, so that those of a job that has ended are exact.
+            self._around.say(Progress((self.turned.task.totals(),)))
         self._around.say(TaskStateChanged(report))
 
     def acknowledge(self, part: TaskPart) -> None:
@@ -106,8 +113,8 @@ class WorkerDoors:
             report = replace(report, failure=Failure(FailureKind.EXTERNAL, str(error), secondary=True))
         else:
             cause = error.cause if isinstance(error, UserCodeError) else error
-            self._log("".join(traceback.format_exception(cause)))
-        self._around.say(TaskStateChanged(report))
+            self._log(traceback_text(cause))
+        self.report(report)
 
     def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
         """See TaskDoors."""

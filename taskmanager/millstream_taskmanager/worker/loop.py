@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from millstream_taskmanager.operators.forks import leave_if_forked
 from millstream_taskmanager.worker.poller import SocketPoller
 from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler
 
@@ -24,8 +25,6 @@ STINT_NS: Final = 1_000_000
 """For so long steps are made between two polls: little against any latency that a person sets."""
 
 _LONGEST_WAIT_S: Final = 1.0  # for a time of the clock on the wall: when that is set, we find it so late at most
-_CONGESTED_WAIT_S: Final = 0.01
-_PATIENCE_NS: Final = 500_000_000  # a listener that takes nothing for so long loses output, but holds up no job
 
 
 def wall_clock() -> int:
@@ -51,9 +50,6 @@ class WorkerLoop:
         """Called after each step: connections send what it has left."""
         self.before_poll: Callable[[], None] = _nothing
         """Called before sockets are polled: output is passed on."""
-        self.is_congested: Callable[[], bool] = _never
-        """While this holds no steps are made, but not for longer than half a second."""
-        self._congested_since: int | None = None
         self._stopped = False
         self._calls = deque[Callable[[], None]]()
         self._waker, self._woken = socket.socketpair()
@@ -67,6 +63,7 @@ class WorkerLoop:
         """Until `stop` is called."""
         while not self._stopped:
             wait = self._stint()
+            leave_if_forked()
             self.before_poll()
             self.poller.poll(wait)
 
@@ -79,10 +76,9 @@ class WorkerLoop:
         scheduler = self.scheduler
         scheduler.run_timers(self.clock())
         self.delays.run()
-        if self._waits_for_listener():
-            return _CONGESTED_WAIT_S
         end = time.monotonic_ns() + STINT_NS
         while scheduler.step():
+            leave_if_forked()
             self.between_steps()
             if time.monotonic_ns() >= end:
                 return 0.0
@@ -98,15 +94,6 @@ class WorkerLoop:
         if due is not None:
             pauses.append(min(max((due - self.clock()) / 1_000, 0.0), _LONGEST_WAIT_S))
         return min(pauses, default=None)
-
-    def _waits_for_listener(self) -> bool:
-        if not self.is_congested():
-            self._congested_since = None
-            return False
-        now = time.monotonic_ns()
-        if self._congested_since is None:
-            self._congested_since = now
-        return now - self._congested_since < _PATIENCE_NS
 
     # ------------------------------------------------------------------------------------------------- calls
 
@@ -139,7 +126,3 @@ class WorkerLoop:
 
 def _nothing() -> None:
     """For who has nothing to do."""
-
-
-def _never() -> bool:
-    return False

@@ -1,7 +1,12 @@
 """Who prints: the standard streams of a worker, which know whose step runs.
 
 What a step prints goes into its task's own files, and to whoever listens to the job. What no task prints (C code, which
-writes to the descriptors 1 and 2 itself; threads that user code has started) goes to the TaskManager's process.
+writes to the descriptors 1 and 2 itself; threads and processes that user code has started) goes to the TaskManager's
+process.
+
+Whoever listens says how much it has taken. A task that has printed a window more than that makes no steps until there
+is room again, so lines are lost only where one step prints more than `GATHERED_LIMIT`, or where nothing is taken for
+so long that the listener must be gone: a job never stands still for that. What is lost is counted, and said.
 """
 
 import io
@@ -18,10 +23,16 @@ from millstream_taskmanager.worker.task_log import TaskLog
 MESSAGE_CHARACTERS: Final = 32 << 10
 """Of one message: at most 128 KiB in UTF-8, half of what a session's message may be (law 3.3)."""
 
+WINDOW: Final = 256 << 10
+"""Characters that a task may have printed before the listener took them: 10 ms of it at 25 MB/s."""
+
 GATHERED_LIMIT: Final = 16 << 20
-"""Characters that wait for the listener, far more than a step prints. What comes beyond isn't sent; the task's files
-have it.
+"""Characters that wait in the worker, far more than a step prints. What comes beyond isn't sent; the task's files have
+the last of it.
 """
+
+PATIENCE_MS: Final = 60_000
+"""A listener that takes nothing for so long is taken for gone. Its job goes on, and it hears how much it has missed."""
 
 _Stream = tuple[TaskLog, bool]
 
@@ -33,15 +44,19 @@ class _Speaker(threading.local):
 
 
 class TaskOutputs:
-    """What tasks print, on its way. `listening` says whether somebody wants it at once."""
+    """What tasks print, on its way to its files and to whoever listens."""
 
     def __init__(self) -> None:
         self._speaker = _Speaker()
         self._lock = threading.Lock()
         self._gathered: dict[_Stream, list[str]] = {}
         self._characters = 0
-        self._lost = 0
-        self.listening = False
+        self._lost: dict[TaskLog, int] = {}
+        self._untaken: dict[TaskLog, int] = {}
+        self._full = set[TaskLog]()
+        self._full_since: int | None = None
+        self._given_up = False
+        self._listening = False
 
     # --------------------------------------------------------------------------------------------- who prints
 
@@ -74,19 +89,75 @@ class TaskOutputs:
 
     def write(self, log: TaskLog, text: str, *, error: bool) -> None:
         """Printed by a task."""
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:  # a lone surrogate, which no message can carry
+            data = text.encode(errors="backslashreplace")
+            text = data.decode()
         with self._lock:
-            (log.err if error else log.out).write(text.encode(errors="backslashreplace"))
-            if self.listening:
+            (log.err if error else log.out).write(data)
+            if self._listening:
                 self._gather(log, text, error=error)
+
+    def become_silent(self) -> None:
+        """In a child that user code has forked: nothing that it prints goes through files or locks of the tasks."""
+        self._speaker.log = None
 
     # --------------------------------------------------------------------------------------------- who listens
 
+    def listen(self, *, listening: bool) -> None:
+        """Somebody wants it from now on, or nobody does any more. What is under way is none of a new listener's."""
+        with self._lock:
+            self._listening = listening
+            self._given_up = False
+            self._free()
+
+    def interrupt(self) -> None:
+        """The way to the listener is cut: nothing is kept for it until it listens again."""
+        with self._lock:
+            self._given_up = self._listening
+            self._free()
+
+    def taken(self, log: TaskLog, characters: int) -> None:
+        """The listener has so many more of this task."""
+        with self._lock:
+            self._given_up = False
+            self._full_since = None
+            left = self._untaken[log] = max(0, self._untaken.get(log, 0) - characters)
+            if left <= WINDOW:
+                self._full.discard(log)
+
+    def is_full(self, log: TaskLog) -> bool:
+        """Whether the task must wait until more of what it has printed is taken."""
+        return log in self._full
+
+    def lose_patience(self, now: int) -> bool:
+        """Asked now and then, at monotonic milliseconds: whether tasks that waited go on, for nothing is taken."""
+        with self._lock:
+            if not self._full:
+                self._full_since = None
+            elif self._full_since is None:
+                self._full_since = now
+            elif now - self._full_since >= PATIENCE_MS:
+                self._given_up = True
+                self._free()
+                return True
+        return False
+
+    def _free(self) -> None:
+        self._untaken.clear()
+        self._full.clear()
+        self._full_since = None
+
     def _gather(self, log: TaskLog, text: str, *, error: bool) -> None:
-        if self._characters >= GATHERED_LIMIT:
-            self._lost += text.count("\n")
+        if self._given_up or self._characters >= GATHERED_LIMIT:
+            self._lost[log] = self._lost.get(log, 0) + text.count("\n")
             return
         self._characters += len(text)
         self._gathered.setdefault((log, error), []).append(text)
+        untaken = self._untaken[log] = self._untaken.get(log, 0) + len(text)
+        if untaken > WINDOW:
+            self._full.add(log)
 
     @property
     def gathered(self) -> int:
@@ -95,20 +166,19 @@ class TaskOutputs:
 
     def take(self) -> list[TaskOutput]:
         """What has come since the last time, as messages."""
-        if not self._gathered:
+        if not self._gathered and not self._lost:
             return []
         with self._lock:
             gathered, self._gathered = self._gathered, {}
-            lost, self._lost, self._characters = self._lost, 0, 0
+            lost, self._lost, self._characters = self._lost, {}, 0
         messages = [
             TaskOutput(log.task, error, text)
             for (log, error), parts in gathered.items()
             for text in _cut("".join(parts))
         ]
-        if lost:
-            log, _ = next(iter(gathered))
-            note = f"[{lost:,} lines were printed faster than they could be sent; the task's log has them]\n"
-            messages.append(TaskOutput(log.task, error_stream=True, text=note))
+        for log, lines in lost.items():
+            note = f"[{lines:,} lines were printed here faster than they were taken]\n"
+            messages.append(TaskOutput(log.task, error_stream=True, text=note, dropped=lines))
         return messages
 
 
@@ -170,7 +240,14 @@ def install(outputs: TaskOutputs) -> Callable[[], None]:
 
 
 def _cut(text: str) -> Iterator[str]:
-    return (text[start : start + MESSAGE_CHARACTERS] for start in range(0, len(text), MESSAGE_CHARACTERS))
+    """Behind the last line that fits; a line that is longer by itself comes in pieces."""
+    start = 0
+    while start < len(text):
+        end = start + MESSAGE_CHARACTERS
+        if end < len(text):
+            end = text.rfind("\n", start, end) + 1 or end
+        yield text[start:end]
+        start = end
 
 
 def _to_process(text: str, *, error: bool) -> None:

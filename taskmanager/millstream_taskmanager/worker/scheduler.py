@@ -115,6 +115,12 @@ class Scheduler:
         self._patient_next = False
         self._order = itertools.count()
         self._timers = Timers()
+        self.rounds = 0
+        """How many times all tasks that had something to do have had a turn. While those downstream are busy, sources
+        wait, and no round comes to its end.
+        """
+        self._round_begins = 0
+        self._left = 0  # tasks of this round that haven't had their turn
 
     def add(self, task: Runnable, rank: int) -> None:
         """A task, which may be runnable at once."""
@@ -141,13 +147,22 @@ class Scheduler:
 
     def _take(self) -> Runnable | None:
         while self._queue:
-            _, _, task = heapq.heappop(self._queue)
+            _, order, task = heapq.heappop(self._queue)
             self._queued.discard(task)
+            self._left -= order < self._round_begins
+            if not self._left:
+                self._begin_round()
             if task.runnable:
                 if not task.background:
                     return task
                 self._patient.append(task)
+        self._begin_round()
         return None
+
+    def _begin_round(self) -> None:
+        self.rounds += 1
+        self._round_begins = next(self._order)
+        self._left = len(self._queue)
 
     def _take_patient(self) -> Runnable | None:
         while self._patient:

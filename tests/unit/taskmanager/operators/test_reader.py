@@ -17,7 +17,7 @@ from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.operators.state import RestoredState
-from tests.support.tasks import ListSource, OperatorBench
+from tests.support.tasks import ListSource, Nothing, OperatorBench
 
 RISING = WatermarkStrategy.for_monotonous_timestamps()
 BARRIER = Barrier(CheckpointId(1))
@@ -25,9 +25,9 @@ LISTS = ListSource((), timed=True)
 LIVE = ListSource((), timed=True, boundedness=Boundedness.CONTINUOUS_UNBOUNDED)
 
 
-def timed(*times: int | None) -> tuple[Any, ...]:
+def timed(*times: int | Nothing | None) -> tuple[Any, ...]:
     """A split whose records are their times."""
-    return tuple(None if time is None else (time, time) for time in times)
+    return tuple((time, time) if isinstance(time, int) else time for time in times)
 
 
 class Bench(OperatorBench):
@@ -47,12 +47,22 @@ class Bench(OperatorBench):
         self.reader = ReaderOperator(specification, interval, batch)
         self.reader.open(self.context(state))
 
-    def add(self, *times: int | None) -> list[Any]:
+    def add(self, *times: int | Nothing | None) -> list[Any]:
         return shown(self.reader.add(timed(*times)))
 
     def read(self) -> list[Any]:
         assert self.reader.readable(self.time)
         return shown(self.reader.read(100))
+
+    def wait(self, until: int) -> list[Any]:
+        """What it says while it is called whenever it has asked for it, and nothing is read."""
+        said: list[Any] = []
+        while self.due and (time := min(self.due)) <= until:
+            self.due.clear()
+            self.time = time
+            said += shown(self.reader.on_time(time))
+        self.time = until
+        return said
 
 
 def shown(outputs: Iterable[object]) -> list[Any]:
@@ -125,17 +135,17 @@ def test_who_waits_for_an_answer_is_active_who_got_none_is_idle() -> None:
 
 def test_a_split_without_records_falls_idle() -> None:
     bench = Bench(RISING.with_idleness(500))
-    bench.add(10, 20, 30, 40)
-    bench.add(None, None, 25)
+    bench.add(10, 20, Nothing(600), 30, 40)
+    bench.add(Nothing(0), Nothing(600), Nothing(600), 25)
     assert bench.read() == [[10, 20]]
-    assert bench.read() == []
-    bench.time = 500
-    assert shown(bench.reader.on_time(500)) == [StreamStatus(idle=True)]
+    assert [bench.read(), bench.read(), bench.read()] == [[], [], []]
+    assert bench.wait(499) == []
+    assert bench.wait(600) == [StreamStatus(idle=True)]
     # The first comes back: what it had said counts now. It ends, and the other is still idle.
     back = [StreamStatus(idle=False), Watermark(19), [30, 40], Watermark(39), StreamStatus(idle=True)]
     assert bench.read() == back
     assert bench.read() == []
-    bench.time = 520
+    bench.time = 620
     # The other comes back behind what the first has said meanwhile, and changes nothing.
     assert bench.read() == [StreamStatus(idle=False), [25]]
 
@@ -143,28 +153,48 @@ def test_a_split_without_records_falls_idle() -> None:
 def test_splits_fall_idle_without_periodic_watermarks_and_again() -> None:
     bench = Bench(RISING.with_idleness(500), source=LIVE, interval=0)
     assert bench.due == []
-    bench.add(None, 10, None, 20)
-    assert bench.due == [500], "from its opening on"
+    bench.add(Nothing(700), 10, Nothing(2_000), 20)
     assert bench.read() == []
-    bench.due.clear()
-    bench.time = 500
-    assert shown(bench.reader.on_time(500)) == [StreamStatus(idle=True)]
+    assert bench.wait(499) == [], "from its opening on"
+    assert bench.wait(700) == [StreamStatus(idle=True)]
     assert bench.due == []
-    bench.time = 700
     assert bench.read() == [StreamStatus(idle=False), [10], Watermark(9)]
-    assert bench.due == [1_200], "idleness has ended"
-    bench.time = 1_200
-    assert shown(bench.reader.on_time(1_200)) == [StreamStatus(idle=True)]
+    assert bench.read() == []
+    assert bench.wait(1_199) == [], "idleness has ended"
+    assert bench.wait(1_200) == [StreamStatus(idle=True)]
 
 
 def test_a_split_that_opens_while_outputs_have_no_credit_is_not_idle() -> None:
     bench = Bench(RISING.with_idleness(500))
     bench.reader.hold(held=True)
-    bench.add(10)
-    bench.time = 900
+    bench.add(Nothing(5_000), 10)
+    assert bench.read() == []
+    assert bench.wait(900) == []
     bench.reader.hold(held=False)
-    assert shown(bench.reader.on_time(900)) == []
-    assert shown(bench.reader.on_time(1_400)) == [StreamStatus(idle=True)]
+    assert bench.wait(1_399) == []
+    assert bench.wait(1_400) == [StreamStatus(idle=True)]
+
+
+def test_a_split_is_looked_at_before_it_is_idle() -> None:
+    """Its records lie there, but its reader had no turn."""
+    bench = Bench(RISING.with_idleness(500), source=LIVE, interval=0)
+    bench.add(None, 10)
+    assert bench.read() == []
+    assert bench.wait(10_000) == []
+    assert bench.read() == [[10], Watermark(9)]
+
+
+def test_a_reader_that_is_asked_and_has_nothing_was_looked_at() -> None:
+    bench = Bench(RISING.with_idleness(500), source=LIVE, interval=0)
+    bench.add(*[None] * 5)
+    for time in (10_000, 20_000, 30_000):
+        assert bench.read() == []
+        assert bench.wait(time) == []
+    assert bench.read() == []
+    assert shown(bench.reader.on_time(bench.time)) == []
+    bench.time = 40_000
+    assert bench.read() == []
+    assert shown(bench.reader.on_time(bench.time)) == [StreamStatus(idle=True)]
 
 
 def test_a_reader_with_nothing_is_asked_again_in_a_moment() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from millstream_dataflow.identity import CheckpointId, OperatorId
+from millstream_dataflow.identity import CheckpointId, OperatorId, WorkerId
 from millstream_dataflow.records import EndReason, SnapshotKind
 from millstream_runtime.messages.session import (
     CheckpointAborted,
@@ -21,9 +21,11 @@ from millstream_runtime.messages.session import (
     ListenOutput,
     OperatorReply,
     OperatorRequest,
+    OutputTaken,
     Progress,
     StopMode,
     StopSources,
+    TaskOutput,
     TaskStateChanged,
     TriggerCheckpoint,
 )
@@ -84,7 +86,10 @@ async def test_a_failed_task_is_reported_and_its_worker_stays(site: Site) -> Non
 
 
 async def test_a_listener_hears_all_of_much(site: Site) -> None:
-    """Ten times of what may wait in the socket."""
+    """Ten times of what may wait in the socket. Its task waits whenever it has printed more than was taken."""
+
+    def taken(worker: WorkerId, output: TaskOutput) -> None:
+        site.pool.send(worker, OutputTaken(output.task, len(output.text)))
 
     def program(env: Environment) -> None:
         env.from_sequence(1, 100_000).map(lambda n: f"{n:0100d}").print()
@@ -95,6 +100,7 @@ async def test_a_listener_hears_all_of_much(site: Site) -> None:
     await asyncio.sleep(0)
     site.pool.send(orders.worker, ListenOutput(job.graph.job, listen=True))
     await starting
+    site.manager.on_output = taken
     await finish(site.pool, site.manager, job)
     heard = site.manager[orders.worker]
     assert heard.output == "".join(f"{n:0100d}\n" for n in range(1, 100_001))

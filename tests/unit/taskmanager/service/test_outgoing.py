@@ -82,34 +82,13 @@ async def test_whoever_waits_is_woken() -> None:
     assert await waiting is None
 
 
-async def test_output_beyond_its_bound_is_dropped_and_counted_before_the_task_ends() -> None:
-    """With the end of a task its job may end, and with that its reader goes."""
-    queue = outgoing(output_limit=1_000)
-    lines = "x" * 599 + "\n"
-    for _ in range(3):
-        queue.put(output(lines), Epoch(1))
-    queue.put(output("y"), Epoch(1))
-    queue.put(output("\nz\n"), Epoch(1))
+async def test_output_waits_and_counts_for_no_bound() -> None:
+    """Its tasks wait instead."""
+    queue = outgoing(unsent_limit=20_000)
+    for _ in range(20):
+        queue.put(output("x" * 3_000), Epoch(1))
     queue.put(STATE, Epoch(1))
-    texts: list[str] = []
-    queue.finish()
-    while (envelope := await queue.next()) is not None:
-        texts.append(envelope.task_output.text or str(envelope.WhichOneof("body")))
-    assert texts[0] == lines
-    assert texts[1].startswith("[4 lines of output were dropped here")
-    assert texts[2] == "task_state_changed"
-
-
-async def test_after_what_was_left_out_output_flows_again() -> None:
-    queue = outgoing(output_limit=1_000)
-    for _ in range(2):
-        queue.put(output("x" * 600), Epoch(1))
-    for _ in range(2):
-        await queue.next()
-    queue.put(output("z"), Epoch(1))
-    envelope = await queue.next()
-    assert envelope is not None
-    assert envelope.task_output.text == "z"
+    assert await bodies(queue) == ["task_output"] * 20 + ["task_state_changed"]
 
 
 async def test_too_much_of_anything_else_ends_the_session() -> None:

@@ -255,21 +255,19 @@ async def test_what_cannot_be_read_ends_the_session(
 
 
 async def test_output_does_not_hold_heartbeats_back(jobmanager: ScriptedJobManager) -> None:
-    """A JobManager that doesn't read: output is left out beyond a bound, and of messages nothing is lost."""
+    """A JobManager that doesn't read for a while."""
     async with linked(jobmanager) as link:
         jobmanager.session.reading.clear()
-        line = "x" * 100_000
+        output = TaskOutput(TASK, error_stream=False, text="x" * 100_000)
         for _ in range(100):
-            link.send(TaskOutput(TASK, error_stream=False, text=line))
+            link.send(output)
         link.send(STATE)
         link.send(Heartbeat(1))
-        assert link.link._open is not None
-        assert link.link._open.outgoing._unsent < 3 << 20
         jobmanager.session.reading.set()
         await jobmanager.heard(TaskStateChanged)
-        await jobmanager.heard(TaskOutput, lambda output: "were dropped here" in output.text)
         heard = jobmanager.session.heard
         assert heard.index(Heartbeat(1)) < heard.index(STATE)
+        assert jobmanager.session.of(TaskOutput) == [output] * 100
 
 
 async def test_a_jobmanager_that_takes_nothing_is_left(jobmanager: ScriptedJobManager) -> None:

@@ -189,7 +189,7 @@ def test_a_split_without_records_falls_idle_and_held_back_it_does_not() -> None:
     run = job(ListSource(splits, timed=True), strategy)
     run.pass_time(450)
     assert run.task("look").totals().watermark == MIN_TIME
-    run.pass_time(100)
+    run.pass_time(150)
     assert run.task("look").totals().watermark == 19
 
 

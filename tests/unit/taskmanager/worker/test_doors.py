@@ -3,18 +3,26 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from millstream_dataflow.identity import JobId, RegionAttempt, RegionId, SubtaskId, TaskId, VertexId
+from millstream_dataflow.records.controls import MAX_TIME
 from millstream_runtime.checkpoint_files import encode_snapshot, withdraw_data_file, write_data_file
+from millstream_runtime.messages.session import Progress, TaskReport, TaskStateChanged, TaskTotals
 from millstream_runtime.messages.worker import FromWorker
-from millstream_taskmanager.worker.doors import Surroundings, WorkerDoors
+from millstream_runtime.states import TaskState
+from millstream_taskmanager.operators.errors import FunctionExitError, UserCodeError
+from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.worker.doors import Surroundings, TurnedTask, WorkerDoors
 from millstream_taskmanager.worker.durability import SnapshotFiles, SnapshotWriter
 from millstream_taskmanager.worker.loop import WorkerLoop
-from millstream_taskmanager.worker.output import TaskOutputs
+from millstream_taskmanager.worker.output import WINDOW, TaskOutputs
 from millstream_taskmanager.worker.task_log import TaskLog
 from millstream_taskmanager.worker.threads import BlockingPool
+
+TASK = TaskId(RegionAttempt(JobId("job"), RegionId(0), 1), SubtaskId(VertexId("vertex"), 0))
 
 
 class Site:
@@ -23,10 +31,10 @@ class Site:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.loop = WorkerLoop()
-        said: list[FromWorker] = []
+        self.said: list[FromWorker] = []
         files = SnapshotFiles(encode_snapshot, write_data_file, withdraw_data_file)
-        snapshots = SnapshotWriter(files, BlockingPool("durability", 4, self.loop.call_from_thread), said.append)
-        self.around = Surroundings(self.loop, TaskOutputs(), snapshots, said.append)
+        snapshots = SnapshotWriter(files, BlockingPool("durability", 4, self.loop.call_from_thread), self.said.append)
+        self.around = Surroundings(self.loop, TaskOutputs(), snapshots, self.said.append)
         self.over = threading.Event()
 
     def doors(self, index: int) -> WorkerDoors:
@@ -80,3 +88,56 @@ def test_a_task_does_one_thing_after_the_other(site: Site) -> None:
     site.loop.call_later(20_000, site.loop.stop)
     site.loop.run()
     assert told == [1, 2]
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), BaseException("x")])
+def test_whatever_a_committer_raises_is_told(site: Site, raised: BaseException) -> None:
+    told: list[Exception | None] = []
+
+    def job() -> None:
+        raise raised
+
+    def done(error: Exception | None) -> None:
+        told.append(error)
+        site.loop.stop()
+
+    site.doors(0).run_blocking(job, done)
+    site.loop.call_later(20_000, site.loop.stop)
+    site.loop.run()
+    [error] = told
+    assert isinstance(error, UserCodeError)
+    assert isinstance(error.cause, FunctionExitError) or error.cause is raised
+
+
+class Printing:
+    """A task, as far as its doors know it."""
+
+    runnable = True
+    background = False
+
+    def totals(self) -> TaskTotals:
+        return TaskTotals(TASK, 6_000, 6_000, 1, MAX_TIME)
+
+
+def test_the_last_totals_come_before_the_last_report(site: Site) -> None:
+    doors = site.doors(0)
+    doors.turned = TurnedTask(cast(Task, Printing()), doors.log, site.around.outputs)
+    doors.report(TaskReport(TASK, TaskState.RUNNING))
+    doors.report(TaskReport(TASK, TaskState.FINISHED))
+    doors.fail(TaskReport(TASK, TaskState.FAILED), ValueError("oh"))
+    totals = Progress((Printing().totals(),))
+    reports = [TaskStateChanged(TaskReport(TASK, state)) for state in (TaskState.FINISHED, TaskState.FAILED)]
+    running = TaskStateChanged(TaskReport(TASK, TaskState.RUNNING))
+    assert site.said == [running, totals, reports[0], totals, reports[1]]
+    doors.log.close()
+
+
+def test_a_task_makes_no_steps_while_what_it_printed_is_not_taken(site: Site) -> None:
+    doors, outputs = site.doors(0), site.around.outputs
+    turned = TurnedTask(cast(Task, Printing()), doors.log, outputs)
+    outputs.listen(listening=True)
+    doors.write_out("x" * (WINDOW + 1))
+    assert not turned.runnable
+    outputs.taken(doors.log, 1)
+    assert turned.runnable
+    doors.log.close()

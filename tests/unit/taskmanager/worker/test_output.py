@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from millstream_dataflow.identity import JobId, RegionAttempt, RegionId, SubtaskId, TaskId, VertexId
-from millstream_taskmanager.worker.output import GATHERED_LIMIT, MESSAGE_CHARACTERS, TaskOutputs, install
+from millstream_taskmanager.worker.output import (
+    GATHERED_LIMIT,
+    MESSAGE_CHARACTERS,
+    PATIENCE_MS,
+    WINDOW,
+    TaskOutputs,
+    install,
+)
 from millstream_taskmanager.worker.task_log import RotatingFile, TaskLog, last_lines, rotated
 
 LIMIT = 4_000
@@ -129,7 +136,7 @@ def test_a_folder_that_is_gone_costs_lines_and_no_task(tmp_path: Path) -> None:
 
 def test_nobody_listens_at_first(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:
     outputs.write(logs[0], "before\n", error=False)
-    outputs.listening = True
+    outputs.listen(listening=True)
     outputs.write(logs[0], "now\n", error=False)
     outputs.write(logs[1], "other\n", error=True)
     outputs.write(logs[0], "too\n", error=False)
@@ -139,22 +146,96 @@ def test_nobody_listens_at_first(outputs: TaskOutputs, logs: tuple[TaskLog, Task
     assert outputs.gathered == 0
 
 
-def test_a_listener_hears_large_texts_in_parts(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:
-    outputs.listening = True
+def texts(outputs: TaskOutputs) -> list[str]:
+    return [message.text for message in outputs.take()]
+
+
+def test_a_listener_hears_whole_lines(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:
+    outputs.listen(listening=True)
+    lines = [f"line {number}\n" for number in range(10_000)]
+    outputs.write(logs[0], "".join(lines) + "begun", error=False)
+    parts = texts(outputs)
+    assert "".join(parts) == "".join(lines) + "begun"
+    assert all(len(part) <= MESSAGE_CHARACTERS for part in parts)
+    assert all(part.endswith("\n") for part in parts[:-1])
+
+
+def test_a_line_longer_than_a_message_comes_in_pieces(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:
+    outputs.listen(listening=True)
     text = "é" * (2 * MESSAGE_CHARACTERS + 1)
     outputs.write(logs[0], text, error=False)
-    parts = outputs.take()
-    assert "".join(part.text for part in parts) == text
+    parts = texts(outputs)
+    assert "".join(parts) == text
     assert len(parts) == 3
 
 
+def test_a_listener_hears_of_a_lone_surrogate(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:
+    outputs.listen(listening=True)
+    outputs.write(logs[0], "é\ud800\n", error=False)
+    assert texts(outputs) == ["é\\ud800\n"]
+
+
 def test_what_is_too_much_is_counted(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:
-    outputs.listening = True
+    outputs.listen(listening=True)
     outputs.write(logs[0], "x" * GATHERED_LIMIT, error=False)
     outputs.write(logs[0], "yy\n" * 1_234, error=False)
     last = outputs.take()[-1]
-    assert last.error_stream
-    assert last.text.startswith("[1,234 lines were printed faster than they could be sent")
+    assert (last.error_stream, last.dropped) == (True, 1_234)
+    assert last.text == "[1,234 lines were printed here faster than they were taken]\n"
+
+
+def test_a_task_waits_until_what_it_printed_is_taken(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:
+    one, two = logs
+    outputs.write(one, "x" * 2 * WINDOW, error=False)
+    assert not outputs.is_full(one), "nobody listens"
+    outputs.listen(listening=True)
+    outputs.write(one, "x" * WINDOW, error=False)
+    assert not outputs.is_full(one)
+    outputs.write(one, "yy", error=True)
+    assert outputs.is_full(one)
+    assert not outputs.is_full(two)
+    outputs.take()
+    assert outputs.is_full(one), "on its way isn't taken"
+    outputs.taken(one, 1)
+    assert outputs.is_full(one)
+    outputs.taken(one, 1)
+    assert not outputs.is_full(one)
+
+
+@pytest.mark.parametrize("end", ["nobody listens any more", "the way is cut", "nothing is taken"])
+def test_no_task_waits_for_a_listener_that_is_gone(
+    outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog], end: str
+) -> None:
+    log = logs[0]
+    outputs.listen(listening=True)
+    outputs.write(log, "x" * 2 * WINDOW, error=False)
+    outputs.take()
+    assert not outputs.lose_patience(1_000)
+    match end:
+        case "nobody listens any more":
+            outputs.listen(listening=False)
+        case "the way is cut":
+            outputs.interrupt()
+        case _:
+            assert not outputs.lose_patience(1_000 + PATIENCE_MS - 1)
+            assert outputs.lose_patience(1_000 + PATIENCE_MS)
+    outputs.write(log, "x\n" * 2 * WINDOW, error=False)
+    assert not outputs.is_full(log)
+    lost = [message.dropped for message in outputs.take()]
+    assert lost == ([] if end == "nobody listens any more" else [2 * WINDOW])
+    # It is back: the task waits for it again.
+    outputs.listen(listening=True)
+    outputs.write(log, "x" * 2 * WINDOW, error=False)
+    assert outputs.is_full(log)
+
+
+def test_who_takes_slowly_isn_t_gone(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:
+    outputs.listen(listening=True)
+    outputs.write(logs[0], "x" * 2 * WINDOW, error=False)
+    for time in range(0, 10 * PATIENCE_MS, PATIENCE_MS // 2):
+        assert not outputs.lose_patience(time)
+        outputs.taken(logs[0], 100)
+    assert outputs.is_full(logs[0])
 
 
 def test_it_is_no_terminal(outputs: TaskOutputs) -> None:
