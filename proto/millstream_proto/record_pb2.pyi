@@ -51,7 +51,7 @@ class RegionRecord(_message.Message):
     def __init__(self, attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., workers: _Optional[_Iterable[_Union[StoredWorker, _Mapping]]] = ..., failures: _Optional[_Iterable[int]] = ..., backoff: _Optional[int] = ...) -> None: ...
 
 class CompletedCheckpoint(_message.Message):
-    __slots__ = ("checkpoint", "epoch", "kind", "path", "completed_at", "size", "discardable")
+    __slots__ = ("checkpoint", "epoch", "kind", "path", "completed_at", "size", "discardable", "damaged")
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,7 @@ class CompletedCheckpoint(_message.Message):
     COMPLETED_AT_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     DISCARDABLE_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_FIELD_NUMBER: _ClassVar[int]
     checkpoint: int
     epoch: int
     kind: _controls_pb2.SnapshotKind
@@ -66,7 +67,8 @@ class CompletedCheckpoint(_message.Message):
     completed_at: int
     size: int
     discardable: bool
-    def __init__(self, checkpoint: _Optional[int] = ..., epoch: _Optional[int] = ..., kind: _Optional[_Union[_controls_pb2.SnapshotKind, str]] = ..., path: _Optional[str] = ..., completed_at: _Optional[int] = ..., size: _Optional[int] = ..., discardable: _Optional[bool] = ...) -> None: ...
+    damaged: bool
+    def __init__(self, checkpoint: _Optional[int] = ..., epoch: _Optional[int] = ..., kind: _Optional[_Union[_controls_pb2.SnapshotKind, str]] = ..., path: _Optional[str] = ..., completed_at: _Optional[int] = ..., size: _Optional[int] = ..., discardable: _Optional[bool] = ..., damaged: _Optional[bool] = ...) -> None: ...
 
 class FormerSavepoints(_message.Message):
     __slots__ = ("directory", "checkpoints")

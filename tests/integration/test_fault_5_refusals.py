@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from millstream.errors import RequestRefusedError
 from millstream_runtime.states import JobState
 from tests.integration.programs import windows
 from tests.support.clusters import MILLSTREAM, Cluster, running_cluster
@@ -71,6 +72,29 @@ def test_an_unknown_key_is_refused_and_the_nearest_named(cluster: Cluster, tmp_p
     code, said = run(cluster, tmp_path, "numbers.print()", "-D", "parallelism.defualt=2")
     assert code == 2
     assert "parallelism.default" in said
+
+
+def test_a_program_of_another_python_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+    other = """
+from dataclasses import replace
+from millstream.compiler import job_graph
+other = replace(job_graph.own_versions(), python="2.7")
+job_graph.own_versions = lambda: other
+numbers.print()"""
+    code, said = run(cluster, tmp_path, other)
+    assert code == 4, said
+    assert "python 2.7" in said
+
+
+def test_a_job_that_does_not_run_takes_no_savepoint(cluster: Cluster, tmp_path: Path) -> None:
+    env = cluster.environment(parallelism__default=4)
+    env.from_collection([1, 2, 3]).rebalance().map(str).print()
+    client = env.execute_async("too large")
+    directory = str(tmp_path / "savepoints")
+    for asked in (client.trigger_savepoint(directory), client.stop_with_savepoint(False, directory)):
+        with pytest.raises(RequestRefusedError, match="isn't running: it is CREATED, waiting for 2 of 4 slots"):
+            asked.result(timeout=30)
+    client.cancel().result(timeout=30)
 
 
 def test_a_savepoint_that_is_none_is_refused(cluster: Cluster, tmp_path: Path) -> None:

@@ -401,7 +401,11 @@ class CoreShell:
         self.unreachable.clear()
 
 
-_REASONS: Mapping[e.Outcome, str] = {e.Outcome.REFUSED: "no room", e.Outcome.CONFLICT: "version is newer"}
+_REASONS: Mapping[e.Outcome, str] = {
+    e.Outcome.REFUSED: "no room",
+    e.Outcome.CONFLICT: "version is newer",
+    e.Outcome.UNKNOWN: "no answer",
+}
 
 
 def _reason(outcome: e.Outcome) -> str:

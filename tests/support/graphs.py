@@ -11,11 +11,11 @@ from millstream_dataflow.job_graph import (
     JobGraph,
     OperatorSummary,
     Partitioning,
-    Versions,
     Vertex,
 )
+from millstream_runtime.versions import own_versions
 
-VERSIONS = Versions("3.11.0", "0.1.0", "3.1.0", "26.0.0")
+VERSIONS = own_versions()
 JOB = JobId("job-1")
 NO_BLOB = BlobRef(Digest("0" * 64), 0)
 

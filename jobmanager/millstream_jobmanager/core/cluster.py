@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from millstream_dataflow.identity import Epoch, JobId, SessionId, TaskId, TaskManagerId
-from millstream_dataflow.job_graph import JobGraph
+from millstream_dataflow.job_graph import JobGraph, Versions
 from millstream_dataflow.plan import Plan
 from millstream_jobmanager.core.commands import CloseSession, Command, DeleteRecord, Reply, Send, StepDown
 from millstream_jobmanager.core.context import JobContext
@@ -370,6 +370,12 @@ class ClusterCore:
     def addresses(self) -> Mapping[TaskManagerId, DataAddress]:
         """Where workers of each TaskManager are reached."""
         return {taskmanager: member.registration.address for taskmanager, member in self._members}
+
+    def versions(self) -> Mapping[str, Versions]:
+        """Of whoever may run workers, by a name for people; as long as there is nobody, this JobManager's own."""
+        members = {f"TaskManager {name[:8]}": member.registration.versions for name, member in self._members}
+        own = self._settings.versions
+        return members or ({} if own is None else {"the JobManager": own})
 
     def secret(self) -> bytes:
         """A fresh secret for an attempt."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from millstream_dataflow.identity import RegionAttempt, TaskManagerId, WorkerId
-from millstream_jobmanager.core.checkpoints.completed import fallbacks
+from millstream_jobmanager.core.checkpoints.completed import fallbacks, with_damaged
 from millstream_jobmanager.core.checkpoints.restore import Restorer
 from millstream_jobmanager.core.commands import LoadMetadata
 from millstream_jobmanager.core.context import JobContext
@@ -39,7 +39,7 @@ class Deployer:
         self._loading: dict[str, list[RegionAttempt]] = {}
         self._retry_at: int | None = None
         self.bad: set[str] = set()
-        """Directories of checkpoints that turned out to be corrupt (law 4.6)."""
+        """Directories of checkpoints that turned out to be corrupt under this leader (law 4.6)."""
         self.sent: dict[WorkerId, DeployWorker] = {}
         """What this leader has sent; only that may it send again (law 3.4)."""
 
@@ -98,7 +98,9 @@ class Deployer:
 
     def _restore(self, turn: Turn, region: Region) -> None:
         point = self.point()
-        if point is None:
+        if (lost := self._lost()) is not None:
+            self._give_up_job(turn, lost)
+        elif point is None:
             self._deploy(turn, region, None)
         elif self._known is not None and self._known[0] == point.path:
             self._deploy(turn, region, self._known)
@@ -124,7 +126,8 @@ class Deployer:
             turn.emit(LoadMetadata(self._context.job, point.path))
 
     def _good(self) -> list[CompletedCheckpoint]:
-        return [point for point in fallbacks(self._context.journal.record) if point.path not in self.bad]
+        points = fallbacks(self._context.journal.record)
+        return [point for point in points if not (point.damaged or point.path in self.bad)]
 
     def loaded(self, turn: Turn, event: MetadataLoaded) -> None:
         """A checkpoint's metadata has arrived, or why not."""
@@ -148,22 +151,31 @@ class Deployer:
             self._deploy(turn, region, self._known)
 
     def corrupt(self, turn: Turn, path: str, reason: str) -> None:
-        """A checkpoint is damaged: an older one is taken only if no sink commits outside (law 4.6)."""
+        """A checkpoint is damaged: from now on, and under the leaders to come, nobody restores from it."""
         if path in self.bad:
             return
         self.bad.add(path)
         self._known = None
-        older = self._good()
         turn.tell(self._context.job, f"checkpoint {path} is damaged: {reason}", warning=True)
-        newest = fallbacks(self._context.journal.record)[-1]
-        if older and (older[-1] == newest or not commits_outside(self._context.graph)):
-            return
-        names = ", ".join(point.path for point in reversed(older)) or "none"
+        self._context.journal.change(
+            turn, lambda record: with_damaged(record, path), lambda _: None, lambda _turn, _reason: None
+        )
+        if (lost := self._lost(f"checkpoint {path} is damaged ({reason})")) is not None:
+            self._give_up_job(turn, lost)
+
+    def _lost(self, found: str = "") -> Failure | None:
+        """Why nothing can be restored any more: the newest checkpoint is damaged, and an older one is taken only if no
+        sink commits outside (law 4.6).
+        """
+        newest, good = fallbacks(self._context.journal.record)[-1:], self._good()
+        if good[-1:] == [*newest] or (good and not commits_outside(self._context.graph)):
+            return None
+        names = ", ".join(point.path for point in reversed(good)) or "none"
         text = (
-            f"checkpoint {path} is damaged ({reason}); older ones: {names}. "
+            f"{found or f'checkpoint {newest[0].path} is damaged'}; older ones: {names}. "
             "`millstream run -s PATH --accept-duplicates` goes on from one of them"
         )
-        self._give_up_job(turn, Failure(FailureKind.CHECKPOINT, text, restartable=False))
+        return Failure(FailureKind.CHECKPOINT, text, restartable=False)
 
     # ------------------------------------------------------------ deployed
 

@@ -99,7 +99,7 @@ class Ending:
         if self.retry_at is not None and turn.now.monotonic < self.retry_at:
             return
         if self._job.coordinator.completing:
-            return  # its files and its pointer must be known before anything is deleted
+            return  # whether its pointer is stored must be known before anything is deleted
         if state is JobState.FAILED and (named_at := self._named_at()) > turn.now.monotonic:
             self.retry_at = named_at
             return
@@ -169,9 +169,8 @@ class Ending:
     def ask(self, turn: Turn, request: int, ask: CancelJob | StopJob | TriggerSavepoint) -> None:
         """Store the intent, then answer (law 2.2)."""
         job = self._job
-        if JOB_STATES.is_final(job.state) or job.state in _TARGET:
-            text = f"job {job.context.job} is {job.state.name}; nothing can be asked of it any more"
-            turn.emit(Reply(request, job_status(job), Failure(FailureKind.USER, text)))
+        if (problem := self._problem(ask)) is not None:
+            turn.emit(Reply(request, job_status(job), Failure(FailureKind.USER, problem)))
             return
 
         def stored(turn: Turn) -> None:
@@ -182,6 +181,22 @@ class Ending:
             turn.emit(Reply(request, None, failure))
 
         job.context.journal.change(turn, _intent(ask), stored, refused)
+
+    def _problem(self, ask: CancelJob | StopJob | TriggerSavepoint) -> str | None:
+        """Why it can't be asked now. A job that doesn't run takes no savepoint, and nobody knows when it will run; but
+        whoever repeats what is stored already isn't refused.
+        """
+        job = self._job
+        if JOB_STATES.is_final(job.state) or job.state in _TARGET:
+            return f"job {job.context.job} is {job.state.name}; nothing can be asked of it any more"
+        if isinstance(ask, CancelJob) or job.state is JobState.RUNNING:
+            return None
+        if ask.request in _known_requests(job.context.journal.record):
+            return None
+        note = job_status(job).note
+        return (
+            f"job {job.context.job} isn't running: it is {job.state.name}{note and ', '}{note}; ask again when it runs"
+        )
 
     def drop_stop(self, turn: Turn, failure: Failure) -> None:
         """The final checkpoint of a stop can't be taken: forget the intent and answer, in one write."""
@@ -219,5 +234,11 @@ def _with_stop(record: JobRecord, wanted: SavepointRequest) -> JobRecord:
 
 
 def _with_request(record: JobRecord, wanted: SavepointRequest) -> JobRecord:
-    known = {request.request for request in record.savepoints} | {result.request for result in record.results}
-    return record if wanted.request in known else replace(record, savepoints=(*record.savepoints, wanted))
+    if wanted.request in _known_requests(record):
+        return record
+    return replace(record, savepoints=(*record.savepoints, wanted))
+
+
+def _known_requests(record: JobRecord) -> set[str]:
+    """Asked for, or answered."""
+    return {request.request for request in record.savepoints} | {result.request for result in record.results}

@@ -371,8 +371,6 @@ class Job:
 
     def trigger(self, turn: Turn, pending: Pending, *, only: TaskManagerId | None = None) -> None:
         """Ask the triggered tasks that still owe their part."""
-        if pending.completing:
-            return
         for region in self.context.regions:
             for taskmanager, tasks in self._triggered(region).items():
                 owing = tuple(task for task in tasks if task in pending.waiting)

@@ -6,6 +6,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from millstream_dataflow.job_graph import Versions
+
 
 class RestartKind(Enum):
     """Which restart strategy answers a failure."""
@@ -65,6 +67,8 @@ class ClusterSettings:
     """All that the core asks of the cluster's configuration."""
 
     leader: str = "jobmanager"
+    versions: Versions | None = None
+    """The JobManager's own: a job is held against them as long as no TaskManager has registered."""
     heartbeat_interval: int = 10_000
     heartbeat_timeout: int = 50_000
     session_grace: int = 500

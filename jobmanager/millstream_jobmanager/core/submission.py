@@ -15,14 +15,16 @@ from millstream_jobmanager.core.checkpoints.completed import restart_points
 from millstream_jobmanager.core.checkpoints.restore import incompatibilities
 from millstream_jobmanager.core.commands import LoadMetadata, Reply
 from millstream_jobmanager.core.journal import Journal
-from millstream_jobmanager.core.validation import commits_outside, endless_problem, graph_problem
+from millstream_jobmanager.core.validation import commits_outside, endless_problem, graph_problem, versions_problem
 from millstream_jobmanager.core.views import job_status
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord
 from millstream_runtime.states import JOB_STATES, JobState
 
 if TYPE_CHECKING:
-    from millstream_dataflow.job_graph import JobGraph
+    from collections.abc import Mapping
+
+    from millstream_dataflow.job_graph import JobGraph, Versions
     from millstream_jobmanager.core.events import MetadataLoaded
     from millstream_jobmanager.core.job import Job
     from millstream_jobmanager.core.settings import ClusterSettings, JobSettings
@@ -43,6 +45,10 @@ class SubmissionDoors(Protocol):
 
     def job_settings(self, graph: JobGraph) -> JobSettings:
         """What the configuration says to a job."""
+        ...
+
+    def versions(self) -> Mapping[str, Versions]:
+        """Of everybody who may run the job."""
         ...
 
     def nonce(self) -> str:
@@ -84,7 +90,11 @@ class Submissions:
                 self._accept(turn, ask, None)
 
     def _problem(self, graph: JobGraph) -> str | None:
-        return graph_problem(graph) or endless_problem(graph, self._cluster.job_settings(graph).checkpoints)
+        return (
+            graph_problem(graph)
+            or versions_problem(graph, self._cluster.versions())
+            or endless_problem(graph, self._cluster.job_settings(graph).checkpoints)
+        )
 
     def pending(self, job: JobId) -> bool:
         """The job isn't accepted yet."""

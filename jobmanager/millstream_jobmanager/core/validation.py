@@ -1,9 +1,11 @@
 """What a JobManager refuses in a submitted graph, whatever client made it: it trusts nobody's checks but its own."""
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import fields
 
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
-from millstream_dataflow.job_graph import JOB_GRAPH_FORMAT, JobGraph, Partitioning
+from millstream_dataflow.job_graph import JOB_GRAPH_FORMAT, JobGraph, Partitioning, Versions
 from millstream_jobmanager.core.settings import CheckpointSettings
 
 
@@ -14,6 +16,20 @@ def graph_problem(graph: JobGraph) -> str | None:
     if not graph.vertices:
         return "the job graph has no vertices"
     return _vertex_problem(graph) or _edge_problem(graph) or _cycle(graph) or _source_problem(graph)
+
+
+def versions_problem(graph: JobGraph, places: Mapping[str, Versions]) -> str | None:
+    """The program's functions were pickled by other versions than some place has, where a worker would refuse them."""
+    for place, here in places.items():
+        wrong = [
+            f"{field.name} {wanted}, {place} has {own}"
+            for field in fields(Versions)
+            if (wanted := getattr(graph.versions, field.name)) != (own := getattr(here, field.name))
+        ]
+        if wrong:
+            mend = "run the program with the versions of the cluster, or install the program's on all TaskManagers"
+            return f"the program was compiled by other versions: {'; '.join(wrong)}; {mend}"
+    return None
 
 
 def _vertex_problem(graph: JobGraph) -> str | None:

@@ -67,8 +67,12 @@ class ArrowStorage:
             raise UncertainWriteError(error.errno, str(error), path) from error
 
     def _put(self, path: str, data: bytes) -> None:
-        with self._files.open_output_stream(path) as stream:
-            stream.write(data)
+        upload = self._files.open_output_stream(path)
+        try:
+            with upload as stream:
+                stream.write(data)
+        except FileNotFoundError as error:  # an upload that isn't there any more may be one that has landed
+            raise UncertainWriteError(error.errno, str(error), path) from error
 
     def confirm(self, path: str, chunks: Sequence[bytes]) -> None:
         """What is seen was acknowledged."""

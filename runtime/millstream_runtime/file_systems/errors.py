@@ -9,8 +9,11 @@ _REFUSALS = {
     errno.EISDIR,
     errno.ELOOP,
     errno.ENAMETOOLONG,
+    errno.ENODEV,
+    errno.ENOENT,
     errno.ENOSPC,
     errno.ENOTDIR,
+    errno.ENXIO,
     errno.EPERM,
     errno.EPROTONOSUPPORT,
     errno.EROFS,
@@ -25,7 +28,8 @@ class UncertainWriteError(OSError):
 
 
 def is_refusal(error: OSError) -> bool:
-    """Nothing was written, and nothing will be until somebody makes room, gives permission or mends the path.
+    """Nothing was written, and nothing will be until somebody makes room, gives permission or mends the path: there is
+    no such directory, and none can be made.
 
     Everything else (a broken disk, a server that doesn't answer) leaves it open.
     """

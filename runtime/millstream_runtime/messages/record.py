@@ -61,6 +61,8 @@ class CompletedCheckpoint:
     size: int
     discardable: bool
     """Ours to delete when retention lets it go; False for savepoints, and for what outlives its job (law 2.3)."""
+    damaged: bool = False
+    """Somebody couldn't restore from it: nobody restores from it again, under no leader (law 4.6)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ class ForkServer:
         self._process = spawned.process
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._open = True
+        self._killed = ""
+        """Why, if it was killed."""
 
     @property
     def pid(self) -> int:
@@ -70,6 +72,11 @@ class ForkServer:
             socket.send_fds(self._control, [encode_request(request)], list(descriptors))
         except (OSError, ValueError) as error:
             raise ForkServerError(f"the forkserver can't be asked: {error}") from error
+
+    def kill(self, reason: str) -> None:
+        """It doesn't do its work, as whoever asks has noticed: SIGKILL, after which `gone` hears the reason."""
+        self._killed = reason
+        self._process.kill()
 
     def _read(self) -> None:
         try:
@@ -101,7 +108,8 @@ class ForkServer:
             status = process.wait()
         self._printed.drain()
         how = f"by signal {-status} ({signal.Signals(-status).name})" if status < 0 else f"with exit code {status}"
-        return with_lines(f"the forkserver ended {how}", self._printed.last)
+        why = f": {self._killed}, so it was killed" if self._killed else ""
+        return with_lines(f"the forkserver ended {how}{why}", self._printed.last)
 
     def _hang_up(self) -> None:
         if self._open:

@@ -1,7 +1,8 @@
 """A TaskManager's worker processes: forked on demand, spoken to in order, and each end reported once.
 
 Whoever uses it sees neither the forkserver nor descriptors. When the forkserver dies, its workers die with it (law
-13); the pool reports them and starts another.
+13); the pool reports them and starts another. One that hangs is killed, which costs its workers too: as long as it
+hangs no worker starts, and of none is it heard that it has ended.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ from millstream_taskmanager.worker.task_log import last_lines
 _LOG: Final = logging.getLogger(__name__)
 
 _FORK_S: Final = 30.0  # a fork takes 20 ms; a new forkserver half a second
+_REAP_S: Final = 15.0  # between two looks for workers that have ended; the forkserver reaps them in milliseconds
 _AGAIN_S: Final = 1.0  # between two attempts to start a forkserver that doesn't come up
 _STOP_S: Final = 10.0
 _LINES_S: Final = 1.0  # for what tasks printed last: an end is reported without it when the disk is slow
@@ -100,6 +102,7 @@ class WorkerPool:
         self._is_empty = asyncio.Event()
         self._is_empty.set()
         self._restart: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._kept = deque[Path]()
         self._disk = LogDisk()
         self._reports = set[asyncio.Task[None]]()
@@ -108,12 +111,14 @@ class WorkerPool:
         """Start the forkserver; ForkServerError when it doesn't come up."""
         self._options.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._start_forkserver()
+        self._watch = asyncio.create_task(self._watch_forkserver())
 
     async def stop(self) -> None:
         """Kill every worker. Returns when all are gone, the forkserver too."""
-        if self._restart is not None:
-            self._restart.cancel()
-            await asyncio.gather(self._restart, return_exceptions=True)
+        for task in (self._watch, self._restart):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         for worker in tuple(self._workers):
             self.kill(worker)
         with contextlib.suppress(TimeoutError):
@@ -139,10 +144,7 @@ class WorkerPool:
             self._listener.exited(worker, _not_started(error), crashed=True)
             return
         try:
-            await asyncio.wait_for(self._fork(worker, entry), _FORK_S)
-        except TimeoutError:
-            why = f": {self._no_forkserver}" if self._no_forkserver else ""
-            self._end(worker, f"no process could be started for it within {_FORK_S:.0f} s{why}", crashed=True)
+            await self._fork(worker, entry)
         except Exception as error:  # noqa: BLE001  # as above
             self._end(worker, _not_started(error), crashed=True)
         except asyncio.CancelledError:
@@ -187,19 +189,29 @@ class WorkerPool:
         return entry
 
     async def _fork(self, worker: WorkerId, entry: _Entry) -> None:
-        await self._is_ready.wait()
-        forkserver = self._forkserver
-        if forkserver is None:
-            raise ForkServerError("the pool was stopped")
+        forkserver = await self._ready_forkserver()
         options = self._options
         born_with = WorkerOptions(worker, str(entry.directory), options.task_log_bytes, dict(options.configuration))
         number = next(self._numbers)
         self._requests[number] = entry
         try:
             forkserver.fork(Fork(number, born_with), entry.process.descriptors)
-            await entry.forked
+            await asyncio.wait_for(entry.forked, _FORK_S)
+        except TimeoutError:
+            silence = f"the forkserver has not answered for {_FORK_S:.0f} s"
+            forkserver.kill(silence)
+            raise ForkServerError(silence) from None
         finally:
             self._requests.pop(number, None)
+
+    async def _ready_forkserver(self) -> ForkServer:
+        try:
+            await asyncio.wait_for(self._is_ready.wait(), _FORK_S)
+        except TimeoutError:
+            raise ForkServerError(f"no forkserver within {_FORK_S:.0f} s: {self._no_forkserver}") from None
+        if self._forkserver is None:
+            raise ForkServerError("the pool was stopped")
+        return self._forkserver
 
     # ---------------------------------------------------------------------------------------------------- ends
 
@@ -274,6 +286,16 @@ class WorkerPool:
         self._forkserver = ForkServer(self._options.directory, spawned, self._heard, self._forkserver_gone)
         await self._forkserver.start()
 
+    async def _watch_forkserver(self) -> None:
+        """A worker that has ended stays a zombie until the forkserver reaps it and says so."""
+        ended = set[int]()
+        while True:
+            await asyncio.sleep(_REAP_S)
+            running = [entry.process.pid for entry in self._workers.values() if entry.process.pid is not None]
+            before, ended = ended, {pid for pid in running if _is_zombie(pid)}
+            if before & ended and self._forkserver is not None:
+                self._forkserver.kill(f"the forkserver has not seen for {_REAP_S:.0f} s that a worker has ended")
+
     def _forkserver_gone(self, cause: str) -> None:
         self._is_ready.clear()
         self._no_forkserver = cause
@@ -300,6 +322,15 @@ class WorkerPool:
                 mistake = not isinstance(error, ForkServerError)
                 _LOG.error("no forkserver: %s; the next attempt is in %s s", error, _AGAIN_S, exc_info=mistake)
                 await asyncio.sleep(_AGAIN_S)
+
+
+def _is_zombie(pid: int) -> bool:
+    """The process has ended, and its parent hasn't asked how. False where there is no /proc."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1]
+    except OSError:
+        return False
+    return state == b"Z"
 
 
 def _not_started(error: Exception) -> str:

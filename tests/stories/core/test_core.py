@@ -30,6 +30,9 @@ SETTINGS: dict[str, JobSettings] = {
     "slow restart": settings_of(
         restart=RestartSettings(RestartKind.FIXED_DELAY, delay=2_000), slot_request_timeout=1_000
     ),
+    "impatient with storage": settings_of(
+        checkpoints={"timeout": 3_500, "tolerable_failures": 1}, restart=RestartSettings(RestartKind.NONE)
+    ),
     "impatient": settings_of(slot_request_timeout=5_000),
     "unbalanced goes on": settings_of(checkpoints={"interval": 1_000}, fail_on_imbalance=False),
 }

@@ -39,6 +39,16 @@ def with_point(
     return tuple(sorted((*checkpoints, completed), key=lambda point: point.checkpoint))
 
 
+def with_damaged(record: JobRecord, path: str) -> JobRecord:
+    """The record that says of the checkpoint in that directory that it is damaged, for every leader to come."""
+
+    def marked(point: CompletedCheckpoint) -> CompletedCheckpoint:
+        return replace(point, damaged=True) if point.path == path else point
+
+    started = None if record.restore is None else marked(record.restore)
+    return replace(record, checkpoints=tuple(map(marked, record.checkpoints)), restore=started)
+
+
 def with_results(record: JobRecord, results: Sequence[SavepointResult]) -> tuple[SavepointResult, ...]:
     """The answers that the record keeps: the newest, since a client asks within minutes and a job runs for years."""
     return (*record.results, *results)[-_RESULTS_KEPT:]

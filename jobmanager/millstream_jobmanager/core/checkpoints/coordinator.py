@@ -4,10 +4,12 @@ it is given up.
 Chandy-Lamport as in Flink; the laws are 4.1 to 4.7 and 5.2. It knows tasks by name only and acts through narrow doors:
 
     trigger -> COLLECTING --all parts, audit balances--> WRITING --published--> STORING --stored--> told to everyone
-                   |  timeout, decline, failover              |  refused              |  refused
+                   |  timeout, decline, failover              |  timeout, refused,    |  refused
+                   |                                          |  failover             |
                    +------------------------------------------+-----------------------+--> given up
 
-A failover gives up what is COLLECTING; what is further is completing, and the failover waits for it.
+A failover and the end of the job give up what isn't STORING; for that they wait: the record may name it already. So a
+storage that doesn't answer holds up nothing but its own checkpoint, and that until its timeout.
 """
 
 from collections.abc import Callable, Mapping
@@ -102,6 +104,8 @@ class Coordinator:
         self._failed_in_row = 0
         self._final_at: int | None = None
         """When a final checkpoint that failed is tried again."""
+        self._abandoned: dict[CheckpointId, str] = {}
+        """Directories of those that were given up while their `_metadata` was being written."""
         self.pending: dict[CheckpointId, Pending] = {}
         self.metadata: CheckpointMetadata | None = None
         """Of the newest completed checkpoint that this leader took or has read."""
@@ -113,7 +117,7 @@ class Coordinator:
 
     @property
     def completing(self) -> bool:
-        """Some checkpoint is beyond recall: a failover waits for it."""
+        """The pointer to some checkpoint is being stored: a failover waits for it."""
         return any(pending.completing for pending in self.pending.values())
 
     @property
@@ -156,13 +160,13 @@ class Coordinator:
 
     def _expire(self, turn: Turn, pending: Pending) -> None:
         now = turn.now.monotonic
-        if pending.retry_at is not None and now >= pending.retry_at:
-            pending.retry_at = None
-            self._publish(turn, pending)
-        elif not pending.completing and now >= pending.triggered.monotonic + self._settings.timeout:
+        if not pending.completing and now >= pending.triggered.monotonic + self._settings.timeout:
             owing = ", ".join(sorted(str(task.subtask) for task in pending.waiting)[:5])
-            text = f"checkpoint {pending.id} expired after {self._settings.timeout} ms, waiting for {owing}"
+            wanted = owing or f"its metadata to be written: {pending.doubt or 'the storage has not answered'}"
+            text = f"checkpoint {pending.id} expired after {self._settings.timeout} ms, waiting for {wanted}"
             self.give_up(turn, pending, Failure(FailureKind.EXTERNAL, text))
+        elif pending.retry_at is not None and now >= pending.retry_at:
+            self._publish(turn, pending)
 
     def _due(self) -> int | None:
         if self._running_since is None or self._doors.all_ended():
@@ -236,7 +240,7 @@ class Coordinator:
     def declined(self, turn: Turn, task: TaskId, checkpoint: CheckpointId, failure: Failure) -> None:
         """A task couldn't take its part."""
         pending = self.pending.get(checkpoint)
-        if pending is not None and not pending.completing and task in pending.waiting:
+        if pending is not None and task in pending.waiting:
             text = f"checkpoint {checkpoint} was declined by {task.subtask}: {failure.message}"
             if failure.secondary:
                 turn.tell(self._plan.graph.job, text)
@@ -268,7 +272,9 @@ class Coordinator:
     # ------------------------------------------------------------ completion
 
     def _publish(self, turn: Turn, pending: Pending) -> None:
+        pending.retry_at = None
         if pending.metadata is not None:
+            pending.writing = True
             turn.emit(WriteMetadata(self._plan.graph.job, pending.id, pending.directory, pending.metadata))
 
     def metadata_loaded(self, event: MetadataLoaded) -> None:
@@ -279,17 +285,22 @@ class Coordinator:
 
     def metadata_written(self, turn: Turn, event: MetadataWritten) -> None:
         """`_metadata` is published, or not, or nobody knows."""
-        pending = self.pending.get(event.checkpoint)
-        if pending is None or pending.phase is not Phase.WRITING:
+        if event.outcome is Outcome.CONFLICT:
+            turn.emit(StepDown(f"checkpoint {event.checkpoint} was written by another leader: {event.reason}"))
             return
+        if (directory := self._abandoned.pop(event.checkpoint, None)) is not None:
+            turn.emit(DiscardCheckpoint(self._plan.graph.job, directory))
+        pending = self.pending.get(event.checkpoint)
+        if pending is None:
+            return
+        pending.writing = False
         match event.outcome:
             case Outcome.DONE:
                 pending.size = event.size
                 self._store(turn, pending)
             case Outcome.UNKNOWN:
-                pending.retry_at = turn.now.later(self._journal.retry_delay)
-            case Outcome.CONFLICT:
-                turn.emit(StepDown(f"checkpoint {pending.id} was written by another leader: {event.reason}"))
+                pending.retry_at, pending.doubt = turn.now.later(self._journal.retry_delay), event.reason
+                self.last_failure = f"the metadata of checkpoint {pending.id} is written again: {event.reason}"
             case Outcome.REFUSED:
                 text = f"the metadata of checkpoint {pending.id} could not be written: {event.reason}"
                 self.give_up(turn, pending, Failure(FailureKind.EXTERNAL, text))
@@ -350,7 +361,7 @@ class Coordinator:
         self.durations = {number: took for number, took in known.items() if number in listed}
 
     def _subsume(self, turn: Turn, newest: CheckpointId) -> None:
-        """An older one that is still being collected is of no use: with the newest, everything before was committed."""
+        """An older one that is still on its way is of no use: with the newest, everything before was committed."""
         for pending in [p for p in self.pending.values() if p.id < newest and not p.completing]:
             if pending.kind is not SnapshotKind.SAVEPOINT:
                 self.give_up(turn, pending, None)
@@ -358,18 +369,21 @@ class Coordinator:
     # ------------------------------------------------------------ giving up
 
     def region_failed(self, turn: Turn) -> None:
-        """A region goes down: what is still being collected can't complete (law 1.3). It counts as nobody's failure."""
+        """A region goes down: what isn't completing is dropped (law 1.3). It counts as nobody's failure."""
         for pending in [pending for pending in self.pending.values() if not pending.completing]:
             self.give_up(turn, pending, None)
 
     def give_up(self, turn: Turn, pending: Pending, failure: Failure | None) -> None:
         """Drop a checkpoint that isn't stored; `failure` None when nobody is to blame. One that was dropped already,
-        together with another, stays so.
+        together with another, stays so. Its files go when nothing is being written there any more.
         """
         if self.pending.pop(pending.id, None) is None:
             return
         self._last_ended = turn.now.monotonic
-        turn.emit(DiscardCheckpoint(self._plan.graph.job, pending.directory))
+        if pending.writing:
+            self._abandoned[pending.id] = pending.directory
+        else:
+            turn.emit(DiscardCheckpoint(self._plan.graph.job, pending.directory))
         self._doors.tell_aborted(turn, pending.id)
         if failure is None:
             return

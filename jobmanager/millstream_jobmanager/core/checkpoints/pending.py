@@ -1,8 +1,9 @@
 """A checkpoint in flight, from its trigger to the stored pointer.
 
-COLLECTING: tasks still owe their parts; the only phase in which it can be aborted. WRITING: all parts are there and
-the audit balances, its `_metadata` is being published. STORING: its pointer is being stored. The last two are
-*completing*: a failover waits for them and restores from it, since nobody could call a write back (ARCHITECTURE 4).
+COLLECTING: tasks still owe their parts. WRITING: all parts are there and the audit balances, its `_metadata` is being
+published. STORING: its pointer is being stored. Only then is it *completing*: it can't be aborted, and a failover waits
+for it, since nobody could call the write of the record back (ARCHITECTURE 4). A `_metadata` that lands after an abort
+does no harm: whoever restores goes by the record.
 """
 
 from dataclasses import dataclass, field
@@ -41,12 +42,17 @@ class Pending:
     size: int = 0
     let_go: tuple[CompletedCheckpoint, ...] = ()
     """What retention lets go when it is stored."""
+    writing: bool = False
+    """A write of its `_metadata` is under way."""
     retry_at: int | None = None
+    """When the write is repeated whose outcome is unknown."""
+    doubt: str = ""
+    """Why the last write of its `_metadata` has an unknown outcome."""
 
     @property
     def completing(self) -> bool:
         """Beyond the point where it could be aborted."""
-        return self.phase is not Phase.COLLECTING
+        return self.phase is Phase.STORING
 
     def acknowledge(self, task: TaskId, snapshot: TaskSnapshot) -> bool:
         """Take a task's part; True when it was the last that was missing.

@@ -70,8 +70,8 @@ class TestPending:
         assert pending.parts == {}
 
     def test_a_completing_one_takes_nothing_any_more(self) -> None:
-        """ARCHITECTURE 4: beyond COLLECTING it can't be aborted, nor changed."""
-        pending = Pending(CheckpointId(1), CHECKPOINT, "chk-1", Moment(0, 0), {task(0)}, phase=Phase.WRITING)
+        """ARCHITECTURE 4: while its pointer is being stored it can't be aborted, nor changed."""
+        pending = Pending(CheckpointId(1), CHECKPOINT, "chk-1", Moment(0, 0), {task(0)}, phase=Phase.STORING)
         assert pending.completing
         assert not pending.acknowledge(task(0), TaskSnapshot(None))
 

@@ -87,16 +87,15 @@ class TestStop:
 class TestNote:
     def test_a_job_that_ends_says_what_it_waits_for(self) -> None:
         shell = running()
-        shell.storage.always = Rule.LOST
-        shell.run_until(lambda: shell.job().coordinator.completing)
+        shell.storage.always = Rule.HELD
+        shell.run_until(lambda: bool(shell.storage.held))
         shell.ask(CancelJob(JOB))
         shell.until_state(JobState.CANCELLING)
+        shell.store.always = Rule.LOST
+        shell.let_go()
         assert job_status(shell.job()).note == "waiting for 1 worker to end"
         shell.run(10_000)
         assert job_status(shell.job()).note == "waiting for a checkpoint to be stored"
-        shell.storage.always, shell.store.always = Rule.DONE, Rule.LOST
-        shell.run(10_000)
-        assert shell.job().state is JobState.CANCELLING
         shell.store.always = Rule.DONE
         shell.until_state(JobState.CANCELED)
         assert job_status(shell.job()).note == ""

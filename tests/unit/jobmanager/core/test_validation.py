@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from millstream_dataflow.job_graph import JobGraph, Partitioning
-from millstream_jobmanager.core.settings import CheckpointSettings
-from millstream_jobmanager.core.validation import commits_outside, endless_problem, graph_problem
-from tests.support.graphs import edge, forward_only, graph, keyed, keyed_job, sink, source, two_pipelines
+from millstream_jobmanager.core.settings import CheckpointSettings, ClusterSettings
+from millstream_jobmanager.core.validation import commits_outside, endless_problem, graph_problem, versions_problem
+from tests.support.core_shell import CoreShell
+from tests.support.graphs import VERSIONS, edge, forward_only, graph, keyed, keyed_job, sink, source, two_pipelines
 
 START, MIDDLE, END = source(2), keyed(2), sink(2)
 HASH, FORWARD = Partitioning.HASH, Partitioning.FORWARD
@@ -50,6 +51,27 @@ def test_refused_with_a_sentence(words: str, wrong: JobGraph) -> None:
 def test_accepted(job: JobGraph) -> None:
     """What is right passes."""
     assert graph_problem(job) is None
+
+
+@pytest.mark.parametrize("name", ["python", "millstream", "cloudpickle", "pyarrow"])
+def test_other_versions_than_those_of_whoever_may_run_it(name: str) -> None:
+    """Fault 5: a worker would refuse its functions, after the job was accepted."""
+    other = replace(VERSIONS, **{name: "2.7"})
+    job = replace(keyed_job(), versions=other)
+    assert versions_problem(job, {"TaskManager a": other}) is None
+    assert versions_problem(job, {}) is None
+    problem = versions_problem(job, {"TaskManager a": other, "TaskManager b": VERSIONS})
+    assert f"{name} 2.7, TaskManager b has {getattr(VERSIONS, name)}" in (problem or "")
+
+
+def test_the_jobmanagers_versions_count_until_a_taskmanager_has_registered() -> None:
+    shell = CoreShell(cluster=ClusterSettings(versions=replace(VERSIONS, python="2.7")))
+    refused = shell.submit(keyed_job())
+    shell.register("a", 2)
+    accepted = shell.submit(keyed_job())
+    shell.run(10)
+    assert "the JobManager has 2.7" in str(shell.replies[refused].refusal)
+    assert shell.replies[accepted].refusal is None
 
 
 def test_an_endless_job_that_would_never_commit() -> None:

@@ -190,6 +190,7 @@ async def test_an_ended_job_whose_graph_is_gone_is_forgotten(tmp_path: Path) -> 
 
 
 async def test_an_epoch_is_above_every_epoch_in_the_checkpoints(tmp_path: Path) -> None:
+    """Law 1.2."""
     async with small_cluster(tmp_path) as cluster:
         await cluster.client.submit(job_of(options=CHECKPOINTED))
         await cluster.taskmanager.heard(CheckpointCompleted)

@@ -7,6 +7,7 @@ import pytest
 from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_jobmanager.core.settings import CheckpointSettings, ClusterSettings, RestartKind, RestartSettings
 from millstream_jobmanager.service.settings import FOR_EVER, JobSettingsReader, cluster_settings, savepoints_beside
+from millstream_runtime.versions import own_versions
 
 DEFAULT = CheckpointSettings(directory="/store/checkpoints", savepoint_directory="/store/savepoints")
 
@@ -21,7 +22,7 @@ def test_defaults_are_the_cores_own() -> None:
     settings = reader()({})
     assert settings.checkpoints == DEFAULT
     assert settings.restart == RestartSettings(RestartKind.NONE)
-    assert cluster_settings(Configuration(), "jobmanager") == ClusterSettings()
+    assert cluster_settings(Configuration(), "jobmanager") == ClusterSettings(versions=own_versions())
     assert savepoints_beside("/store/checkpoints/") == "/store/savepoints"
 
 

@@ -1,6 +1,7 @@
 """Durable before it is said to be (law 4.3), and the two ways in which a write fails (law 2.1)."""
 
 import errno
+import io
 import os
 import resource
 import subprocess
@@ -9,8 +10,10 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pytest
+from pyarrow.fs import FileSystem
 
 from millstream_runtime.checkpoint_files import (
     CheckpointFileError,
@@ -23,6 +26,7 @@ from millstream_runtime.checkpoint_files import (
     write_data_file,
 )
 from millstream_runtime.file_systems import UncertainWriteError, is_refusal
+from millstream_runtime.file_systems.arrow import ArrowStorage
 from millstream_runtime.file_systems.local import make_directories, write_durably
 from tests.unit.runtime.checkpoint_files.disks import Journal, make_read_only, small_disk
 from tests.unit.runtime.checkpoint_files.samples import CONTENTS, JOB, metadata
@@ -228,6 +232,30 @@ def test_a_file_where_a_directory_should_be_is_a_refusal(tmp_path: Path) -> None
             write_data_file(str(path), "part", CHUNKS)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is where nobody can make a directory")
+def test_a_directory_that_can_t_be_made_is_a_refusal() -> None:
+    with pytest.raises(StorageRefusedError, match="No such file"):
+        write_data_file("/proc/nope/chk-1", "part", CHUNKS)
+    with pytest.raises(StorageRefusedError, match="No such file"):
+        publish_metadata("/proc/nope/chk-1", metadata(1))
+
+
+def test_an_upload_that_is_not_there_any_more_may_have_landed() -> None:
+    """An object store says so too when an upload was completed twice."""
+
+    class Uploads:
+        type_name = "s3"
+
+        @contextmanager
+        def open_output_stream(self, _path: str) -> Generator[io.BytesIO]:
+            yield io.BytesIO()
+            raise FileNotFoundError(errno.ENOENT, "no such upload")
+
+    storage = ArrowStorage(cast("FileSystem", Uploads()))
+    with pytest.raises(UncertainWriteError, match="no such upload"):
+        storage.write("bucket/file", [b"bytes"])
+
+
 def test_a_file_of_many_chunks_is_written_whole(tmp_path: Path) -> None:
     """More than one call takes, empty ones among them."""
     chunks = [b"%d," % number * (number % 3) for number in range(3_000)]
@@ -253,13 +281,16 @@ def test_directories_are_made_by_several_at_once(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b" / "c").is_dir()
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG])
-def test_want_of_room_or_permission_is_a_refusal(number: int) -> None:
+REFUSALS = [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOENT, errno.ENODEV]
+
+
+@pytest.mark.parametrize("number", REFUSALS)
+def test_want_of_room_or_permission_or_of_the_place_is_a_refusal(number: int) -> None:
     assert is_refusal(OSError(number, "words"))
     assert not is_refusal(UncertainWriteError(number, "words"))
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.ENOENT, errno.ESTALE, errno.ECONNRESET, None])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.ECONNRESET, None])
 def test_everything_else_is_unknown(number: int | None) -> None:
     assert not is_refusal(OSError(number, "words") if number else OSError("words"))
 
