@@ -117,7 +117,7 @@ class WireWorker:
         self.loop = loop
         self.placement = region.workers[ordinal]
         self.losses: list[PeerLoss] = []
-        self.errors: list[Exception | SystemExit] = []
+        self.errors: list[BaseException] = []
         self.settings = settings or PeerSettings()
         self.peers = Peers(
             self.placement.worker, region, loop.poller, self.settings, self.losses.append, loop.call_later

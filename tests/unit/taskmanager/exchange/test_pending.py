@@ -65,7 +65,7 @@ def rows(*values: int) -> RowBatch:
     return RowBatch(list(values))
 
 
-def _raise(error: Exception | SystemExit) -> None:
+def _raise(error: BaseException) -> None:
     raise error
 
 

@@ -79,7 +79,10 @@ def test_every_partitioning_delivers_all(env: Environment, parallelism: int) -> 
 
 
 def test_a_call_that_blocks_makes_no_live_source_idle(env: Environment) -> None:
-    rising = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(lambda e: e)
+    def own_time(value: int) -> int:
+        return value
+
+    rising = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(own_time)
     strategy = rising.with_idleness(timedelta(milliseconds=100))
 
     def slow(value: int) -> int:
