@@ -7,12 +7,14 @@ import sys
 from benchmarks.harness import WrongResultError, show
 
 NAMES = ("map_filter", "window_python", "exchange", "latency", "startup")
+MORE = ("failover",)
+"""Run by name alone."""
 
 
 def main() -> int:
     """0, or 1 when a result was wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("name", choices=(*NAMES, "all"))
+    parser.add_argument("name", choices=(*NAMES, *MORE, "all"))
     parser.add_argument("--json", action="store_true", help="one JSON line instead of text")
     arguments = parser.parse_args()
     for name in NAMES if arguments.name == "all" else (arguments.name,):

@@ -8,6 +8,8 @@ command -v make >/dev/null || missing+=(make)
 # Any Python will do to begin with; tools/setup_venv.sh chooses the newest.
 python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))" 2>/dev/null ||
     missing+=(python3 python3-venv)
+# Makes the network namespaces in which tests cut cables.
+command -v ip >/dev/null || missing+=(iproute2)
 
 if ((${#missing[@]} == 0)); then
     exit 0

@@ -1,5 +1,6 @@
 """Laws 3.2 and 9.2: a cable is cut, so nothing is closed and nothing is heard. That is noticed, and the job goes on."""
 
+import shutil
 import sys
 import time
 from collections.abc import Generator, Mapping
@@ -13,6 +14,7 @@ from millstream_runtime.states import JobState, TaskState
 from tests.integration.programs import WINDOW, windows
 from tests.support.cables import Proxy, Switch, can_make_namespaces
 from tests.support.clusters import MILLSTREAM, Cluster, free_port
+from tests.support.components import ROOT_LINE, require
 from tests.support.jobs import PacedEvents, hidden_files, truth, window_rows
 
 COUNT = 40_000
@@ -111,14 +113,13 @@ def test_the_cable_between_two_taskmanagers_is_cut_and_mended(tmp_path: Path) ->
 
 @pytest.fixture
 def switch() -> Generator[Switch]:
+    require(shutil.which("ip") is not None, "iproute2", "sudo apt-get install iproute2")
+    require(can_make_namespaces(), "permission to make network namespaces", ROOT_LINE)
     switch = Switch()
     with switch.standing(3):
         yield switch
 
 
-@pytest.mark.skipif(
-    not can_make_namespaces(), reason="network namespaces take root and iproute2: run the tests as root"
-)
 def test_a_host_without_a_cable_is_replaced(tmp_path: Path, switch: Switch) -> None:
     """It neither answers its peers nor the JobManager, and works on for itself until it is back."""
     options = {

@@ -1,12 +1,16 @@
-"""Real components (a JVM, ZooKeeper, Kafka, a browser) that a test needs and a machine may lack.
+"""What a test needs and a machine may lack: programs (iproute2), libraries, permissions, later real components (a JVM,
+ZooKeeper, Kafka, a browser).
 
-On a laptop a missing component is a skip that says how to install it; in CI it is a failure, because there a skip
-would be a proof that silently stopped proving.
+On a laptop what is missing is a skip that says how to get it; in CI it is a failure, because there a skip would be a
+proof that silently stopped proving.
 """
 
 import os
 
 import pytest
+
+ROOT_LINE = "sudo make test"
+"""Gets what only root may: mounts and network namespaces."""
 
 
 def in_ci() -> bool:
@@ -15,10 +19,10 @@ def in_ci() -> bool:
 
 
 def require(component_available: bool, name: str, install_line: str) -> None:
-    """Skip the test on a laptop, fail it in CI, when the component is not there."""
+    """Skip the test on a laptop, fail it in CI, when it isn't there. `install_line` is the command that gets it."""
     if component_available:
         return
-    message = f"{name} is not installed; install it with: {install_line}"
+    message = f"{name} is missing; get it with: {install_line}"
     if in_ci():
         pytest.fail(f"{message} (in CI a missing component is a failure)", pytrace=False)
     pytest.skip(message)

@@ -15,7 +15,7 @@ def test_what_is_there_is_used(monkeypatch: pytest.MonkeyPatch, ci: str) -> None
 
 def test_a_laptop_skips_and_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
-    with pytest.raises(pytest.skip.Exception, match=f"PostgreSQL is not installed; install it with: {LINE}"):
+    with pytest.raises(pytest.skip.Exception, match=f"PostgreSQL is missing; get it with: {LINE}"):
         require(False, "PostgreSQL", LINE)
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.support.clusters import alive, until
 
 _LONGEST_S = 50
+AFTER_CTRL_C_S = 10
+"""Whoever has pressed it waits for seconds, and not for ten."""
 
 
 @dataclass
@@ -49,9 +51,9 @@ class Programs:
         """A script, to its end: exit code, stdout, stderr."""
         return self.end(self.start(self.script(text), *arguments))
 
-    def end(self, process: subprocess.Popen[str]) -> tuple[int, str, str]:
-        """Its end, awaited."""
-        out, err = process.communicate(timeout=_LONGEST_S)
+    def end(self, process: subprocess.Popen[str], seconds: float = _LONGEST_S) -> tuple[int, str, str]:
+        """Its end, awaited for so long at most."""
+        out, err = process.communicate(timeout=seconds)
         return process.returncode, out, err
 
     def processes(self) -> list[int]:

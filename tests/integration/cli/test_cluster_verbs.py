@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.cli.programs import AFTER_CTRL_C_S
 from tests.support.clusters import MILLSTREAM, Cluster, running_cluster, until
 
 pytestmark = pytest.mark.slow
@@ -114,7 +115,7 @@ def test_ctrl_c_leaves_the_job_running_unless_told_otherwise(shell: Shell, cance
     process = shell.start("run", *options, "sums.py", "1000000", "0.01")
     until(lambda: [job for job in shell.jobs() if job["state"] == "RUNNING"], 40, "the job runs", shell.cluster.tail)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=50)
+    _, err = process.communicate(timeout=AFTER_CTRL_C_S)
     assert process.returncode == 130
     [job] = shell.jobs("-a")
     assert job["state"] == ("CANCELED" if cancels else "RUNNING")
@@ -144,7 +145,7 @@ def test_an_attached_run_says_that_the_jobmanager_is_away_and_what_has_no_effect
         assert line, shell.cluster.tail()
     assert line.endswith("; the job goes on\n")
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=50)
+    _, err = process.communicate(timeout=AFTER_CTRL_C_S)
     assert process.returncode == 130
     assert "The JobManager is away; if job" in err
 

@@ -2,12 +2,14 @@
 
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.programs import Programs, read_until
+from tests.integration.cli.programs import AFTER_CTRL_C_S, Programs, read_until
 from tests.support.clusters import until
+from tests.support.components import require
 
 pytestmark = pytest.mark.slow
 
@@ -76,11 +78,15 @@ class TestPrograms:
             "class Greeting:\n    def __init__(self, text):\n        self.text = text",
             "def greet(word):\n    return Greeting(f'{word}!')",
             "env = StreamExecutionEnvironment.get_execution_environment()",
-            "env.from_collection(['Hello', 'World']).map(greet).map(lambda it: it.text).print()\nenv.execute()",
+            "env.from_collection(['Hello', 'World']).map(greet).map(lambda it: it.text).print()\nend = env.execute()",
             "print('next cell')",
         )
+        require(find_spec("IPython") is not None, "IPython", "pip install ipython")
         shell = (
-            f"import __main__\nfor cell in {cells!r}:\n    exec(compile(cell, '<cell>', 'exec'), __main__.__dict__)\n"
+            "import os\nos.environ['IPYTHONDIR'] = os.getcwd()\n"
+            "from IPython.core.interactiveshell import InteractiveShell\n"
+            "shell = InteractiveShell.instance()\n"
+            f"for cell in {cells!r}:\n    shell.run_cell(cell).raise_error()\n"
         )
         code, out, err = programs.end(programs.start("-c", shell))
         assert (code, out, err) == (0, "Hello!\nWorld!\nnext cell\n", "")
@@ -239,7 +245,7 @@ class TestEnds:
         process = programs.start(programs.script(text))
         read_until(process, "\n")
         os.killpg(process.pid, signal.SIGINT)
-        code, _, err = programs.end(process)
+        code, _, err = programs.end(process, AFTER_CTRL_C_S)
         assert code == -signal.SIGINT
         assert 'Cancelling job "endless". Ctrl-C again kills it.' in err
         assert err.endswith("KeyboardInterrupt\n")
@@ -255,7 +261,7 @@ class TestEnds:
         assert process.stderr is not None
         assert "Cancelling" in process.stderr.readline()
         os.killpg(process.pid, signal.SIGINT)
-        code, _, _ = programs.end(process)
+        code, _, _ = programs.end(process, AFTER_CTRL_C_S)
         assert code == -signal.SIGINT
         programs.nothing_is_left()
 

@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.components import ROOT_LINE, require
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _READ_ONLY, _REMOUNT = 1, 32
 
 
 def _mount(target: Path, flags: int, options: str) -> None:
-    if _LIBC.mount(b"tmpfs", bytes(target), b"tmpfs", flags, options.encode()):
-        pytest.skip(f"no permission to mount a small disk: {os.strerror(ctypes.get_errno())}")
+    failed = _LIBC.mount(b"tmpfs", bytes(target), b"tmpfs", flags, options.encode())
+    require(not failed, f"permission to mount a small disk ({os.strerror(ctypes.get_errno())})", ROOT_LINE)
 
 
 @contextmanager
 def small_disk(target: Path, size: int) -> Generator[Path]:
-    """A file system with so many bytes."""
+    """A file system with so many bytes. The test is skipped, or in CI fails, where none may be mounted."""
     target.mkdir()
     _mount(target, 0, f"size={size}")
     try:
@@ -31,6 +33,11 @@ def small_disk(target: Path, size: int) -> Generator[Path]:
 def make_read_only(disk: Path, size: int) -> None:
     """From now on."""
     _mount(disk, _REMOUNT | _READ_ONLY, f"size={size}")
+
+
+def make_writable(disk: Path, size: int) -> None:
+    """From now on, with so many bytes."""
+    _mount(disk, _REMOUNT, f"size={size}")
 
 
 class Journal:
