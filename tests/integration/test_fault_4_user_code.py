@@ -109,7 +109,11 @@ def test_a_job_restarts_by_its_strategy_and_says_why(cluster: Cluster, tmp_path:
 def test_an_error_while_a_record_is_serialised_is_tried_again_if_it_may_go_away(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    options = ("-D", "restart-strategy.type=fixed-delay", "-D", "restart-strategy.fixed-delay.delay=10 ms")
+    options = (
+        *("-D", "restart-strategy.type=fixed-delay"),
+        *("-D", "restart-strategy.fixed-delay.delay=10 ms"),
+        *("-D", "pipeline.object-reuse=true"),  # or it would be the copy behind the map
+    )
     code, said = run(cluster, tmp_path, RECOVERS_ON_THE_WAY, *options, arguments=(str(tmp_path / "marker"),))
     assert code == 0, said
     [told] = [line for line in said.splitlines() if line.startswith("restarting")]
@@ -129,7 +133,8 @@ def test_an_error_while_a_record_is_serialised_is_tried_again_if_it_may_go_away(
 def test_what_trying_again_cannot_heal_ends_the_job_at_once(
     cluster: Cluster, tmp_path: Path, stream: str, words: str
 ) -> None:
-    code, said = run(cluster, tmp_path, HOPELESS.format(stream=stream), "-D", "execution.checkpointing.interval=1 s")
+    options = ("-D", "execution.checkpointing.interval=1 s", "-D", "pipeline.object-reuse=true")
+    code, said = run(cluster, tmp_path, HOPELESS.format(stream=stream), *options)
     assert code == 1
     assert words in said
     assert "restarting" not in said
