@@ -58,7 +58,8 @@ class ForkServer:
         try:
             self._printed.begin()
             asyncio.get_running_loop().add_reader(self._control, self._read)
-            await asyncio.wait_for(self._ready, _START_S)
+            async with asyncio.timeout(_START_S):
+                await self._ready
         except TimeoutError:
             await self.stop()
             raise ForkServerError(f"the forkserver was not ready after {_START_S:.0f} s") from None

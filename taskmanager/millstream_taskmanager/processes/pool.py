@@ -196,7 +196,8 @@ class WorkerPool:
         self._requests[number] = entry
         try:
             forkserver.fork(Fork(number, born_with), entry.process.descriptors)
-            await asyncio.wait_for(entry.forked, _FORK_S)
+            async with asyncio.timeout(_FORK_S):  # wait_for of Python 3.11 may swallow a cancel
+                await entry.forked
         except TimeoutError:
             silence = f"the forkserver has not answered for {_FORK_S:.0f} s"
             forkserver.kill(silence)
@@ -206,7 +207,8 @@ class WorkerPool:
 
     async def _ready_forkserver(self) -> ForkServer:
         try:
-            await asyncio.wait_for(self._is_ready.wait(), _FORK_S)
+            async with asyncio.timeout(_FORK_S):
+                await self._is_ready.wait()
         except TimeoutError:
             raise ForkServerError(f"no forkserver within {_FORK_S:.0f} s: {self._no_forkserver}") from None
         if self._forkserver is None:

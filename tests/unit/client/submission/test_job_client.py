@@ -118,12 +118,15 @@ class TestTheEnd:
         fake.show(status())
         with serving(fake) as port:
             gateway = Gateway(f"127.0.0.1:{port}", 20, waiting=heard.append)
-            future = RemoteJobClient(gateway, JOB).get_job_execution_result()
+            client = RemoteJobClient(gateway, JOB)
+            future = client.get_job_execution_result()
             wait_for_watcher(fake)
+            client.get_job_status().result(20)  # so what the watcher was told has come as well
         for outage in (1, 2):
             until(partial(said, outage), 20, "it is said")
             with serving(fake, f"127.0.0.1:{port}"):
                 wait_for_watcher(fake, outage + 1)
+                client.get_job_status().result(20)
                 if outage == 2:
                     fake.show(status(JobState.FINISHED))
                     future.result(20)
