@@ -35,7 +35,7 @@ test: $(READY) ## run the tests, layer by layer
 	@$(PYTHON) tools/run_tests.py
 
 .PHONY: test-nightly
-test-nightly: $(READY) ## run the tests together with those that take hours
+test-nightly: $(READY) ## run the tests together with those that take hours; needs FLIGHTS_2013=the year of flights
 	@$(PYTHON) tools/run_tests.py --nightly
 
 .PHONY: check

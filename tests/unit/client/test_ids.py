@@ -32,25 +32,25 @@ class Kept(CheckpointedFunction):
     """State that belongs to no key."""
 
     def initialize_state(self, context: FunctionInitializationContext) -> None:
-        raise NotImplementedError
+        raise AssertionError("a graph is compiled, nothing runs")
 
     def snapshot_state(self, context: FunctionSnapshotContext) -> None:
-        raise NotImplementedError
+        raise AssertionError("a graph is compiled, nothing runs")
 
     def __call__(self, value: object) -> NoReturn:
-        raise NotImplementedError
+        raise AssertionError("a graph is compiled, nothing runs")
 
 
 class KeptProcess(ProcessFunction[str, str], Kept):
     def process_element(self, value: str, ctx: ProcessFunction.Context) -> None:
-        raise NotImplementedError
+        raise AssertionError("a graph is compiled, nothing runs")
 
 
 class Unfinished(Sink[None]):
     """Commits nothing; its writer may have state."""
 
     def create_writer(self, context: SinkContext, state: object) -> SinkWriter[None]:
-        raise NotImplementedError
+        raise AssertionError("a graph is compiled, nothing runs")
 
 
 def counting(env: StreamExecutionEnvironment) -> None:

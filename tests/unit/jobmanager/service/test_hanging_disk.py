@@ -12,24 +12,11 @@ import pytest
 
 from millstream_dataflow.identity import JobId
 from millstream_jobmanager.service import uploads
+from tests.support.hanging_disk import HangingDisk
 from tests.support.service_client import CHECKPOINTED, Client, client_of, job_of, leading
 
 
-class Disk:
-    """Calls that are held up until it is free."""
-
-    def __init__(self) -> None:
-        self.free = threading.Event()
-        self.busy = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    def pass_by(self) -> None:
-        """In whatever thread; an event loop that is held up fails after a while, instead of hanging."""
-        self._loop.call_soon_threadsafe(self.busy.set)
-        assert self.free.wait(20), "the event loop was held up"
-
-
-async def answers_others(client: Client, disk: Disk) -> None:
+async def answers_others(client: Client, disk: HangingDisk) -> None:
     """The disk is asked, and somebody else gets an answer."""
     async with asyncio.timeout(15):
         await disk.busy.wait()
@@ -40,7 +27,7 @@ async def answers_others(client: Client, disk: Disk) -> None:
     disk.free.set()
 
 
-def hang_at_stat(monkeypatch: pytest.MonkeyPatch, disk: Disk) -> None:
+def hang_at_stat(monkeypatch: pytest.MonkeyPatch, disk: HangingDisk) -> None:
     """Of a blob, but for the store's own."""
     real: Callable[..., os.stat_result] = Path.stat
 
@@ -55,7 +42,7 @@ def hang_at_stat(monkeypatch: pytest.MonkeyPatch, disk: Disk) -> None:
 async def test_a_blob_that_is_looked_for_before_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with leading(tmp_path) as service, client_of(service) as client:
         first = await client.upload(b"the bytes")
-        disk = Disk()
+        disk = HangingDisk()
         hang_at_stat(monkeypatch, disk)
         again = asyncio.create_task(client.upload(b"the bytes"))
         await answers_others(client, disk)
@@ -64,7 +51,7 @@ async def test_a_blob_that_is_looked_for_before_it_is_taken(tmp_path: Path, monk
 
 async def test_blobs_that_a_submitted_job_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with leading(tmp_path) as service, client_of(service) as client:
-        disk = Disk()
+        disk = HangingDisk()
         hang_at_stat(monkeypatch, disk)
         submitting = asyncio.create_task(client.submit(job_of(options=CHECKPOINTED)))
         await answers_others(client, disk)
@@ -72,7 +59,7 @@ async def test_blobs_that_a_submitted_job_names(tmp_path: Path, monkeypatch: pyt
 
 
 async def test_the_room_of_an_upload_that_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk = Disk()
+    disk = HangingDisk()
 
     class Gathered(io.BytesIO):
         def close(self) -> None:

@@ -86,7 +86,7 @@ def test_a_call_that_blocks_makes_no_live_source_idle(env: Environment) -> None:
     strategy = rising.with_idleness(timedelta(milliseconds=100))
 
     def slow(value: int) -> int:
-        time.sleep(0.5)
+        time.sleep(0.5)  # what is tested: the thread is blocked for longer than the timeout of idleness
         return value
 
     blocking = env.from_collection([100]).map(slow).rebalance().assign_timestamps_and_watermarks(strategy)

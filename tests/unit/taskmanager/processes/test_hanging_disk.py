@@ -4,7 +4,6 @@ import asyncio
 import os
 import select
 import shutil
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,27 +14,14 @@ from millstream_taskmanager.processes.log_disk import LogDisk
 from millstream_taskmanager.processes.pool import PoolOptions, WorkerPool
 from millstream_taskmanager.processes.printed_lines import PrintedLines
 from millstream_taskmanager.worker.task_log import RotatingFile, last_lines
+from tests.support.hanging_disk import HangingDisk
 from tests.support.shared_forkserver import SharedForkServer
 from tests.support.worker_jobs import FakeTaskManager, JobFiles, compiled
 from tests.support.worker_site import sleeper
 
 
-class Disk:
-    """Calls that are held up until it is free."""
-
-    def __init__(self) -> None:
-        self.free = threading.Event()
-        self.busy = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    def pass_by(self) -> None:
-        """In whatever thread; a loop that is held up fails after a while, instead of hanging."""
-        self._loop.call_soon_threadsafe(self.busy.set)
-        assert self.free.wait(20), "the event loop was held up"
-
-
 class HangingFile(RotatingFile):
-    def __init__(self, path: Path, disk: Disk) -> None:
+    def __init__(self, path: Path, disk: HangingDisk) -> None:
         super().__init__(path, 64 << 20)
         self.disk = disk
 
@@ -73,7 +59,7 @@ def print_all(pipe: int, text: bytes) -> None:
 
 
 async def test_lines_wait_for_the_disk_in_the_pipe_and_come_in_order(tmp_path: Path, log_disk: LogDisk) -> None:
-    disk, pipe = Disk(), os.pipe()
+    disk, pipe = HangingDisk(), os.pipe()
     printed = PrintedLines(HangingFile(tmp_path / "out", disk), log_disk, pipe)
     writer = os.dup(pipe[1])
     printed.begin()
@@ -98,7 +84,7 @@ async def test_lines_wait_for_the_disk_in_the_pipe_and_come_in_order(tmp_path: P
 async def test_what_an_ended_process_has_left_is_written_when_the_disk_is_back(
     tmp_path: Path, log_disk: LogDisk
 ) -> None:
-    disk, pipe = Disk(), os.pipe()
+    disk, pipe = HangingDisk(), os.pipe()
     printed = PrintedLines(HangingFile(tmp_path / "out", disk), log_disk, pipe)
     os.write(pipe[1], b"the first\n")
     printed.drain()
@@ -118,7 +104,7 @@ async def test_what_an_ended_process_has_left_is_written_when_the_disk_is_back(
 async def test_processes_that_die_one_after_the_other_leave_no_more_than_a_bound(
     tmp_path: Path, log_disk: LogDisk
 ) -> None:
-    disk, written = Disk(), list[PrintedLines]()
+    disk, written = HangingDisk(), list[PrintedLines]()
     for number in range(400):
         pipe = os.pipe()
         written.append(PrintedLines(HangingFile(tmp_path / str(number), disk), log_disk, pipe))
@@ -134,7 +120,7 @@ async def test_processes_that_die_one_after_the_other_leave_no_more_than_a_bound
 
 
 async def test_a_log_that_is_removed_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk, remove = Disk(), shutil.rmtree
+    disk, remove = HangingDisk(), shutil.rmtree
 
     def hanging(path: Path, *, ignore_errors: bool) -> None:
         disk.pass_by()
@@ -158,7 +144,7 @@ async def test_an_end_is_reported_though_the_disk_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forkserver: SharedForkServer
 ) -> None:
     """Whoever restarts the job waits for it."""
-    disk, manager = Disk(), FakeTaskManager()
+    disk, manager = HangingDisk(), FakeTaskManager()
     read = last_lines
 
     def hanging(directory: Path, number: int) -> list[str]:

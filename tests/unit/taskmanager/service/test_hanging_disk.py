@@ -1,13 +1,13 @@
 """A disk that hangs under what a TaskManager has fetched: its event loop goes on answering."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from millstream_taskmanager.exchange.addresses import socket_path
+from tests.support.hanging_disk import HangingDisk
 from tests.unit.taskmanager.service.scripted import eventually
 from tests.unit.taskmanager.service.test_launcher import Site, started
 
@@ -20,20 +20,6 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     await site.cache.stop()
 
 
-class Disk:
-    """Calls that are held up until it is free."""
-
-    def __init__(self) -> None:
-        self.free = threading.Event()
-        self.busy = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    def pass_by(self) -> None:
-        """In whatever thread; an event loop that is held up fails after a while, instead of hanging."""
-        self._loop.call_soon_threadsafe(self.busy.set)
-        assert self.free.wait(20), "the event loop was held up"
-
-
 async def answers(condition: Callable[[], object]) -> None:
     """The loop goes on, and what should wait for the disk does."""
     for _ in range(100):
@@ -42,7 +28,7 @@ async def answers(condition: Callable[[], object]) -> None:
 
 
 async def test_a_start_reads_what_it_needs_beside_the_loop(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk, read_bytes = Disk(), Path.read_bytes
+    disk, read_bytes = HangingDisk(), Path.read_bytes
 
     def read(path: Path) -> bytes:
         disk.pass_by()
@@ -65,7 +51,7 @@ async def test_the_socket_file_of_an_ended_worker_is_removed_beside_the_loop(
     deployment = await started(site)
     place = Path(socket_path(str(site.directory), deployment.worker))
     place.touch()  # noqa: ASYNC240  # an empty file in a test
-    disk, remove = Disk(), Path.unlink
+    disk, remove = HangingDisk(), Path.unlink
 
     def unlink(path: Path, *, missing_ok: bool = False) -> None:
         disk.pass_by()
