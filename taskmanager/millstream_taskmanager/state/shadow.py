@@ -217,8 +217,9 @@ class Shadow:
         elif dealt.namespaces[0] is None:
             namespaces = None
         if (stored := table.namespaces) is not None and namespaces is not None:
-            packed = {namespace: stored.pack(namespace) for namespace in set(namespaces)}
-            namespaces = [packed[namespace] for namespace in namespaces]
+            by_id = {id(namespace): namespace for namespace in namespaces}  # windows take 300 ns to be hashed
+            packed = {number: stored.pack(namespace) for number, namespace in by_id.items()}
+            namespaces = [packed[id(namespace)] for namespace in namespaces]
         entries = Entries(self._keys(dealt.addresses), namespaces, dealt.values, apart)
         run = encoded_run(table.where, group, entries)
         self.runs.append(run)
