@@ -9,7 +9,7 @@ import site
 import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -21,6 +21,8 @@ OWN_PACKAGES: Final = frozenset(
     }
 )
 """Every worker has these, whether they are installed or run from a checkout."""
+
+_NEVER_LOCAL: Final = OWN_PACKAGES | {"__main__"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +58,38 @@ def locate(main: ModuleType, py_files: Iterable[Path] = ()) -> ProgramFiles:
 def local_modules(modules: Mapping[str, ModuleType]) -> dict[str, Path]:
     """Name and file of every module that was imported from source and belongs neither to a library nor to us."""
     found: dict[str, Path] = {}
+    here = Path.cwd()
     for name, module in modules.items():
         # Not by getattr: there are lazy modules, which would load themselves, and other objects.
         file = getattr(module, "__dict__", {}).get("__file__")
         if not isinstance(file, str) or not file.endswith(".py") or file.startswith(_library_prefixes()):
             continue
-        path = Path(os.path.realpath(file))
-        if name.partition(".")[0] not in {"__main__", *OWN_PACKAGES} and not is_library(path) and path.is_file():
+        if name.partition(".")[0] in _NEVER_LOCAL:
+            continue
+        path = _real_path(here, file)
+        if not is_library(path) and path.is_file():
             found[name] = path
     return found
 
 
+@lru_cache(maxsize=4_096)  # six calls of the system each, and the place of what is loaded stays
+def _real_path(here: Path, file: str) -> Path:
+    return (here / file).resolve()
+
+
 def is_library(file: Path) -> bool:
     """Whether a file belongs to Python itself or to an installed distribution."""
-    return any(file.is_relative_to(folder) for folder in _library_folders())
+    return _is_in(file, _library_folders())
 
 
 def is_importable_elsewhere(file: Path) -> bool:
     """Whether a fresh interpreter of this environment would find the file: an editable installation, in effect."""
-    return any(file.is_relative_to(folder) for folder in _editable_folders())
+    return _is_in(file, _editable_folders())
+
+
+def _is_in(file: Path, folders: tuple[Path, ...]) -> bool:
+    """By letters: this is asked of each of a thousand modules, and `is_relative_to` takes apart both paths."""
+    return f"{file}{os.sep}".startswith(tuple(f"{folder}{os.sep}" for folder in folders))
 
 
 @cache

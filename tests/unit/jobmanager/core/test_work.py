@@ -1,8 +1,6 @@
 """What the core does in a busy cluster grows with what there is to do, not with its square."""
 
-import sys
-from collections.abc import Callable, Iterable
-from types import FrameType
+from collections.abc import Iterable
 
 from millstream_dataflow.identity import TaskId
 from millstream_dataflow.records import EndReason
@@ -13,6 +11,7 @@ from millstream_runtime.messages.session import Progress, TaskTotals
 from millstream_runtime.states import JobState
 from tests.support.core_shell import CoreShell
 from tests.support.graphs import keyed_job
+from tests.support.work import work
 
 SMALL, LARGE = 20, 100
 LINEAR = 1.5 * LARGE / SMALL
@@ -25,23 +24,6 @@ def running(parallelism: int) -> CoreShell:
     shell.submit(keyed_job(parallelism))
     shell.until_state(JobState.RUNNING)
     return shell
-
-
-def work(action: Callable[[], object]) -> int:
-    """How many Python functions are called, generators resumed too: a measure that no other process disturbs."""
-    calls = 0
-
-    def count(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal calls
-        calls += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        action()
-    finally:
-        sys.setprofile(before)
-    return calls
 
 
 def report_progress(shell: CoreShell, tasks: Iterable[TaskId]) -> int:
