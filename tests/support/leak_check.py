@@ -111,6 +111,8 @@ class LeakCheck:
 
     def __init__(self) -> None:
         self.known: frozenset[Resource] = frozenset()
+        self.stock: frozenset[Resource] | None = None
+        """As it was after the last test, where that was looked at: as it is before the next."""
         self.owned_by_fixtures: dict[pytest.FixtureDef[object], frozenset[Resource]] = {}
         self.failed: set[str] = set()
 
@@ -121,18 +123,21 @@ class LeakCheck:
     def leaked(self) -> frozenset[Resource]:
         """What is new and nobody's, after everything had its moment to vanish."""
         begun = time.monotonic()
-        while leaked := open_resources() - self.known - self.owned():
+        while leaked := (stock := open_resources()) - self.known - self.owned():
             if time.monotonic() - begun > GRACE_S:
                 return leaked
             # What only a cycle of references keeps open is reported by Python itself.
             gc.collect(YOUNG if time.monotonic() - begun < YOUNG_S else OLD)
             time.sleep(POLL_S)
+        self.stock = stock
         return leaked
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self) -> Generator[None]:
         """Take stock before the first fixture."""
-        self.known = open_resources() - self.owned()
+        stock = open_resources() if self.stock is None else self.stock
+        self.stock = None
+        self.known = stock - self.owned()
         yield
 
     @pytest.hookimpl(wrapper=True)

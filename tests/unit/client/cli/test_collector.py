@@ -13,9 +13,13 @@ from millstream.cli import collector
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
+    frozen = gc.get_freeze_count() > 0  # by the run of tests itself
+    gc.unfreeze()
     yield
     gc.unfreeze()
     gc.enable()
+    if frozen:
+        gc.freeze()
 
 
 def test_what_was_imported_is_never_looked_at_again() -> None:
