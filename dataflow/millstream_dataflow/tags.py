@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
+from millstream_dataflow.names import name_problem
 from millstream_dataflow.types import TypeInformation
 
 T = TypeVar("T")
@@ -13,7 +14,7 @@ class OutputTag(Generic[T]):
     """The name of a side output and the type of its values. Tags with one id are the same, whatever type they say.
 
     A function sends a value to the side by `yield tag, value`; `stream.get_side_output(tag)` is the stream of them.
-    ValueError for an empty id, TypeError for one that is no str, and for a type that is none.
+    ValueError for an empty id or one that can't travel, TypeError for one that is no str, and for a type that is none.
     """
 
     tag_id: str
@@ -21,9 +22,8 @@ class OutputTag(Generic[T]):
 
     def __post_init__(self) -> None:
         """Refuse what can't name an output."""
-        if not isinstance(cast("object", self.tag_id), str):
-            raise TypeError(f"OutputTag takes a str as its id, but got {self.tag_id!r}")
-        if not self.tag_id.strip():
-            raise ValueError("OutputTag needs an id that is not empty, for example OutputTag('late')")
+        if problem := name_problem(self.tag_id):
+            error = ValueError if isinstance(cast("object", self.tag_id), str) else TypeError
+            raise error(f"OutputTag takes an id, for example OutputTag('late'), but {problem}")
         if not isinstance(cast("object", self.type_info), TypeInformation | None):
             raise TypeError(f"OutputTag takes a type of Types, such as Types.INT(), but got {self.type_info!r}")

@@ -6,10 +6,12 @@ group agree, the downstream one has no other input, and neither end forbids it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from millstream.compiler.stream_graph import StreamEdge, StreamGraph, StreamNode
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.chain import HEAD
+from millstream_dataflow.types import TypeInformation
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Link:
     node: StreamNode
     parent: int = HEAD
     tag: str = ""
+    tag_type: TypeInformation[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,12 @@ def build_chains(graph: StreamGraph, *, chaining: bool = True) -> tuple[Chain, .
         chain = members.setdefault(head, [])
         head_of[number] = head
         positions[number] = len(chain)
-        chain.append(Link(node) if edge is None else Link(node, positions[edge.source], edge.tag))
+        chain.append(Link(node) if edge is None else _link(node, positions[edge.source], edge))
     return tuple(Chain(tuple(links)) for links in members.values())
+
+
+def _link(node: StreamNode, parent: int, edge: StreamEdge) -> Link:
+    return Link(node, parent, edge.tag, edge.type if edge.tag else None)
 
 
 def _chained_edge(graph: StreamGraph, node: StreamNode) -> StreamEdge | None:

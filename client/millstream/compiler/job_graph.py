@@ -130,6 +130,7 @@ def _specification(chain: Chain, layout: _Layout) -> tuple[ChainSpecification, l
             link.tag,
             link.node.defined_at,
             link.node.operator.type,
+            link.tag_type,
         )
         for link in chain.links
     )

@@ -17,6 +17,7 @@ class CollectionSource(Source[int]):
 
     values: tuple[Any, ...]
     has_enumerator = False
+    keeps_records = True
 
     @classmethod
     def of(cls, values: Iterable[Any]) -> "CollectionSource":

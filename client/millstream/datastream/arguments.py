@@ -12,14 +12,13 @@ from millstream.datastream.declared_types import return_annotation, returned_typ
 from millstream.datastream.fields import FieldSelector
 from millstream.errors import ArgumentError, KeyTypeError
 from millstream_dataflow.functions import resolve_key_selector, resolve_partitioner
+from millstream_dataflow.names import name_problem
 from millstream_dataflow.operators.specifications import KeySelection
-from millstream_dataflow.reprs import bounded_repr, short_repr
 from millstream_dataflow.types import TypeInformation
 from millstream_dataflow.types.information import class_key_problem
 
 R = TypeVar("R")
 
-_LONGEST_NAME: Final = 500  # characters: it stands in lists, logs and messages
 _MUTABLE: Final = (list, dict, set, bytearray)
 
 
@@ -41,21 +40,6 @@ def accepted_name(call: str, name: object) -> None:
     """Refuse what can't be the name of a job, an operator or the like."""
     if problem := name_problem(name):
         raise ArgumentError(f"{call} takes a name, but {problem}", "give it another one", defined_at=call_site())
-
-
-def name_problem(name: object) -> str | None:
-    """Why something is no name; None: it is one."""
-    if not isinstance(name, str):
-        return f"{short_repr(name)} is no str"
-    if not name.strip():
-        return "got an empty one"
-    if len(name) > _LONGEST_NAME:
-        return f"{short_repr(name)} has {len(name):,} characters, and {_LONGEST_NAME} at most are taken"
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return f"{bounded_repr(name)} has a lone surrogate, which is no character"
-    return None
 
 
 def accepted_type(call: str, type_info: object) -> None:

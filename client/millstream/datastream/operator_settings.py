@@ -3,9 +3,9 @@
 from typing import NoReturn, Self, cast
 
 from millstream.compiler.naming import label, with_article
-from millstream.datastream.arguments import name_problem
 from millstream.errors import NotAnOperatorError, ParallelismError, ProgramError
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
+from millstream_dataflow.names import name_problem, text_problem
 from millstream_dataflow.transformations import OperatorTransformation, Transformation
 
 _STREAM_WORDS = {
@@ -46,7 +46,10 @@ class OperatorSettings:
 
     def set_description(self, description: str) -> Self:
         """More about the operator than fits into its name."""
-        self._operator("set_description").description = description
+        operator = self._operator("set_description")
+        if problem := text_problem(description):
+            raise ProgramError(f"set_description takes a text, but {problem}", "describe the operator in words")
+        operator.description = description
         return self
 
     def set_parallelism(self, parallelism: int) -> Self:

@@ -108,6 +108,11 @@ class Source(ABC, Generic[SplitT]):
 
     has_enumerator: bool = True
 
+    keeps_records: bool = False
+    """Whether readers keep objects that they give, or give one of them twice. Then each record is copied, unless that
+    can't be changed, or the program says that nobody does (`pipeline.object-reuse`).
+    """
+
     def static_splits(self, parallelism: int) -> Sequence[SplitT]:  # overridden where needed
         """All splits of a source without an enumerator, the same at every call.
 

@@ -7,6 +7,8 @@ Flink's (`KeyGroupRangeAssignment`), with our hash in front.
 
 from typing import NewType
 
+from millstream_dataflow.words import counted
+
 MAX_PARALLELISM_LIMIT = 32_768  # Flink's bound (2^15): a group fits 16 bits, in checkpoints and in batches
 _SMALLEST_DEFAULT = 128  # Flink's floor: a job that starts on one slot can still grow to 128
 
@@ -68,5 +70,6 @@ def check_parallelism(parallelism: int, max_parallelism: int) -> None:
     if parallelism > max_parallelism:
         raise ValueError(
             f"parallelism {parallelism} exceeds max parallelism {max_parallelism}, which is fixed at the first "
-            f"start of a job: {parallelism - max_parallelism} subtasks would own no key group; lower the parallelism"
+            f"start of a job: {counted(parallelism - max_parallelism, 'subtask')} would own no key group; lower the "
+            "parallelism"
         )

@@ -26,6 +26,8 @@ class ChainNode:
     """`file:line` of the user's call, for errors."""
     type: TypeInformation[Any] | None = None
     """Declared for the records of its main output; None: nothing was."""
+    tag_type: TypeInformation[Any] | None = None
+    """Declared for the records that come by `tag`; None: nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

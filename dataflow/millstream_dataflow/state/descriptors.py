@@ -2,12 +2,18 @@
 
 Parameters are called as in PyFlink. Where it wants a type, a Python annotation will do
 (`ValueStateDescriptor("n", int)`), and without one anything that can be pickled is kept.
+
+A restored state is found by its name, and must be of the same kind as before. What is kept must fit the type that is
+declared now: INT may become LONG, but LONG no STRING, and such a job fails and isn't restarted. Without a declared type
+nothing can be checked. Under a new name a state begins empty; the old one stays in checkpoints until it is asked for.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
+from millstream_dataflow.names import name_problem
 from millstream_dataflow.types import TypeInformation, Types, declared_type
 
 T = TypeVar("T")
@@ -50,16 +56,17 @@ class Aggregates(Protocol[In_contra, Acc, Out_co]):
 
 @dataclass(frozen=True, init=False)
 class StateDescriptor(Generic[T]):
-    """Base of all: the name of a state, and the type of what is kept for a key. TypeError or ValueError for no name."""
+    """Base of all: the name of a state, and the type of what is kept for a key. TypeError for a name that is no str,
+    ValueError for one that is empty or can't be stored.
+    """
 
     name: str
     type_info: TypeInformation[T]
 
     def _describe(self, name: str, type_info: TypeInformation[Any]) -> None:
-        if not isinstance(cast("object", name), str):
-            raise TypeError(f"a state is named by a str, but got {name!r}")
-        if not name.strip():
-            raise ValueError(f"{type(self).__name__} needs a name that is not empty")
+        if problem := name_problem(name):
+            error = InvalidProgramError if isinstance(cast("object", name), str) else InvalidTypesError
+            raise error(f"{type(self).__name__} takes the state's name, but {problem}")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "type_info", type_info)
 

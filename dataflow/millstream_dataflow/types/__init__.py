@@ -14,6 +14,7 @@ Read in this order:
 A type converts nothing. A value that fits arrives as it was sent, in value and in type; one that doesn't is an error.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from millstream_dataflow.types.factory import Types
@@ -22,15 +23,14 @@ from millstream_dataflow.types.information import TypeInformation
 from millstream_dataflow.types.row import Row, RowKind
 
 if TYPE_CHECKING:
-    from millstream_dataflow.types.arrow import arrow_type
+    from millstream_dataflow.types.arrow import all_rows_fit, arrow_type
 
-__all__ = ["Row", "RowKind", "TypeInformation", "Types", "arrow_type", "declared_type", "from_hint"]
+__all__ = ["Row", "RowKind", "TypeInformation", "Types", "all_rows_fit", "arrow_type", "declared_type", "from_hint"]
 
 
 def __getattr__(name: str) -> object:
-    """`arrow_type` when it is asked for: a program that has only rows needs no Arrow."""
-    if name != "arrow_type":
+    """What is said of columns when it is asked for: a program that has only rows needs no Arrow."""
+    if name not in {"all_rows_fit", "arrow_type"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from millstream_dataflow.types.arrow import arrow_type  # noqa: PLC0415  # see the docstring
-
-    return arrow_type
+    value: object = getattr(import_module("millstream_dataflow.types.arrow"), name)
+    return value

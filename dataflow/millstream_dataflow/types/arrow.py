@@ -60,6 +60,25 @@ def arrow_type(type_info: TypeInformation[Any]) -> pa.DataType | None:
             return None
 
 
+def all_rows_fit(type_info: TypeInformation[Any], schema: pa.Schema) -> bool:
+    """Whether columns of that schema, as the Rows that they stand for, fit the type whatever is in them. False: it
+    depends.
+    """
+    if not isinstance(type_info, RowType) or len(type_info.fields) != len(schema):
+        return False
+    if type_info.names is not None and type_info.names != tuple(schema.names):
+        return False
+    return all(_values_fit(part, column.type) for part, column in zip(type_info.fields, schema, strict=True))
+
+
+def _values_fit(part: TypeInformation[Any], column: pa.DataType) -> bool:
+    if isinstance(part, OptionalType):
+        return _values_fit(part.inner, column)
+    if not isinstance(part, Scalar) or part == scalars.CHAR:
+        return False
+    return part == scalars.ANY or _SCALARS.get(part) == column
+
+
 def _struct(names: tuple[str, ...] | list[str], parts: tuple[TypeInformation[Any], ...]) -> pa.DataType | None:
     columns: list[tuple[str, pa.DataType]] = []
     for name, part in zip(names, parts, strict=True):

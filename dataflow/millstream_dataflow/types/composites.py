@@ -15,6 +15,7 @@ from millstream_dataflow.types.information import (
 )
 from millstream_dataflow.types.row import Row
 from millstream_dataflow.types.scalars import MAP_KEYS
+from millstream_dataflow.words import counted
 
 E = TypeVar("E")
 K = TypeVar("K")
@@ -67,7 +68,7 @@ class TupleType(TypeInformation[tuple[Any, ...]]):
             return misfit_sentence(self, f"a tuple of {len(self.fields)}", value, place)
         fields = cast("tuple[object, ...]", value)
         if len(fields) != len(self.fields):
-            return misfit_sentence(self, f"{len(self.fields)} fields, not {len(fields)}", value, place)
+            return misfit_sentence(self, f"{counted(len(self.fields), 'field')}, not {len(fields)}", value, place)
         misfits = (
             part.misfit(field, f"{place}[{i}]") for i, (part, field) in enumerate(zip(self.fields, fields, strict=True))
         )
@@ -112,7 +113,7 @@ class RowType(TypeInformation[Row]):
         if not isinstance(value, Row):
             return misfit_sentence(self, f"a Row of {len(self.fields)}", value, place)
         if len(value) != len(self.fields):
-            return misfit_sentence(self, f"{len(self.fields)} fields, not {len(value)}", value, place)
+            return misfit_sentence(self, f"{counted(len(self.fields), 'field')}, not {len(value)}", value, place)
         if self.names is not None and value.get_field_names() != self.names:
             meaning = f"its fields are named; make it by Row({', '.join(map(repr, self.names))})(...)"
             return misfit_sentence(self, meaning, value, place)

@@ -5,6 +5,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, overload
 
+from millstream_dataflow.words import counted
+
 
 class RowKind(Enum):
     """What a row says about a changing result (Flink, "Dynamic Tables"); INSERT unless set otherwise."""
@@ -54,7 +56,7 @@ class Row:
     def __call__(self, *values: object) -> "Row":
         """A row whose field names are this row's values; ValueError when their numbers differ."""
         if len(values) != len(self._values):
-            raise ValueError(f"{self!r} names {len(self._values)} fields, but got {len(values)} values")
+            raise ValueError(f"{self!r} names {counted(len(self._values), 'field')}, but got {len(values)} values")
         return _restore(values, self._values, self._kind)
 
     def as_dict(self, recursive: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  # PyFlink's signature

@@ -7,7 +7,7 @@ from millstream_dataflow.operators.chain import HEAD, ChainNode, ChainSpecificat
 from millstream_dataflow.types import TypeInformation
 from millstream_taskmanager.operators.base import label
 from millstream_taskmanager.operators.chain import Chain, Link, Member, Outlet
-from millstream_taskmanager.operators.declared import declared_output
+from millstream_taskmanager.operators.declared import Declared, declared, declared_output
 from millstream_taskmanager.operators.functions import keeps_state
 from millstream_taskmanager.operators.fusion import FusedOperator
 from millstream_taskmanager.operators.registry import STAGES, OperatorSettings, make_operator
@@ -72,13 +72,27 @@ def _link(specification: ChainSpecification, run: Sequence[int], settings: Opera
     else:
         stages = [STAGES[type(node.specification)](node, node.specification) for node in nodes]
         operator = FusedOperator(stages, reuse=settings.object_reuse)
-    gives = declared_output(nodes[-1], label(nodes[-1]))
+    gives = _gives(specification, run[-1])
     return Link(operator, label(first), _type_of_input(specification, first), gives, reuse=settings.object_reuse)
 
 
+def _gives(specification: ChainSpecification, number: int) -> dict[str, list[Declared]]:
+    """What is declared of a node's outputs, by tag. Consumers of a side output may declare it each in their own way."""
+    name = label(specification.nodes[number])
+    types = [(node.tag, node.tag_type) for node in specification.nodes if node.parent == number and node.tag]
+    types += [(output.tag, output.type) for output in specification.outputs if output.node == number and output.tag]
+    gives: dict[str, list[Declared]] = {}
+    if (main := declared_output(specification.nodes[number], name)) is not None:
+        gives[""] = [main]
+    for tag, type_ in dict.fromkeys(types):
+        if (side := declared(type_, name)) is not None:
+            gives.setdefault(tag, []).append(side)
+    return gives
+
+
 def _type_of_input(specification: ChainSpecification, node: ChainNode) -> TypeInformation[Any] | None:
-    """The declared type of what comes to an operator; that of a side output inside a chain isn't known."""
+    """The declared type of what comes to an operator."""
     if node.parent != HEAD:
-        return None if node.tag else specification.nodes[node.parent].type
+        return node.tag_type if node.tag else specification.nodes[node.parent].type
     types = [edge.type for edge in specification.inputs]
     return types[0] if types and all(type_ == types[0] for type_ in types) else None

@@ -81,17 +81,17 @@ class Link(Consumer):
         operator: Operator,
         name: str,
         type_: TypeInformation[Any] | None = None,
-        gives: Declared | None = None,
+        gives: Mapping[str, Sequence[Declared]] | None = None,
         *,
         reuse: bool = False,
     ) -> None:
-        """`type_`: of what comes to it, where it is known. `gives`: what its user declared of what it gives. `reuse`:
-        nobody changes records, so all get the same.
+        """`type_`: of what comes to it, where it is known. `gives`: what its user declared of what it gives, by tag.
+        `reuse`: nobody changes records, so all get the same.
         """
         super().__init__(operator.takes, type_, name)
         self.operator = operator
         self._name = name
-        self._gives = gives
+        self._gives = gives or {}
         self._reuse = reuse
         self._main: list[Consumer] = []
         self._sides: dict[str, list[Consumer]] = {}
@@ -115,10 +115,12 @@ class Link(Consumer):
         """What the operator gave, through everything behind it."""
         for output in outputs:
             if isinstance(output, RowBatch | ColumnBatch):
-                if self._gives is not None and isinstance(output, RowBatch):
-                    self._gives.check(output.values)
+                for declared in self._gives.get("", ()):
+                    declared.check_batch(output)
                 yield from self._hand_over(output, self._main)
             elif isinstance(output, SideBatch):
+                for declared in self._gives.get(output.tag, ()):
+                    declared.check_batch(output.batch)
                 yield from self._hand_over(output.batch, self._sides.get(output.tag, ()))
             else:
                 yield from self._announce(output)

@@ -2,16 +2,21 @@
 
 Between processes the codec finds it; here it is found behind the operator whose type it is, once a batch. Per record
 that costs the check that `exchange.codecs.rows` measures: 12 ns for a str, 30 for an int, 94 for a tuple of three.
-Where nothing was declared it costs nothing.
+Where nothing was declared it costs nothing. Of columns the schema says mostly that all of them fit, whatever is in
+them; else they are looked at as the rows that they stand for.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.operators.specifications import FilterSpecification, TimestampsSpecification
-from millstream_dataflow.types import TypeInformation, Types
+from millstream_dataflow.records import Batch, RowBatch
+from millstream_dataflow.types import TypeInformation, Types, all_rows_fit
+from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.operators.errors import UserCodeError
 
 _PASSES_ON = (FilterSpecification, TimestampsSpecification)
@@ -24,6 +29,19 @@ class Declared:
     def __init__(self, type_: TypeInformation[Any], operator: str) -> None:
         self._type = type_
         self._operator = operator
+        self._schema: pa.Schema | None = None  # of columns that always fit
+
+    def check_batch(self, batch: Batch) -> None:
+        """The same of a batch in either form."""
+        if isinstance(batch, RowBatch):
+            self.check(batch.values)
+            return
+        schema = batch.columns.schema
+        if self._schema is None or not self._schema.equals(schema):
+            if all_rows_fit(self._type, schema):
+                self._schema = schema
+            else:
+                self.check(to_rows(batch).values)
 
     def check(self, values: Sequence[Any], records: Sequence[Any] | None = None) -> None:
         """UserCodeError names the first that doesn't fit: itself, or of `records`, which are parallel, the one that it

@@ -72,7 +72,7 @@ class KeyedOperator(RowOperator):
         self._name = context.name
         self._declared = declared(self._key_type, f"the key selector of {self._name}")
         place = context.place
-        space = KeySpace(context.name, context.subtask_index, place.parallelism, place.max_parallelism)
+        space = KeySpace(context.name, context.subtask_index, place.parallelism, place.max_parallelism, self._key_type)
         with UserCode(context.name):
             self.backend = KeyedBackend(space, context.state.runs)
             self.times = self.backend.times

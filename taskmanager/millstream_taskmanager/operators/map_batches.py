@@ -2,9 +2,17 @@
 
 Where it gives as many rows as it got, they keep their times. Fewer or more would leave it open whose time is whose, so
 such a function is refused on a stream that has times.
+
+Arrow's arrays are immutable, but the buffers behind them mostly aren't: `numpy.frombuffer` gives them to be written.
+Whoever else has the batch would see it, so a function gets a view that can't be written. What it makes may lie in
+memory that it keeps (a numpy array that it fills anew each time), so that is copied; what it hands on of the view
+isn't. Measured for 8,192 rows of four columns of 64 bits: the view 11 us, the copies 50.
 """
 
+from __future__ import annotations  # pyarrow's classes are generic to a type checker only
+
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,6 +20,7 @@ from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.functions import resolve_map_batches
 from millstream_dataflow.operators.specifications import MapBatchesSpecification
 from millstream_dataflow.records import Batch, ColumnBatch
+from millstream_dataflow.words import counted
 from millstream_taskmanager.operators.base import SLICE, Operator, OperatorContext, Output, Takes
 from millstream_taskmanager.operators.errors import UserCodeError
 
@@ -21,8 +30,10 @@ class MapBatchesOperator(Operator):
 
     takes = Takes.COLUMNS
 
-    def __init__(self, specification: MapBatchesSpecification) -> None:
+    def __init__(self, specification: MapBatchesSpecification, *, reuse: bool = False) -> None:
+        """`reuse`: nobody changes what it was given or has emitted (`pipeline.object-reuse`)."""
         self._function = resolve_map_batches(specification.function)
+        self._reuse = reuse
 
     def open(self, context: OperatorContext) -> None:
         """See Operator."""
@@ -40,8 +51,10 @@ class MapBatchesOperator(Operator):
 
     def _result(self, batch: ColumnBatch) -> ColumnBatch:
         try:
-            columns = self._function(batch.columns)
+            columns = self._function(batch.columns if self._reuse else _read_only(batch.columns))
             _check(columns, batch)
+            if not self._reuse:
+                columns = _kept_apart(columns)
         except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._name, _Shape(batch.columns)) from error
         return ColumnBatch(columns, batch.timestamps)
@@ -55,7 +68,28 @@ class _Shape:
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{field.name}: {field.type}" for field in self._columns.schema)
-        return f"<{self._columns.num_rows} rows of {fields}>"
+        return f"<{counted(self._columns.num_rows, 'row')} of {fields}>"
+
+
+def _read_only(columns: pa.RecordBatch) -> pa.RecordBatch:
+    """A view of a batch whose buffers can't be written: what comes over Arrow's C interface is foreign memory."""
+    return pa.record_batch(columns)
+
+
+def _kept_apart(columns: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch without memory that somebody could write."""
+    if not any(map(_is_writable, columns.columns)):
+        return columns
+    arrays = [_copied(column) if _is_writable(column) else column for column in columns.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=columns.schema)
+
+
+def _is_writable(column: pa.Array[Any]) -> bool:
+    return any(buffer is not None and buffer.is_mutable for buffer in column.buffers())
+
+
+def _copied(column: pa.Array[Any]) -> pa.Array[Any]:
+    return pa.concat_arrays([column, column.slice(0, 0)])
 
 
 def _check(columns: object, batch: ColumnBatch) -> None:
@@ -66,6 +100,6 @@ def _check(columns: object, batch: ColumnBatch) -> None:
         )
     if batch.timestamps is not None and columns.num_rows != len(batch):
         raise InvalidProgramError(
-            f"map_batches returned {columns.num_rows} rows for {len(batch)}, so their event times are unknown; keep "
-            "the number of rows, or assign timestamps and watermarks behind it"
+            f"map_batches returned {counted(columns.num_rows, 'row')} for {len(batch)}, so their event times are "
+            "unknown; keep the number of rows, or assign timestamps and watermarks behind it"
         )

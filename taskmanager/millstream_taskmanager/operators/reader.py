@@ -13,6 +13,7 @@ from millstream_dataflow.operators.specifications import ReaderSpecification
 from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.base import SLICE, Operator, OperatorContext, Output, Takes
+from millstream_taskmanager.operators.copies import copied_singly
 from millstream_taskmanager.operators.errors import ConnectorCode
 from millstream_taskmanager.operators.idleness import IdleClock
 from millstream_taskmanager.operators.stamping import Stamper, StampState
@@ -48,11 +49,14 @@ class ReaderOperator(Operator):
     audited = True
     counts_idleness = True
 
-    def __init__(self, specification: ReaderSpecification, interval: int, batch: int = SLICE) -> None:
+    def __init__(
+        self, specification: ReaderSpecification, interval: int, batch: int = SLICE, *, reuse: bool = False
+    ) -> None:
         """`interval`: milliseconds between two periodic watermarks, 0: none by the clock. `batch`: of bounded splits,
-        the records behind which a watermark stands.
+        the records behind which a watermark stands. `reuse`: nobody changes records, so none is copied.
         """
         self.source = specification.source
+        self._copies = self.source.keeps_records and not reuse
         self._strategy = specification.strategy
         self._interval = interval
         self._every = batch if self.source.boundedness is Boundedness.BOUNDED else None
@@ -153,13 +157,14 @@ class ReaderOperator(Operator):
         self._splits[number] = split  # to the end of the line
         with self._guard:
             read = split.reader.read(split.stamper.room(limit))
+            batch = copied_singly(read.batch) if self._copies and read.batch is not None else read.batch
         split.ready_at = _next_read(read, now)
-        records = 0 if read.batch is None else len(read.batch)
+        records = 0 if batch is None else len(batch)
         self.processed += records
         self.skipped = self._context.malformed_records
         self.received = self.processed + self.skipped
-        if read.batch is not None and records:
-            yield from self._stamped(number, split, read.batch, now)
+        if batch is not None and records:
+            yield from self._stamped(number, split, batch, now)
         elif split.clock is not None:
             split.clock.look(now)
         if read.ended:

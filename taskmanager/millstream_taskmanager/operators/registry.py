@@ -66,13 +66,13 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     KeyedProcessSpecification: lambda it, settings: KeyedProcessOperator(it, reuse=settings.object_reuse),
     KeyedReduceSpecification: lambda specification, _: KeyedReduceOperator(specification),
     WindowSpecification: lambda it, settings: WindowOperator(it, reuse=settings.object_reuse),
-    MapBatchesSpecification: lambda specification, _: MapBatchesOperator(specification),
+    MapBatchesSpecification: lambda it, settings: MapBatchesOperator(it, reuse=settings.object_reuse),
     ProcessSpecification: lambda it, settings: ProcessOperator(it, reuse=settings.object_reuse),
     TimestampsSpecification: lambda specification, settings: TimestampsOperator(
         specification, settings.watermark_interval
     ),
     ReaderSpecification: lambda specification, settings: ReaderOperator(
-        specification, settings.watermark_interval, settings.batch
+        specification, settings.watermark_interval, settings.batch, reuse=settings.object_reuse
     ),
     EnumeratorSpecification: lambda specification, _: EnumeratorOperator(specification),
     SinkSpecification: lambda specification, _: SinkOperator(specification),

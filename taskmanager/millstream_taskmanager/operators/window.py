@@ -30,7 +30,7 @@ from millstream_taskmanager.operators.base import SLICE, OperatorContext, Output
 from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.errors import UnsupportedOperatorError, UserCodeError, last_given
 from millstream_taskmanager.operators.keyed import KeyedOperator, KeyedPart
-from millstream_taskmanager.operators.window_results import WindowResults, WindowSurroundings, accumulation_of
+from millstream_taskmanager.operators.window_results import KINDS, WindowResults, WindowSurroundings, accumulation_of
 from millstream_taskmanager.state.runs import Where
 from millstream_taskmanager.state.store import KeyedTables
 from millstream_taskmanager.state.tables import WINDOWS, NamespaceTable
@@ -67,8 +67,12 @@ class WindowOperator(KeyedOperator):
 
     def open_state(self, context: OperatorContext) -> None:
         """See KeyedOperator. The times of restored windows follow from them."""
-        table = NamespaceTable[Any](Where(context.name, "windows", "what windows hold"), namespaces=WINDOWS)
-        self._table = self.backend.add(table)
+        kind = self._accumulation.kind
+        where = Where(context.name, f"windows-{kind}", "what windows hold")
+        mend = "records; do as before, or give the operator another uid"
+        others = {f"windows-{other}": f"{other} {mend}" for other in KINDS}
+        self.backend.refuse_others(where, f"is {kind} records now", others)
+        self._table = self.backend.add(NamespaceTable[Any](where, namespaces=WINDOWS))
         tables = KeyedTables(self.current, self.backend)
         self._around = WindowSurroundings(self.current, tables, context, self.backend)
         self._around.watermark = self.times.time

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from millstream_dataflow.functions import (
     AggregateFunction,
@@ -32,6 +32,8 @@ _NOTHING = object()
 class Accumulation(ABC):
     """What is kept of the records of a key in a window, and what they come to."""
 
+    kind: ClassVar[str]
+    """What a checkpoint calls it."""
     whole: ClassVar[bool] = False
     """The records themselves are kept, and a process function sees them all."""
 
@@ -49,6 +51,8 @@ class Accumulation(ABC):
 class Reduced(Accumulation):
     """The first record, and what the user's function made of it and each that followed."""
 
+    kind = "reduced"
+
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self._reduce = function
 
@@ -62,6 +66,8 @@ class Reduced(Accumulation):
 
 class Aggregated(Accumulation):
     """The accumulator of the user's function."""
+
+    kind = "aggregated"
 
     def __init__(self, function: AggregateFunction[Any, Any, Any]) -> None:
         self._function = function
@@ -81,6 +87,7 @@ class Aggregated(Accumulation):
 class Listed(Accumulation):
     """All records."""
 
+    kind = "listed"
     whole = True
 
     def add(self, entries: Kept, values: Iterable[Any], identities: Iterable[Hashable]) -> None:
@@ -92,6 +99,9 @@ class Listed(Accumulation):
                 entries[identity] = [value]
             else:
                 kept.append(value)
+
+
+KINDS: Final = tuple(one.kind for one in (Reduced, Aggregated, Listed))
 
 
 def accumulation_of(specification: WindowSpecification) -> Accumulation:

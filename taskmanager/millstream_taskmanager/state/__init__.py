@@ -7,6 +7,7 @@ Read in this order:
 * `tables`       where entries lie
 * `handles`      what a function holds, `store` where it asks for it
 * `runs`         entries as bytes
+* `types`        whether what was stored goes with what is declared now
 * `shadow`       a table as it was at a cut, encoded in slices while the table goes on
 * `snapshot`     all tables of an operator at a cut
 * `group_times`  how far event time had come for each key group

@@ -1,10 +1,11 @@
 """The keyed state of one operator: its tables by name, what was restored of them, and snapshots of them all.
 
 A table takes up what was restored under its name when it is made. What nobody asks for stays as it is, bytes in runs,
-and is stored again: a state that a new version of a program doesn't use is not lost by its first checkpoint.
+and is stored again: a state that a new version of a program doesn't use, or has given another name, is not lost by its
+first checkpoint, and lies there under its old name for whoever asks for that again.
 """
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TypeVar
 from weakref import WeakSet
@@ -12,11 +13,12 @@ from weakref import WeakSet
 from millstream_dataflow.keys import identities
 from millstream_runtime.checkpoint_files.contents import KeyedRun
 from millstream_taskmanager.state.group_times import TABLE, GroupTimes
-from millstream_taskmanager.state.key_space import KeyForms, KeySpace
-from millstream_taskmanager.state.runs import decoded_run
+from millstream_taskmanager.state.key_space import KeyForms, KeySpace, StateError
+from millstream_taskmanager.state.runs import Where, decoded_run
 from millstream_taskmanager.state.shadow import Shadow
 from millstream_taskmanager.state.snapshot import KeyedSnapshot
 from millstream_taskmanager.state.tables import Table
+from millstream_taskmanager.state.types import check_types
 
 TableT = TypeVar("TableT", bound=Table)
 
@@ -37,10 +39,13 @@ class KeyedBackend:
         self.times = GroupTimes(space, self._unclaimed.pop(TABLE, ()))
 
     def add(self, table: TableT) -> TableT:
-        """A table under its own name, with what was restored of it. SerializationError when that can't be read."""
+        """A table under its own name, with what was restored of it. SerializationError when that can't be read,
+        StateError when it isn't of the declared types.
+        """
         runs = self._unclaimed.get(table.where.table, ())
         for run in runs:
             entries = decoded_run(table.where, run)
+            check_types(table, self.space, entries)
             own, namespaces, values = identities(entries.keys), entries.namespaces, entries.values
             self.forms.keep(entries.keys, own)
             if namespaces is not None and table.namespaces is not None:
@@ -51,9 +56,11 @@ class KeyedBackend:
         self._tables[table.where.table] = table
         return table
 
-    def was_stored(self, table: str) -> bool:
-        """Whether something was restored under that name, and nobody has asked for it yet."""
-        return table in self._unclaimed
+    def refuse_others(self, where: Where, asked: str, others: Mapping[str, str]) -> None:
+        """StateError where a table was restored that this one can't be made of: `others` says by name what it holds."""
+        for table, kind in others.items():
+            if table != where.table and table in self._unclaimed:
+                raise StateError(f"operator {where.operator}: {where.title} {asked}, but the checkpoint holds {kind}")
 
     def snapshot(self) -> KeyedSnapshot:
         """The cut: copies of all dictionaries."""

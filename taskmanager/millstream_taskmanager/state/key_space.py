@@ -9,6 +9,7 @@ import numpy.typing as npt
 from millstream_dataflow.errors import NonRecoverableError
 from millstream_dataflow.keys import group_range, groups_of_batch, hash_batch
 from millstream_dataflow.reprs import bounded_repr
+from millstream_dataflow.types import TypeInformation, Types
 from millstream_taskmanager.operators.copies import copy_of
 
 Groups = npt.NDArray[np.int16]
@@ -23,9 +24,17 @@ class StateError(NonRecoverableError):
 class KeySpace:
     """The key groups of one operator in one subtask."""
 
-    def __init__(self, operator: str, index: int, parallelism: int, max_parallelism: int) -> None:
-        """`operator` is named in errors."""
+    def __init__(
+        self,
+        operator: str,
+        index: int,
+        parallelism: int,
+        max_parallelism: int,
+        key_type: TypeInformation[Any] | None = None,
+    ) -> None:
+        """`operator` is named in errors. `key_type`: declared for the keys; None: nothing was."""
         self.operator = operator
+        self.key_type = key_type or Types.ANY()
         self.groups = group_range(index, parallelism, max_parallelism)
         self._max_parallelism = max_parallelism
 

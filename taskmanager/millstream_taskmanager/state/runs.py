@@ -3,6 +3,7 @@
     keys         in the user's form
     namespaces   parallel to them, as plain values; None: the table has none
     values       as the table stores them; if `apart`, a pickle each, of entries that were touched during a snapshot
+    types        what was declared of keys and values, as the user would write it (`types`)
 
 Objects that entries have in common are pickled once a run. Classes go by reference (law 12.1), so what is stored never
 holds code; one that is made inside a function can't be found again, and is refused.
@@ -36,6 +37,7 @@ class Entries:
     keys: list[Any]
     namespaces: list[Any] | None
     values: list[Any]
+    types: tuple[str, str]
     apart: bool = False
 
 
@@ -43,7 +45,7 @@ def encoded_run(where: Where, group: int, entries: Entries) -> KeyedRun:
     """Entries of one group. SerializationError when something in them can't be pickled."""
     keys, values = entries.keys, entries.values
     try:
-        data = pickle.dumps((keys, entries.namespaces, values, entries.apart), 5)
+        data = pickle.dumps((keys, entries.namespaces, values, entries.types, entries.apart), 5)
     except Exception as error:  # noqa: BLE001  # whatever the user's class raises
         _refuse(where, keys, values, error)
     return KeyedRun(where.table, group, len(keys), data)
@@ -60,8 +62,8 @@ def encoded_value(where: Where, key: object, value: object) -> bytes:
 def decoded_run(where: Where, run: KeyedRun) -> Entries:
     """The entries of a run, none of them apart. SerializationError when they can't be read."""
     try:
-        keys, namespaces, values, apart = pickle.loads(run.data)  # noqa: S301  # our own, from a checksummed file
-        return Entries(keys, namespaces, list(map(pickle.loads, values)) if apart else values)
+        keys, namespaces, values, types, apart = pickle.loads(run.data)  # noqa: S301  # our own, from a checksummed file
+        return Entries(keys, namespaces, list(map(pickle.loads, values)) if apart else values, types)
     except Exception as error:
         what = f"operator {where.operator}: {where.title} can't be read from the checkpoint"
         raise serialization_error(what, error, FOUND_AGAIN) from error

@@ -220,7 +220,8 @@ class Shadow:
             by_id = {id(namespace): namespace for namespace in namespaces}  # windows take 300 ns to be hashed
             packed = {number: stored.pack(namespace) for number, namespace in by_id.items()}
             namespaces = [packed[id(namespace)] for namespace in namespaces]
-        entries = Entries(self._keys(dealt.addresses), namespaces, dealt.values, apart)
+        types = str(self._space.key_type), str(table.type)
+        entries = Entries(self._keys(dealt.addresses), namespaces, dealt.values, types, apart)
         run = encoded_run(table.where, group, entries)
         self.runs.append(run)
         return len(run.data)

@@ -19,6 +19,7 @@ from millstream_dataflow.state import (
     ValueState,
     ValueStateDescriptor,
 )
+from millstream_dataflow.types import Types
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.handles import (
@@ -28,7 +29,6 @@ from millstream_taskmanager.state.handles import (
     MemoryReducing,
     MemoryValue,
 )
-from millstream_taskmanager.state.key_space import StateError
 from millstream_taskmanager.state.runs import Where
 from millstream_taskmanager.state.tables import WINDOWS, FlatTable, Stored
 
@@ -79,24 +79,27 @@ class KeyedTables(KeyedStateStore):
         asked, name = type(descriptor), descriptor.name
         known = self._tables.get(name)
         if known is None:
-            known = self._tables[name] = (asked, self._made(asked, name))
+            known = self._tables[name] = (asked, self._made(descriptor))
         kind, table = known
         if kind is not asked:
             both = f"asked for by {asked.__name__}, and by {kind.__name__} before"
             raise InvalidProgramError(f"state {name!r} is {both}; name it anew")
         return table
 
-    def _made(self, asked: type[StateDescriptor[Any]], name: str) -> FlatTable[Any]:
+    def _made(self, descriptor: StateDescriptor[Any]) -> FlatTable[Any]:
+        asked, name = type(descriptor), descriptor.name
         where = self._where(_KINDS[asked], name)
-        for kind in _KINDS.values():
-            if kind != _KINDS[asked] and self._backend.was_stored(self._where(kind, name).table):
-                raise StateError(
-                    f"operator {where.operator}: {where.title} is asked for by {asked.__name__}, but the checkpoint "
-                    f"holds a {kind} state of that name; ask for it as before, or give the new one another name"
-                )
-        stored = _MAPS if asked is MapStateDescriptor else None
-        namespaces = WINDOWS if self._of_windows else None
-        return self._backend.add(FlatTable(where, values=stored, namespaces=namespaces, paired=self._of_windows))
+        mend = "of that name; ask for it as before, or give the new one another name"
+        others = {self._where(kind, name).table: f"a {kind} state {mend}" for kind in _KINDS.values()}
+        self._backend.refuse_others(where, f"is asked for by {asked.__name__}", others)
+        table: FlatTable[Any] = FlatTable(
+            where,
+            values=_MAPS if asked is MapStateDescriptor else None,
+            namespaces=WINDOWS if self._of_windows else None,
+            type_=Types.LIST(descriptor.type_info) if asked is ListStateDescriptor else descriptor.type_info,
+            paired=self._of_windows,
+        )
+        return self._backend.add(table)
 
     def _where(self, kind: str, name: str) -> Where:
         """The kind stands in the table's name, so that a checkpoint tells it as well."""
@@ -110,5 +113,5 @@ def _map_of(pairs: list[tuple[object, Any]]) -> dict[Hashable, tuple[object, Any
     return dict(zip(identities([key for key, _ in pairs]), pairs, strict=True))
 
 
-_MAPS = Stored(lambda entries: list(entries.values()), _map_of)
+_MAPS = Stored(lambda entries: list(entries.values()), _map_of, dict)
 """Maps as the pairs that the user has put in: identities of keys stay in memory (law 11)."""

@@ -12,10 +12,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 
+from millstream_dataflow.types import TypeInformation, Types
 from millstream_dataflow.windows import TimeWindow
 from millstream_taskmanager.state.runs import Where
 
 V = TypeVar("V")
+_UNDECLARED = Types.ANY()
 Encoded = tuple[object, bytes]
 """A kept object, and its pickle."""
 
@@ -34,6 +36,8 @@ class Stored:
 
     pack: Callable[[Any], Any]
     unpack: Callable[[Any], Any]
+    shown: Callable[[Any], Any] | None = None
+    """From what is stored to what the user declared a type for; None: that is no other."""
 
 
 WINDOWS = Stored(lambda window: (window.start, window.end), lambda times: TimeWindow(*times))
@@ -46,10 +50,19 @@ class Table(ABC):
     paired = False
     """Whether an address is a pair of the key's identity and a namespace."""
 
-    def __init__(self, where: Where, *, values: Stored | None = None, namespaces: Stored | None = None) -> None:
+    def __init__(
+        self,
+        where: Where,
+        *,
+        values: Stored | None = None,
+        namespaces: Stored | None = None,
+        type_: TypeInformation[Any] = _UNDECLARED,
+    ) -> None:
+        """`type_`: declared for what is kept under an address."""
         self.where = where
         self.values = values
         self.namespaces = namespaces
+        self.type = type_
         self.shadows: list[Toucher] = []
 
     @abstractmethod
@@ -87,10 +100,16 @@ class FlatTable(Table, Generic[V]):
     """
 
     def __init__(
-        self, where: Where, *, values: Stored | None = None, namespaces: Stored | None = None, paired: bool = False
+        self,
+        where: Where,
+        *,
+        values: Stored | None = None,
+        namespaces: Stored | None = None,
+        type_: TypeInformation[Any] = _UNDECLARED,
+        paired: bool = False,
     ) -> None:
         """`paired`: entries belong to a key and a namespace."""
-        super().__init__(where, values=values, namespaces=namespaces)
+        super().__init__(where, values=values, namespaces=namespaces, type_=type_)
         self.paired = paired
         self.entries: dict[Any, V] = {}
 

@@ -43,12 +43,15 @@ def test_impossible_numbers(number: Any) -> None:  # noqa: ANN401  # that is the
             call(number)
 
 
-@pytest.mark.parametrize("text", ["", " ", None, 3])
+@pytest.mark.parametrize("text", ["", " ", None, 3, "\ud800"])
 def test_texts_that_are_none(text: Any) -> None:  # noqa: ANN401  # that is the point
     stream = numbers(environment()).map(abs)
     for call in (stream.name, stream.uid, stream.slot_sharing_group):
         with pytest.raises(ProgramError, match="takes a name, but"):
             call(text)
+    with pytest.raises(ProgramError, match="set_description takes a text, but"):
+        stream.set_description(text)
+    assert operator(stream).description == ""
 
 
 @pytest.mark.parametrize(

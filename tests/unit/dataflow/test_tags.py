@@ -17,9 +17,11 @@ def test_equal_by_id() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match="not empty"):
+    with pytest.raises(ValueError, match="but got an empty one"):
         OutputTag(" ")
-    with pytest.raises(TypeError, match="takes a str"):
+    with pytest.raises(ValueError, match="has a lone surrogate"):
+        OutputTag("\ud800")
+    with pytest.raises(TypeError, match=r"takes an id, .* None is no str"):
         OutputTag(None)  # type: ignore[arg-type]  # what is tested
     with pytest.raises(TypeError, match=r"takes a type of Types, such as Types.INT\(\), but got <class 'int'>"):
         OutputTag("late", int)  # type: ignore[arg-type]  # what is tested

@@ -75,9 +75,12 @@ def test_descriptors_are_values(descriptor: StateDescriptor[Any]) -> None:
 @pytest.mark.parametrize(
     ("descriptor", "arguments", "error", "sentence"),
     [
-        (ValueStateDescriptor, ("",), ValueError, "needs a name that is not empty"),
-        (ListStateDescriptor, (" ",), ValueError, "ListStateDescriptor needs a name"),
-        (ValueStateDescriptor, (5,), TypeError, "named by a str, but got 5"),
+        (ValueStateDescriptor, ("",), ValueError, "takes the state's name, but got an empty one"),
+        (ListStateDescriptor, (" ",), ValueError, "ListStateDescriptor takes the state's name, but got an empty one"),
+        (MapStateDescriptor, ("\ud800",), ValueError, "has a lone surrogate"),
+        (ValueStateDescriptor, ("n" * 501,), ValueError, "has 501 characters, and 500 at most"),
+        (ReducingStateDescriptor, (None, plus), TypeError, "ReducingStateDescriptor takes .* None is no str"),
+        (ValueStateDescriptor, (5,), TypeError, "takes the state's name, but 5 is no str"),
         (ValueStateDescriptor, ("n", "int"), TypeError, "by Types or by an annotation"),
         (MapStateDescriptor, ("n", list[int], int), TypeError, r"LIST\(int\): list can't be a key"),
         (ReducingStateDescriptor, ("n", 5), TypeError, "a function of two values, but got 5"),

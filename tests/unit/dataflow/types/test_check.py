@@ -34,7 +34,7 @@ class Rude:
         (Types.PRIMITIVE_ARRAY(Types.BYTE()), [1], "but PRIMITIVE_ARRAY(BYTE()) was declared (bytes)"),
         (Types.PRIMITIVE_ARRAY(Types.INT()), [1, None], "value[1] is NoneType None, but INT()"),
         (Types.TUPLE([Types.LONG()]), [1], "value is list [1], but TUPLE([LONG()]) was declared (a tuple of 1)"),
-        (Types.TUPLE([Types.LONG()]), (1, 2), "(1 fields, not 2)"),
+        (Types.TUPLE([Types.LONG()]), (1, 2), "(1 field, not 2)"),
         (Types.TUPLE([Types.CHAR(), Types.LIST(Types.LONG())]), ("a", [1, "b"]), "value[1][1] is str 'b', but LONG()"),
         (Types.TUPLE([Types.LONG()]), (None,), "value[0] is NoneType None"),
         (Types.MAP(Types.STRING(), Types.LONG()), {"a": "b"}, "value['a'] is str 'b', but LONG()"),

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from millstream import DataStream, ProcessFunction, StreamExecutionEnvironment, Types, WatermarkStrategy
+from millstream import DataStream, OutputTag, ProcessFunction, StreamExecutionEnvironment, Types, WatermarkStrategy
 from millstream.execution.context import ProgramContext
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import ExecutionTarget
 from millstream_dataflow.configuration.options import client
 from millstream_dataflow.errors import InvalidTypesError
+from millstream_dataflow.types import TypeInformation
 from tests.support.tasks import ListSource
 
 Program = Callable[[DataStream[int]], DataStream[Any]]
@@ -23,6 +24,23 @@ def inline() -> StreamExecutionEnvironment:
 @pytest.fixture
 def numbers() -> DataStream[int]:
     return inline().from_collection([1, 2, 300])
+
+
+class Asides(ProcessFunction[int, int]):
+    """Gives what it gets to a tag of which it doesn't say the type."""
+
+    def process_element(self, value: int, ctx: ProcessFunction.Context) -> Iterator[Any]:
+        yield OutputTag[int]("aside"), value
+
+
+def aside(stream: DataStream[int], type_: TypeInformation[Any]) -> DataStream[Any]:
+    return stream.process(Asides()).get_side_output(OutputTag("aside", type_))
+
+
+def columns(stream: DataStream[int], type_: TypeInformation[Any]) -> DataStream[Any]:
+    """One column, of integers of 64 bits."""
+    named = stream.map(lambda x: (x,), output_type=Types.TUPLE([Types.LONG()]))
+    return named.map_batches(lambda batch: batch.rename_columns(["n"]), output_type=type_)
 
 
 class Names(ProcessFunction[int, Any]):
@@ -50,6 +68,19 @@ MISFITS: list[tuple[Program, str, str]] = [
         lambda s: s.map(abs, output_type=Types.SHORT()).key_by(lambda _: 0).reduce(lambda a, b: a * b * 99),
         "Keyed Reduce",
         "value is int 5880600, but SHORT() was declared",
+    ),
+    (lambda s: aside(s, Types.BYTE()), "Process", "value is int 300, but BYTE() was declared"),
+    (lambda s: aside(s, Types.SHORT()).union(aside(s, Types.CHAR())), "Process", "value is int 1, but CHAR() was"),
+    (
+        lambda s: columns(s, Types.ROW_NAMED(["n"], [Types.BYTE()])).map_batches(lambda batch: batch),
+        "Map Batches",
+        "value.n is int 300, but BYTE() was declared",
+    ),
+    (lambda s: columns(s, Types.ROW_NAMED(["m"], [Types.LONG()])), "Map Batches", "its fields are named; make it by"),
+    (
+        lambda s: columns(s, Types.LONG()),
+        "Map Batches",
+        "value is millstream_dataflow.types.row.Row Row(n=1), but LONG",
     ),
 ]
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millstream.connectors.collection import CollectionSource
 from millstream_dataflow.identity import OperatorId
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.chain import ChainNode
@@ -20,12 +21,15 @@ from millstream_dataflow.operators.specifications import (
     MapSpecification,
     OperatorSpecification,
     ProcessSpecification,
+    ReaderSpecification,
 )
 from millstream_dataflow.records import RowBatch
 from millstream_dataflow.tags import OutputTag
+from millstream_dataflow.time import WatermarkStrategy
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.fusion import FusedOperator
+from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.operators.registry import STAGES, OperatorSettings
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.tasks import Drawing, ListSource, OperatorBench, VirtualJob
@@ -311,3 +315,38 @@ def test_with_object_reuse_all_consumers_get_the_record_itself() -> None:
     running.finish()
     first, *others = running.collected_by_subtask("out")
     assert all(one is same for other in others for one, same in zip(first, other, strict=True))
+
+
+# ------------------------------------------------------------------------------------------ a source that keeps them
+
+
+def given_by(collection: Iterable[Any], *, reuse: bool = False) -> list[Any]:
+    """What a reader of a collection gives."""
+    specification = ReaderSpecification(CollectionSource.of(collection), WatermarkStrategy.no_watermarks())
+    operator = ReaderOperator(specification, 0, reuse=reuse)
+    operator.open(OperatorBench().context())
+    assert list(operator.add(0)) == []
+    return [value for batch in operator.read(10) if isinstance(batch, RowBatch) for value in batch.values]
+
+
+def test_a_collection_may_hold_one_object_several_times() -> None:
+    inner = [1]
+    first, second, third = given_by([{"list": inner}, {"list": inner}, (inner,)])
+    first["list"].append(2)
+    assert (second, third, inner) == ({"list": [1]}, ([1],), [1])
+    first, second = given_by([inner] * 2)
+    first.append(2)
+    assert (second, inner) == ([1], [1])
+
+
+def test_of_a_collection_only_what_can_be_changed_is_copied() -> None:
+    pair = ("a" * 50, (1.5, None))
+    assert all(value is pair for value in given_by([pair] * 3))
+    kept = [1]
+    assert all(value is kept for value in given_by([kept] * 3, reuse=True))
+
+
+def test_a_value_of_a_collection_that_cannot_be_copied_names_the_operator() -> None:
+    with pytest.raises(UserCodeError, match="can't be copied") as raised:
+        given_by([threading.Lock()])
+    assert raised.value.operator == "Operator"

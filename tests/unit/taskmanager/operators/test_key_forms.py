@@ -197,7 +197,7 @@ def test_windows() -> None:
     assert alike(advanced(second, 99), name)
     third = opened(operator(), taken(second))  # nobody has asked for the states of the windows yet
     assert alike(given(third, map(name, range(MANY)), size=MANY), name)
-    for table in ("windows", "value:ever", "window-value:once"):
+    for table in ("windows-listed", "value:ever", "window-value:once"):
         assert alike(keys_in(taken(third), table), name)
 
 

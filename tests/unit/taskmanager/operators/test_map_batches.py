@@ -1,5 +1,7 @@
 """Columns by the batch."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -39,7 +41,7 @@ def test_without_times_there_may_be_fewer_or_more() -> None:
 
 
 def test_with_times_there_must_be_as_many() -> None:
-    with pytest.raises(UserCodeError, match="returned 1 rows for 2") as raised:
+    with pytest.raises(UserCodeError, match="returned 1 row for 2") as raised:
         list(opened(lambda columns: columns.slice(1)).process(0, ColumnBatch(numbers(2), np.array([1, 2]))))
     assert raised.value.record == "<2 rows of n: int64>"
 
@@ -47,3 +49,57 @@ def test_with_times_there_must_be_as_many() -> None:
 def test_something_else_is_refused() -> None:
     with pytest.raises(UserCodeError, match=r"returned builtins\.dict"):
         list(opened(lambda columns: columns.to_pydict()).process(0, ColumnBatch(numbers(2))))
+
+
+# ---------------------------------------------------------------------------------------------- whose memory it is
+
+
+def memory(columns: pa.RecordBatch) -> Any:  # noqa: ANN401  # numpy takes Arrow's buffers, and its stubs don't say so
+    """That of the first column's values."""
+    return columns.columns[0].buffers()[1]
+
+
+def written(columns: pa.RecordBatch) -> pa.RecordBatch:
+    """Writes into what it was given, if it can."""
+    np.frombuffer(memory(columns), np.int64)[:] = 99
+    return columns
+
+
+def test_a_function_cannot_write_what_others_have_as_well() -> None:
+    shared = numbers(3)
+    with pytest.raises(UserCodeError, match="read-only"):
+        list(opened(written).process(0, ColumnBatch(shared)))
+    assert shared.to_pydict() == {"n": [0, 1, 2]}
+
+
+class Refilled:
+    """Gives the same memory each time, with other numbers in it."""
+
+    def __init__(self) -> None:
+        self.memory = np.zeros(2, np.int64)
+
+    def __call__(self, columns: pa.RecordBatch) -> pa.RecordBatch:
+        self.memory += 1
+        return pa.RecordBatch.from_arrays([columns.column("n"), pa.array(self.memory)], ["n", "count"])
+
+
+def test_what_a_function_keeps_is_not_what_it_has_given() -> None:
+    operator = opened(Refilled())
+    batches = [batch for _ in range(2) for batch in operator.process(0, ColumnBatch(numbers(2)))]
+    given = [batch.columns.to_pydict() for batch in batches if isinstance(batch, ColumnBatch)]
+    assert given == [{"n": [0, 1], "count": [1, 1]}, {"n": [0, 1], "count": [2, 2]}]
+
+
+def test_what_is_handed_on_is_not_copied() -> None:
+    columns = numbers(3)
+    [batch] = opened(lambda columns: columns.rename_columns(["m"])).process(0, ColumnBatch(columns))
+    assert isinstance(batch, ColumnBatch)
+    assert memory(batch.columns).address == memory(columns).address
+
+
+def test_where_nobody_changes_records_columns_are_given_as_they_are() -> None:
+    operator = MapBatchesOperator(MapBatchesSpecification(written), reuse=True)
+    operator.open(OperatorBench().context())
+    [batch] = operator.process(0, ColumnBatch(numbers(2)))
+    assert isinstance(batch, ColumnBatch)
+    assert batch.columns.to_pydict() == {"n": [99, 99]}
