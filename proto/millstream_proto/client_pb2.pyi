@@ -73,20 +73,22 @@ class JobStatus(_message.Message):
     def __init__(self, job: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[_Union[_states_pb2.JobState, str]] = ..., note: _Optional[str] = ..., submitted_at: _Optional[int] = ..., ended_at: _Optional[int] = ..., failure: _Optional[_Union[_failures_pb2.Failure, _Mapping]] = ...) -> None: ...
 
 class TaskView(_message.Message):
-    __slots__ = ("vertex", "index", "attempt", "state", "taskmanager", "totals")
+    __slots__ = ("vertex", "index", "attempt", "state", "taskmanager", "totals", "name")
     VERTEX_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     TASKMANAGER_FIELD_NUMBER: _ClassVar[int]
     TOTALS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     vertex: str
     index: int
     attempt: int
     state: _states_pb2.TaskState
     taskmanager: str
     totals: _session_pb2.TaskTotals
-    def __init__(self, vertex: _Optional[str] = ..., index: _Optional[int] = ..., attempt: _Optional[int] = ..., state: _Optional[_Union[_states_pb2.TaskState, str]] = ..., taskmanager: _Optional[str] = ..., totals: _Optional[_Union[_session_pb2.TaskTotals, _Mapping]] = ...) -> None: ...
+    name: str
+    def __init__(self, vertex: _Optional[str] = ..., index: _Optional[int] = ..., attempt: _Optional[int] = ..., state: _Optional[_Union[_states_pb2.TaskState, str]] = ..., taskmanager: _Optional[str] = ..., totals: _Optional[_Union[_session_pb2.TaskTotals, _Mapping]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class CheckpointView(_message.Message):
     __slots__ = ("checkpoint", "kind", "path", "completed_at", "duration", "size")

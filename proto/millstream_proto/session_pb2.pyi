@@ -58,16 +58,6 @@ class CheckpointAcknowledged(_message.Message):
     snapshot: _snapshots_pb2.TaskSnapshot
     def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., checkpoint: _Optional[int] = ..., snapshot: _Optional[_Union[_snapshots_pb2.TaskSnapshot, _Mapping]] = ...) -> None: ...
 
-class JobProgress(_message.Message):
-    __slots__ = ("job", "highest_checkpoint", "last_completed")
-    JOB_FIELD_NUMBER: _ClassVar[int]
-    HIGHEST_CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
-    LAST_COMPLETED_FIELD_NUMBER: _ClassVar[int]
-    job: str
-    highest_checkpoint: int
-    last_completed: int
-    def __init__(self, job: _Optional[str] = ..., highest_checkpoint: _Optional[int] = ..., last_completed: _Optional[int] = ...) -> None: ...
-
 class Register(_message.Message):
     __slots__ = ("address", "slots", "versions", "epoch_seen", "resource", "workers", "tasks", "acknowledgements", "declines", "jobs")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -89,8 +79,8 @@ class Register(_message.Message):
     tasks: _containers.RepeatedCompositeFieldContainer[TaskReport]
     acknowledgements: _containers.RepeatedCompositeFieldContainer[CheckpointAcknowledged]
     declines: _containers.RepeatedCompositeFieldContainer[CheckpointDeclined]
-    jobs: _containers.RepeatedCompositeFieldContainer[JobProgress]
-    def __init__(self, address: _Optional[_Union[_deployments_pb2.DataAddress, _Mapping]] = ..., slots: _Optional[int] = ..., versions: _Optional[_Union[_job_graph_pb2.Versions, _Mapping]] = ..., epoch_seen: _Optional[int] = ..., resource: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[WorkerReport, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskReport, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[CheckpointAcknowledged, _Mapping]]] = ..., declines: _Optional[_Iterable[_Union[CheckpointDeclined, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobProgress, _Mapping]]] = ...) -> None: ...
+    jobs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, address: _Optional[_Union[_deployments_pb2.DataAddress, _Mapping]] = ..., slots: _Optional[int] = ..., versions: _Optional[_Union[_job_graph_pb2.Versions, _Mapping]] = ..., epoch_seen: _Optional[int] = ..., resource: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[WorkerReport, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskReport, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[CheckpointAcknowledged, _Mapping]]] = ..., declines: _Optional[_Iterable[_Union[CheckpointDeclined, _Mapping]]] = ..., jobs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("sequence",)
@@ -137,18 +127,20 @@ class WorkerEnded(_message.Message):
     def __init__(self, worker: _Optional[str] = ..., attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., slot: _Optional[int] = ..., died: _Optional[bool] = ..., cause: _Optional[str] = ...) -> None: ...
 
 class TaskTotals(_message.Message):
-    __slots__ = ("task", "records_in", "records_out", "late", "watermark")
+    __slots__ = ("task", "records_in", "records_out", "late", "watermark", "records_read")
     TASK_FIELD_NUMBER: _ClassVar[int]
     RECORDS_IN_FIELD_NUMBER: _ClassVar[int]
     RECORDS_OUT_FIELD_NUMBER: _ClassVar[int]
     LATE_FIELD_NUMBER: _ClassVar[int]
     WATERMARK_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_READ_FIELD_NUMBER: _ClassVar[int]
     task: _identity_pb2.TaskId
     records_in: int
     records_out: int
     late: int
     watermark: int
-    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., records_in: _Optional[int] = ..., records_out: _Optional[int] = ..., late: _Optional[int] = ..., watermark: _Optional[int] = ...) -> None: ...
+    records_read: int
+    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., records_in: _Optional[int] = ..., records_out: _Optional[int] = ..., late: _Optional[int] = ..., watermark: _Optional[int] = ..., records_read: _Optional[int] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("tasks",)

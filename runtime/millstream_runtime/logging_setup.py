@@ -1,22 +1,25 @@
 """Where a process of the cluster logs: to stderr, or to files of `env.log.dir` that are closed when they are full.
 
 A closed file gets the next number (`.1` is the newest), and only `env.log.max` of them are kept. Two processes of one
-kind on one host have different files: each holds a lock on its own for its life.
+kind on one host have different files: each holds a lock on its own for its life. A thread writes: a disk that hangs
+stops nobody who logs, it costs lines.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
 import platform
 import sys
 import time
-from logging.handlers import RotatingFileHandler
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Final
 
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem
 from millstream_dataflow.configuration.enums import LogLevel
 from millstream_dataflow.configuration.options import logs
+from millstream_runtime.threads import Threads
 
 _FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
 _TIMES: Final = "%Y-%m-%dT%H:%M:%S"
@@ -30,6 +33,9 @@ _LEVELS: Final = {
 
 _MOST_PROCESSES: Final = 1000
 """Of one kind on one host; whoever finds so many locks held has another trouble."""
+_BEHIND: Final = 1000  # lines that wait for the disk; those that come on top of them are lost
+_END_S: Final = 3.0  # what may wait at the end is less than a MiB, as a rule
+_LAST_S: Final = 0.1  # an idle thread ends at once
 
 
 class LogDirectoryError(ConfigurationError):
@@ -66,31 +72,83 @@ def _handler(
     try:
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        handler = _LockedFileHandler(folder, process, configuration)
+        file = _LockedFile(folder, process, configuration)
     except OSError as error:
         origin = configuration.origin(logs.DIRECTORY)
         reason, mend = f"no log file can be written there: {error.strerror}", "name a directory that can be written"
         raise LogDirectoryError(Problem(reason, mend, logs.DIRECTORY.key, directory, origin)) from error
-    return handler, handler.path
+    return _ThreadHandler(file), file.path
 
 
-class _LockedFileHandler(RotatingFileHandler):
-    """A file that no other process writes, `millstream-<process>-<number>-<host>.log`."""
+class _ThreadHandler(logging.Handler):
+    """Lines go to a file in the order in which they come, soon."""
+
+    def __init__(self, file: "_LockedFile") -> None:
+        super().__init__()
+        self._file = file
+        self._thread = Threads(1, "millstream-log")
+        self._lost = 0
+        self._closed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        if self._closed:
+            return
+        if self._thread.waiting >= _BEHIND:
+            self._lost += 1
+            return
+        try:
+            if self._lost:
+                text = f"the disk under this log was behind: {self._lost:,} lines are lost here"
+                self._write(logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None))
+                self._lost = 0
+            self._write(record)
+        except Exception:  # noqa: BLE001  # as every handler of logging does: a line that can't be made stops nobody
+            self.handleError(record)
+
+    def _write(self, record: logging.LogRecord) -> None:
+        self._thread.submit(self._file.write, f"{self.format(record)}\n".encode(errors="backslashreplace"))
+
+    def close(self) -> None:
+        """What was logged is written, unless the disk hangs."""
+        if not self._closed:
+            self._closed = True
+            with contextlib.suppress(TimeoutError):
+                self._thread.submit(lambda: None).result(_END_S)
+            self._thread.close(_LAST_S, self._file.close)
+        super().close()
+
+
+class _LockedFile:
+    """A file that no other process writes, `millstream-<process>-<number>-<host>.log`. Used by one thread."""
 
     def __init__(self, folder: Path, process: str, configuration: Configuration) -> None:
         self._lock_file, number = _take_number(folder, f"millstream-{process}-{platform.node()}")
         self.path = folder / f"millstream-{process}-{number}-{platform.node()}.log"
-        super().__init__(
-            self.path,
-            maxBytes=configuration.get(logs.MAX_SIZE),
-            backupCount=configuration.get(logs.MAX_FILES),
-            encoding="utf-8",
-        )
+        self._most = configuration.get(logs.MAX_SIZE)
+        self._kept = configuration.get(logs.MAX_FILES)
+        self._file = self.path.open("ab", buffering=0)
+
+    def write(self, line: bytes) -> None:
+        """A disk that is full or gone costs lines, and nobody could be told."""
+        with contextlib.suppress(OSError):
+            if self._file.tell() + len(line) > self._most:
+                self._begin_another()
+            self._file.write(line)
+
+    def _begin_another(self) -> None:
+        names = [self.path, *(self.path.with_name(f"{self.path.name}.{number + 1}") for number in range(self._kept))]
+        for name, older in reversed(list(pairwise(names))):
+            if name.exists():
+                name.replace(older)
+        file = self.path.open("ab", buffering=0)
+        self._file.close()
+        self._file = file
 
     def close(self) -> None:
-        super().close()
-        os.close(self._lock_file) if self._lock_file >= 0 else None
-        self._lock_file = -1
+        """Once."""
+        self._file.close()
+        os.close(self._lock_file)
 
 
 def _take_number(folder: Path, name: str) -> tuple[int, int]:

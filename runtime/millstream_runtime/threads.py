@@ -30,6 +30,11 @@ class Threads(Executor):
         self._threads: list[threading.Thread] = []
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """Calls that no thread has begun."""
+        return self._calls.qsize()
+
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """See Executor. RuntimeError once it is closed."""
         if self._closed:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from millstream_dataflow.identity import Epoch, JobId, SessionId, TaskId, TaskManagerId
 from millstream_dataflow.job_graph import JobGraph, Versions
 from millstream_dataflow.plan import Plan
+from millstream_dataflow.words import counted
 from millstream_jobmanager.core.commands import CloseSession, Command, DeleteRecord, Reply, Send, StepDown
 from millstream_jobmanager.core.context import JobContext
 from millstream_jobmanager.core.events import (
@@ -43,6 +44,7 @@ from millstream_runtime.messages.session import (
     JobEnded,
     PeerLost,
     Progress,
+    Refused,
     Registered,
     TaskTotals,
     WorkerEnded,
@@ -170,12 +172,19 @@ class ClusterCore:
     def _session_opened(self, turn: Turn, event: SessionOpened) -> None:
         session, registration = event.session, event.registration
         known = self._members.get(session.taskmanager)
-        if known is not None and known.session.number >= session.number:
+        if known is not None and known.session == session:
+            return  # it came twice, and was answered
+        if known is not None and known.session.number > session.number:
             turn.emit(CloseSession(session, f"session {known.session} of the same TaskManager is newer"))
             return
         if known is not None and known.open:
             turn.emit(CloseSession(known.session, "a newer session of the same TaskManager has registered"))
         for predecessor in self._members.predecessors(session, registration):
+            if (former := self.session_of(predecessor)) is not None:
+                # Its process has ended, as a rule; one that hasn't must hear why nobody listens to it any more.
+                reason = f"TaskManager {session.taskmanager} has registered as {registration.resource} in its place"
+                turn.emit(Send(former, Refused(reason)))
+                turn.emit(CloseSession(former, reason))
             self._lose(turn, predecessor, "it was started again")
         self._members.add(session, registration, turn.now.monotonic)
         held = [(report.slot, report.worker) for report in registration.workers]
@@ -184,7 +193,7 @@ class ClusterCore:
         turn.emit(Send(session, Registered(settings.leader, settings.heartbeat_interval, settings.heartbeat_timeout)))
         mentioned = {report.attempt.job for report in registration.workers}
         mentioned |= {report.task.attempt.job for report in registration.tasks}
-        for job in sorted(mentioned | {progress.job for progress in registration.jobs}):
+        for job in sorted(mentioned | set(registration.jobs)):
             if job not in self.jobs or JOB_STATES.is_final(self.jobs[job].state):
                 turn.emit(Send(session, JobEnded(job)))
         for running in self.jobs.values():
@@ -299,7 +308,7 @@ class ClusterCore:
 
     def _no_slots(self, job: Job, region: Region) -> Failure:
         text = (
-            f"{len(region.plan.workers)} slots were not to be had within slot.request.timeout "
+            f"{counted(len(region.plan.workers), 'slot')} couldn't be had within slot.request.timeout "
             f"({job.context.settings.slot_request_timeout} ms); start more TaskManagers or lower the parallelism"
         )
         if region.failure is not None:

@@ -1,4 +1,4 @@
-"""Carries out what blocks: one thread for the store, a few for checkpoint files, a few for the local disk.
+"""Carries out what blocks: one thread for the store, two for the checkpoint files of each job, two for the local disk.
 
 Each order of the core becomes a job of a thread, whose end is an event. What goes wrong is sorted here and nowhere
 else, for law 2.1 hangs on it: `REFUSED` only where it is certain that nothing was written and nothing will be,
@@ -8,8 +8,11 @@ else, for law 2.1 hangs on it: `REFUSED` only where it is certain that nothing w
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,8 +34,8 @@ from millstream_runtime.threads import Threads
 
 T = TypeVar("T")
 
-FILE_THREADS = 4
-"""Checkpoints of several jobs are published at once; one object store that hangs mustn't hold up all of them."""
+FILE_THREADS = 2
+"""Of each job: storage that hangs holds up nobody else's, and what is deleted holds up no checkpoint."""
 DISK_THREADS = 2
 """Uploads and fetches: the local disk is no faster with more."""
 CLOSING_S = 3.0
@@ -48,7 +51,7 @@ class Carrier:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._store_thread = Threads(1, "millstream-store")
-        self._file_threads = Threads(FILE_THREADS, "millstream-files")
+        self._files: dict[JobId | None, _Files] = {}
         self._disk_threads = Threads(DISK_THREADS, "millstream-disk")
 
     def close(self) -> None:
@@ -59,7 +62,7 @@ class Carrier:
         """
         ended = {
             "the local disk": self._disk_threads.close(CLOSING_S),
-            "the storage of checkpoints": self._file_threads.close(CLOSING_S),
+            "the storage of checkpoints": _close_all(list(self._files.values())),
             "the job store": self._store_thread.close(CLOSING_S, self._store.close),
         }
         for place in [place for place, has_ended in ended.items() if not has_ended]:
@@ -73,7 +76,7 @@ class Carrier:
 
     async def files(self, call: Callable[[], T]) -> T:
         """Ask the storage of checkpoints."""
-        return await self._loop.run_in_executor(self._file_threads, call)
+        return await asyncio.wrap_future(self._on_files(None, call))
 
     async def disk(self, call: Callable[[], T]) -> T:
         """Something short with a local file."""
@@ -91,52 +94,89 @@ class Carrier:
 
     def store_record(self, command: StoreRecord, post: Callable[[Event], None]) -> None:
         """Answered by RecordStored."""
-        self._start(self._store_thread, lambda: _store_record(self._store, command.record), post)
+        self._answer(self._store_thread.submit(lambda: _store_record(self._store, command.record)), post)
 
     def write_metadata(self, command: WriteMetadata, post: Callable[[Event], None]) -> None:
         """Answered by MetadataWritten."""
-        self._start(self._file_threads, lambda: _write_metadata(command), post)
+        self._answer(self._on_files(command.job, lambda: _write_metadata(command)), post)
 
     def load_metadata(self, command: LoadMetadata, post: Callable[[Event], None]) -> None:
         """Answered by MetadataLoaded."""
-        self._start(self._file_threads, lambda: _load_metadata(command), post)
+        self._answer(self._on_files(command.job, lambda: _load_metadata(command)), post)
 
     def delete_record(self, job: JobId) -> None:
         """Not answered. Afterwards its blobs are nobody's."""
-        self._aside(self._store_thread, lambda: self._store.delete(job), job, "its record could not be deleted")
+        doubt = "its record could not be deleted"
+        self._store_thread.submit(lambda: _try(lambda: self._store.delete(job), job, doubt))
         self.collect_garbage()
 
     def collect_garbage(self) -> None:
         """Not answered."""
-        self._aside(self._store_thread, self._store.collect_garbage, None, "unused blobs could not be deleted")
+        doubt = "unused blobs could not be deleted"
+        self._store_thread.submit(lambda: _try(self._store.collect_garbage, None, doubt))
 
     def discard_checkpoint(self, job: JobId, path: str) -> None:
         """Not answered: what stays is found again at the job's end."""
-        self._aside(self._file_threads, lambda: discard_checkpoint(path), job, f"{path} could not be deleted")
+        doubt = f"{path} could not be deleted"
+        self._on_files(job, lambda: _try(lambda: discard_checkpoint(path), job, doubt))
 
     def discard_job(self, job: JobId, directory: str, kept: tuple[str, ...]) -> None:
         """Not answered: a new leader says it again."""
         doubt = f"its files in {directory} could not all be deleted"
-        self._aside(self._file_threads, lambda: discard_job(directory, job, kept), job, doubt)
+        self._on_files(job, lambda: _try(lambda: discard_job(directory, job, kept), job, doubt))
 
     # ------------------------------------------------------------ threads
 
-    def _start(self, pool: Threads, job: Callable[[], Event], post: Callable[[Event], None]) -> None:
+    def _on_files(self, job: JobId | None, call: Callable[[], T]) -> Future[T]:
+        """In the threads of a job, which are there while it has something to do; those of None are the leader's own."""
+        files = self._files.get(job)
+        if files is None:
+            files = self._files[job] = _Files(Threads(FILE_THREADS, f"millstream-files-{job or 'own'}"))
+
+        def ended() -> None:
+            files.calls -= 1
+            if not files.calls and self._files.get(job) is files:
+                files.threads.close(0)
+                del self._files[job]
+
+        files.calls += 1
+        future = files.threads.submit(call)
+        future.add_done_callback(lambda _: self._in_loop(ended))
+        return future
+
+    def _answer(self, future: Future[Event], post: Callable[[Event], None]) -> None:
         def done(future: Future[Event]) -> None:
             if not future.cancelled():
-                with contextlib.suppress(RuntimeError):  # the loop was closed while this was hanging
-                    self._loop.call_soon_threadsafe(post, future.result())
+                self._in_loop(partial(post, future.result()))
 
-        pool.submit(job).add_done_callback(done)
+        future.add_done_callback(done)
 
-    def _aside(self, pool: Threads, job: Callable[[], None], about: JobId | None, doubt: str) -> None:
-        def run() -> None:
-            try:
-                job()
-            except Exception as error:  # noqa: BLE001  # nobody waits, so it is said
-                _log.warning("%s%s: %s", f"job {about}: " if about else "", doubt, error)
+    def _in_loop(self, call: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed while this was hanging
+            self._loop.call_soon_threadsafe(call)
 
-        pool.submit(run)
+
+@dataclass(slots=True)
+class _Files:
+    """The threads of one job's checkpoint files."""
+
+    threads: Threads
+    calls: int = 0
+    """Begun and waiting ones."""
+
+
+def _close_all(files: Iterable[_Files]) -> bool:
+    """Within CLOSING_S, however many hang."""
+    until = time.monotonic() + CLOSING_S
+    ended = [each.threads.close(max(0.0, until - time.monotonic())) for each in files]
+    return all(ended)
+
+
+def _try(call: Callable[[], None], about: JobId | None, doubt: str) -> None:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001  # nobody waits, so it is said
+        _log.warning("%s%s: %s", f"job {about}: " if about else "", doubt, error)
 
 
 def _store_record(store: JobStore, record: JobRecord) -> Event:

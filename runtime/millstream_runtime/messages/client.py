@@ -81,6 +81,8 @@ class TaskView:
     state: TaskState
     taskmanager: TaskManagerId
     totals: TaskTotals | None = None
+    name: str = ""
+    """The vertex's, for people."""
 
 
 @dataclass(frozen=True, slots=True)

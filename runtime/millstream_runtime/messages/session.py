@@ -69,15 +69,6 @@ class CheckpointDeclined:
 
 
 @dataclass(frozen=True, slots=True)
-class JobProgress:
-    """What a TaskManager has heard about a job's checkpoints."""
-
-    job: JobId
-    highest_checkpoint: CheckpointId
-    last_completed: CheckpointId
-
-
-@dataclass(frozen=True, slots=True)
 class Register:
     """The whole truth of a TaskManager, the first message of every session."""
 
@@ -91,7 +82,8 @@ class Register:
     tasks: tuple[TaskReport, ...] = ()
     acknowledgements: tuple[CheckpointAcknowledged, ...] = ()
     declines: tuple[CheckpointDeclined, ...] = ()
-    jobs: tuple[JobProgress, ...] = ()
+    jobs: tuple[JobId, ...] = ()
+    """All that have left anything there: a leader in which they have ended says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +132,8 @@ class TaskTotals:
     late: int
     watermark: int
     """Milliseconds since the epoch; the minimum of int64 before the first."""
+    records_read: int = 0
+    """By its source; 0 where it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ class TaskManagerCore:
             tuple(self.ledger.tasks.values()),
             tuple(self.ledger.acknowledgements.values()),
             tuple(self.ledger.declines.values()),
-            tuple(self.ledger.jobs.values()),
+            tuple(sorted(self.ledger.jobs)),
         )
 
     def _leader_lost(self, reason: str) -> None:
@@ -253,10 +253,7 @@ class TaskManagerCore:
                 self._to_workers(tasks, message)
             case DropLeftovers(task=task) | OperatorRequest(task=task) | OutputTaken(task=task):
                 self._to_workers((task,), message)
-            case CheckpointCompleted(attempt=attempt, checkpoint=checkpoint):
-                self.ledger.completed(attempt.job, checkpoint)
-                self._to_attempt(attempt, message)
-            case CheckpointAborted(attempt=attempt):
+            case CheckpointCompleted(attempt=attempt) | CheckpointAborted(attempt=attempt):
                 self._to_attempt(attempt, message)
             case _:
                 pass

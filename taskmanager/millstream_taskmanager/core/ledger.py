@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from millstream_dataflow.identity import CheckpointId, JobId, RegionAttempt, SubtaskId, TaskId
-from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined, JobProgress, TaskReport
+from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined, TaskReport
 from millstream_runtime.states import TASK_STATES
-
-NONE = CheckpointId(0)
 
 
 @dataclass(slots=True)
@@ -23,7 +21,7 @@ class Ledger:
     declines: dict[tuple[TaskId, CheckpointId], CheckpointDeclined] = field(
         default_factory=dict[tuple[TaskId, CheckpointId], CheckpointDeclined]
     )
-    jobs: dict[JobId, JobProgress] = field(default_factory=dict[JobId, JobProgress])
+    jobs: set[JobId] = field(default_factory=set[JobId])
     """All that have left anything here: a leader in which they have ended says so (law 3.1)."""
 
     def report(self, report: TaskReport) -> TaskReport:
@@ -51,24 +49,16 @@ class Ledger:
             self.acknowledgements[key] = answer
         else:
             self.declines[key] = answer
-        self._heard(answer.task.attempt.job, highest=answer.checkpoint)
+        self.knows(answer.task.attempt.job)
 
     def confirmed(self, task: TaskId, checkpoint: CheckpointId) -> None:
         """The leader has the answer."""
         self.acknowledgements.pop((task, checkpoint), None)
         self.declines.pop((task, checkpoint), None)
 
-    def completed(self, job: JobId, checkpoint: CheckpointId) -> None:
-        """The leader has told a completion."""
-        self._heard(job, highest=checkpoint, completed=checkpoint)
-
     def knows(self, job: JobId) -> None:
         """Something is kept here for the job until a leader says that it has ended: blobs, what was cancelled."""
-        self._heard(job, NONE)
-
-    def _heard(self, job: JobId, highest: CheckpointId, completed: CheckpointId = NONE) -> None:
-        known = self.jobs.get(job, JobProgress(job, NONE, NONE))
-        self.jobs[job] = JobProgress(job, max(known.highest_checkpoint, highest), max(known.last_completed, completed))
+        self.jobs.add(job)
 
     def forget_region(self, attempt: RegionAttempt) -> None:
         """Everything of this attempt of a region, and of older ones, is settled."""
@@ -86,4 +76,4 @@ class Ledger:
         for region in {task.attempt for task in self.tasks} | {key[0].attempt for key in self.acknowledgements}:
             if region.job == job:
                 self.forget_region(region)
-        self.jobs.pop(job, None)
+        self.jobs.discard(job)

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,8 +15,8 @@ from millstream_taskmanager.forkserver.requests import (
     decode_reply,
     encode_request,
 )
+from millstream_taskmanager.processes.disk import Disk
 from millstream_taskmanager.processes.exit_report import with_lines
-from millstream_taskmanager.processes.log_disk import LogDisk
 from millstream_taskmanager.processes.printed_lines import PrintedLines
 from millstream_taskmanager.processes.spawning import ForkServerError, SpawnedForkServer
 from millstream_taskmanager.worker.task_log import RotatingFile
@@ -37,7 +36,7 @@ class ForkServer:
         spawned.take()
         self._hear = hear
         self._gone = gone
-        self._disk = LogDisk()
+        self._disk = Disk("logs", "their last lines are lost")
         self._printed = PrintedLines(
             RotatingFile(directory / "forkserver.log", _LOG_BYTES), self._disk, spawned.printed
         )
@@ -45,6 +44,7 @@ class ForkServer:
         self._process = spawned.process
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._open = True
+        self._dying: asyncio.Task[None] | None = None
         self._killed = ""
         """Why, if it was killed."""
 
@@ -93,20 +93,26 @@ class ForkServer:
             self._hear(reply)
         else:
             self._hang_up()
-            cause = self._cause_of_death()
-            if self._ready.done():
-                self._gone(cause)
-            else:
-                self._ready.set_exception(ForkServerError(cause))
+            self._dying = asyncio.create_task(self._die(), name="the forkserver's end")
 
-    def _cause_of_death(self) -> str:
+    async def _die(self) -> None:
         """It has closed its socket, so it is about to end if it hasn't yet."""
-        process = self._process
-        try:
-            status = process.wait(_STOP_S / 10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            status = process.wait()
+        cause = self._cause_of_death(await self._end(_STOP_S / 10))
+        if self._ready.done():
+            self._gone(cause)
+        else:
+            self._ready.set_exception(ForkServerError(cause))
+
+    async def _end(self, patience: float) -> int:
+        """The status with which it has ended; it is killed when that takes longer."""
+        end = asyncio.get_running_loop().time() + patience
+        while (status := self._process.poll()) is None:
+            if asyncio.get_running_loop().time() > end:
+                self._process.kill()
+            await asyncio.sleep(_LOOK_S)
+        return status
+
+    def _cause_of_death(self, status: int) -> str:
         self._printed.drain()
         how = f"by signal {-status} ({signal.Signals(-status).name})" if status < 0 else f"with exit code {status}"
         why = f": {self._killed}, so it was killed" if self._killed else ""
@@ -121,10 +127,9 @@ class ForkServer:
     async def stop(self) -> None:
         """Its workers end with it. Returns when it is gone."""
         self._hang_up()
-        end = asyncio.get_running_loop().time() + _STOP_S
-        while self._process.poll() is None:
-            if asyncio.get_running_loop().time() > end:
-                self._process.kill()
-            await asyncio.sleep(_LOOK_S)
+        if self._dying is not None:
+            self._dying.cancel()
+            await asyncio.gather(self._dying, return_exceptions=True)
+        await self._end(_STOP_S)
         self._printed.close()
         await self._disk.end()

@@ -23,9 +23,9 @@ from millstream_dataflow.configuration.options import taskmanager
 from millstream_dataflow.identity import WorkerId
 from millstream_runtime.messages.worker import CancelTasks, FromWorker, StartTasks, ToWorker
 from millstream_taskmanager.forkserver.requests import Ended, Fork, Forked, Ready, Refused, Reply
+from millstream_taskmanager.processes.disk import Disk
 from millstream_taskmanager.processes.exit_report import LINES, Ending, describe, with_lines
 from millstream_taskmanager.processes.forkserver import ForkServer
-from millstream_taskmanager.processes.log_disk import LogDisk
 from millstream_taskmanager.processes.memory_events import memory_kills
 from millstream_taskmanager.processes.spawning import ForkServerError, SpawnedForkServer
 from millstream_taskmanager.processes.worker_process import ProcessLogs, WorkerProcess, kill_group
@@ -102,9 +102,10 @@ class WorkerPool:
         self._is_empty = asyncio.Event()
         self._is_empty.set()
         self._restart: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self._watch: asyncio.Task[None] | None = None
         self._kept = deque[Path]()
-        self._disk = LogDisk()
+        self._disk = Disk("logs", "their last lines are lost")
         self._reports = set[asyncio.Task[None]]()
 
     async def start(self) -> None:
@@ -115,6 +116,7 @@ class WorkerPool:
 
     async def stop(self) -> None:
         """Kill every worker. Returns when all are gone, the forkserver too."""
+        self._is_stopping = True
         for task in (self._watch, self._restart):
             if task is not None:
                 task.cancel()
@@ -301,7 +303,7 @@ class WorkerPool:
     def _forkserver_gone(self, cause: str) -> None:
         self._is_ready.clear()
         self._no_forkserver = cause
-        _LOG.error("%s; another is started", cause)
+        _LOG.error("%s; %s", cause, "the pool is stopping" if self._is_stopping else "another is started")
         for entry in self._requests.values():
             if not entry.forked.done():
                 entry.forked.set_exception(ForkServerError(cause))
@@ -310,7 +312,9 @@ class WorkerPool:
             if entry.process.pid is not None:
                 entry.process.kill()  # they die with it; what user code has started doesn't
                 self._begin_report(worker, entry, lambda lines: (with_lines(killed, lines), True))
-        if self._restart is None or self._restart.done():  # else it sees that there is none again
+        if not self._is_stopping and (
+            self._restart is None or self._restart.done()
+        ):  # else it sees that there is none again
             self._restart = asyncio.create_task(self._start_another())
 
     async def _start_another(self) -> None:

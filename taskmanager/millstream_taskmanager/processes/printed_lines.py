@@ -10,7 +10,7 @@ from collections import deque
 from functools import partial
 from typing import Final
 
-from millstream_taskmanager.processes.log_disk import LogDisk
+from millstream_taskmanager.processes.disk import Disk
 from millstream_taskmanager.worker.task_log import RotatingFile
 
 _READ: Final = 64 << 10
@@ -22,7 +22,7 @@ _LONGEST_LINE: Final = 1 << 10  # bytes of those
 class PrintedLines:
     """What comes out of a process by one pipe: into a file, and its last lines are remembered."""
 
-    def __init__(self, file: RotatingFile, disk: LogDisk, pipe: tuple[int, int] | None = None) -> None:
+    def __init__(self, file: RotatingFile, disk: Disk, pipe: tuple[int, int] | None = None) -> None:
         """`disk` is where the file is. Both ends of `pipe`, if there is one already, are closed from here."""
         reader, self.writer = os.pipe() if pipe is None else pipe
         os.set_blocking(reader, False)

@@ -13,7 +13,7 @@ from millstream_dataflow.identity import WorkerId
 from millstream_proto import worker_pb2
 from millstream_runtime.messages.codec import MalformedMessageError
 from millstream_runtime.messages.worker import FromWorker, ToWorker
-from millstream_taskmanager.processes.log_disk import LogDisk
+from millstream_taskmanager.processes.disk import Disk
 from millstream_taskmanager.processes.printed_lines import PrintedLines
 from millstream_taskmanager.worker.framing import MessageSocket
 from millstream_taskmanager.worker.task_log import ERR, OUT, RotatingFile
@@ -26,7 +26,7 @@ class ProcessLogs:
     directory: Path
     limit: int
     """Bytes of what the process prints beside its tasks."""
-    disk: LogDisk
+    disk: Disk
 
 
 class WorkerProcess:

@@ -8,16 +8,16 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol, TypeVar
+from typing import BinaryIO, Final, Protocol
 
 from millstream_dataflow.identity import Digest
 from millstream_dataflow.job_graph import BlobRef
+from millstream_taskmanager.processes.disk import Disk
 
 TRIES: Final = 3  # of one that was damaged or interrupted on its way
-T = TypeVar("T")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 Take = Callable[[bytes], Awaitable[None]]
@@ -57,7 +57,7 @@ class BlobCache:
         self._directory = directory
         self._source = source
         self._blobs: dict[Digest, _Blob] = {}
-        self._disk = ThreadPoolExecutor(1, "millstream-blobs")
+        self._disk = Disk("blobs", "what it still does there is of no use to anybody")
         self._number = 0
 
     async def need(self, reference: BlobRef, owner: str) -> Path:
@@ -107,25 +107,22 @@ class BlobCache:
         self._number += 1
         arriving = _Arriving(reference, path.with_name(f"{path.name}.{self._number}.part"))
         try:
-            await self._on_disk(arriving.open)
-            await self._source.fetch(reference.digest, lambda data: self._on_disk(lambda: arriving.take(data)))
-            await self._on_disk(lambda: arriving.finish(path))
+            await self._disk.ask(arriving.open)
+            await self._source.fetch(reference.digest, lambda data: self._disk.ask(lambda: arriving.take(data)))
+            await self._disk.ask(lambda: arriving.finish(path))
         except OSError as error:
             raise _unwritable(reference, error) from error
         finally:
             # The thread does one thing after the other, so what was still under way comes before this.
-            self._disk.submit(arriving.discard)
+            self._disk.start(arriving.discard)
 
     async def read(self, path: Path) -> bytes:
         """The bytes of a blob that is here."""
-        return await self._on_disk(path.read_bytes)
+        return await self._disk.ask(path.read_bytes)
 
     def unlink(self, path: Path) -> None:
         """Sooner or later, if it is there: another file of this TaskManager's."""
-        self._disk.submit(path.unlink, missing_ok=True)
-
-    async def _on_disk(self, action: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, action)
+        self._disk.start(partial(path.unlink, missing_ok=True))
 
     def release(self, owner: str) -> None:
         """This owner needs nothing more."""
@@ -140,13 +137,12 @@ class BlobCache:
                 self.unlink(blob.path)
 
     async def stop(self) -> None:
-        """End every fetch and the thread."""
+        """End every fetch and the thread, unless the disk hangs."""
         tasks = [blob.fetching for blob in self._blobs.values() if blob.fetching is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._on_disk(lambda: None)  # what it had to do is done, so the end of the thread takes no time
-        self._disk.shutdown()
+        await self._disk.end()
 
 
 class _Arriving:

@@ -4,12 +4,15 @@ import io
 import logging
 import subprocess
 import sys
+import threading
+import weakref
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from millstream_dataflow.configuration import Configuration
+from millstream_runtime import logging_setup
 from millstream_runtime.logging_setup import LogDirectoryError, set_up_logging
 
 
@@ -48,10 +51,56 @@ def test_files_are_closed_when_they_are_full_and_the_oldest_go(tmp_path: Path) -
     assert path is not None
     for number in range(300):
         logging.getLogger("x").info("%d %s", number, "." * 1000)
+    logging.getLogger().handlers[0].close()
     names = sorted(file.name for file in path.parent.glob("*.log*"))
     assert names == [path.name, f"{path.name}.1", f"{path.name}.2"]
     assert all(file.stat().st_size <= 64 << 10 for file in path.parent.glob("*.log*"))
     assert path.read_text(encoding="utf-8").splitlines()[-1].endswith(f"299 {'.' * 1000}")
+
+
+class TestHangingDisk:
+    @pytest.fixture
+    def free(self, monkeypatch: pytest.MonkeyPatch) -> Generator[threading.Event]:
+        """Set: writes go through."""
+        free, write = threading.Event(), logging_setup._LockedFile.write
+
+        def hanging(file: logging_setup._LockedFile, line: bytes) -> None:
+            assert free.wait(20), "whoever logs was held up"
+            write(file, line)
+
+        monkeypatch.setattr(logging_setup._LockedFile, "write", hanging)
+        yield free
+        free.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("millstream-log"):
+                thread.join(20)
+
+    def test_nobody_who_logs_waits_and_what_is_too_much_is_counted(self, tmp_path: Path, free: threading.Event) -> None:
+        path = set_up_logging(configuration(dir=tmp_path), "jobmanager")
+        assert path is not None
+        for number in range(1_500):
+            logging.getLogger("x").info("line %d", number)
+        assert path.read_bytes() == b""
+        free.set()
+        [handler] = logging.getLogger().handlers
+        assert isinstance(handler, logging_setup._ThreadHandler)
+        handler._thread.submit(lambda: None).result(20)
+        logging.getLogger("x").info("again")
+        handler.close()
+        *lines, note, last = [line.split(": ", 1)[1] for line in path.read_text(encoding="utf-8").splitlines()]
+        assert lines == [f"line {number}" for number in range(len(lines))]
+        assert note == f"the disk under this log was behind: {1_500 - len(lines)} lines are lost here"
+        assert last == "again"
+        assert len(lines) in (1_000, 1_001)
+
+    def test_an_end_waits_for_a_while_only(
+        self, tmp_path: Path, free: threading.Event, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(logging_setup, "_END_S", 0.01)
+        set_up_logging(configuration(dir=tmp_path), "jobmanager")
+        logging.getLogger("x").info("line")
+        logging.shutdown([weakref.ref(handler) for handler in logging.getLogger().handlers])
+        assert not free.is_set()
 
 
 def test_two_processes_of_one_kind_have_files_of_their_own(tmp_path: Path) -> None:

@@ -330,6 +330,24 @@ def test_a_commit_whose_names_the_disk_has_lost_says_so(tmp_path: Path, request:
         sink.create_committer(Around()).commit(prepared)
 
 
+def test_who_commits_what_was_committed_syncs_the_names_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever renamed them may have died before its own sync, or was told that they are lost."""
+    sink = FileSink.text(tmp_path)
+    prepared = prepare(sink, Around(), 1, "a")
+    sink.create_committer(Around()).commit(prepared)
+    synced = list[int]()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    sink.create_committer(Around()).commit(prepared)
+    assert synced == [tmp_path.stat().st_ino]
+
+    def lost(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", lost)
+    with pytest.raises(LostWritesError):
+        sink.create_committer(Around()).commit(prepared)
+
+
 def test_a_directory_that_is_gone_is_named_by_the_commit(tmp_path: Path) -> None:
     sink = FileSink.text(tmp_path / "out")
     prepared = prepare(sink, Around(), 1, "a")

@@ -2,15 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 import pytest
 
 from millstream_dataflow.identity import TaskId
+from millstream_jobmanager.core.commands import CloseSession, Command, Send
 from millstream_jobmanager.core.events import MessageReceived, SessionClosed, SessionOpened
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.settings import ClusterSettings, RestartKind, RestartSettings
 from millstream_runtime.messages.failures import Failure, FailureKind
-from millstream_runtime.messages.session import FromTaskManager, Heartbeat, Progress, TaskReport, WorkerReport
+from millstream_runtime.messages.session import (
+    FromTaskManager,
+    Heartbeat,
+    Progress,
+    Refused,
+    Registered,
+    TaskReport,
+    WorkerReport,
+)
 from millstream_runtime.states import JobState, TaskState
 from tests.support.core_shell import CoreShell, settings_of
 from tests.support.fake_taskmanager import FakeTaskManager
@@ -116,6 +126,43 @@ class TestRegistrations:
         assert region.state is RegionState.WAITING
         shell.until_state(JobState.RUNNING)
         assert region.number == 2
+
+
+class TestSessions:
+    def test_a_session_that_comes_before_the_end_of_the_former_is_seen_is_taken(self) -> None:
+        """Law 3.1: the newer closes the older, whose end is no death when it is seen at last."""
+        shell = CoreShell()
+        taskmanager = running(shell)
+        former = taskmanager.session
+        shell.commands.clear()
+        register(shell, taskmanager)
+        shell.handle(SessionClosed(former, "cut"))
+        assert CloseSession(former, "a newer session of the same TaskManager has registered") in shell.commands
+        assert [each.session.number for each in shell.commands if is_answer(each)] == [former.number + 1]
+        shell.run(10_000)
+        assert shell.job().context.regions[0].number == 1
+
+    def test_a_registration_that_comes_twice_is_answered_once_and_ends_no_session(self) -> None:
+        shell = CoreShell()
+        taskmanager = running(shell)
+        shell.commands.clear()
+        shell.handle(SessionOpened(taskmanager.session, taskmanager.registration()))
+        assert shell.commands == []
+
+    def test_who_was_replaced_hears_why_nobody_listens_to_it_any_more(self) -> None:
+        """Its successor registers with its resource, and the end of its stream hasn't been seen."""
+        shell = CoreShell()
+        former = shell.register("a", resource="host/0").session
+        shell.commands.clear()
+        shell.register("b", resource="host/0")
+        reason = "TaskManager b has registered as host/0 in its place"
+        assert shell.commands[:2] == [Send(former, Refused(reason)), CloseSession(former, reason)]
+        assert list(shell.core.taskmanagers()) == ["b"]
+
+
+def is_answer(command: Command) -> TypeGuard[Send]:
+    """A registration is taken."""
+    return isinstance(command, Send) and isinstance(command.message, Registered)
 
 
 class TestSlowStarts:

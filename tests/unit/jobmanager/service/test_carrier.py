@@ -11,12 +11,20 @@ from typing import Any
 
 import pytest
 
-from millstream_dataflow.identity import Epoch
+from millstream_dataflow.identity import CheckpointId, Epoch, JobId
+from millstream_dataflow.records import SnapshotKind
+from millstream_jobmanager.core.commands import LoadMetadata, WriteMetadata
+from millstream_jobmanager.core.events import Event, MetadataWritten, Outcome
 from millstream_jobmanager.service import carrier as carrier_module
 from millstream_jobmanager.service.carrier import Carrier
 from millstream_jobmanager.store import LocalJobStore, StoreError, StoreLockedError
+from millstream_runtime.checkpoint_files import publish_metadata
+from millstream_runtime.messages.snapshots import CheckpointMetadata
 from millstream_runtime.threads import Threads
+from tests.support.graphs import JOB, VERSIONS
+from tests.support.hanging_disk import HangingDisk
 
+EMPTY = CheckpointMetadata(JOB, "job", Epoch(1), CheckpointId(1), SnapshotKind.CHECKPOINT, 0, (), {}, VERSIONS)
 Ask = Callable[..., Coroutine[Any, Any, object]]
 
 
@@ -78,6 +86,58 @@ async def test_a_store_that_hangs_keeps_its_lock_for_it_may_still_write(
     with pytest.raises(StoreLockedError):
         LocalJobStore(tmp_path).open(Epoch(0))
     hanging.cancel()
+
+
+async def test_the_hanging_storage_of_one_job_holds_up_no_other(
+    tmp_path: Path, carrier: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every order that the core may give for the one, and a checkpoint of the other is published."""
+    disk = HangingDisk()
+
+    def pass_by(path: str, *_: object) -> CheckpointMetadata:
+        if "/stuck/" in path:
+            disk.pass_by()
+        return EMPTY
+
+    def publish(path: str, metadata: CheckpointMetadata) -> int:
+        pass_by(path)
+        return publish_metadata(path, metadata)
+
+    monkeypatch.setattr(carrier_module, "load_metadata", pass_by)
+    monkeypatch.setattr(carrier_module, "discard_checkpoint", pass_by)
+    monkeypatch.setattr(carrier_module, "publish_metadata", publish)
+    hanging, sound = JobId("1" * 32), JobId("2" * 32)
+    events = asyncio.Queue[Event]()
+    for number in range(10):
+        path = f"{tmp_path}/stuck/chk-{number}"
+        carrier.load_metadata(LoadMetadata(hanging, path), events.put_nowait)
+        carrier.write_metadata(WriteMetadata(hanging, CheckpointId(number), path, EMPTY), events.put_nowait)
+        carrier.discard_checkpoint(hanging, path)
+    command = WriteMetadata(sound, CheckpointId(1), f"{tmp_path}/sound/chk-1", EMPTY)
+    carrier.write_metadata(command, events.put_nowait)
+    async with asyncio.timeout(15):
+        await disk.busy.wait()
+        written = await events.get()
+    assert isinstance(written, MetadataWritten)
+    assert (written.job, written.outcome) == (sound, Outcome.DONE)
+    assert not disk.free.is_set()
+    disk.free.set()
+    async with asyncio.timeout(15):
+        for _ in range(20):
+            await events.get()
+    await asyncio.to_thread(carrier.close)
+
+
+async def test_a_job_with_nothing_to_do_has_no_threads(tmp_path: Path, carrier: Carrier) -> None:
+    events = asyncio.Queue[Event]()
+    job = JobId("1" * 32)
+    carrier.load_metadata(LoadMetadata(job, f"{tmp_path}/missing"), events.put_nowait)
+    assert carrier._files
+    await events.get()
+    async with asyncio.timeout(15):
+        while carrier._files:  # noqa: ASYNC110  # threads that end tell no event
+            await asyncio.sleep(0)
+    await asyncio.to_thread(carrier.close)
 
 
 _PROCESS = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from millstream_taskmanager.processes import pool as pool_module
-from millstream_taskmanager.processes.log_disk import LogDisk
+from millstream_taskmanager.processes.disk import Disk
 from millstream_taskmanager.processes.pool import PoolOptions, WorkerPool
 from millstream_taskmanager.processes.printed_lines import PrintedLines
 from millstream_taskmanager.worker.task_log import RotatingFile, last_lines
@@ -31,8 +31,8 @@ class HangingFile(RotatingFile):
 
 
 @pytest.fixture
-async def log_disk() -> AsyncIterator[LogDisk]:
-    disk = LogDisk()
+async def log_disk() -> AsyncIterator[Disk]:
+    disk = Disk("logs", "their last lines are lost")
     yield disk
     await disk.end()
 
@@ -58,7 +58,7 @@ def print_all(pipe: int, text: bytes) -> None:
     os.close(pipe)
 
 
-async def test_lines_wait_for_the_disk_in_the_pipe_and_come_in_order(tmp_path: Path, log_disk: LogDisk) -> None:
+async def test_lines_wait_for_the_disk_in_the_pipe_and_come_in_order(tmp_path: Path, log_disk: Disk) -> None:
     disk, pipe = HangingDisk(), os.pipe()
     printed = PrintedLines(HangingFile(tmp_path / "out", disk), log_disk, pipe)
     writer = os.dup(pipe[1])
@@ -81,9 +81,7 @@ async def test_lines_wait_for_the_disk_in_the_pipe_and_come_in_order(tmp_path: P
     assert printed.last[-1] == "line 199999"
 
 
-async def test_what_an_ended_process_has_left_is_written_when_the_disk_is_back(
-    tmp_path: Path, log_disk: LogDisk
-) -> None:
+async def test_what_an_ended_process_has_left_is_written_when_the_disk_is_back(tmp_path: Path, log_disk: Disk) -> None:
     disk, pipe = HangingDisk(), os.pipe()
     printed = PrintedLines(HangingFile(tmp_path / "out", disk), log_disk, pipe)
     os.write(pipe[1], b"the first\n")
@@ -102,7 +100,7 @@ async def test_what_an_ended_process_has_left_is_written_when_the_disk_is_back(
 
 
 async def test_processes_that_die_one_after_the_other_leave_no_more_than_a_bound(
-    tmp_path: Path, log_disk: LogDisk
+    tmp_path: Path, log_disk: Disk
 ) -> None:
     disk, written = HangingDisk(), list[PrintedLines]()
     for number in range(400):

@@ -50,6 +50,17 @@ async def test_a_dead_forkserver_takes_its_workers_along_and_is_replaced(
     await leave(site.pool, site.manager, worker)
 
 
+async def test_a_forkserver_that_dies_while_its_pool_stops_is_not_replaced(site: Site) -> None:
+    await site.pool.start()
+    worker = await site.start(sleeper)
+    await site.printed(worker, "asleep")
+    assert site.pool._forkserver is not None
+    os.kill(site.pool._forkserver.pid, signal.SIGKILL)
+    await site.pool.stop()
+    assert site.manager[worker].crashed
+    assert site.pool._restart is None
+
+
 async def test_a_forkserver_that_does_not_fork_is_killed_and_replaced(
     site: Site, forkserver: SharedForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from millstream_taskmanager.processes.log_disk import LogDisk
+from millstream_taskmanager.processes.disk import Disk
 from millstream_taskmanager.processes.printed_lines import PrintedLines
 from millstream_taskmanager.worker.task_log import RotatingFile
 
 LINE = b"x" * 63 + b"\n"
 
 
-class AtOnce(LogDisk):
+class AtOnce(Disk):
     """Needs no thread."""
 
     def start(self, call: Callable[[], object], then: Callable[[], None] | None = None) -> None:
@@ -40,7 +40,7 @@ class Refilling(RotatingFile):
 async def test_what_an_ended_process_has_left_is_read_to_the_end(tmp_path: Path, times: int) -> None:
     pipe = os.pipe()
     file = Refilling(tmp_path / "out", pipe[1], times)
-    printed = PrintedLines(file, AtOnce(), pipe)
+    printed = PrintedLines(file, AtOnce("logs", ""), pipe)
     os.write(pipe[1], LINE * 1000 + b"the last")
     printed.drain()
     assert printed.last[-1].endswith("the last" if times == 0 else "x")
@@ -51,7 +51,7 @@ async def test_what_an_ended_process_has_left_is_read_to_the_end(tmp_path: Path,
 async def test_a_process_that_prints_into_it_without_end_is_not_waited_for(tmp_path: Path) -> None:
     pipe = os.pipe()
     file = Refilling(tmp_path / "out", pipe[1], 1000)
-    printed = PrintedLines(file, AtOnce(), pipe)
+    printed = PrintedLines(file, AtOnce("logs", ""), pipe)
     os.write(pipe[1], LINE * 1024)
     printed.drain()
     assert file.times > 900

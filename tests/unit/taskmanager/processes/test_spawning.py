@@ -1,10 +1,15 @@
 """A forkserver that is exec'd before anybody asks it (law 13.1)."""
 
+import asyncio
+import os
+import signal
+import socket
 import threading
 from pathlib import Path
 
 import pytest
 
+from millstream_taskmanager.processes.forkserver import ForkServer
 from millstream_taskmanager.processes.pool import PoolOptions, WorkerPool
 from millstream_taskmanager.processes.spawning import ForkServerError, SpawnedForkServer
 from tests.support.worker_jobs import FakeTaskManager, finish, leave
@@ -45,6 +50,30 @@ async def test_one_that_has_died_meanwhile_is_told_with_its_last_words(
         with pytest.raises(ForkServerError, match=r"the forkserver ended with exit code 5(?s:.*)no such module"):
             await pool.start()
     await pool.stop()
+
+
+async def test_one_that_hangs_up_and_does_not_end_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop goes on while it is given time to end, here by a signal that the loop sends."""
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nexec sleep 100\n", encoding="utf-8")
+    script.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(script))
+    causes = asyncio.Queue[str]()
+    with SpawnedForkServer() as spawned:
+        forkserver = ForkServer(tmp_path, spawned, lambda _: None, causes.put_nowait)
+    forkserver._ready.set_result(None)
+    await forkserver.start()
+    theirs = spawned.control.dup()
+    theirs.shutdown(socket.SHUT_RDWR)  # as its end of the socket does when that is closed
+    theirs.close()
+    async with asyncio.timeout(15):
+        while forkserver._open:  # noqa: ASYNC110  # a socket tells no event
+            await asyncio.sleep(0)
+        os.kill(forkserver.pid, signal.SIGTERM)
+        assert await causes.get() == "the forkserver ended by signal 15 (SIGTERM)"
+    await forkserver.stop()
 
 
 def test_one_that_can_t_be_started_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def files(directory: Path) -> list[Path]:
 
 async def settled(cache: BlobCache) -> None:
     """Everything that its thread had to do is done."""
-    await asyncio.get_running_loop().run_in_executor(cache._disk, lambda: None)
+    await cache._disk.ask(lambda: None)
 
 
 async def test_a_blob_lies_under_its_digest(cache: BlobCache, tmp_path: Path) -> None:

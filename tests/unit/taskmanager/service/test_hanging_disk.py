@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from millstream_taskmanager.exchange.addresses import socket_path
+from millstream_taskmanager.processes import disk as disk_module
 from tests.support.hanging_disk import HangingDisk
 from tests.unit.taskmanager.service.scripted import eventually
 from tests.unit.taskmanager.service.test_launcher import Site, started
@@ -43,6 +44,20 @@ async def test_a_start_reads_what_it_needs_beside_the_loop(site: Site, monkeypat
     disk.free.set()
     await eventually(lambda: site.spawned)
     assert site.exits() == []
+
+
+async def test_an_end_waits_for_a_while_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(disk_module, "_END_S", 0.01)
+    site = Site(tmp_path)
+    disk = HangingDisk()
+    site.cache._disk.start(disk.pass_by)
+    async with asyncio.timeout(15):
+        await site.cache.stop()
+    assert "the disk with blobs has not answered for 0.01 s" in caplog.text
+    assert not disk.free.is_set()
+    disk.free.set()
 
 
 async def test_the_socket_file_of_an_ended_worker_is_removed_beside_the_loop(

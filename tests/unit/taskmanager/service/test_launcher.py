@@ -254,7 +254,7 @@ async def test_blobs_go_with_the_job_but_not_before_its_last_worker(site: Site) 
     one, other = await started(site), await started(site, 1)
     site.launcher.drop(JOB)
     site.launcher.exited(one.worker, "told", crashed=False)
-    await site.cache._on_disk(lambda: None)  # what would be removed is removed by now
+    await site.cache._disk.ask(lambda: None)  # what would be removed is removed by now
     assert site.files() == len(site.blobs)
     site.launcher.exited(other.worker, "told", crashed=False)
     await eventually(lambda: site.files() == 0)

@@ -1,9 +1,10 @@
-"""The disk under the logs of processes, behind a thread of its own: a slow one holds no heartbeat."""
+"""A disk behind a thread of its own: a slow one holds no heartbeat."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from millstream_runtime.threads import Threads
@@ -16,34 +17,26 @@ _END_S: Final = 5.0  # what may wait at the end are a few MiB
 _LAST_S: Final = 0.1  # an idle thread ends at once
 
 
-class LogDisk:
+class Disk:
     """Calls that may block, done in the order in which they are made. Used from one event loop."""
 
-    def __init__(self) -> None:
-        self._thread = Threads(1, "millstream-logs")
-        self._waiting = 0
+    def __init__(self, keeps: str, consequence: str) -> None:
+        """What it keeps, in a word, and what follows when it hangs to the end."""
+        self._keeps = keeps
+        self._consequence = consequence
+        self._thread = Threads(1, f"millstream-{keeps}")
         self._ended = False
 
     @property
     def is_behind(self) -> bool:
         """So much waits for it that nobody should add what can be spared."""
-        return self._waiting >= _BEHIND
+        return self._thread.waiting >= _BEHIND
 
     def start(self, call: Callable[[], object], then: Callable[[], None] | None = None) -> None:
         """Sooner or later; `then` is called in the event loop behind it, whether it went well or not."""
-        loop = asyncio.get_running_loop()
-
-        def done() -> None:
-            self._waiting -= 1
-            if then is not None:
-                then()
-
-        def tell(_: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed while this was hanging
-                loop.call_soon_threadsafe(done)
-
-        self._waiting += 1
-        self._thread.submit(call).add_done_callback(tell)
+        future = self._thread.submit(call)
+        if then is not None:
+            future.add_done_callback(partial(_tell, asyncio.get_running_loop(), then))
 
     async def ask(self, call: Callable[[], T]) -> T:
         """Behind all that was started before; it may never come back."""
@@ -58,6 +51,9 @@ class LogDisk:
             async with asyncio.timeout(_END_S):
                 await self.ask(lambda: None)
         if not self._thread.close(_LAST_S):
-            _LOG.warning(
-                "the disk with the logs of workers has not answered for %s s; their last lines are lost", _END_S
-            )
+            _LOG.warning("the disk with %s has not answered for %s s; %s", self._keeps, _END_S, self._consequence)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, then: Callable[[], None], _: object) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop was closed while this was hanging
+        loop.call_soon_threadsafe(then)
