@@ -6,6 +6,7 @@ from typing import Any
 from millstream_dataflow.identity import VertexId
 from millstream_dataflow.job_graph import Edge, Exchange, JobGraph, OperatorSummary, Vertex
 from millstream_dataflow.plan import Plan
+from millstream_dataflow.words import counted
 
 
 def plan_as_text(graph: JobGraph) -> str:
@@ -35,7 +36,7 @@ def plan_as_dict(graph: JobGraph) -> dict[str, Any]:
 
 def _lines(graph: JobGraph) -> Iterator[str]:
     vertices, slots = len(graph.vertices), Plan(graph).slots_needed()
-    yield f'Job "{graph.name}": {_counted(vertices, "vertex", "vertices")}, {_counted(slots, "slot", "slots")}'
+    yield f'Job "{graph.name}": {counted(vertices, "vertex", "vertices")}, {counted(slots, "slot")}'
     yield ""
     numbers = {vertex.id: number for number, vertex in enumerate(graph.vertices, start=1)}
     margin = " " * (len(str(len(numbers))) + 2)
@@ -47,10 +48,6 @@ def _lines(graph: JobGraph) -> Iterator[str]:
         for edge in outputs:
             corner = "└──" if edge is outputs[-1] else "├──"
             yield f"{margin}{corner} {_travel(edge)} ──> {numbers[edge.target]}"
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _settings(vertex: Vertex) -> str:

@@ -107,11 +107,16 @@ def show(details: JobDetails) -> None:
 
 
 _Rows = list[tuple[object, ...]]
+_LONGEST_NAME = 40  # characters
 
 
 def _tables(details: JobDetails) -> Iterator[tuple[str, tuple[str, ...], _Rows]]:
     tasks: _Rows = [_task_row(task) for task in details.tasks]
-    yield "Tasks", ("VERTEX", "INDEX", "ATTEMPT", "STATE", "TASKMANAGER", "IN", "OUT", "LATE", "WATERMARK"), tasks
+    yield (
+        "Tasks",
+        ("VERTEX", "INDEX", "ATTEMPT", "STATE", "TASKMANAGER", "READ", "IN", "OUT", "LATE", "WATERMARK"),
+        tasks,
+    )
     yield (
         "Checkpoints",
         ("ID", "KIND", "COMPLETED", "DURATION", "BYTES", "PATH"),
@@ -153,8 +158,13 @@ def _tables(details: JobDetails) -> Iterator[tuple[str, tuple[str, ...], _Rows]]
 
 
 def _task_row(task: TaskView) -> tuple[object, ...]:
-    head = (task.vertex[:8], task.index, task.attempt, task.state.name, task.taskmanager[:8] or "-")
+    head = (_vertex(task), task.index, task.attempt, task.state.name, task.taskmanager[:8] or "-")
     if task.totals is None:
-        return (*head, "-", "-", "-", "-")
+        return (*head, "-", "-", "-", "-", "-")
     totals = task.totals
-    return (*head, totals.records_in, totals.records_out, totals.late, watermark(totals.watermark))
+    return (*head, totals.records_read, totals.records_in, totals.records_out, totals.late, watermark(totals.watermark))
+
+
+def _vertex(task: TaskView) -> str:
+    """Its name, as much of it as leaves room for the rest; --json has all of it, and the id."""
+    return task.name if len(task.name) <= _LONGEST_NAME else f"{task.name[: _LONGEST_NAME - 3]}..."

@@ -11,6 +11,7 @@ import click
 
 from millstream.cli.options import wants_plain
 from millstream.cli.shown import NO_WATERMARK, duration, instant, one_line, watermark
+from millstream_dataflow.words import counted
 from millstream_runtime.states import JOB_STATES, JobState
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class _Count:
 
 
 class RecordRate:
-    """Records a second, from totals that are told once a second and begin anew with an attempt."""
+    """Records that sources have read, and how many a second, from totals that are told once a second and begin anew
+    with an attempt.
+    """
 
     def __init__(self) -> None:
         self._last: _Count | None = None
@@ -54,9 +57,7 @@ class RecordRate:
 
     def see(self, details: JobDetails, now: float) -> None:
         """A new picture of the job."""
-        totals = [task.totals for task in details.tasks if task.totals is not None]
-        # A task that begins with its source takes nothing in, one that ends with its sink gives nothing out.
-        records = max(sum(one.records_in for one in totals), sum(one.records_out for one in totals))
+        records = sum(task.totals.records_read for task in details.tasks if task.totals is not None)
         last = self._last
         if last is None or records < last.records:
             self._last = _Count(now, records)
@@ -67,9 +68,12 @@ class RecordRate:
 
 
 def watermark_of(details: JobDetails) -> str:
-    """The least of the running tasks' watermarks; empty where no task has one."""
-    known = [task.totals.watermark for task in details.tasks if task.totals is not None]
-    return watermark(min(known)) if any(one != NO_WATERMARK for one in known) else ""
+    """The least of the tasks' that have one or have got records; a task that deals out splits does neither. Empty as
+    long as there is no such task.
+    """
+    totals = [task.totals for task in details.tasks if task.totals is not None]
+    known = [one.watermark for one in totals if one.watermark != NO_WATERMARK or one.records_in or one.records_read]
+    return watermark(min(known)) if known else ""
 
 
 def checkpoints_of(details: JobDetails) -> str:
@@ -91,7 +95,7 @@ def summary(status: JobStatus, rate: RecordRate, details: JobDetails) -> str:
     took = duration(max(status.ended_at - status.submitted_at, 0))
     parts = [f'Job "{one_line(status.name)}" ({status.job}) is {status.state.name} after {took}']
     if rate.total:
-        parts.append(f"{rate.total:,} records")
+        parts.append(counted(rate.total, "record"))
     if checkpoints := checkpoints_of(details):
         parts.append(f"checkpoints: {checkpoints}")
     return "; ".join(parts)

@@ -49,9 +49,11 @@ def instant(milliseconds: int) -> str:
 
 
 def watermark(milliseconds: int) -> str:
-    """An event time; years that no calendar has are shown as they are."""
+    """An event time; years that no calendar has are shown as they are. Where there is none, none may ever come: a
+    source without a strategy makes none.
+    """
     if milliseconds == NO_WATERMARK:
-        return "none yet"
+        return "none"
     if milliseconds == LAST_WATERMARK:
         return "the end"
     try:

@@ -14,6 +14,7 @@ from millstream.connectors import PRELOADED
 from millstream.submission.addresses import target_of
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
 from millstream_dataflow.configuration.options import taskmanager
+from millstream_dataflow.words import counted
 from millstream_runtime.configuration import job_store_directory
 
 EXAMPLES = """
@@ -59,7 +60,7 @@ async def _run(configuration: Configuration) -> None:
     except (RuntimeError, OSError, ConfigurationError, spawning.ForkServerError) as error:
         raise Problem(str(error), _code(error)) from error
     slots = configuration.get(taskmanager.NUMBER_OF_TASK_SLOTS)
-    say(f"TaskManager with {slots} {'slot' if slots == 1 else 'slots'} runs, for the JobManager at {target}")
+    say(f"TaskManager with {counted(slots, 'slot')} runs, for the JobManager at {target}")
     await until_told(service, service.wait())
 
 

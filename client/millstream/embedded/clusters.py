@@ -13,6 +13,7 @@ from typing import Final
 from millstream.embedded.cluster import EmbeddedCluster
 from millstream_dataflow.configuration import Configuration, Scope
 from millstream_dataflow.configuration.options import high_availability, taskmanager
+from millstream_dataflow.words import counted
 
 _log = logging.getLogger("millstream")
 
@@ -55,8 +56,8 @@ class Clusters:
     def _warned(self, cluster: EmbeddedCluster, configuration: Configuration, needed: int) -> EmbeddedCluster:
         if needed > cluster.slots:
             _log.warning(
-                "the job needs %d slots and %s = %d (%s), so it waits; leave the key out and there will be enough",
-                *(needed, taskmanager.NUMBER_OF_TASK_SLOTS.key, cluster.slots),
+                "the job needs %s and %s = %d (%s), so it waits; leave the key out and there will be enough",
+                *(counted(needed, "slot"), taskmanager.NUMBER_OF_TASK_SLOTS.key, cluster.slots),
                 configuration.origin(taskmanager.NUMBER_OF_TASK_SLOTS),
             )
         return cluster

@@ -31,6 +31,7 @@ from millstream.formats.lines import (
 )
 from millstream.formats.stream_format import StreamFormat
 from millstream_dataflow.records import ColumnBatch
+from millstream_dataflow.words import counted
 
 _CAUSE = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(?:CSV conversion error to )?(.*)", re.DOTALL)
 _SHOWN = 60  # characters of pyarrow's reason: it holds the value, which may be long
@@ -179,7 +180,10 @@ class _CsvParser(LineParser):
         wrong = self._wrong[:-1]
         numbers = [(row.number or 1) - 1 for row in wrong]
         bad += [
-            Malformed(int(index[number]), f"it has {row.actual_columns} fields in the place of {row.expected_columns}")
+            Malformed(
+                int(index[number]),
+                f"it has {counted(row.actual_columns, 'field')} in the place of {row.expected_columns}",
+            )
             for number, row in zip(numbers, wrong, strict=True)
         ]
         index = np.delete(index, numbers)

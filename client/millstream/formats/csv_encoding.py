@@ -16,6 +16,7 @@ from typing import Any, cast
 from millstream.formats.encoding import Encoder
 from millstream_dataflow.records import Batch, ColumnBatch
 from millstream_dataflow.types import Row
+from millstream_dataflow.words import counted
 
 _PLAIN = frozenset({str, int, float})
 """Types that the csv module writes as they should be."""
@@ -84,7 +85,9 @@ class CsvEncoder(Encoder):
             reader = readers[kind] = _reader(value, self.columns)
         fields = reader(value)
         if self.columns is not None and len(fields) != len(self.columns):
-            raise ValueError(f"a record has {len(fields)} fields for the columns {', '.join(self.columns)}: {value!r}")
+            raise ValueError(
+                f"a record has {counted(len(fields), 'field')} for the columns {', '.join(self.columns)}: {value!r}"
+            )
         return fields
 
 

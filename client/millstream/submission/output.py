@@ -10,6 +10,7 @@ from millstream.submission.gateway import Gateway
 from millstream.submission.program_streams import ProgramStreams
 from millstream.submission.waiting import WaitingRoom
 from millstream_dataflow.identity import JobId, TaskId
+from millstream_dataflow.words import counted
 from millstream_runtime.messages.codec import from_message
 from millstream_runtime.messages.session import TaskOutput
 
@@ -17,7 +18,7 @@ _LISTENING_S: Final = 30.0
 """For listening to begin and to end; both take milliseconds, so more means that nobody is there."""
 
 _LOSS: Final = (
-    "WARNING: {lines:,} lines that tasks of job {job} printed are missing here: they came faster than they were taken. "
+    "WARNING: {lines} of output of job {job} missing here: printed faster than taken. "
     "While the cluster runs, the tasks' own .out and .err files have the last of them.\n"
 )
 
@@ -70,7 +71,7 @@ class TaskOutputReader:
             for error_stream, text in self._lines.rest():
                 self._write(text, error_stream=error_stream)
             if self._dropped:
-                self._write(_LOSS.format(lines=self._dropped, job=self._job), error_stream=True)
+                self._write(_LOSS.format(lines=counted(self._dropped, "line"), job=self._job), error_stream=True)
 
     def _write(self, text: str, *, error_stream: bool) -> None:
         if text:

@@ -26,6 +26,7 @@ from millstream.submission.refusals import PASSING, refusal
 from millstream.submission.verdict import unfinished
 from millstream.submission.waiting import WaitingRoom
 from millstream_dataflow.identity import JobId, OperatorId
+from millstream_dataflow.words import counted
 from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_runtime.states import JOB_STATES, JobState
 
@@ -123,8 +124,8 @@ class Received:
     def _restarted(self, reply: CollectReply) -> None:
         if self._shown > reply.committed:
             message = (
-                f"the job has restarted, and {self._shown - reply.committed} records that this program has taken come "
-                "again; with checkpoints (env.enable_checkpointing) each record is shown once"
+                f"the job has restarted and gives {counted(self._shown - reply.committed, 'record')} again that this "
+                "program has taken; with checkpoints (env.enable_checkpointing) each record is shown once"
             )
             raise ExecutionError(message)
         while self._shown + len(self._held) > reply.committed:
@@ -225,10 +226,8 @@ class RecordFetch:
         except ValueError:  # gRPC's word for a channel that was closed
             self._gateway.check(self._job)
             raise
-        if reply.failure is not None and not reply.failure.restartable:
-            raise ExecutionError(f"a record can't be fetched: {reply.failure.headline}", job=self._job)
         if reply.failure is not None:
-            return None  # its task may be on its way out; whether the job goes on is asked next
+            return None  # its task has failed, or is on its way out; whether the job goes on is asked next
         self._heard_at = time.monotonic()
         return msgspec.msgpack.decode(reply.payload, type=CollectReply)
 

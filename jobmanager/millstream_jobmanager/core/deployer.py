@@ -170,11 +170,9 @@ class Deployer:
         newest, good = fallbacks(self._context.journal.record)[-1:], self._good()
         if good[-1:] == [*newest] or (good and not commits_outside(self._context.graph)):
             return None
-        names = ", ".join(point.path for point in reversed(good)) or "none"
-        text = (
-            f"{found or f'checkpoint {newest[0].path} is damaged'}; older ones: {names}. "
-            "`millstream run -s PATH --accept-duplicates` goes on from one of them"
-        )
+        names = ", ".join(point.path for point in reversed(good))
+        mend = f"older ones: {names}. `millstream run -s PATH --accept-duplicates` goes on from one of them"
+        text = f"{found or f'checkpoint {newest[0].path} is damaged'}; {mend if good else 'there is no older one'}"
         return Failure(FailureKind.CHECKPOINT, text, restartable=False)
 
     # ------------------------------------------------------------ deployed

@@ -8,6 +8,7 @@ Flink waits its initial backoff.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from millstream_dataflow.words import counted
 from millstream_jobmanager.core.settings import RestartKind, RestartSettings
 
 Chance = Callable[[], float]
@@ -53,7 +54,7 @@ def _none(settings: RestartSettings, history: History, wall: int, chance: Chance
 def _fixed_delay(settings: RestartSettings, history: History, wall: int, chance: Chance) -> Restart | GiveUp:  # noqa: ARG001  # one form for all
     failures = (*history.failures, wall)
     if settings.attempts is not None and len(failures) > settings.attempts:
-        return GiveUp(f"all {settings.attempts} restarts of fixed-delay are used up")
+        return GiveUp(f"fixed-delay has used up its {counted(settings.attempts, 'restart')}")
     return Restart(settings.delay, History(failures, settings.delay))
 
 
@@ -68,7 +69,9 @@ def _exponential_delay(settings: RestartSettings, history: History, wall: int, c
     stable = not history.failures or wall - history.failures[-1] >= settings.stable_after + history.delay
     failures = (wall,) if stable else (*history.failures, wall)
     if settings.attempts is not None and len(failures) > settings.attempts:
-        return GiveUp(f"{settings.attempts} restarts without a stable run of {settings.stable_after} ms between them")
+        return GiveUp(
+            f"{counted(settings.attempts, 'restart')} without a stable run of {settings.stable_after} ms between them"
+        )
     if stable:
         return Restart(0, History(failures, 0))
     grown = int(history.delay * settings.multiplier)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from millstream_dataflow.words import counted
 from millstream_jobmanager.core.checkpoints.audit import edge_audits, operator_audits
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_runtime.messages.client import (
@@ -41,7 +42,7 @@ def _note(job: Job) -> str:
     waiting = [region for region in job.context.regions if region.state is RegionState.WAITING]
     if job.state is JobState.RECONCILING:
         missing = sum(len(region.missing) for region in job.context.regions)
-        return f"waiting for the reports of {missing} tasks"
+        return f"waiting for the reports of {counted(missing, 'task')}"
     if job.state in (JobState.CANCELLING, JobState.FAILING):
         return _note_of_end(job)
     if not waiting or job.state not in (JobState.CREATED, JobState.RESTARTING):
@@ -49,7 +50,7 @@ def _note(job: Job) -> str:
     needed = sum(len(region.plan.workers) for region in waiting)
     free = sum(1 for _ in job.context.cluster.pool.free())
     if free < needed:
-        return f"waiting for {needed - free} of {needed} slots"
+        return f"waiting for {needed - free} of {counted(needed, 'slot')}"
     if job.coordinator.completing:
         return "waiting for a checkpoint to be stored"
     return "waiting for the restart delay" if waiting[0].failure else ""
@@ -58,7 +59,7 @@ def _note(job: Job) -> str:
 def _note_of_end(job: Job) -> str:
     """What the end waits for: workers, then what must be known before anything is deleted, then the job store."""
     if workers := len(job.context.open_workers):
-        return f"waiting for {workers} worker{'s' if workers > 1 else ''} to end"
+        return f"waiting for {counted(workers, 'worker')} to end"
     return f"waiting for {'a checkpoint' if job.coordinator.completing else 'its end'} to be stored"
 
 
@@ -86,15 +87,16 @@ def job_details(job: Job, totals: Mapping[TaskId, TaskTotals]) -> JobDetails:
 
 def _tasks(job: Job, totals: Mapping[TaskId, TaskTotals]) -> tuple[TaskView, ...]:
     views: list[TaskView] = []
+    vertices = job.context.plan.vertices
     for region in job.context.regions:
         if not region.number:
             continue
         for task in region.task_ids:
             state = region.tasks[task.subtask].state
             holder = region.holder(task.subtask)
-            views.append(
-                TaskView(task.subtask.vertex, task.subtask.index, region.number, state, holder, totals.get(task))
-            )
+            vertex, index = task.subtask.vertex, task.subtask.index
+            told = totals.get(task)
+            views.append(TaskView(vertex, index, region.number, state, holder, told, vertices[vertex].name))
     return tuple(views)
 
 

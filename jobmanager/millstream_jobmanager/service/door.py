@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 
-from millstream_jobmanager.service.lines import LimitedLines
+from millstream_runtime.limited_lines import LimitedLines
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What every HTTP/2 client says first (RFC 9113, 3.4)."""

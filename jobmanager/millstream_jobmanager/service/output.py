@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from millstream_dataflow.identity import JobId, SessionId, TaskId
+from millstream_dataflow.words import counted
 from millstream_runtime.messages.session import ListenOutput, OutputTaken, TaskOutput
 
 MAX_HELD = 64 << 20
@@ -87,7 +88,7 @@ class Listener:
 
     def _notice(self) -> None:
         if self._last is not None:
-            text = f"[{self._dropped:,} lines of output were dropped here, for this client read too slowly]\n"
+            text = f"[{counted(self._dropped, 'line')} of output dropped here, for this client read too slowly]\n"
             note = TaskOutput(self._last, error_stream=True, text=text, dropped=self._dropped)
             self._held.append((note, _Receipt(1, _nothing)))
             self._bytes += len(text) + 100

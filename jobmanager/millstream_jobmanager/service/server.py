@@ -21,6 +21,7 @@ from millstream_dataflow.configuration import Configuration, ConfigurationError,
 from millstream_dataflow.configuration.options import jobmanager, taskmanager
 from millstream_dataflow.configuration.rules import check_binding
 from millstream_dataflow.identity import Epoch
+from millstream_dataflow.words import counted
 from millstream_jobmanager.core.cluster import Chances, ClusterCore
 from millstream_jobmanager.service.addresses import MAX_SOCKET_PATH, ListenAddress
 from millstream_jobmanager.service.blobs import PublishedBlobs
@@ -126,7 +127,7 @@ class JobManagerService:
             await _serve(resources, server, servicer, inner)
             resources.callback(door.ending)
             resources.push_async_callback(_cancel, asyncio.create_task(_collect(carrier)))
-            _log.info("leading in epoch %s at %s, with %s recovered jobs", epoch, target, len(core.jobs))
+            _log.info("leading in epoch %s at %s, with %s recovered", epoch, target, counted(len(core.jobs), "job"))
             return cls(_Parts(shell, server, servicer, epoch), resources.pop_all(), target, port)
         raise AssertionError("an exit stack swallows nothing")
 

@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 
 from millstream_dataflow.identity import Digest, Epoch, JobId, SessionId
+from millstream_dataflow.words import counted
 from millstream_jobmanager.core.events import MessageReceived, SessionClosed, SessionOpened
 from millstream_jobmanager.service.blobs import CHUNK, PublishedBlobs
 from millstream_jobmanager.service.carrier import Carrier
@@ -178,7 +179,7 @@ class TaskManagerGateway:
         if there != here:
             return f"it runs millstream {there}, this JobManager {here}; install the same version on both"
         if not 1 <= registration.slots <= MAX_SLOTS:
-            return f"it offers {registration.slots} slots; from 1 to {MAX_SLOTS} are possible"
+            return f"it offers {counted(registration.slots, 'slot')}; from 1 to {MAX_SLOTS} are possible"
         return None
 
     # ------------------------------------------------------------ blobs

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from millstream_dataflow.identity import WorkerId
+from millstream_dataflow.words import counted
 from millstream_runtime.messages.deployments import WorkerPlacement
 from millstream_taskmanager.exchange.addresses import socket_path
 from millstream_taskmanager.exchange.countdown import Countdown, ScheduledCall
@@ -156,5 +157,6 @@ class Dialler:
     def _give_up(self, timeout: int) -> None:
         self.close()
         self._on_failed(
-            f"no connection by {self._route} within {timeout} ms ({self._tries} tries); the last one: {self._reason}"
+            f"no connection by {self._route} within {timeout} ms ({counted(self._tries, 'try', 'tries')}); the last "
+            f"one: {self._reason}"
         )

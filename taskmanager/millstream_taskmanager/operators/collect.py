@@ -20,6 +20,7 @@ from millstream_runtime.checkpoint_files.contents import StoredList
 from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_taskmanager.exchange.elements import SizeEstimator
 from millstream_taskmanager.operators.base import Commit, OperatorContext, Output, RowOperator
+from millstream_taskmanager.operators.errors import UserCode
 from millstream_taskmanager.operators.state import only, pickled, stored_list
 
 _RECORDS = "records"
@@ -85,7 +86,9 @@ class CollectOperator(RowOperator):
         return records
 
     def ask(self, payload: bytes) -> bytes:
-        """See Operator. Takes a CollectRequest and gives a CollectReply, both in msgpack."""
+        """See Operator. Takes a CollectRequest and gives a CollectReply, both in msgpack. A record that can't be
+        pickled is a UserCodeError: to be asked again would change nothing.
+        """
         request = msgspec.msgpack.decode(payload, type=CollectRequest)
         self._asked_at = self._context.now()
         version = self._context.attempt
@@ -104,7 +107,7 @@ class CollectOperator(RowOperator):
         chosen: list[bytes] = []
         room = _MOST_ANSWERED
         for record in self._records:
-            data = (None if chosen else self._pickled) or pickled(record)
+            data = (None if chosen else self._pickled) or self._bytes_of(record)
             room -= len(data)
             if room < 0 and not chosen:
                 self._pickled = data
@@ -113,6 +116,10 @@ class CollectOperator(RowOperator):
                 break
             chosen.append(data)
         return chosen, 0
+
+    def _bytes_of(self, record: object) -> bytes:
+        with UserCode(self._context.name):
+            return pickled(record)
 
     def _forget(self, count: int) -> None:
         if count <= 0:

@@ -13,14 +13,12 @@ import errno
 import linecache
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import length_hint
-from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
 
-import millstream_dataflow
 from millstream_dataflow.errors import NonRecoverableError, SerializationError
 from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded, bounded_repr, error_text, short_repr
 from millstream_runtime.messages.failures import TRACEBACK_LIMIT, Failure, FailureKind
@@ -77,14 +75,18 @@ class UserCodeError(Exception):
         return str(self.failure())
 
     def failure(self) -> Failure:
-        """As a value that crosses processes."""
+        """As a value that crosses processes. Where our own code noticed that a file is damaged, say, is nobody's
+        concern: such an error has no traceback.
+        """
+        line = source_line(self.cause)
+        explained = not line and isinstance(self.cause, _EXPLAINED)
         return Failure(
             self.kind,
             error_text(self.cause),
             operator=self.operator,
             record=self.record,
-            source_line=source_line(self.cause),
-            traceback=traceback_text(self.cause)[-TRACEBACK_LIMIT:],
+            source_line=line,
+            traceback="" if explained else traceback_text(self.cause)[-TRACEBACK_LIMIT:],
             restartable=self.restartable,
         )
 
@@ -140,6 +142,9 @@ _NOT_THERE = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 _OF_VALUES = (NonRecoverableError, SerializationError)
 """Our own errors about the user's program and values."""
+
+_EXPLAINED = (*_OF_VALUES, OSError)
+"""Errors whose words say all, when no user code has raised them."""
 
 
 class Naming(UserCode):
@@ -198,31 +203,48 @@ def last_given(values: Sequence[T], iterator: Iterator[T]) -> T:
 
 # ------------------------------------------------------------------------------------------- the user's own line
 
-_OURS = (str(Path(millstream_dataflow.__file__).parent), str(Path(__file__).parents[1]))
+_CONNECTORS: Final = "millstream"
+"""The package of our own connectors, which call libraries for the user."""
+_OURS: Final = frozenset(
+    {_CONNECTORS, *(f"millstream_{name}" for name in ("dataflow", "proto", "runtime", "taskmanager", "jobmanager"))}
+)
 GENERATED: Final = "<millstream "
 """How the file name of code begins that is made while a job runs (`fusion`)."""
-_NO_FILES = (GENERATED, "<frozen ")
+_FROZEN: Final = "<frozen "
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def source_line(error: BaseException) -> str:
-    """`file:line: text` of the innermost line of the user's own code; of a library's, where the user's has none.
+    """`file:line: text` of the innermost line of the user's own code. Where there is none but the user's function is a
+    library's, that one's; never a line of ours, or one that our own connectors have called.
 
     What a user's class raised while a value was serialised lies further in than our own error about the value.
     """
     trace = _lines(error.__traceback__)
     if isinstance(error, SerializationError) and error.__cause__ is not None:
         trace = chain(trace, _lines(error.__cause__.__traceback__))
-    lines = [(file, line) for file, line in trace if not file.startswith(_OURS + _NO_FILES)]
-    own = [(file, line) for file, line in lines if not file.startswith(_LIBRARIES)]
-    if not lines:
+    own = library = None
+    caller = ""
+    for module, file, line in trace:
+        package = str(module.get("__name__", "")).partition(".")[0]
+        if package in _OURS or file.startswith(GENERATED):
+            library, caller = None, package
+        elif file.startswith(_FROZEN):
+            continue
+        elif not (file.startswith(_LIBRARIES) or str(module.get("__file__", "")).startswith(_LIBRARIES)):
+            own = file, line
+        elif caller != _CONNECTORS:
+            library = file, line
+    found = own or library
+    if found is None:
         return ""
-    file, line = (own or lines)[-1]
+    file, line = found
     text = linecache.getline(file, line).strip()
     return f"{file}:{line}: {text}" if text else f"{file}:{line}"
 
 
-def _lines(trace: TracebackType | None) -> Iterator[tuple[str, int]]:
+def _lines(trace: TracebackType | None) -> Iterator[tuple[Mapping[str, object], str, int]]:
+    """Each line's module (a compiled one tells its place only there), its file and its number."""
     while trace is not None:
-        yield trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        yield trace.tb_frame.f_globals, trace.tb_frame.f_code.co_filename, trace.tb_lineno
         trace = trace.tb_next

@@ -1,7 +1,8 @@
 """The one port on which workers of other hosts, and their TaskManagers, reach this one (laws 9.2, 9.3).
 
 Nothing is trusted before it has proved anything: a preface of a few bytes is read, exactly, in a bounded time, from a
-bounded number of connections; then the socket belongs to the worker. Everything else is closed with a line in the log.
+bounded number of connections; then the socket belongs to the worker. Everything else is closed, with a line in the log
+or a number in one, so that no stranger fills it.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Final
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem, check_binding
 from millstream_dataflow.configuration.options import taskmanager
 from millstream_dataflow.identity import WorkerId
+from millstream_runtime.limited_lines import LimitedLines
 from millstream_taskmanager.exchange.preface import PrefaceError, PrefaceReader
 from millstream_taskmanager.service.pings import (
     HEAD,
@@ -80,6 +82,7 @@ class DataPort:
         self._settings = settings
         self._receivers = receivers
         self._unknown: dict[asyncio.Task[None], socket.socket] = {}
+        self._lines = LimitedLines(log)
 
     async def run(self) -> None:
         """Until cancelled; then nothing of it is open."""
@@ -89,7 +92,7 @@ class DataPort:
                 try:
                     sock, address = await loop.sock_accept(self._listening)
                 except OSError as error:
-                    log.warning("the data port can't accept a connection: %s", error)
+                    self._lines.say(logging.WARNING, "the data port can't accept a connection: %s", error)
                     await asyncio.sleep(_NO_DESCRIPTORS_S)
                     continue
                 self._welcome(sock, str(address[0] if address else "?"))
@@ -98,6 +101,7 @@ class DataPort:
             for task in self._unknown:
                 task.cancel()
             await asyncio.gather(*self._unknown, return_exceptions=True)
+            self._lines.close()
 
     def _welcome(self, sock: socket.socket, address: str) -> None:
         if len(self._unknown) >= self._settings.unknown_limit:
@@ -105,10 +109,8 @@ class DataPort:
             oldest = next(iter(self._unknown))
             del self._unknown[oldest]
             oldest.cancel()
-            log.warning(
-                "a connection to the data port is closed: %d others haven't said what they want either",
-                self._settings.unknown_limit,
-            )
+            text = "a connection to the data port is closed: %d others haven't said what they want either"
+            self._lines.say(logging.WARNING, text, self._settings.unknown_limit)
         sock.setblocking(False)
         task = asyncio.create_task(self._receive(sock, address), name=f"preface from {address}")
         self._unknown[task] = sock
@@ -121,10 +123,10 @@ class DataPort:
                 async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
                     wanted = await _preface(sock)
             except TimeoutError:
-                _closed(address, f"it didn't say what it wants within {self._settings.handshake_timeout} ms")
+                self._closed(address, f"it didn't say what it wants within {self._settings.handshake_timeout} ms")
                 return
             except (PrefaceError, PingPrefaceError, OSError, EOFError) as error:
-                _closed(address, str(error))
+                self._closed(address, str(error))
                 return
             if isinstance(wanted, PingSender):
                 stack.pop_all()
@@ -132,7 +134,10 @@ class DataPort:
             elif self._receivers.worker(wanted, sock):
                 stack.pop_all()
             else:
-                _closed(address, f"worker {wanted} isn't here (yet)")
+                self._closed(address, f"worker {wanted} isn't here (yet)")
+
+    def _closed(self, address: str, why: str) -> None:
+        self._lines.say(logging.WARNING, "a connection from %s to the data port is closed: %s", address, why)
 
 
 async def _preface(sock: socket.socket) -> WorkerId | PingSender:
@@ -156,7 +161,3 @@ async def _exactly(sock: socket.socket, count: int) -> bytes:
             raise EOFError(f"it ended after {len(data)} bytes of its preface")
         data += more
     return data
-
-
-def _closed(address: str, why: str) -> None:
-    log.warning("a connection from %s to the data port is closed: %s", address, why)

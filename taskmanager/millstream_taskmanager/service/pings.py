@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from millstream_dataflow.identity import TaskManagerId, WorkerId
+from millstream_dataflow.words import counted
+from millstream_runtime.limited_lines import LimitedLines
 from millstream_runtime.messages.deployments import DataAddress, RegionDeployment
 from millstream_runtime.messages.worker import DropPeer
 from millstream_taskmanager.service.peer_pairs import PeerPairs
@@ -80,9 +82,14 @@ class _Connection(asyncio.Protocol):
     """One end: it hears one kind of byte, and may answer it with another."""
 
     def __init__(
-        self, sender: PingSender, hears: bytes, answer: bytes, on_heard: Callable[["_Connection"], None]
+        self,
+        sender: PingSender,
+        hears: bytes,
+        answer: bytes,
+        on_heard: Callable[["_Connection"], None],
+        lines: LimitedLines,
     ) -> None:
-        """`sender`: who is at the other end."""
+        """`sender`: who is at the other end. He may be a stranger, so what is said of him goes to `lines`."""
         self.peer = sender.name
         self.proof = sender.proof
         self.proved = False
@@ -90,6 +97,7 @@ class _Connection(asyncio.Protocol):
         self._hears = hears
         self._answer = answer
         self._on_heard = on_heard
+        self._lines = lines
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -98,7 +106,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if data.strip(self._hears):
-            log.warning("the ping connection with TaskManager %s is closed: it said %r", self.peer, data[:40])
+            text = "the ping connection with TaskManager %s is closed: it said %r"
+            self._lines.say(logging.WARNING, text, self.peer, data[:40])
             self.close()
             return
         self.heard_at = monotonic_ms()
@@ -141,6 +150,7 @@ class Pings:
         self._answered: list[_Connection] = []
         self._changed = asyncio.Event()
         self._tries = 0
+        self._lines = LimitedLines(log)
 
     def begin(self, worker: WorkerId, deployment: RegionDeployment) -> None:
         """A worker of ours is about to start."""
@@ -159,7 +169,7 @@ class Pings:
         if len(strangers) >= self._settings.ping_limit:
             of_this_name = [connection for connection in strangers if connection.peer == sender.name]
             (of_this_name or strangers)[0].close()
-        connection = _Connection(sender, b"?", b"!", self._asked_by)
+        connection = _Connection(sender, b"?", b"!", self._asked_by, self._lines)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
         self._answered.append(connection)
 
@@ -183,6 +193,7 @@ class Pings:
             for connection in (*self._asked.values(), *self._answered):
                 connection.close()
             await asyncio.sleep(0)  # the loop closes aborted sockets in its next turn
+            self._lines.close()
 
     async def _sleep(self, now: int) -> None:
         deadline = self._pairs.deadline()
@@ -210,7 +221,7 @@ class Pings:
                 self._connecting[peer] = asyncio.create_task(self._connect(peer, address), name=f"pings {peer}")
 
     async def _connect(self, peer: TaskManagerId, address: DataAddress) -> None:
-        connection = _Connection(PingSender(peer, b""), b"!", b"", self._answered_by)
+        connection = _Connection(PingSender(peer, b""), b"!", b"", self._answered_by, self._lines)
         try:
             async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
                 await asyncio.get_running_loop().create_connection(lambda: connection, address.host, address.port)
@@ -238,7 +249,8 @@ class Pings:
         if not connection.proved and known:
             proofs = [ping_proof(secret, peer, self._me) for secret in known]
             if not any(hmac.compare_digest(proof, connection.proof) for proof in proofs):
-                log.warning("a ping connection is closed: it says it is TaskManager %s and can't prove it", peer)
+                text = "a ping connection is closed: it says it is TaskManager %s and can't prove it"
+                self._lines.say(logging.WARNING, text, peer)
                 connection.close()
                 return
             for other in self._answered:
@@ -251,7 +263,7 @@ class Pings:
     def _judge(self, now: int) -> None:
         for silence in self._pairs.silent(now):
             reason = f"TaskManager {silence.taskmanager} has not answered for {silence.lasted} ms"
-            log.warning("%s: %d workers drop their connections with it", reason, len(silence.workers))
+            log.warning("%s; %s: connections dropped", reason, counted(len(silence.workers), "worker"))
             for worker in silence.workers:
                 self._drop(worker, DropPeer(silence.taskmanager, reason))
             if (connection := self._asked.pop(silence.taskmanager, None)) is not None:

@@ -94,6 +94,9 @@ class SourceTask(Task):
     def _watermark(self) -> int:
         return self._reader.time
 
+    def _records_read(self) -> int:
+        return self._reader.processed
+
     def _take_input(self) -> Activity | None:
         if self.gate is not None and (taken := self.gate.take()) is not None:
             return self._taken(self.gate, taken)

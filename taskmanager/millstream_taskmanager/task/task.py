@@ -37,7 +37,7 @@ from millstream_taskmanager.exchange.output import Outputs
 from millstream_taskmanager.exchange.pending import PendingList
 from millstream_taskmanager.operators.base import Commit, OperatorContext, TaskPlace
 from millstream_taskmanager.operators.chain import Chain
-from millstream_taskmanager.operators.errors import failure_of, user_error
+from millstream_taskmanager.operators.errors import UserCodeError, failure_of, user_error
 from millstream_taskmanager.operators.forks import leave_if_forked
 from millstream_taskmanager.operators.state import FRESH, RestoredState
 from millstream_taskmanager.task.alignment import Guarantee
@@ -247,11 +247,17 @@ class Task(ABC):
         self._fail(error)
 
     def ask(self, operator: OperatorId, payload: bytes) -> bytes:
-        """A question to one of its operators. LookupError when nobody here answers it."""
+        """A question to one of its operators. LookupError when nobody here answers it. What user code raises meanwhile
+        ends the task, as anywhere else.
+        """
         found = None if self.over else self.chain.find(operator)
         if found is None:
             raise LookupError(f"task {self.place.task} runs no operator {operator}")
-        answer = found.ask(payload)
+        try:
+            answer = found.ask(payload)
+        except UserCodeError as error:
+            self._fail(error)
+            raise
         if self._awaits_client is not None and self.chain.settled:
             self._close()
         if not self.over:
@@ -274,7 +280,10 @@ class Task(ABC):
         taken = 0 if self.gate is None else sum(self.gate.records)
         written = sum(channel.records for channel in self.channels)
         late = sum(operator.late for operator in self.chain.operators)
-        return TaskTotals(self.place.task, taken, written, late, self._watermark())
+        return TaskTotals(self.place.task, taken, written, late, self._watermark(), self._records_read())
+
+    def _records_read(self) -> int:
+        return 0
 
     def _watermark(self) -> int:
         return MIN_TIME

@@ -111,6 +111,8 @@ class WorkerDoors:
         if isinstance(error, PeerLostError):
             self._log(f"{error}\n")
             report = replace(report, failure=Failure(FailureKind.EXTERNAL, str(error), secondary=True))
+        elif report.failure is not None and not report.failure.traceback:
+            self._log(f"{report.failure}\n")
         else:
             cause = error.cause if isinstance(error, UserCodeError) else error
             self._log(traceback_text(cause))

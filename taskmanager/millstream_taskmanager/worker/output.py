@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Final, TextIO, cast
 
+from millstream_dataflow.words import counted
 from millstream_runtime.messages.session import TaskOutput
 from millstream_taskmanager.worker.task_log import TaskLog
 
@@ -177,7 +178,7 @@ class TaskOutputs:
             for text in _cut("".join(parts))
         ]
         for log, lines in lost.items():
-            note = f"[{lines:,} lines were printed here faster than they were taken]\n"
+            note = f"[{counted(lines, 'line')} missing here: printed faster than taken]\n"
             messages.append(TaskOutput(log.task, error_stream=True, text=note, dropped=lines))
         return messages
 

@@ -21,6 +21,9 @@ class DamagedFileError(NonRecoverableError, OSError):
     come as far.
     """
 
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
+
 
 class ByteStream(Protocol):
     """Bytes from an offset on."""

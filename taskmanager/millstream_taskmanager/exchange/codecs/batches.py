@@ -12,6 +12,7 @@ from millstream_dataflow.configuration.options.network import MAX_FRAME_SIZE
 from millstream_dataflow.errors import NonRecoverableError
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_dataflow.types import TypeInformation
+from millstream_dataflow.words import counted
 from millstream_taskmanager.exchange.channel import Parcel
 from millstream_taskmanager.exchange.codecs.columns import ColumnReader, ColumnWriter
 from millstream_taskmanager.exchange.codecs.rows import RowCodec
@@ -158,4 +159,4 @@ def _unpacked(flags: int, payload: Buffer) -> tuple[npt.NDArray[np.int64] | None
 
 def _check_count(times: npt.NDArray[np.int64] | None, rows: int) -> None:
     if times is not None and len(times) != rows:
-        raise ExchangeError(f"a batch of {rows} records came with {len(times)} times")
+        raise ExchangeError(f"a batch of {counted(rows, 'record')} came with {len(times)} times")

@@ -204,12 +204,12 @@ class TestInfo:
 
     def show(self, fake: FakeJobManager) -> None:
         task = TaskId(RegionAttempt(JOB, RegionId(0), 1), SubtaskId(VertexId("v" * 32), 0))
-        totals = TaskTotals(task, 10, 9, 1, 1_700_000_000_000)
+        totals = TaskTotals(task, 10, 9, 1, 1_700_000_000_000, 11)
         fake.show(
             status(JobState.FAILED, failure=failure("division by zero")),
             tasks=(
-                TaskView(VertexId("v" * 32), 0, 1, TaskState.FAILED, TaskManagerId("t" * 32), totals),
-                TaskView(VertexId("v" * 32), 1, 1, TaskState.CANCELED, TaskManagerId("")),
+                TaskView(VertexId("v" * 32), 0, 1, TaskState.FAILED, TaskManagerId("t" * 32), totals, "Source"),
+                TaskView(VertexId("v" * 32), 1, 1, TaskState.CANCELED, TaskManagerId(""), name="Map, " * 20),
             ),
             checkpoints=(
                 CheckpointView(CheckpointId(7), SnapshotKind.CHECKPOINT, "/chk-7", 1_700_000_000_000, 12, 345),
@@ -227,8 +227,8 @@ class TestInfo:
         assert lines[0] == f'Job "test" ({JOB}): FAILED'
         assert f'job "test" ({JOB}) has failed: division by zero' in lines
         assert "Checkpoints: 7 completed, 1 failed, 0 in progress; last failure: a task declined" in lines
-        assert "vvvvvvvv 0 1 FAILED tttttttt 10 9 1 2023-11-14 22:13:20 UTC" in lines
-        assert "vvvvvvvv 1 1 CANCELED - - - - -" in lines
+        assert "Source 0 1 FAILED tttttttt 11 10 9 1 2023-11-14 22:13:20 UTC" in lines
+        assert "Map, Map, Map, Map, Map, Map, Map, Ma... 1 1 CANCELED - - - - - -" in lines
         assert "Source -> Map 10 10" in lines
         assert "Map 10 8 1 1 0 0 0" in lines
 

@@ -33,9 +33,10 @@ from millstream_runtime.states import JobState, TaskState
 from tests.unit.client.submission.fake_jobmanager import JOB, status
 
 
-def view(index: int, records_in: int, records_out: int, time: int = NO_WATERMARK) -> TaskView:
+def view(index: int, read: int, time: int = NO_WATERMARK, *, taken: int = 0) -> TaskView:
+    """A task whose source has read something, or that has taken it in."""
     task = TaskId(RegionAttempt(JOB, RegionId(0), 1), SubtaskId(VertexId("v" * 32), index))
-    totals = TaskTotals(task, records_in, records_out, 0, time)
+    totals = TaskTotals(task, taken, read + taken, 0, time, read)
     return TaskView(VertexId("v" * 32), index, 1, TaskState.RUNNING, TaskManagerId("t" * 32), totals)
 
 
@@ -49,14 +50,19 @@ class TestRates:
     def test_they_follow_the_totals_at_their_own_pace(self) -> None:
         rate = RecordRate()
         for now, records in ((0.0, 100), (0.2, 100), (1.0, 300), (1.2, 300), (3.0, 1300)):
-            rate.see(details(view(0, 0, records)), now)
+            rate.see(details(view(0, records)), now)
             assert rate.total == records
         assert rate.value == 500
+
+    def test_a_record_counts_once_however_many_tasks_it_passes(self) -> None:
+        rate = RecordRate()
+        rate.see(details(view(0, 6_000), view(1, 0, taken=6_000), view(2, 0, taken=6_000)), 0)
+        assert rate.total == 6_000
 
     def test_a_restart_begins_them_anew(self) -> None:
         rate = RecordRate()
         for now, records in ((0.0, 1000), (1.0, 10), (2.0, 30)):
-            rate.see(details(view(0, records, 0)), now)
+            rate.see(details(view(0, records)), now)
         assert (rate.value, rate.total) == (20, 1000)
 
 
@@ -64,14 +70,21 @@ class TestTexts:
     """Single values."""
 
     def test_the_watermark_is_that_of_the_slowest_task(self) -> None:
-        assert watermark_of(details(view(0, 1, 1), view(1, 1, 1))) == ""
-        slow, fast = view(0, 1, 1, 1_700_000_000_000), view(1, 1, 1, LAST_WATERMARK)
+        slow, fast = view(0, 1, 1_700_000_000_000), view(1, 1, LAST_WATERMARK)
         assert watermark_of(details(slow, fast)) == "2023-11-14 22:13:20 UTC"
+
+    def test_where_nothing_has_a_watermark_it_is_none_and_not_to_be_waited_for(self) -> None:
+        assert watermark_of(details(view(0, 0))) == ""
+        assert watermark_of(details(view(0, 1), view(1, 0, taken=1))) == "none"
+        assert watermark_of(details(view(0, 1, 0), view(1, 0, taken=1))) == "none"
+
+    def test_a_task_that_deals_out_splits_holds_no_watermark_back(self) -> None:
+        assert watermark_of(details(view(0, 0), view(1, 5, 0))) == "1970-01-01 00:00:00 UTC"
 
     @pytest.mark.parametrize(
         ("time", "text"),
         [
-            (NO_WATERMARK, "none yet"),
+            (NO_WATERMARK, "none"),
             (LAST_WATERMARK, "the end"),
             (1 << 62, str(1 << 62)),
             (0, "1970-01-01 00:00:00 UTC"),
@@ -102,8 +115,8 @@ class TestLines:
     def test_a_line_a_change(self, capsys: pytest.CaptureFixture[str]) -> None:
         shown = ProgressLines()
         shown.changed(details(state=JobState.CREATED, note="waiting for 3 of 4 slots"))
-        shown.changed(details(view(0, 0, 5)))
-        shown.changed(details(view(0, 0, 1234)))
+        shown.changed(details(view(0, 5)))
+        shown.changed(details(view(0, 1234)))
         shown.changed(details(state=JobState.FINISHED))
         shown.close()
         assert capsys.readouterr().err.splitlines() == [
@@ -143,9 +156,9 @@ class TestBlock:
 
     def test_it_has_a_line_for_each_thing_that_is_known(self) -> None:
         rate = RecordRate()
-        rate.see(details(view(0, 0, 1000)), 0)
-        rate.see(details(view(0, 0, 3000)), 1)
-        known = replace(details(view(0, 0, 3000, 0), note="waiting"), counts=CheckpointCounts(1, 0, 0, ""))
+        rate.see(details(view(0, 1000)), 0)
+        rate.see(details(view(0, 3000)), 1)
+        known = replace(details(view(0, 3000, 0), note="waiting"), counts=CheckpointCounts(1, 0, 0, ""))
         assert block(known, rate).splitlines() == [
             f'Job "test" ({JOB}): RUNNING',
             "  waiting",
@@ -161,7 +174,7 @@ class TestBlock:
         real = Console
         monkeypatch.setattr("rich.console.Console", lambda **_: real(file=terminal, force_terminal=True))
         shown = ProgressBlock()
-        shown.changed(details(view(0, 0, 5)))
+        shown.changed(details(view(0, 5)))
         assert "RUNNING" in terminal.getvalue()
         boom = RestartView(RegionId(0), 2, Failure(FailureKind.USER, "boom"))
         shown.changed(replace(details(), restarts=(boom,)))

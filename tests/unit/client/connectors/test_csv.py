@@ -101,7 +101,7 @@ class TestMalformed:
     @pytest.mark.parametrize(
         ("line", "reason"),
         [
-            (b"1", "it has 1 fields in the place of 2"),
+            (b"1", "it has 1 field in the place of 2"),
             (b"1,x,y", "it has 3 fields in the place of 2"),
             (b"one,x", "a is no int64: 'one'"),
             (b",x", "a has no value"),
@@ -109,7 +109,7 @@ class TestMalformed:
             (b"1,\xff", "it is not UTF-8"),
             (b'1,"x', "its quotes don't close"),
             (b"1,x\r2,y", "carriage return"),
-            (b" ", "it has 1 fields"),
+            (b" ", "it has 1 field"),
         ],
     )
     @pytest.mark.parametrize("limit", [1, 2, 100])

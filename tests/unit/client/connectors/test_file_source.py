@@ -208,7 +208,7 @@ class TestPositions:
         source = FileSource.text(file)
         [split] = splits_of(source)
         os.truncate(file, 5)
-        with pytest.raises(DamagedFileError, match=r"ends at byte 5, but had .*input.txt"):
+        with pytest.raises(DamagedFileError, match=r"input.txt: the file ends at byte 5, but had"):
             list(steps(source, split, Around(), 9))
 
 
@@ -240,12 +240,12 @@ class TestGzip:
     def test_one_that_breaks_off_is_an_error_that_names_it(self, tmp_path: Path) -> None:
         whole = gzip.compress(os.urandom(3_000).hex().encode() + b"\n")
         for length in (1, 9, 30, len(whole) - 1):
-            with pytest.raises(DamagedFileError, match=r"breaks off.*x\.gz"):
+            with pytest.raises(DamagedFileError, match=r"x\.gz: the gzip file breaks off"):
                 read_all(self.source(tmp_path, whole[:length]))
 
     @pytest.mark.parametrize("data", [b"no gzip\n", gzip.compress(b"one\n", mtime=0) + b"rubbish"])
     def test_rubbish_is_an_error_that_names_it(self, tmp_path: Path, data: bytes) -> None:
-        with pytest.raises(DamagedFileError, match=r"damaged.*x\.gz"):
+        with pytest.raises(DamagedFileError, match=r"x\.gz: the gzip file is damaged"):
             read_all(self.source(tmp_path, data))
 
 

@@ -98,7 +98,7 @@ class TestTheEnd:
         monkeypatch.setattr("millstream.submission.gateway._LONG_S", 0.0)
         heard: list[str] = []
         gateway = Gateway(f"127.0.0.1:{port}", 20, waiting=heard.append)
-        fake.show(status(JobState.CREATED, note="waiting for 1 of 1 slots"))
+        fake.show(status(JobState.CREATED, note="waiting for 1 of 1 slot"))
         future = RemoteJobClient(gateway, JOB).get_job_execution_result()
         wait_for_watcher(fake, 3)
         fake.show(status(JobState.FINISHED))
@@ -230,7 +230,7 @@ class TestOutput:
         reader.finish()
         captured = capsys.readouterr()
         assert captured.out == "last\n"
-        assert captured.err.splitlines()[-1].startswith(f"WARNING: 1,234 lines that tasks of job {JOB} printed are")
+        assert captured.err.splitlines()[-1].startswith(f"WARNING: 1,234 lines of output of job {JOB} missing")
 
     def test_a_slow_stdout_loses_nothing(
         self,

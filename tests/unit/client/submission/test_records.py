@@ -69,7 +69,7 @@ class TestReceived:
     def test_records_that_were_shown_and_come_again_are_an_error_that_says_what_to_do(self) -> None:
         received = Received(checkpointed=False)
         received.take(reply(0, 5))
-        with pytest.raises(ExecutionError, match=r"restarted, and 3 records .* come again; with checkpoints"):
+        with pytest.raises(ExecutionError, match=r"restarted and gives 3 records again .*; with checkpoints"):
             received.take(reply(0, 2, version=2, committed=2))
 
     def test_a_restart_before_anything_was_shown_does_no_harm(self) -> None:
@@ -200,10 +200,13 @@ class TestFetch:
         until(lambda: asked.count(80) > 3, 20, "it is asked again and again for nothing new")
         assert [first, *records] == list(range(100))
 
-    def test_a_record_that_can_not_travel_is_an_error(self, fake: FakeJobManager, gateway: Gateway) -> None:
-        fake.show(status())
-        fake.refused_collect = Failure(FailureKind.USER, "it can't be pickled", restartable=False)
-        with pytest.raises(ExecutionError, match="can't be fetched: it can't be pickled"):
+    @pytest.mark.parametrize("restartable", [True, False])
+    def test_a_record_that_can_not_travel_is_the_failure_of_its_job(
+        self, fake: FakeJobManager, gateway: Gateway, restartable: bool
+    ) -> None:
+        fake.refused_collect = Failure(FailureKind.USER, "it can't be pickled", restartable=restartable)
+        fake.show(status(JobState.FAILED, failure=fake.refused_collect))
+        with pytest.raises(JobFailedError, match="has failed: it can't be pickled"):
             next(RemoteJobClient(gateway, JOB).fetch_records(OPERATOR))
 
     def test_closing_ends_the_questions(self, fake: FakeJobManager, gateway: Gateway) -> None:

@@ -64,4 +64,4 @@ def test_what_nobody_counts_is_not_kept(kind: RestartKind) -> None:
 def test_giving_up_says_why() -> None:
     """A sentence names the strategy and its limit."""
     answer = after_failure(FIXED, History((0, 1)), 2, lambda: 0.5)
-    assert answer == GiveUp("all 2 restarts of fixed-delay are used up")
+    assert answer == GiveUp("fixed-delay has used up its 2 restarts")

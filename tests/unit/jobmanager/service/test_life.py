@@ -49,7 +49,7 @@ async def test_a_job_without_slots_says_what_it_waits_for(tmp_path: Path) -> Non
     async with leading(tmp_path) as service, client_of(service) as client:
         await client.submit(job_of())
         details = await client.details()
-        assert details.status.note == "waiting for 1 of 1 slots"
+        assert details.status.note == "waiting for 1 of 1 slot"
         assert (await client.cluster()).jobs == (details.status,)
 
 

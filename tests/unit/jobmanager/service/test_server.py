@@ -17,9 +17,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # has no types
 
 from millstream_dataflow.configuration import ConfigurationError
-from millstream_jobmanager.service import door, lines
+from millstream_jobmanager.service import door
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.startup import StartupError
+from millstream_runtime import limited_lines
 from millstream_runtime.messages.session import CheckpointCompleted
 from tests.support.service_client import CHECKPOINTED, client_of, job_of, leading, small_cluster
 
@@ -152,7 +153,7 @@ async def _sent(port: int, data: bytes) -> bytes:
 async def test_garbage_on_the_port_closes_its_connection_with_a_line_and_the_job_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(lines, "BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(limited_lines, "BETWEEN_LINES", 0.0)
     async with small_cluster(tmp_path, address=LOOPBACK) as cluster:
         await cluster.client.submit(job_of(options=CHECKPOINTED))
         await cluster.taskmanager.heard(CheckpointCompleted)

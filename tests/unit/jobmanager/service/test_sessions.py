@@ -93,7 +93,7 @@ async def test_a_session_of_the_same_number_is_refused(tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"epoch": Epoch(9)}, "epoch 9"),
-        ({"slots": 5000}, "5000 slots"),
+        ({"slots": 5000}, "5,000 slots"),
         ({"slots": 0}, "0 slots"),
         ({"versions": "0.0.1"}, "millstream 0.0.1"),
     ],

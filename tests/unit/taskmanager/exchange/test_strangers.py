@@ -170,7 +170,7 @@ def test_a_host_where_nobody_answers_is_a_loss_that_says_so(loop: WireLoop, tmp_
             one.writer(worker(1))
             begin(one)
             loop.until(lambda: one.losses)
-    assert one.losses[0].reason.endswith("within 400 ms (1 tries); the last one: nobody answers")
+    assert one.losses[0].reason.endswith("within 400 ms (1 try); the last one: nobody answers")
 
 
 def test_a_port_where_nobody_listens_is_a_loss_too(loop: WireLoop, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Records wait for the client: each comes once, whatever is lost, and nobody is hurried."""
 
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +10,17 @@ import pytest
 
 from millstream.submission.records import Received
 from millstream_dataflow.identity import CheckpointId, OperatorId, RegionAttempt, RegionId
+from millstream_dataflow.operators.specifications import MapSpecification
 from millstream_dataflow.records import Barrier, RowBatch, SnapshotKind
 from millstream_runtime.messages.collect import CollectReply, CollectRequest
+from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.operators.collect import CollectOperator
+from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.worker.settings import TaskSettings
+from tests.support.failing import GUILTY_LINE, KINDS, Failing
 from tests.support.tasks import JOB, Drawing, ListSource, OperatorBench, VirtualJob
 
 NOTHING = CollectRequest(0, 0)
@@ -127,11 +132,12 @@ def test_a_record_is_committed_with_the_checkpoint_behind_it() -> None:
     assert ask(operator, NOTHING)[0].committed == 2
 
 
-def waiting_job() -> VirtualJob:
+def waiting_job(function: Callable[[int], object] = lambda number: number) -> VirtualJob:
     drawing = Drawing()
     source = drawing.source("numbers", ListSource(((1, 2, 3),)))
+    source.add(MapSpecification(function))
     drawing.edge(source, drawing.collect("out"))
-    return VirtualJob(drawing, TaskSettings(operators=OperatorSettings(results_wait=True)))
+    return VirtualJob(drawing, TaskSettings(operators=OperatorSettings(results_wait=True, object_reuse=True)))
 
 
 def end_of(job: VirtualJob) -> None:
@@ -178,6 +184,29 @@ def test_a_question_to_an_operator_that_is_not_there_is_refused() -> None:
         job.task("out").ask(OperatorId("nowhere"), b"")
     with pytest.raises(LookupError, match="answers no questions"):
         job.task("numbers").ask(OperatorId("numbers/0"), b"")
+
+
+@pytest.mark.parametrize(("kind", "restartable"), KINDS)
+def test_a_record_that_can_not_be_pickled_ends_its_task_and_is_not_asked_for_again(
+    kind: type[Exception], restartable: bool
+) -> None:
+    """Its client would ask for ever: each question was answered with the same error."""
+    job = waiting_job(lambda number: number if number < 3 else Failing(kind))
+    job.settle()
+    with pytest.raises(UserCodeError, match=f"can't be pickled.*{Failing.words}"):
+        fetch(job, 0)
+    [failure] = [report.failure for report in job.reports if report.failure is not None]
+    assert (failure.operator, failure.kind, failure.restartable) == ("Collect 0", FailureKind.USER, restartable)
+    assert failure.source_line.endswith(GUILTY_LINE)
+    assert job.task("out").state is TaskState.FAILED
+
+
+def test_a_question_that_says_nothing_hurts_no_task() -> None:
+    job = waiting_job()
+    job.settle()
+    with pytest.raises(msgspec.DecodeError):
+        job.task("out").ask(OperatorId("out/0"), b"garbage")
+    assert len(fetch(job, 0).records) == 3
 
 
 def test_no_record_below_an_aborted_checkpoint_is_committed_by_itself() -> None:

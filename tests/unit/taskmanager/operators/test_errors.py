@@ -1,12 +1,16 @@
 """An error carries its case: operator, record, the user's own line."""
 
 import errno
+import gzip
 import json
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from pyarrow import fs
 
+from millstream.connectors.files.streams import open_stream
 from millstream_dataflow.errors import (
     NonRecoverableError,
     NotSerializableError,
@@ -98,6 +102,51 @@ def test_a_disk_that_fails_at_the_first_look_may_work_at_the_second() -> None:
     with pytest.raises(UserCodeError) as caught, ConnectorCode("source", first_look=True):
         raise OSError(errno.EIO, "bad disk")
     assert caught.value.failure().restartable
+
+
+def in_a_task(call: Callable[[], object]) -> Exception:
+    """What it raises, with a traceback that doesn't begin in this file, which is the user's here."""
+    error = raised(call)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
+def read_all(path: Path) -> None:
+    stream = open_stream(fs.LocalFileSystem(), str(path), path.stat().st_size if path.exists() else 9, gzip=True)
+    while stream.read(1_000):
+        pass
+
+
+@pytest.mark.parametrize("name", ["cut.gz", "altered.gz", "gone.gz"])
+def test_what_our_own_connector_says_of_a_file_is_one_sentence(tmp_path: Path, name: str) -> None:
+    """No line of ours stands as the user's, nor one of a library that ours has called; no traceback leads there."""
+    packed = gzip.compress(b"a line\n" * 100)
+    (tmp_path / "cut.gz").write_bytes(packed[:-9])
+    (tmp_path / "altered.gz").write_bytes(packed[:-8] + bytes(8))
+    failure = UserCodeError(in_a_task(lambda: read_all(tmp_path / name)), "lines").failure()
+    assert (failure.source_line, failure.traceback) == ("", "")
+    assert str(tmp_path / name) in failure.headline
+    assert "\n" not in failure.message
+
+
+def test_the_user_s_own_line_that_can_not_read_a_file_keeps_its_traceback() -> None:
+    failure = UserCodeError(raised(lambda: throw(FileNotFoundError(2, "gone", "x"))), "lines").failure()
+    assert failure.source_line.endswith("raise error")
+    assert "raise error" in failure.traceback
+
+
+def test_a_mistake_of_ours_has_no_line_of_the_user_s_but_a_traceback(tmp_path: Path) -> None:
+    failure = UserCodeError(in_a_task(lambda: open_stream(None, "", 1, gzip=True)), "lines").failure()  # type: ignore[arg-type]  # the mistake
+    assert failure.source_line == ""
+    assert "streams.py" in failure.traceback
+
+
+def test_a_library_s_function_can_be_the_user_s() -> None:
+    """As in `map(json.loads)`."""
+    failure = UserCodeError(in_a_task(lambda: json.loads("{")), "parse").failure()
+    assert "json/decoder.py" in failure.source_line
 
 
 def test_an_exit_is_an_error_like_any_other() -> None:

@@ -171,6 +171,15 @@ async def test_a_flood_keeps_no_descriptors() -> None:
         await eventually(lambda: descriptors() <= before)
 
 
+async def test_a_flood_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """One line a second, with the number of the others."""
+    async with made().running() as port:
+        for _ in range(200):
+            assert await is_closed(*await port.connect(b"garbage"))
+    assert 0 < len(caplog.messages) < 20
+    assert "more like it since the line before" in caplog.messages[-1]
+
+
 async def test_it_lives_through_a_time_without_descriptors(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

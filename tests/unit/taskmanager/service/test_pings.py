@@ -188,6 +188,12 @@ async def test_garbage_on_a_ping_connection_closes_it(pair: Pair, caplog: pytest
     assert "it said b'? and more'" in caplog.text
 
 
+async def test_much_of_it_fills_no_log(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(50):
+        await end(*await call(pair.large.port, preface(SMALL) + b"? and more"))
+    assert len([record for record in caplog.records if "it said" in record.message]) < 10
+
+
 async def test_a_silent_ping_connection_is_closed(pair: Pair) -> None:
     await end(*await call(pair.large.port, preface(SMALL)))
 

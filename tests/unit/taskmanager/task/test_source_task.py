@@ -151,6 +151,8 @@ def test_a_static_source_deals_its_splits_out() -> None:
     run = job(ListSource(tuple(timed(n) for n in range(5)), timed=True), parallelism=2)
     run.settle()
     assert [run.task("source", index).totals().records_out for index in range(2)] == [3, 2]
+    assert [run.task("source", index).totals().records_read for index in range(2)] == [3, 2]
+    assert run.task("look").totals().records_read == 0
 
 
 def test_barriers_need_no_credit() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -130,6 +131,18 @@ def test_the_last_totals_come_before_the_last_report(site: Site) -> None:
     running = TaskStateChanged(TaskReport(TASK, TaskState.RUNNING))
     assert site.said == [running, totals, reports[0], totals, reports[1]]
     doors.log.close()
+
+
+@pytest.mark.parametrize("traceback", ["", "Traceback: where our code noticed it"])
+def test_the_log_has_the_traceback_where_the_failure_has_one(site: Site, traceback: str) -> None:
+    doors = site.doors(0)
+    error = UserCodeError(OSError(5, "the file is damaged", "x.gz"), "lines")
+    failure = replace(error.failure(), traceback=traceback)
+    doors.fail(TaskReport(TASK, TaskState.FAILED, failure), error)
+    doors.log.close()
+    [log] = site.directory.rglob("*.err*")
+    words = "OSError: [Errno 5] the file is damaged: 'x.gz'"
+    assert log.read_text(encoding="utf-8") == (f"{words}\n" if traceback else f"{words} (operator lines)\n")
 
 
 def test_a_task_makes_no_steps_while_what_it_printed_is_not_taken(site: Site) -> None:

@@ -181,7 +181,7 @@ def test_what_is_too_much_is_counted(outputs: TaskOutputs, logs: tuple[TaskLog, 
     outputs.write(logs[0], "yy\n" * 1_234, error=False)
     last = outputs.take()[-1]
     assert (last.error_stream, last.dropped) == (True, 1_234)
-    assert last.text == "[1,234 lines were printed here faster than they were taken]\n"
+    assert last.text == "[1,234 lines missing here: printed faster than taken]\n"
 
 
 def test_a_task_waits_until_what_it_printed_is_taken(outputs: TaskOutputs, logs: tuple[TaskLog, TaskLog]) -> None:

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from millstream_jobmanager.service import lines
-from millstream_jobmanager.service.lines import LimitedLines
+from millstream_runtime import limited_lines
+from millstream_runtime.limited_lines import LimitedLines
 
 LOG = logging.getLogger("test.lines")
 TEXT = "the connection from %s is closed"
@@ -25,7 +25,7 @@ async def test_one_line_of_a_kind_and_then_their_number(caplog: pytest.LogCaptur
 async def test_the_rest_is_said_after_a_while_and_then_the_next_at_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "BETWEEN_LINES", 0.02)
+    monkeypatch.setattr(limited_lines, "BETWEEN_LINES", 0.02)
     limited = LimitedLines(LOG)
     for number in range(2):
         limited.say(logging.WARNING, TEXT, number)
