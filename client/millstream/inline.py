@@ -32,14 +32,14 @@ from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.session import TaskReport
 from millstream_runtime.states import JOB_STATES, JobState, TaskState
 from millstream_taskmanager.operators.collect import CollectOperator
-from millstream_taskmanager.operators.errors import (
+from millstream_taskmanager.task.snapshot import TaskPart
+from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.user_code.errors import (
     FunctionExitError,
     UnsupportedOperatorError,
     UserCodeError,
     user_error,
 )
-from millstream_taskmanager.task.snapshot import TaskPart
-from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
 from millstream_taskmanager.worker.loop import steady_clock
 from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler, work_clock

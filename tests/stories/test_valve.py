@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from millstream_dataflow.records.controls import MIN_TIME, StreamStatus, Watermark
-from millstream_taskmanager.task.valve import Change, Valve
+from millstream_taskmanager.operators.valve import Change, Valve
 from tests.stories.runner import check, stories
 
 

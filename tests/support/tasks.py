@@ -44,10 +44,10 @@ from millstream_runtime.messages.session import TaskReport
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.operators.base import OperatorContext, TaskPlace
 from millstream_taskmanager.operators.collect import CollectOperator
-from millstream_taskmanager.operators.errors import failure_of
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Restored, Task
+from millstream_taskmanager.user_code.errors import failure_of
 from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
 from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
 from millstream_taskmanager.worker.settings import TaskSettings

@@ -5,7 +5,7 @@ those of `Plan.channels_from`: for hash and custom partitioning position i is ta
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,16 @@ import numpy as np
 
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.job_graph import Partitioning
-from millstream_dataflow.keys import UnstableKeyError, key_hash
+from millstream_dataflow.keys import UnstableKeyError
 from millstream_dataflow.operators.chain import ChainOutput
 from millstream_dataflow.operators.specifications import KeySelection
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_dataflow.reprs import bounded_repr
 from millstream_taskmanager.exchange.dealing import Part, Targets, deal, every_nth
 from millstream_taskmanager.exchange.owners import Owners
-from millstream_taskmanager.operators.copies import copied
-from millstream_taskmanager.operators.errors import NO_RECORD, Naming, UserCodeError, last_given
+from millstream_taskmanager.user_code.copies import copied
+from millstream_taskmanager.user_code.errors import Naming, UserCodeError, last_given
+from millstream_taskmanager.user_code.selectors import first_unstable, selected_keys
 
 
 class Partitioner(ABC):
@@ -122,7 +123,7 @@ class Hash(Partitioner):
         try:
             targets = self._owners.of(keys)
         except UnstableKeyError as error:
-            raise UserCodeError(error, self._operator, _first_unstable(values, keys)) from error
+            raise UserCodeError(error, self._operator, first_unstable(values, keys)) from error
         return deal(batch, targets, self._channels)
 
 
@@ -206,24 +207,6 @@ def make_partitioner(
             return Forward()
         case Partitioning.SPLITS:
             raise ValueError(f"{place.operator}: splits go to who asks for them, not by partitioner")
-
-
-def selected_keys(values: Sequence[Any], select: Callable[[Any], Any], operator: str) -> list[Any]:
-    """The key of each value."""
-    given = iter(values)
-    try:
-        return [select(value) for value in given]
-    except BaseException as error:  # the user's code may raise what it likes
-        raise UserCodeError(error, operator, last_given(values, given)) from error
-
-
-def _first_unstable(values: Sequence[Any], keys: Sequence[Any]) -> object:
-    for value, key in zip(values, keys, strict=True):
-        try:
-            key_hash(key)
-        except UnstableKeyError:
-            return value
-    return NO_RECORD
 
 
 def _values(batch: Batch) -> list[Any]:

@@ -3,15 +3,15 @@ into.
 
 Read in this order:
 
-* `errors`       an error in a user's code, with operator, record and source line
 * `base`         what an operator is, and what it may know; `state`, what it stores
 * `functions`    a user's function from open to close, with its lists (`list_state`)
 * `fusion`       runs of `map`, `filter` and `flat_map` as one generated loop
 * `process`      records with what is around them; `emitting`, what they give
 * `map_batches`  columns by the batch
 * `stamping`     times and watermarks of a split or a stream; `idleness`, its clock
+* `valve`        one watermark and status out of many (pure)
 * `timestamps`, `reader`, `enumerator`, `sink`, `collect`
-* `conversion`   rows to columns and back; `copies`, one record for more than one consumer
+* `conversion`   rows to columns and back
 * `keyed`        keys and whose turn it is; `keyed_reduce`, `keyed_process` with `timers`
 * `window`       windows by key; `window_results`, what comes of them
 * `chain`        the tree of a vertex's operators, pulled batch by batch

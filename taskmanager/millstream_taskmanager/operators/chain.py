@@ -22,9 +22,9 @@ from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, SideBatch, Takes
 from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot, OperatorPart
 from millstream_taskmanager.operators.conversion import ToColumns, to_rows
-from millstream_taskmanager.operators.copies import copied
 from millstream_taskmanager.operators.declared import Declared
-from millstream_taskmanager.operators.errors import Naming
+from millstream_taskmanager.user_code.copies import copied
+from millstream_taskmanager.user_code.errors import Naming
 
 Emission = tuple[int, Batch | Watermark | StreamStatus]
 """Which output of the vertex, and what goes there."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from millstream_dataflow.identity import OperatorId
 from millstream_runtime.checkpoint_files.contents import OperatorContents, StoredList
-from millstream_taskmanager.operators.errors import UserCode
 from millstream_taskmanager.state.shadow import SLICE_BYTES
 from millstream_taskmanager.state.snapshot import KeyedSnapshot
+from millstream_taskmanager.user_code.errors import UserCode
 
 
 @dataclass(slots=True)

@@ -20,8 +20,8 @@ from millstream_runtime.checkpoint_files.contents import StoredList
 from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_taskmanager.exchange.elements import SizeEstimator
 from millstream_taskmanager.operators.base import Commit, OperatorContext, Output, RowOperator
-from millstream_taskmanager.operators.errors import UserCode
 from millstream_taskmanager.operators.state import only, pickled, stored_list
+from millstream_taskmanager.user_code.errors import UserCode
 
 _RECORDS = "records"
 _OFFSET = "offset"

@@ -16,7 +16,7 @@ from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_dataflow.records.batches import times_list
 from millstream_dataflow.types import Row, TypeInformation, arrow_type, from_hint
 from millstream_dataflow.types.classes import ClassType
-from millstream_taskmanager.operators.errors import NO_RECORD, UserCodeError
+from millstream_taskmanager.user_code.errors import NO_RECORD, UserCodeError
 
 
 def to_rows(batch: ColumnBatch) -> RowBatch:

@@ -17,7 +17,7 @@ from millstream_dataflow.operators.specifications import FilterSpecification, Ti
 from millstream_dataflow.records import Batch, RowBatch
 from millstream_dataflow.types import TypeInformation, Types, all_rows_fit
 from millstream_taskmanager.operators.conversion import to_rows
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 
 _PASSES_ON = (FilterSpecification, TimestampsSpecification)
 """What gives nothing but what came to it: its type is that of its input."""

@@ -11,7 +11,7 @@ from typing import Any, cast
 from millstream_dataflow.records import RowBatch
 from millstream_dataflow.tags import OutputTag
 from millstream_taskmanager.operators.base import SLICE, SideBatch
-from millstream_taskmanager.operators.copies import IMMUTABLE, are_immutable, copy_of
+from millstream_taskmanager.user_code.copies import IMMUTABLE, are_immutable, copy_of
 
 
 class Collector:

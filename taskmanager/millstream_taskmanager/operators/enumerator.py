@@ -7,8 +7,8 @@ from typing import Any
 from millstream_dataflow.operators.specifications import EnumeratorSpecification
 from millstream_dataflow.records import Barrier, Batch
 from millstream_taskmanager.operators.base import Operator, OperatorContext, Output
-from millstream_taskmanager.operators.errors import ConnectorCode
 from millstream_taskmanager.operators.state import StoredList, stored_list
+from millstream_taskmanager.user_code.errors import ConnectorCode
 
 _FOUND = "enumerator"
 _UNSENT = "unsent splits"

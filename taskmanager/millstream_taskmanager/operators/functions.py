@@ -25,9 +25,9 @@ from millstream_dataflow.state import (
     ValueStateDescriptor,
 )
 from millstream_taskmanager.operators.base import OperatorContext
-from millstream_taskmanager.operators.errors import UserCode
 from millstream_taskmanager.operators.list_state import OperatorLists
 from millstream_taskmanager.operators.state import StoredList
+from millstream_taskmanager.user_code.errors import UserCode
 
 
 def keeps_state(function: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.functions import resolve_key_selector
-from millstream_dataflow.keys import UnstableKeyError, identities, key_identity
+from millstream_dataflow.keys import UnstableKeyError, identities
 from millstream_dataflow.operators.specifications import KeySelection
 from millstream_dataflow.records import Barrier, RowBatch
 from millstream_dataflow.state import (
@@ -23,10 +23,8 @@ from millstream_dataflow.state import (
     ValueState,
     ValueStateDescriptor,
 )
-from millstream_taskmanager.exchange.partitioners import selected_keys
 from millstream_taskmanager.operators.base import OperatorContext, RowOperator
 from millstream_taskmanager.operators.declared import declared
-from millstream_taskmanager.operators.errors import NO_RECORD, UserCode, UserCodeError
 from millstream_taskmanager.operators.functions import FunctionLife, TaskRuntimeContext
 from millstream_taskmanager.operators.state import StoredList
 from millstream_taskmanager.state.backend import KeyedBackend
@@ -34,6 +32,8 @@ from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.key_space import KeySpace
 from millstream_taskmanager.state.snapshot import KeyedSnapshot
 from millstream_taskmanager.state.store import KeyedTables
+from millstream_taskmanager.user_code.errors import UserCode, UserCodeError
+from millstream_taskmanager.user_code.selectors import first_unstable, selected_keys
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class KeyedOperator(RowOperator):
         try:
             own = identities(keys)
         except UnstableKeyError as error:
-            raise UserCodeError(error, self._name, _first_unstable(values, keys)) from error
+            raise UserCodeError(error, self._name, first_unstable(values, keys)) from error
         self.backend.forms.add(keys, own)
         self.received += len(values)
         return keys, own
@@ -176,12 +176,3 @@ class KeyedRuntimeContext(TaskRuntimeContext):
     ) -> AggregatingState[Any, Any]:
         """See RuntimeContext."""
         return self._tables.get_aggregating_state(state_descriptor)
-
-
-def _first_unstable(values: Sequence[Any], keys: Sequence[object]) -> object:
-    for value, key in zip(values, keys, strict=True):
-        try:
-            key_identity(key)
-        except UnstableKeyError:
-            return value
-    return NO_RECORD

@@ -12,11 +12,11 @@ from millstream_dataflow.operators.specifications import KeyedProcessSpecificati
 from millstream_dataflow.records import RowBatch, Watermark
 from millstream_taskmanager.operators.base import OperatorContext, Output
 from millstream_taskmanager.operators.emitting import Collector
-from millstream_taskmanager.operators.errors import UserCodeError, attributed, last_given
 from millstream_taskmanager.operators.keyed import KeyedOperator, KeyedPart
 from millstream_taskmanager.operators.timers import KeyTimers, TimerHeap
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.store import KeyedTables
+from millstream_taskmanager.user_code.errors import UserCodeError, attributed, last_given
 
 
 class KeyedProcessOperator(KeyedOperator):

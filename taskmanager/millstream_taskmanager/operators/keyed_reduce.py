@@ -12,12 +12,12 @@ from millstream_dataflow.functions import resolve_reduce
 from millstream_dataflow.operators.specifications import KeyedReduceSpecification
 from millstream_dataflow.records import RowBatch
 from millstream_taskmanager.operators.base import OperatorContext, Output
-from millstream_taskmanager.operators.copies import IMMUTABLE, copy_of
-from millstream_taskmanager.operators.errors import UserCodeError, last_given
 from millstream_taskmanager.operators.keyed import KeyedOperator
 from millstream_taskmanager.state.runs import Where
 from millstream_taskmanager.state.store import KeyedTables
 from millstream_taskmanager.state.tables import FlatTable
+from millstream_taskmanager.user_code.copies import IMMUTABLE, copy_of
+from millstream_taskmanager.user_code.errors import UserCodeError, last_given
 
 _NOTHING = object()
 

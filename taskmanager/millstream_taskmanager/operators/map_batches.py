@@ -22,7 +22,7 @@ from millstream_dataflow.operators.specifications import MapBatchesSpecification
 from millstream_dataflow.records import Batch, ColumnBatch
 from millstream_dataflow.words import counted
 from millstream_taskmanager.operators.base import SLICE, Operator, OperatorContext, Output, Takes
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 
 
 class MapBatchesOperator(Operator):

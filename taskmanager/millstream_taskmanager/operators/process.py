@@ -8,9 +8,9 @@ from millstream_dataflow.records import Barrier, RowBatch, Watermark
 from millstream_dataflow.records.controls import MIN_TIME
 from millstream_taskmanager.operators.base import OperatorContext, Output, RowOperator
 from millstream_taskmanager.operators.emitting import Collector
-from millstream_taskmanager.operators.errors import UserCodeError, attributed, last_given
 from millstream_taskmanager.operators.functions import FunctionLife
 from millstream_taskmanager.operators.state import StoredList
+from millstream_taskmanager.user_code.errors import UserCodeError, attributed, last_given
 
 
 class ProcessOperator(RowOperator):

@@ -13,12 +13,12 @@ from millstream_dataflow.operators.specifications import ReaderSpecification
 from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.base import SLICE, Operator, OperatorContext, Output, Takes
-from millstream_taskmanager.operators.copies import copied_singly
-from millstream_taskmanager.operators.errors import ConnectorCode
 from millstream_taskmanager.operators.idleness import IdleClock
 from millstream_taskmanager.operators.stamping import Stamper, StampState
 from millstream_taskmanager.operators.state import StoredList, stored_list
-from millstream_taskmanager.task.valve import Confluence
+from millstream_taskmanager.operators.valve import Confluence
+from millstream_taskmanager.user_code.copies import copied_singly
+from millstream_taskmanager.user_code.errors import ConnectorCode
 
 _STATE = "splits"
 _DEALT = "splits of a source without enumerator are dealt out"

@@ -26,7 +26,6 @@ from millstream_dataflow.operators.specifications import (
 from millstream_taskmanager.operators.base import SLICE, Operator, label
 from millstream_taskmanager.operators.collect import CollectOperator
 from millstream_taskmanager.operators.enumerator import EnumeratorOperator
-from millstream_taskmanager.operators.errors import UnsupportedOperatorError
 from millstream_taskmanager.operators.filter import filter_stage
 from millstream_taskmanager.operators.flat_map import flat_map_stage
 from millstream_taskmanager.operators.fusion import Stage
@@ -39,6 +38,7 @@ from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.operators.sink import SinkOperator
 from millstream_taskmanager.operators.timestamps import TimestampsOperator
 from millstream_taskmanager.operators.window import WindowOperator
+from millstream_taskmanager.user_code.errors import UnsupportedOperatorError
 
 
 @dataclass(frozen=True, slots=True)

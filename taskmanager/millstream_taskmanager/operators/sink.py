@@ -19,8 +19,8 @@ from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import SinkSpecification
 from millstream_dataflow.records import Barrier, Batch
 from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, Takes
-from millstream_taskmanager.operators.errors import ConnectorCode
 from millstream_taskmanager.operators.state import StoredList, only, stored_list
+from millstream_taskmanager.user_code.errors import ConnectorCode
 
 _WRITER = "writer"
 _COMMITTABLES = "committables"

@@ -21,7 +21,7 @@ from millstream_dataflow.time import (
     checked_time,
 )
 from millstream_taskmanager.operators.conversion import to_rows
-from millstream_taskmanager.operators.errors import NO_RECORD, UserCode, UserCodeError
+from millstream_taskmanager.user_code.errors import NO_RECORD, UserCode, UserCodeError
 
 T = TypeVar("T")
 StampState = tuple[int, Any, int]

@@ -8,17 +8,15 @@ shared out when the parallelism changes stands beside them: the JobManager does 
 import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from millstream_dataflow.errors import serialization_error
 from millstream_dataflow.reprs import bounded_repr
 from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
 from millstream_runtime.messages.snapshots import Redistribution
+from millstream_taskmanager.user_code.errors import FOUND_AGAIN
 
-__all__ = ["FOUND_AGAIN", "FRESH", "Inheritance", "RestoredState", "StoredList", "only", "pickled", "stored_list"]
-
-FOUND_AGAIN: Final = "Its classes must be found under the module and name that they had when it was stored"
-"""What helps where a checkpoint's values can't be unpickled."""
+__all__ = ["FRESH", "Inheritance", "RestoredState", "StoredList", "only", "pickled", "stored_list"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,12 @@ from millstream_dataflow.windows import (
 )
 from millstream_taskmanager.operators.base import SLICE, OperatorContext, Output, SideBatch
 from millstream_taskmanager.operators.emitting import Collector
-from millstream_taskmanager.operators.errors import UnsupportedOperatorError, UserCodeError, last_given
 from millstream_taskmanager.operators.keyed import KeyedOperator, KeyedPart
 from millstream_taskmanager.operators.window_results import KINDS, WindowResults, WindowSurroundings, accumulation_of
 from millstream_taskmanager.state.runs import Where
 from millstream_taskmanager.state.store import KeyedTables
 from millstream_taskmanager.state.tables import WINDOWS, NamespaceTable
+from millstream_taskmanager.user_code.errors import UnsupportedOperatorError, UserCodeError, last_given
 
 _FEW = 32  # times; below, numpy costs more than it saves
 _SHORT = 8  # records in a row; below, on the average, putting them in order costs less than they do one by one

@@ -16,12 +16,12 @@ from millstream_dataflow.operators.specifications import WindowSpecification
 from millstream_dataflow.records.controls import MIN_TIME
 from millstream_dataflow.windows import TimeWindow
 from millstream_taskmanager.operators.base import OperatorContext
-from millstream_taskmanager.operators.copies import copy_of
 from millstream_taskmanager.operators.emitting import Collector
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.store import KeyedTables
+from millstream_taskmanager.user_code.copies import copy_of
+from millstream_taskmanager.user_code.errors import UserCodeError
 
 Kept = dict[Hashable, Any]
 """What is kept of one window, by key."""

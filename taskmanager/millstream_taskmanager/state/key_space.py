@@ -10,7 +10,7 @@ from millstream_dataflow.errors import NonRecoverableError
 from millstream_dataflow.keys import group_range, groups_of_batch, hash_batch
 from millstream_dataflow.reprs import bounded_repr
 from millstream_dataflow.types import TypeInformation, Types
-from millstream_taskmanager.operators.copies import copy_of
+from millstream_taskmanager.user_code.copies import copy_of
 
 Groups = npt.NDArray[np.int16]
 

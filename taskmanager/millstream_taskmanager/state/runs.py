@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from millstream_dataflow.errors import serialization_error
 from millstream_dataflow.reprs import bounded_repr, error_text
 from millstream_runtime.checkpoint_files.contents import KeyedRun
-from millstream_taskmanager.operators.state import FOUND_AGAIN
+from millstream_taskmanager.user_code.errors import FOUND_AGAIN
 
 
 @dataclass(frozen=True, slots=True)

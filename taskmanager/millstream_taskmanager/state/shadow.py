@@ -20,10 +20,10 @@ from typing import Any, Final
 import numpy as np
 
 from millstream_runtime.checkpoint_files.contents import KeyedRun
-from millstream_taskmanager.operators.copies import are_immutable, is_immutable
 from millstream_taskmanager.state.key_space import KeyForms, KeySpace
 from millstream_taskmanager.state.runs import Entries, encoded_run, encoded_value
 from millstream_taskmanager.state.tables import Encoded, Table
+from millstream_taskmanager.user_code.copies import are_immutable, is_immutable
 
 _GONE: Final = object()  # in the place of a value that is encoded already; the dictionary keeps its size
 _LOOK: Final = object()  # in the place of a value that may change until it is encoded

@@ -4,7 +4,6 @@ Read in this order:
 
 * `protocol`         what can't come in if the peers keep the rules
 * `alignment`        when a snapshot is due, and which channels wait for it (law 4.2)
-* `valve`            one watermark and one status out of many (law 7.3)
 * `ending`           end of data, finish, final checkpoint, end (law 5)
 * `snapshot`         the parts of one snapshot until it is handed over
 * `doors`            what a task may ask of its surroundings

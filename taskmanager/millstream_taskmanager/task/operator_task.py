@@ -15,11 +15,11 @@ from millstream_dataflow.records import (
     Watermark,
 )
 from millstream_taskmanager.exchange.gate import Gate, Taken
+from millstream_taskmanager.operators.valve import Change, Valve
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.protocol import ProtocolError
 from millstream_taskmanager.task.pump import Activity
 from millstream_taskmanager.task.task import Task, TaskParts
-from millstream_taskmanager.task.valve import Change, Valve
 
 
 class OperatorTask(Task):

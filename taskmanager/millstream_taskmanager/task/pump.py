@@ -12,9 +12,9 @@ from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_taskmanager.exchange.output import Outputs
 from millstream_taskmanager.operators.base import SLICE
 from millstream_taskmanager.operators.chain import Emission
-from millstream_taskmanager.operators.forks import leave_if_forked
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.timers import Alarm
+from millstream_taskmanager.user_code.forks import leave_if_forked
 
 Activity = Iterator[Emission]
 

@@ -37,8 +37,6 @@ from millstream_taskmanager.exchange.output import Outputs
 from millstream_taskmanager.exchange.pending import PendingList
 from millstream_taskmanager.operators.base import Commit, OperatorContext, TaskPlace
 from millstream_taskmanager.operators.chain import Chain
-from millstream_taskmanager.operators.errors import UserCodeError, failure_of, user_error
-from millstream_taskmanager.operators.forks import leave_if_forked
 from millstream_taskmanager.operators.state import FRESH, RestoredState
 from millstream_taskmanager.task.alignment import Guarantee
 from millstream_taskmanager.task.commits import CommitQueue
@@ -48,6 +46,8 @@ from millstream_taskmanager.task.ending import AnnounceEnd, Close, Ending, Finis
 from millstream_taskmanager.task.pump import Activity, Pump
 from millstream_taskmanager.task.timers import OperatorTimers
 from millstream_taskmanager.task.turns import Turns
+from millstream_taskmanager.user_code.errors import UserCodeError, failure_of, user_error
+from millstream_taskmanager.user_code.forks import leave_if_forked
 
 STOP_REASONS = {StopMode.STOP: EndReason.STOP, StopMode.DRAIN: EndReason.DRAIN}
 """What ends the data of a task that is told to stop."""

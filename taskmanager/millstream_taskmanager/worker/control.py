@@ -11,7 +11,7 @@ from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined, OperatorReply
 from millstream_runtime.messages.worker import FromWorker, ToWorker
 from millstream_taskmanager.exchange.polling import Poller
-from millstream_taskmanager.operators.forks import leave_if_forked
+from millstream_taskmanager.user_code.forks import leave_if_forked
 from millstream_taskmanager.worker.framing import MessageSocket
 
 CONGESTED_BYTES: Final = 1 << 20

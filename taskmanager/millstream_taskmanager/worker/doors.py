@@ -8,9 +8,9 @@ from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import CheckpointDeclined, Progress, TaskReport, TaskStateChanged
 from millstream_runtime.messages.worker import FromWorker
 from millstream_runtime.states import TASK_STATES
-from millstream_taskmanager.operators.errors import UserCodeError, traceback_text
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.user_code.errors import UserCodeError, traceback_text
 from millstream_taskmanager.worker.durability import SnapshotWriter
 from millstream_taskmanager.worker.loop import WorkerLoop
 from millstream_taskmanager.worker.output import TaskOutputs

@@ -23,8 +23,8 @@ from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined
 from millstream_runtime.messages.snapshots import FileRef, InlineBytes, TaskSnapshot
 from millstream_runtime.messages.worker import FromWorker
-from millstream_taskmanager.operators.errors import failure_of
 from millstream_taskmanager.task.snapshot import TaskPart, described
+from millstream_taskmanager.user_code.errors import failure_of
 from millstream_taskmanager.worker.threads import BlockingPool
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from millstream_taskmanager.operators.forks import leave_if_forked
+from millstream_taskmanager.user_code.forks import leave_if_forked
 from millstream_taskmanager.worker.poller import SocketPoller
 from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler
 

@@ -2,7 +2,7 @@
 
 import socket
 
-from millstream_taskmanager.operators.forks import watch_forks
+from millstream_taskmanager.user_code.forks import watch_forks
 from millstream_taskmanager.worker.loop import WorkerLoop
 from millstream_taskmanager.worker.options import WorkerOptions
 from millstream_taskmanager.worker.output import TaskOutputs, install

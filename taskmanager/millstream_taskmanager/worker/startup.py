@@ -17,10 +17,10 @@ from millstream_runtime.messages.snapshots import TaskRestore, WorkerRestore
 from millstream_runtime.messages.worker import StartTasks
 from millstream_runtime.versions import own_versions
 from millstream_taskmanager.exchange.remote import RemoteChannels
-from millstream_taskmanager.operators.errors import UserCode, failure_of
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.restoring import restored_of
 from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.user_code.errors import UserCode, failure_of
 from millstream_taskmanager.worker.deployment import Orders, deploy
 from millstream_taskmanager.worker.modules import add_artifacts, install_classes
 from millstream_taskmanager.worker.options import WorkerOptions

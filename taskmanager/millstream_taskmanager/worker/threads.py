@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from millstream_taskmanager.operators.errors import user_error
-from millstream_taskmanager.operators.forks import leave_if_forked
+from millstream_taskmanager.user_code.errors import user_error
+from millstream_taskmanager.user_code.forks import leave_if_forked
 
 T = TypeVar("T")
 

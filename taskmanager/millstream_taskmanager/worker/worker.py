@@ -42,8 +42,8 @@ from millstream_runtime.messages.worker import (
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.exchange.link import PeerLoss
 from millstream_taskmanager.exchange.peers import Peers, peer_settings
-from millstream_taskmanager.operators.errors import failure_of
 from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.user_code.errors import failure_of
 from millstream_taskmanager.worker.control import Control
 from millstream_taskmanager.worker.deployment import ranks
 from millstream_taskmanager.worker.doors import PeerLostError, Surroundings, TurnedTask, WorkerDoors

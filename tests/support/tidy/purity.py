@@ -14,7 +14,7 @@ DECIDING = (
     "taskmanager/millstream_taskmanager/exchange/frames.py",
     "taskmanager/millstream_taskmanager/task/alignment.py",
     "taskmanager/millstream_taskmanager/task/ending.py",
-    "taskmanager/millstream_taskmanager/task/valve.py",
+    "taskmanager/millstream_taskmanager/operators/valve.py",
 )
 
 _CLOCK = {"time"}

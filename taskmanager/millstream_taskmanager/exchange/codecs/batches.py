@@ -18,7 +18,7 @@ from millstream_taskmanager.exchange.codecs.columns import ColumnReader, ColumnW
 from millstream_taskmanager.exchange.codecs.rows import RowCodec
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import STREAM, TIMES, Buffer, Frame, Kind
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 
 _ROWS = struct.Struct("<II")  # rows, and zeros, so that what follows is aligned
 _TIME_SIZE = 8

@@ -21,7 +21,7 @@ from millstream.connectors.files.streams import DamagedFileError
 from millstream.formats.lines import FormatError
 from millstream.formats.stream_format import TextLineFormat
 from millstream_dataflow.errors import NonRecoverableError
-from millstream_taskmanager.operators.errors import ConnectorCode, UserCodeError
+from millstream_taskmanager.user_code.errors import ConnectorCode, UserCodeError
 from tests.unit.client.connectors.surroundings import Around, read_all, splits_of, steps
 
 TEXT = "one\ntwo\r\n\nfour, a longer one\nfünf\nsix"

@@ -40,7 +40,7 @@ from millstream_taskmanager.exchange.codecs.batches import (
 from millstream_taskmanager.exchange.codecs.controls import decode_control, encode_control
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import MSGPACK, PICKLE, Frame, Kind
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.failing import GUILTY_LINE, KINDS, Failing, FailingOnce, FailingToReturn
 from tests.support.wire import over_a_wire
 

@@ -22,7 +22,7 @@ from millstream_taskmanager.exchange.codecs.batches import (
 )
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import PICKLE, STREAM, TIMES, Frame, Kind
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.wire import over_a_wire
 
 OPERATOR = "Map at program.py:7"

@@ -18,7 +18,7 @@ from millstream_dataflow.operators.chain import ChainOutput
 from millstream_dataflow.operators.specifications import KeySelection
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_taskmanager.exchange.partitioners import Partitioner, Place, make_partitioner
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 
 MAX_PARALLELISM = 128
 

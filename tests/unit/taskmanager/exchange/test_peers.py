@@ -32,7 +32,7 @@ from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.output import SplitOutput
 from millstream_taskmanager.exchange.peers import PeerSettings
 from millstream_taskmanager.exchange.pending import FlushRules, PendingList
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.wire import (
     DataPort,
     WireLoop,

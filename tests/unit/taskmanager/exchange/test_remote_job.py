@@ -14,9 +14,9 @@ from millstream_dataflow.operators.chain import ChainInput, ChainOutput
 from millstream_dataflow.operators.specifications import MapBatchesSpecification, MapSpecification
 from millstream_dataflow.types import Row, TypeInformation, Types
 from millstream_runtime.states import TaskState
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.user_code.errors import UserCodeError
 from millstream_taskmanager.worker.deployment import Orders, deploy
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.tasks import JOB, Draft, Drawing, ListSource, VirtualDoors, VirtualJob

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from millstream_dataflow.operators.specifications import MapBatchesSpecification, MapSpecification
 from millstream_dataflow.types import TypeInformation, Types
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import Drawing, ListSource, VirtualJob
 
 

@@ -30,10 +30,10 @@ from millstream_runtime.messages.failures import FailureKind
 from millstream_taskmanager.operators.building import build_chain
 from millstream_taskmanager.operators.chain import Chain
 from millstream_taskmanager.operators.collect import CollectOperator
-from millstream_taskmanager.operators.errors import UnsupportedOperatorError, UserCodeError
 from millstream_taskmanager.operators.fusion import FusedOperator
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.operators.sink import SinkOperator
+from millstream_taskmanager.user_code.errors import UnsupportedOperatorError, UserCodeError
 from tests.support.failing import GUILTY_LINE, KINDS, Failing
 from tests.support.ledgers import LedgerSink
 from tests.support.tasks import Draft, OperatorBench

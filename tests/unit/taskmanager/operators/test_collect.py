@@ -16,9 +16,9 @@ from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.operators.collect import CollectOperator
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.operators.state import RestoredState
+from millstream_taskmanager.user_code.errors import UserCodeError
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.failing import GUILTY_LINE, KINDS, Failing
 from tests.support.tasks import JOB, Drawing, ListSource, OperatorBench, VirtualJob

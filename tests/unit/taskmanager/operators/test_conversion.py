@@ -10,7 +10,7 @@ import pytest
 from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_dataflow.types import Row, TypeInformation, Types
 from millstream_taskmanager.operators.conversion import ToColumns, to_rows
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 
 
 @dataclass

@@ -12,7 +12,7 @@ from millstream_dataflow.records import ColumnBatch
 from millstream_dataflow.types import TypeInformation, Types, all_rows_fit
 from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.operators.declared import Declared
-from millstream_taskmanager.operators.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError
 
 TYPES: list[TypeInformation[Any]] = [
     *(Types.STRING(), Types.CHAR(), Types.BOOLEAN(), Types.BYTE(), Types.INT(), Types.LONG(), Types.BIG_INT()),

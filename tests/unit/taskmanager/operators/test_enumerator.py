@@ -9,8 +9,8 @@ from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import EnumeratorSpecification
 from millstream_dataflow.records import Barrier
 from millstream_taskmanager.operators.enumerator import EnumeratorOperator
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.state import RestoredState
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import ListSource, OperatorBench
 
 BARRIER = Barrier(CheckpointId(1))

@@ -17,9 +17,9 @@ from millstream_dataflow.state import (
     ValueStateDescriptor,
 )
 from millstream_runtime.messages.snapshots import Redistribution
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.functions import FunctionLife, TaskRuntimeContext
 from millstream_taskmanager.operators.state import RestoredState
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 BARRIER = Barrier(CheckpointId(3))

@@ -18,9 +18,9 @@ from millstream_dataflow.operators.specifications import (
 )
 from millstream_dataflow.records import RowBatch
 from millstream_taskmanager.operators.base import SLICE
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.fusion import FusedOperator
 from millstream_taskmanager.operators.registry import STAGES
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 FUNCTIONS: dict[str, OperatorSpecification] = {

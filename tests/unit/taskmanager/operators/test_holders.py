@@ -27,10 +27,10 @@ from millstream_dataflow.records import RowBatch
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_taskmanager.exchange.pending import FlushRules
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.fusion import FusedOperator
 from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.operators.registry import STAGES, OperatorSettings
+from millstream_taskmanager.user_code.errors import UserCodeError
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.tasks import Drawing, ListSource, OperatorBench, VirtualJob
 

@@ -18,8 +18,8 @@ from millstream_dataflow.state import (
 )
 from millstream_dataflow.tags import OutputTag
 from millstream_taskmanager.operators.base import SLICE, SideBatch
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.keyed_process import KeyedProcessOperator
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 LATE: OutputTag[Any] = OutputTag("late")

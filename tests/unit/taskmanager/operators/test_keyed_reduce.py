@@ -11,8 +11,8 @@ from millstream_dataflow.functions import ReduceFunction, RuntimeContext
 from millstream_dataflow.keys import UnstableKeyError
 from millstream_dataflow.operators.specifications import KeyedReduceSpecification, KeySelection
 from millstream_dataflow.records import RowBatch
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.keyed_reduce import KeyedReduceOperator
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 

@@ -9,8 +9,8 @@ import pytest
 from millstream_dataflow.operators.specifications import MapBatchesSpecification
 from millstream_dataflow.records import ColumnBatch
 from millstream_taskmanager.operators.base import SLICE
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.map_batches import MapBatchesOperator
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 

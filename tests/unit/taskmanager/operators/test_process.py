@@ -10,8 +10,8 @@ from millstream_dataflow.operators.specifications import ProcessSpecification
 from millstream_dataflow.records import RowBatch, Watermark
 from millstream_dataflow.tags import OutputTag
 from millstream_taskmanager.operators.base import SLICE, SideBatch
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.process import ProcessOperator
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 ODD: OutputTag[int] = OutputTag("odd")

@@ -14,9 +14,9 @@ from millstream_dataflow.records import Barrier, RowBatch, StreamStatus, Waterma
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.messages.snapshots import Redistribution
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.operators.state import RestoredState
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import ListSource, Nothing, OperatorBench
 
 RISING = WatermarkStrategy.for_monotonous_timestamps()

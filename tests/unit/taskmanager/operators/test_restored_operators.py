@@ -29,12 +29,12 @@ from millstream_dataflow.state import (
 )
 from millstream_dataflow.windows import TimeWindow, TumblingEventTimeWindows, TumblingProcessingTimeWindows
 from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.keyed import KeyedOperator
 from millstream_taskmanager.operators.keyed_process import KeyedProcessOperator
 from millstream_taskmanager.operators.keyed_reduce import KeyedReduceOperator
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.operators.window import WindowOperator
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 KEY = KeySelection(lambda record: record[0])

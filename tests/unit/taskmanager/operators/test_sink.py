@@ -13,9 +13,9 @@ from millstream_dataflow.operators.specifications import SinkSpecification
 from millstream_dataflow.records import Barrier, Batch, RowBatch
 from millstream_runtime.messages.failures import FailureKind
 from millstream_taskmanager.operators.base import Commit
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.sink import SinkOperator
 from millstream_taskmanager.operators.state import RestoredState, StoredList
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.ledgers import LEDGERS, LedgerSink, empty_ledgers
 from tests.support.tasks import OperatorBench
 

@@ -3,8 +3,8 @@
 import pytest
 
 from millstream_dataflow.errors import NonRecoverableError, SerializationError
-from millstream_taskmanager.operators.errors import failure_of
 from millstream_taskmanager.operators.state import RestoredState, StoredList, pickled, stored_list
+from millstream_taskmanager.user_code.errors import failure_of
 from tests.support.failing import GUILTY_LINE, KINDS, Failing, FailingToReturn
 
 

@@ -10,9 +10,9 @@ from millstream_dataflow.operators.specifications import TimestampsSpecification
 from millstream_dataflow.records import Barrier, Batch, ColumnBatch, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.records.controls import MAX_TIME
 from millstream_dataflow.time import WatermarkGenerator, WatermarkStrategy
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.state import RestoredState, StoredList
 from millstream_taskmanager.operators.timestamps import TimestampsOperator
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 

@@ -20,8 +20,8 @@ from millstream_dataflow.windows import (
     WindowAssigner,
 )
 from millstream_taskmanager.operators.base import SLICE, SideBatch
-from millstream_taskmanager.operators.errors import UnsupportedOperatorError, UserCodeError
 from millstream_taskmanager.operators.window import WindowOperator
+from millstream_taskmanager.user_code.errors import UnsupportedOperatorError, UserCodeError
 from tests.support.tasks import OperatorBench
 
 LATE: OutputTag[Any] = OutputTag("late")

@@ -18,9 +18,9 @@ from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.windows import TumblingEventTimeWindows, TumblingProcessingTimeWindows, window_start
 from millstream_taskmanager.operators.base import SLICE, SideBatch
 from millstream_taskmanager.operators.emitting import Collector
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.operators.window import WindowOperator, _Windows
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 LATE: OutputTag[Any] = OutputTag("late")

@@ -24,13 +24,13 @@ from millstream_dataflow.state import (
 from millstream_dataflow.windows import TimeWindow
 from millstream_runtime.checkpoint_files.contents import KeyedRun
 from millstream_runtime.messages.failures import FailureKind
-from millstream_taskmanager.operators.errors import failure_of
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.key_space import KeySpace, StateError
 from millstream_taskmanager.state.shadow import SLICE_BYTES
 from millstream_taskmanager.state.snapshot import KeyedSnapshot
 from millstream_taskmanager.state.store import KeyedTables
+from millstream_taskmanager.user_code.errors import failure_of
 from tests.support.failing import GUILTY_LINE, KINDS, Failing, FailingOnce, FailingToReturn
 
 GROUPS = 128

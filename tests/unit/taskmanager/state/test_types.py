@@ -24,12 +24,12 @@ from millstream_dataflow.state import (
 )
 from millstream_dataflow.types import TypeInformation, Types
 from millstream_dataflow.windows import TumblingEventTimeWindows
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.keyed import KeyedOperator
 from millstream_taskmanager.operators.keyed_process import KeyedProcessOperator
 from millstream_taskmanager.operators.keyed_reduce import KeyedReduceOperator
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.operators.window import WindowOperator
+from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
 Type = TypeInformation[Any] | type | None

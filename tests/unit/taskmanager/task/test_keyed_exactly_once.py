@@ -31,8 +31,8 @@ from millstream_jobmanager.core.checkpoints.audit import operator_totals
 from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators import chain_snapshot
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.user_code.errors import UserCodeError
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.ledgers import LEDGERS, LedgerSink, empty_ledgers
 from tests.support.tasks import Drawing, ListSource, VirtualJob

@@ -21,9 +21,9 @@ from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.messages.session import StopMode
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.exchange.pending import FlushRules
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.operators.keyed_process import KeyedProcessOperator
 from millstream_taskmanager.operators.state import RestoredState
+from millstream_taskmanager.user_code.errors import UserCodeError
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.ledgers import COMMITTED, LEDGERS, LedgerSink, empty_ledgers
 from tests.support.tasks import Drawing, ListSource, OperatorBench, VirtualJob

@@ -14,8 +14,8 @@ from millstream_runtime.checkpoint_files import encode_snapshot, withdraw_data_f
 from millstream_runtime.messages.session import Progress, TaskReport, TaskStateChanged, TaskTotals
 from millstream_runtime.messages.worker import FromWorker
 from millstream_runtime.states import TaskState
-from millstream_taskmanager.operators.errors import FunctionExitError, UserCodeError
 from millstream_taskmanager.task.task import Task
+from millstream_taskmanager.user_code.errors import FunctionExitError, UserCodeError
 from millstream_taskmanager.worker.doors import Surroundings, TurnedTask, WorkerDoors
 from millstream_taskmanager.worker.durability import SnapshotFiles, SnapshotWriter
 from millstream_taskmanager.worker.loop import WorkerLoop

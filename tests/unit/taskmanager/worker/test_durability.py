@@ -22,8 +22,8 @@ from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined
 from millstream_runtime.messages.snapshots import FileRef, InlineBytes, ListState, OperatorSnapshot, Redistribution
 from millstream_runtime.messages.worker import FromWorker
-from millstream_taskmanager.operators.errors import UserCodeError
 from millstream_taskmanager.task.snapshot import TaskPart
+from millstream_taskmanager.user_code.errors import UserCodeError
 from millstream_taskmanager.worker.durability import INLINE_LIMIT, SnapshotFiles, SnapshotWriter
 from millstream_taskmanager.worker.loop import WorkerLoop
 from millstream_taskmanager.worker.threads import BlockingPool

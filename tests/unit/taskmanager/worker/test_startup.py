@@ -5,7 +5,7 @@ import pytest
 from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_runtime.checkpoint_files import CheckpointFileError, CorruptCheckpointError
 from millstream_runtime.messages.failures import FailureKind
-from millstream_taskmanager.operators.errors import UnsupportedOperatorError
+from millstream_taskmanager.user_code.errors import UnsupportedOperatorError
 from millstream_taskmanager.worker.startup import WrongVersionsError, startup_failure
 
 

@@ -22,7 +22,7 @@ from typing import Final, TypeVar
 from millstream_dataflow.errors import NonRecoverableError, SerializationError
 from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded, bounded_repr, error_text, short_repr
 from millstream_runtime.messages.failures import TRACEBACK_LIMIT, Failure, FailureKind
-from millstream_taskmanager.operators.forks import leave_if_forked
+from millstream_taskmanager.user_code.forks import leave_if_forked
 
 T = TypeVar("T")
 
@@ -35,6 +35,9 @@ class NoRecord:
 
 
 NO_RECORD: Final = NoRecord()
+
+FOUND_AGAIN: Final = "Its classes must be found under the module and name that they had when it was stored"
+"""What helps where a checkpoint's values can't be unpickled."""
 
 
 class FunctionExitError(Exception):

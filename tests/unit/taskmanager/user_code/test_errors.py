@@ -20,7 +20,8 @@ from millstream_dataflow.errors import (
 from millstream_dataflow.keys import key_hash
 from millstream_runtime.messages.codec import decode, encode
 from millstream_runtime.messages.failures import Failure, FailureKind
-from millstream_taskmanager.operators.errors import (
+from millstream_taskmanager.operators.state import pickled
+from millstream_taskmanager.user_code.errors import (
     ConnectorCode,
     Naming,
     UnsupportedOperatorError,
@@ -30,7 +31,6 @@ from millstream_taskmanager.operators.errors import (
     failure_of,
     last_given,
 )
-from millstream_taskmanager.operators.state import pickled
 
 
 def raised(call: Callable[[], object]) -> Exception:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.records.controls import MIN_TIME, StreamStatus, Watermark
-from millstream_taskmanager.task.valve import Change, Confluence, Valve
+from millstream_taskmanager.operators.valve import Change, Confluence, Valve
 
 INPUTS = (0, 0, 1, 2, 2)
 EVENTS = st.lists(st.tuples(st.integers(0, len(INPUTS) - 1), st.one_of(st.integers(0, 50), st.booleans())), max_size=80)

@@ -15,8 +15,8 @@ import pytest
 from millstream_dataflow.errors import SerializationError
 from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_dataflow.types import Row
-from millstream_taskmanager.operators.copies import copied, copy_of
-from millstream_taskmanager.operators.errors import failure_of
+from millstream_taskmanager.user_code.copies import copied, copy_of
+from millstream_taskmanager.user_code.errors import failure_of
 from tests.support.failing import GUILTY_LINE, KINDS, Failing, FailingOnce
 
 
