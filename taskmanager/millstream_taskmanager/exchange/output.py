@@ -119,11 +119,6 @@ class Outputs:
         if self._due is None:
             self._due = now + self._timeout
 
-    def broadcast(self, control: Control, now: int) -> None:
-        """Into every channel of every edge."""
-        for channel in self._channels:
-            channel.add_control(control, now)
-
     def flush(self) -> None:
         """The task has nothing more at hand: whatever waits goes out."""
         self._due = None
