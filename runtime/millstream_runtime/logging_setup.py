@@ -19,6 +19,7 @@ from typing import IO, Final
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem
 from millstream_dataflow.configuration.enums import LogLevel
 from millstream_dataflow.configuration.options import logs
+from millstream_dataflow.words import counted
 from millstream_runtime.threads import Threads
 
 _FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
@@ -98,13 +99,16 @@ class _ThreadHandler(logging.Handler):
             self._lost += 1
             return
         try:
-            if self._lost:
-                text = f"the disk under this log was behind: {self._lost:,} lines are lost here"
-                self._write(logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None))
-                self._lost = 0
+            self._write_loss()
             self._write(record)
         except Exception:  # noqa: BLE001  # as every handler of logging does: a line that can't be made stops nobody
             self.handleError(record)
+
+    def _write_loss(self) -> None:
+        if self._lost:
+            text = f"the disk under this log was behind: {counted(self._lost, 'line')} lost here"
+            self._write(logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None))
+            self._lost = 0
 
     def _write(self, record: logging.LogRecord) -> None:
         self._thread.submit(self._file.write, f"{self.format(record)}\n".encode(errors="backslashreplace"))
@@ -113,6 +117,7 @@ class _ThreadHandler(logging.Handler):
         """What was logged is written, unless the disk hangs."""
         if not self._closed:
             self._closed = True
+            self._write_loss()
             with contextlib.suppress(TimeoutError):
                 self._thread.submit(lambda: None).result(_END_S)
             self._thread.close(_LAST_S, self._file.close)
@@ -137,11 +142,15 @@ class _LockedFile:
             self._file.write(line)
 
     def _begin_another(self) -> None:
-        names = [self.path, *(self.path.with_name(f"{self.path.name}.{number + 1}") for number in range(self._kept))]
-        for name, older in reversed(list(pairwise(names))):
-            if name.exists():
-                name.replace(older)
-        file = self.path.open("ab", buffering=0)
+        """The new file comes first: where none can be opened, closed ones stay where they are, line after line."""
+        new = self.path.with_name(f"{self.path.name}.new")
+        closed = (self.path.with_name(f"{self.path.name}.{number + 1}") for number in range(self._kept))
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(new.open("wb", buffering=0))
+            for name, older in reversed(list(pairwise([new, self.path, *closed]))):
+                if name.exists():
+                    name.replace(older)
+            stack.pop_all()
         self._file.close()
         self._file = file
 

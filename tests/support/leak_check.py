@@ -21,7 +21,7 @@ POLL_S = 0.005
 YOUNG, OLD = 1, 2  # generations: what a test made is young, and to look through all that was imported takes 0.1 s
 YOUNG_S = 0.03  # then what is old is looked at too
 
-# Stock is taken twice a test and costs a millisecond, so this file uses plain strings and os calls, no pathlib.
+# Stock is taken once a test and costs a millisecond, so this file uses plain strings and os calls, no pathlib.
 _PROC = "/proc"
 
 

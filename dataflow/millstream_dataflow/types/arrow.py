@@ -76,7 +76,19 @@ def _values_fit(part: TypeInformation[Any], column: pa.DataType) -> bool:
         return _values_fit(part.inner, column)
     if not isinstance(part, Scalar) or part == scalars.CHAR:
         return False
-    return part == scalars.ANY or _SCALARS.get(part) == column
+    if part == scalars.BIG_INT:
+        return pa.types.is_integer(column)
+    widest = _SCALARS.get(part)
+    return part == scalars.ANY or widest == column or (widest is not None and _is_narrower(column, widest))
+
+
+def _is_narrower(column: pa.DataType, widest: pa.DataType) -> bool:
+    """Whether all values of the one are among those of the other, once they are Python's."""
+    if pa.types.is_signed_integer(widest):
+        return pa.types.is_integer(column) and column.bit_width < widest.bit_width
+    if pa.types.is_float64(widest):
+        return pa.types.is_float32(column)
+    return pa.types.is_string(widest) and pa.types.is_large_string(column)
 
 
 def _struct(names: tuple[str, ...] | list[str], parts: tuple[TypeInformation[Any], ...]) -> pa.DataType | None:

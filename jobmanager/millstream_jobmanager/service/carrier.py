@@ -1,4 +1,4 @@
-"""Carries out what blocks: one thread for the store, two for the checkpoint files of each job, two for the local disk.
+"""Carries out what blocks: one thread for the store, a few for each job's checkpoint files, two for the local disk.
 
 Each order of the core becomes a job of a thread, whose end is an event. What goes wrong is sorted here and nowhere
 else, for law 2.1 hangs on it: `REFUSED` only where it is certain that nothing was written and nothing will be,
@@ -35,7 +35,9 @@ from millstream_runtime.threads import Threads
 T = TypeVar("T")
 
 FILE_THREADS = 2
-"""Of each job: storage that hangs holds up nobody else's, and what is deleted holds up no checkpoint."""
+"""Of each job, and as many for what it deletes: storage that hangs holds up nobody else's, and what is deleted holds up
+no checkpoint.
+"""
 DISK_THREADS = 2
 """Uploads and fetches: the local disk is no faster with more."""
 CLOSING_S = 3.0
@@ -51,7 +53,8 @@ class Carrier:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._store_thread = Threads(1, "millstream-store")
-        self._files: dict[JobId | None, _Files] = {}
+        self._files: dict[_Purpose, _Files] = {}
+        self._closed = False
         self._disk_threads = Threads(DISK_THREADS, "millstream-disk")
 
     def close(self) -> None:
@@ -60,6 +63,7 @@ class Carrier:
         What hangs for longer, as it does on a mount whose server is gone, has an unknown outcome then, as when this
         process is killed. A store whose thread hangs isn't let go of before the process ends.
         """
+        self._closed = True
         ended = {
             "the local disk": self._disk_threads.close(CLOSING_S),
             "the storage of checkpoints": _close_all(list(self._files.values())),
@@ -76,7 +80,7 @@ class Carrier:
 
     async def files(self, call: Callable[[], T]) -> T:
         """Ask the storage of checkpoints."""
-        return await asyncio.wrap_future(self._on_files(None, call))
+        return await asyncio.wrap_future(self._on_files((None, False), call))
 
     async def disk(self, call: Callable[[], T]) -> T:
         """Something short with a local file."""
@@ -98,11 +102,11 @@ class Carrier:
 
     def write_metadata(self, command: WriteMetadata, post: Callable[[Event], None]) -> None:
         """Answered by MetadataWritten."""
-        self._answer(self._on_files(command.job, lambda: _write_metadata(command)), post)
+        self._answer(self._on_files((command.job, False), lambda: _write_metadata(command)), post)
 
     def load_metadata(self, command: LoadMetadata, post: Callable[[Event], None]) -> None:
         """Answered by MetadataLoaded."""
-        self._answer(self._on_files(command.job, lambda: _load_metadata(command)), post)
+        self._answer(self._on_files((command.job, False), lambda: _load_metadata(command)), post)
 
     def delete_record(self, job: JobId) -> None:
         """Not answered. Afterwards its blobs are nobody's."""
@@ -118,26 +122,30 @@ class Carrier:
     def discard_checkpoint(self, job: JobId, path: str) -> None:
         """Not answered: what stays is found again at the job's end."""
         doubt = f"{path} could not be deleted"
-        self._on_files(job, lambda: _try(lambda: discard_checkpoint(path), job, doubt))
+        self._on_files((job, True), lambda: _try(lambda: discard_checkpoint(path), job, doubt))
 
     def discard_job(self, job: JobId, directory: str, kept: tuple[str, ...]) -> None:
         """Not answered: a new leader says it again."""
         doubt = f"its files in {directory} could not all be deleted"
-        self._on_files(job, lambda: _try(lambda: discard_job(directory, job, kept), job, doubt))
+        self._on_files((job, True), lambda: _try(lambda: discard_job(directory, job, kept), job, doubt))
 
     # ------------------------------------------------------------ threads
 
-    def _on_files(self, job: JobId | None, call: Callable[[], T]) -> Future[T]:
-        """In the threads of a job, which are there while it has something to do; those of None are the leader's own."""
-        files = self._files.get(job)
+    def _on_files(self, purpose: "_Purpose", call: Callable[[], T]) -> Future[T]:
+        """In threads that are there while they have something to do."""
+        if self._closed:
+            raise RuntimeError("the threads of checkpoint files take no more calls")
+        files = self._files.get(purpose)
         if files is None:
-            files = self._files[job] = _Files(Threads(FILE_THREADS, f"millstream-files-{job or 'own'}"))
+            job, deletes = purpose
+            name = f"millstream-{'deletes' if deletes else 'files'}-{job or 'own'}"
+            files = self._files[purpose] = _Files(Threads(FILE_THREADS, name))
 
         def ended() -> None:
             files.calls -= 1
-            if not files.calls and self._files.get(job) is files:
+            if not files.calls and self._files.get(purpose) is files:
                 files.threads.close(0)
-                del self._files[job]
+                del self._files[purpose]
 
         files.calls += 1
         future = files.threads.submit(call)
@@ -156,9 +164,13 @@ class Carrier:
             self._loop.call_soon_threadsafe(call)
 
 
+_Purpose = tuple[JobId | None, bool]
+"""Whose checkpoint files, the leader's own for None; and whether they are deleted."""
+
+
 @dataclass(slots=True)
 class _Files:
-    """The threads of one job's checkpoint files."""
+    """The threads of one purpose."""
 
     threads: Threads
     calls: int = 0

@@ -82,7 +82,7 @@ class UserCodeError(Exception):
         concern: such an error has no traceback.
         """
         line = source_line(self.cause)
-        explained = not line and isinstance(self.cause, _EXPLAINED)
+        explained = not line and _is_explained(self.cause)
         return Failure(
             self.kind,
             error_text(self.cause),
@@ -146,8 +146,10 @@ _NOT_THERE = (FileNotFoundError, NotADirectoryError, PermissionError)
 _OF_VALUES = (NonRecoverableError, SerializationError)
 """Our own errors about the user's program and values."""
 
-_EXPLAINED = (*_OF_VALUES, OSError)
-"""Errors whose words say all, when no user code has raised them."""
+
+def _is_explained(error: BaseException) -> bool:
+    """Whether its words say all, when no user code has raised it. What a disk that is full says names no file."""
+    return isinstance(error, _OF_VALUES + _NOT_THERE) or (isinstance(error, OSError) and error.filename is not None)
 
 
 class Naming(UserCode):

@@ -1,5 +1,6 @@
 """Where a process of the cluster logs."""
 
+import errno
 import io
 import logging
 import subprocess
@@ -58,6 +59,34 @@ def test_files_are_closed_when_they_are_full_and_the_oldest_go(tmp_path: Path) -
     assert path.read_text(encoding="utf-8").splitlines()[-1].endswith(f"299 {'.' * 1000}")
 
 
+def test_closed_files_stay_where_no_other_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without descriptors, say, which is when a process has much to say."""
+    settings = Configuration.from_strings(
+        {"env.log.dir": str(tmp_path), "env.log.max-size": "64kb", "env.log.max": "3"}
+    )
+    path = set_up_logging(settings, "jobmanager")
+    assert path is not None
+    [handler] = logging.getLogger().handlers
+    assert isinstance(handler, logging_setup._ThreadHandler)
+    for number in range(200):
+        logging.getLogger("x").info("%d %s", number, "." * 1000)
+    handler._thread.submit(lambda: None).result(20)
+    before = {file.name: file.read_bytes() for file in tmp_path.glob("*.log*")}
+    assert len(before) == 4
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refused)
+        for _ in range(100):
+            logging.getLogger("x").info("." * 1000)
+        handler._thread.submit(lambda: None).result(20)
+    after = {file.name: file.read_bytes() for file in tmp_path.glob("*.log*")}
+    assert after.pop(path.name).startswith(before.pop(path.name))
+    assert after == before
+
+
 class TestHangingDisk:
     @pytest.fixture
     def free(self, monkeypatch: pytest.MonkeyPatch) -> Generator[threading.Event]:
@@ -89,9 +118,19 @@ class TestHangingDisk:
         handler.close()
         *lines, note, last = [line.split(": ", 1)[1] for line in path.read_text(encoding="utf-8").splitlines()]
         assert lines == [f"line {number}" for number in range(len(lines))]
-        assert note == f"the disk under this log was behind: {1_500 - len(lines)} lines are lost here"
+        assert note == f"the disk under this log was behind: {1_500 - len(lines)} lines lost here"
         assert last == "again"
         assert len(lines) in (1_000, 1_001)
+
+    def test_what_was_lost_at_the_end_is_counted_as_well(self, tmp_path: Path, free: threading.Event) -> None:
+        path = set_up_logging(configuration(dir=tmp_path), "jobmanager")
+        assert path is not None
+        for number in range(1_500):
+            logging.getLogger("x").info("line %d", number)
+        free.set()
+        logging.getLogger().handlers[0].close()
+        *lines, note = path.read_text(encoding="utf-8").splitlines()
+        assert note.endswith(f"the disk under this log was behind: {1_500 - len(lines)} lines lost here")
 
     def test_an_end_waits_for_a_while_only(
         self, tmp_path: Path, free: threading.Event, monkeypatch: pytest.MonkeyPatch

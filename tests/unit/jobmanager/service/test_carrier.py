@@ -128,6 +128,37 @@ async def test_the_hanging_storage_of_one_job_holds_up_no_other(
     await asyncio.to_thread(carrier.close)
 
 
+async def test_what_is_deleted_holds_up_no_checkpoint_of_its_own_job(
+    tmp_path: Path, carrier: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = HangingDisk()
+    monkeypatch.setattr(carrier_module, "discard_checkpoint", lambda _: disk.pass_by())
+    monkeypatch.setattr(carrier_module, "discard_job", lambda *_: disk.pass_by())
+    events = asyncio.Queue[Event]()
+    for number in range(10):
+        carrier.discard_checkpoint(JOB, f"{tmp_path}/chk-{number}")
+        carrier.discard_job(JOB, str(tmp_path), ())
+    carrier.write_metadata(WriteMetadata(JOB, CheckpointId(11), f"{tmp_path}/chk-11", EMPTY), events.put_nowait)
+    async with asyncio.timeout(15):
+        await disk.busy.wait()
+        written = await events.get()
+    assert isinstance(written, MetadataWritten)
+    assert written.outcome is Outcome.DONE
+    assert not disk.free.is_set()
+    disk.free.set()
+    await asyncio.to_thread(carrier.close)
+
+
+async def test_nothing_is_begun_behind_the_end(carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else may lead by now: no file is deleted any more."""
+    deleted: list[str] = []
+    monkeypatch.setattr(carrier_module, "discard_checkpoint", deleted.append)
+    await asyncio.to_thread(carrier.close)
+    with pytest.raises(RuntimeError, match="no more"):
+        carrier.discard_checkpoint(JOB, "chk-1")
+    assert (deleted, carrier._files) == ([], {})
+
+
 async def test_a_job_with_nothing_to_do_has_no_threads(tmp_path: Path, carrier: Carrier) -> None:
     events = asyncio.Queue[Event]()
     job = JobId("1" * 32)

@@ -18,6 +18,7 @@ from millstream_dataflow.errors import (
     serialization_error,
 )
 from millstream_dataflow.keys import key_hash
+from millstream_runtime.file_systems.local import _write_all
 from millstream_runtime.messages.codec import decode, encode
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_taskmanager.operators.state import pickled
@@ -129,6 +130,15 @@ def test_what_our_own_connector_says_of_a_file_is_one_sentence(tmp_path: Path, n
     assert (failure.source_line, failure.traceback) == ("", "")
     assert str(tmp_path / name) in failure.headline
     assert "\n" not in failure.message
+
+
+def test_an_error_that_names_no_file_shows_where_it_was_met() -> None:
+    """A full disk names none."""
+    with Path("/dev/full").open("wb") as full:
+        failure = UserCodeError(in_a_task(lambda: _write_all(full.fileno(), [memoryview(b"a line")])), "out").failure()
+    assert failure.message == "OSError: [Errno 28] No space left on device"
+    assert failure.source_line == ""
+    assert "local.py" in failure.traceback
 
 
 def test_the_user_s_own_line_that_can_not_read_a_file_keeps_its_traceback() -> None:
