@@ -42,6 +42,9 @@ from tests.support.service_client import (
 )
 from tests.support.session_taskmanager import SessionTaskManager
 
+_BROKEN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL}
+"""How a stream whose server is dead ends: the second where a message of ours was under way (gRPC's aio)."""
+
 
 class UnreliableStore(JobStore):
     """A local store whose next writes go as they are told: `landed` and `lost` are both answered UNKNOWN."""
@@ -242,7 +245,7 @@ async def test_a_jobmanager_that_was_killed_and_started_again_adopts_what_runs(t
             await Client(channel).submit(job_of(options=CHECKPOINTED))
             await taskmanager.heard(CheckpointCompleted, 2)
             await _killed(process)
-            assert (await taskmanager.ended()).code() is grpc.StatusCode.UNAVAILABLE
+            assert (await taskmanager.ended()).code() in _BROKEN
         taskmanager.told.clear()
         process, second = await _process(tmp_path)
         assert second == epoch + 1
