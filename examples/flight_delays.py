@@ -211,7 +211,7 @@ class Progress:
                 told = f"restarting (attempt {restart.attempt}): {restart.failure.headline}"
                 print(told, file=sys.stderr, flush=True)
 
-    def _tell(self, totals: Sequence[tuple[str, TaskTotals]], elapsed: float, checkpoints: int) -> None:
+    def _tell(self, totals: Sequence[tuple[str, TaskTotals]], elapsed: float, newest: int) -> None:
         # Tasks in front take in splits or nothing, those behind take in hours: the counting ones see each flight.
         taken = Counter[str]()
         for vertex, total in totals:
@@ -221,7 +221,7 @@ class Progress:
         # The slowest task's. One that waits for its first flight has none yet, which is a very low number.
         slowest = min(total.watermark for vertex, total in totals if vertex == counting)
         reached = shown_watermark(slowest)
-        print(f"{flights:>9,} flights {rate:>8,.0f}/s   watermark {reached:16}   {checkpoints} checkpoints", flush=True)
+        print(f"{flights:>9,} flights {rate:>8,.0f}/s   watermark {reached:16}   checkpoint {newest or 'none'}", flush=True)
 
 
 def shown_watermark(milliseconds: int) -> str:

@@ -8,7 +8,7 @@ A class is known by its name. What becomes of objects whose fields have changed 
 (`__setstate__`), as always with pickle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from millstream_dataflow.reprs import short_repr
@@ -29,13 +29,17 @@ def check_types(table: Table, space: KeySpace, entries: Entries) -> None:
     if problem := _problem(of_keys, space.key_type, entries.keys):
         raise StateError(f"operator {where.operator}: the key of {where.title} {problem}; {_MEND_OF_KEYS}")
     shown = None if table.values is None else table.values.shown
-    values = entries.values if shown is None else list(map(shown, entries.values))
-    if problem := _problem(of_values, table.type, values):
+    if problem := _problem(of_values, table.type, entries.values, shown):
         raise StateError(f"operator {where.operator}: {where.title} {problem}; {_MEND_OF_VALUES}")
 
 
-def _problem(former: str, now: TypeInformation[Any], values: Sequence[Any]) -> str:
-    if former == str(now) or now.all_fit(values):
+def _problem(
+    former: str, now: TypeInformation[Any], kept: Sequence[Any], shown: Callable[[Any], Any] | None = None
+) -> str:
+    if former == str(now):
+        return ""
+    values = kept if shown is None else list(map(shown, kept))
+    if now.all_fit(values):
         return ""
     value = next(value for value in values if now.check(value) is not None)
     before = "undeclared" if former == str(Types.ANY()) else f"as {former}"
