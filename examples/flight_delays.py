@@ -221,7 +221,8 @@ class Progress:
         # The slowest task's. One that waits for its first flight has none yet, which is a very low number.
         slowest = min(total.watermark for vertex, total in totals if vertex == counting)
         reached = shown_watermark(slowest)
-        print(f"{flights:>9,} flights {rate:>8,.0f}/s   watermark {reached:16}   checkpoint {newest or 'none'}", flush=True)
+        told = f"watermark {reached:16}   checkpoint {newest or 'none'}"
+        print(f"{flights:>9,} flights {rate:>8,.0f}/s   {told}", flush=True)
 
 
 def shown_watermark(milliseconds: int) -> str:
