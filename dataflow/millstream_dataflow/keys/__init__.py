@@ -30,7 +30,7 @@ from millstream_dataflow.keys.groups import (
     subtask_of,
 )
 from millstream_dataflow.keys.hashing import HASH_VERSION, key_hash
-from millstream_dataflow.keys.identity import identities, key_identity
+from millstream_dataflow.keys.identity import are_all, identities, key_identity
 
 if TYPE_CHECKING:
     from millstream_dataflow.keys.columns import hash_array
@@ -42,6 +42,7 @@ __all__ = [
     "MAX_PARALLELISM_LIMIT",
     "CanonicalFields",
     "UnstableKeyError",
+    "are_all",
     "canonical_bytes",
     "check_key_type",
     "default_max_parallelism",

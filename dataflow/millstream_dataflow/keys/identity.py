@@ -52,14 +52,22 @@ def key_identity(key: object) -> Hashable:
 def identities(keys: list[object]) -> list[object]:
     """The identities of a batch; the same list, unchanged, when every key is its own identity.
 
-    Measured: 90 M/s for plain types, 45 M/s for floats, 18 M/s for pairs of plain types.
+    Measured: 90 M/s for plain types, half as much again where all are of one, 45 M/s for floats, 18 M/s for pairs of
+    plain types.
     """
+    if keys and (kind := type(keys[0])) in PLAIN and are_all(kind, keys):
+        return keys
     kinds = set(map(type, keys))
     if kinds <= PLAIN or (kinds <= _PLAIN_OR_FLOAT and not any(map(ne, keys, keys))):
         return keys
     if kinds == {tuple} and _are_plain(cast("list[tuple[object, ...]]", keys)):
         return keys
     return list(map(key_identity, keys))
+
+
+def are_all(kind: type, values: Sequence[object]) -> bool:
+    """Whether all are of exactly this type. To count them takes two thirds of what the set of their types does."""
+    return list(map(type, values)).count(kind) == len(values)
 
 
 def _are_plain(keys: list[tuple[object, ...]]) -> bool:

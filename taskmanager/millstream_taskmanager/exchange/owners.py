@@ -5,14 +5,14 @@ meanwhile: measured in a running job 140 ns, and 480 on a busy machine, where lo
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from millstream_dataflow.keys import hash_batch, subtasks_of_batch
+from millstream_dataflow.keys import are_all, hash_batch, subtasks_of_batch
 from millstream_taskmanager.exchange.dealing import Targets
 
-_STRINGS = {str}
 _MOST_KNOWN = 8_192  # keys, of which the strings are kept
 _MOST_NAMED = 256  # subtasks, each of which is a byte
 _OFTEN = 4  # times in a batch, on the average: keys that come less often aren't worth remembering
@@ -31,9 +31,9 @@ class Owners:
 
     def of(self, keys: Sequence[Any]) -> Targets:
         """The owner of each key. UnstableKeyError for what can't be one."""
-        if self._known and set(map(type, keys)) == _STRINGS:  # a member of a StrEnum equals a string, and is no string
+        if self._known and are_all(str, keys):  # a member of a StrEnum equals a string, and is no string
             try:
-                return np.frombuffer(bytes(map(self._known.__getitem__, keys)), np.uint8).astype(np.int16)
+                return np.frombuffer(self._looked_up(keys), np.uint8).astype(np.int16)
             except KeyError:  # a new one
                 pass
         targets = subtasks_of_batch(hash_batch(keys), self._subtasks, self._max_parallelism)
@@ -43,8 +43,14 @@ class Owners:
             self._pause -= 1
         return targets
 
+    def _looked_up(self, keys: Sequence[str]) -> bytes:
+        """A byte for each key. KeyError for one that isn't known."""
+        if len(keys) < 2:  # itemgetter of one key gives the bare item, of none it is an error
+            return bytes([self._known[key] for key in keys])
+        return bytes(itemgetter(*keys)(self._known))  # 54 ns a key; by `map` 73
+
     def _remember(self, keys: Sequence[Any], targets: Targets) -> None:
-        if set(map(type, keys)) != _STRINGS or len(set(keys)) * _OFTEN > len(keys):
+        if not are_all(str, keys) or len(set(keys)) * _OFTEN > len(keys):
             self._pause = _PAUSE
             return
         found: dict[str, int] = dict(zip(keys, targets.tolist(), strict=True))

@@ -48,6 +48,14 @@ def test_what_comes_often_is_not_hashed_again(monkeypatch: pytest.MonkeyPatch) -
     assert (known.of(keys) == first).all()
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_few_keys_that_are_known(count: int) -> None:
+    known = Owners(2, 512)
+    known.of(["a", "b"] * 10)
+    keys = ["a", "b"][:count]
+    assert known.of(keys).tolist() == by_hash(keys, 2)
+
+
 def test_no_more_is_kept_than_a_batch_or_so() -> None:
     """Nor does a stream of new keys, each of which comes often for a while, grow without end."""
     known = Owners(4, 512)
