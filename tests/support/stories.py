@@ -38,7 +38,6 @@ from millstream_dataflow.job_graph import JobGraph
 from millstream_dataflow.records import EndReason
 from millstream_jobmanager.core import commands as c
 from millstream_jobmanager.core.events import MessageReceived, SessionOpened
-from millstream_jobmanager.core.views import job_status
 from millstream_runtime.messages import session as m
 from millstream_runtime.messages.client import CancelJob, JobStatus, StopJob, TriggerSavepoint
 from millstream_runtime.messages.deployments import DeployWorker
@@ -211,7 +210,7 @@ class CoreTeller:
             next(iter(self.shell.taskmanagers.values())).end_of_data(region.attempt, EndReason.INPUT)
 
     def _status(self) -> None:
-        self._said.append(shown(job_status(self.shell.job())))
+        self._said.append(shown(self.shell.job().status()))
 
 
 # -------------------------------------------------------------------------------------------------- printing

@@ -24,7 +24,7 @@ from millstream_jobmanager.core.events import (
     SessionOpened,
     Tick,
 )
-from millstream_jobmanager.core.job import GOING, Job
+from millstream_jobmanager.core.job import Job
 from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.moment import Moment
 from millstream_jobmanager.core.region import Region, UnbelievableReportError
@@ -32,9 +32,9 @@ from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.sessions import Members
 from millstream_jobmanager.core.settings import ClusterSettings, JobSettings
 from millstream_jobmanager.core.slots import SlotPool
+from millstream_jobmanager.core.standing import GOING, Standing
 from millstream_jobmanager.core.submission import Submissions
 from millstream_jobmanager.core.turn import Turn
-from millstream_jobmanager.core.views import job_status
 from millstream_runtime.messages.client import JobStatus, SubmitJob
 from millstream_runtime.messages.deployments import DataAddress
 from millstream_runtime.messages.failures import Failure, FailureKind
@@ -49,7 +49,7 @@ from millstream_runtime.messages.session import (
     TaskTotals,
     WorkerEnded,
 )
-from millstream_runtime.states import JOB_STATES
+from millstream_runtime.states import JOB_STATES, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,11 @@ class ClusterCore:
 
     def _region_deadlines(self, job: Job) -> Iterator[int]:
         if JOB_STATES.is_final(job.state):
-            yield job.ended_monotonic + self._settings.tombstone_time
+            yield job.standing.ended_monotonic + self._settings.tombstone_time
             return
         for region in job.context.regions:
             if region.state is RegionState.RECONCILING:
-                yield (job.recovered_at or 0) + self._settings.adoption_timeout
+                yield job.opened_at + self._settings.adoption_timeout
             elif region.state is RegionState.WAITING and job.state in GOING:
                 yield region.not_before
                 yield self._slots_due(job, region)
@@ -317,7 +317,10 @@ class ClusterCore:
 
     def _forget(self, turn: Turn, job: Job) -> None:
         """The tombstone of an ended job has served its time."""
-        if JOB_STATES.is_final(job.state) and turn.now.monotonic >= job.ended_monotonic + self._settings.tombstone_time:
+        if (
+            JOB_STATES.is_final(job.state)
+            and turn.now.monotonic >= job.standing.ended_monotonic + self._settings.tombstone_time
+        ):
             for region in job.context.regions:
                 self._drop_totals(region)
             del self.jobs[job.context.job]
@@ -329,8 +332,10 @@ class ClusterCore:
         """Take a job in; its record is in the journal."""
         settings = self.job_settings(plan.graph)
         regions = [Region(plan.graph.job, region, waiting_since=turn.now.monotonic) for region in plan.regions]
-        context = JobContext(plan, settings, journal, self, regions)
-        job = Job(context, recovered_at=turn.now.monotonic if recovered else None)
+        now = turn.now.monotonic
+        state = JobState.RECONCILING if recovered else JobState.CREATED
+        standing = Standing(plan.graph.job, state, ended_monotonic=now)  # if it has ended, this leader sees it now
+        job = Job(JobContext(plan, settings, standing, journal, self, regions), now)
         self.jobs[plan.graph.job] = job
         return job
 
@@ -396,7 +401,7 @@ class ClusterCore:
 
     def statuses(self) -> list[JobStatus]:
         """One line a job."""
-        return [job_status(job) for job in self.jobs.values()]
+        return [job.status() for job in self.jobs.values()]
 
 
 def _says_only_that_it_lives(event: Event) -> bool:

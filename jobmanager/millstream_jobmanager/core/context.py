@@ -15,6 +15,7 @@ from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.region import Region
 from millstream_jobmanager.core.settings import ClusterSettings, JobSettings
 from millstream_jobmanager.core.slots import SlotPool
+from millstream_jobmanager.core.standing import Standing
 from millstream_jobmanager.core.turn import Turn
 from millstream_runtime.messages.deployments import DataAddress
 from millstream_runtime.messages.session import FromJobManager
@@ -73,6 +74,7 @@ class JobContext:
 
     plan: Plan
     settings: JobSettings
+    standing: Standing
     journal: Journal
     cluster: ClusterDoors
     regions: list[Region]

@@ -7,13 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.completed import kept_paths, with_its_end, with_results
+from millstream_jobmanager.core.checkpoints.coordinator import Coordinator
 from millstream_jobmanager.core.commands import DiscardJob, Reply
+from millstream_jobmanager.core.context import JobContext
+from millstream_jobmanager.core.deployer import Deployer
+from millstream_jobmanager.core.failover import Failover
 from millstream_jobmanager.core.region_states import RegionState
-from millstream_jobmanager.core.views import job_status
+from millstream_jobmanager.core.standing import GOING
+from millstream_jobmanager.core.status import job_status
+from millstream_jobmanager.core.turn import Turn
 from millstream_runtime.messages.client import CancelJob, StopJob, TriggerSavepoint
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.record import (
@@ -26,18 +31,18 @@ from millstream_runtime.messages.record import (
 from millstream_runtime.messages.session import JobEnded, RegionEnded
 from millstream_runtime.states import JOB_STATES, JobState
 
-if TYPE_CHECKING:
-    from millstream_jobmanager.core.job import Job
-    from millstream_jobmanager.core.turn import Turn
-
 _TARGET = {JobState.FAILING: JobState.FAILED, JobState.CANCELLING: JobState.CANCELED}
 
 
 class Ending:
     """The end of one job."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, context: JobContext, coordinator: Coordinator, deployer: Deployer, failover: Failover) -> None:
+        self._context = context
+        self._standing = context.standing
+        self._coordinator = coordinator
+        self._deployer = deployer
+        self._failover = failover
         self._recording = False
         self.retry_at: int | None = None
 
@@ -49,7 +54,7 @@ class Ending:
 
     def is_restore(self, point: CompletedCheckpoint) -> bool:
         """It is what the job was started from: another job's, nothing to be told of."""
-        return point == self._job.context.journal.record.restore
+        return point == self._context.journal.record.restore
 
     def commits(self, point: CompletedCheckpoint) -> bool:
         """Sinks commit on it; not on a savepoint that doesn't stop the job (law 4.7)."""
@@ -59,38 +64,38 @@ class Ending:
 
     def settle(self, turn: Turn) -> None:
         """Move towards the end, if that is where the job is going."""
-        job = self._job
-        record = job.context.journal.record
+        record = self._context.journal.record
         if self._recording:
             return  # nothing changes its mind any more
-        if record.intent is Intent.CANCEL and job.state in (JobState.CREATED, JobState.RUNNING, JobState.RESTARTING):
-            job.move(turn, JobState.CANCELLING, "it was cancelled")
-        if job.state in _TARGET:
+        if record.intent is Intent.CANCEL and self._standing.state in GOING:
+            self._standing.move(turn, JobState.CANCELLING, "it was cancelled")
+        if self._standing.state in _TARGET:
             self._end_regions(turn)
-            if all(region.state is RegionState.ENDED for region in job.context.regions):
-                self._record(turn, _TARGET[job.state])
-        elif job.state is JobState.RUNNING:
-            regions = job.context.regions
+            if all(region.state is RegionState.ENDED for region in self._context.regions):
+                self._record(turn, _TARGET[self._standing.state])
+        elif self._standing.state is JobState.RUNNING:
+            regions = self._context.regions
             if all(region.state is RegionState.FINISHED for region in regions):
                 self._record(turn, JobState.FINISHED)
 
     def _end_regions(self, turn: Turn) -> None:
-        job = self._job
-        for region in job.context.regions:
+        for region in self._context.regions:
             if region.state in (RegionState.RECORDING, RegionState.LOADING):
-                job.deployer.withdraw(turn, region, 0)
+                self._deployer.withdraw(turn, region, 0)
             if region.state not in (RegionState.ENDING, RegionState.ENDED):
                 if region.deployed:
-                    job.failover.end_workers(turn, region, self.grace())
-                region.move(RegionState.ENDING, f"the job is {job.state.name}")
-            workers = [attempt for attempt, _ in job.context.open_workers.values() if attempt.region == region.plan.id]
+                    self._failover.end_workers(turn, region, self.grace())
+                region.move(RegionState.ENDING, f"the job is {self._standing.state.name}")
+            workers = [
+                attempt for attempt, _ in self._context.open_workers.values() if attempt.region == region.plan.id
+            ]
             if region.state is RegionState.ENDING and not workers:
                 region.move(RegionState.ENDED, "no worker of it is left")
 
     def grace(self) -> int:
         """What workers that nobody wants get before they are killed: of a job that a user cancels, more (law 3.6)."""
-        context = self._job.context
-        user = self._job.state is JobState.CANCELLING
+        context = self._context
+        user = self._standing.state is JobState.CANCELLING
         return context.settings.cancellation_timeout if user else context.cluster.settings.old_worker_grace
 
     # ------------------------------------------------------------ the terminal state
@@ -98,14 +103,14 @@ class Ending:
     def _record(self, turn: Turn, state: JobState) -> None:
         if self.retry_at is not None and turn.now.monotonic < self.retry_at:
             return
-        if self._job.coordinator.completing:
+        if self._coordinator.completing:
             return  # whether its pointer is stored must be known before anything is deleted
         if state is JobState.FAILED and (named_at := self._named_at()) > turn.now.monotonic:
             self.retry_at = named_at
             return
         self._recording, self.retry_at = True, None
-        job, wall = self._job, turn.now.wall
-        job.coordinator.region_failed(turn)
+        wall = turn.now.wall
+        self._coordinator.region_failed(turn)
 
         retained = self._retained(state)
 
@@ -114,7 +119,7 @@ class Ending:
             return replace(
                 with_its_end(record, retained=retained),
                 state=state,
-                failure=job.failure,
+                failure=self._standing.failure,
                 ended_at=wall,
                 savepoints=(),
                 results=with_results(record, unanswered),
@@ -124,79 +129,75 @@ class Ending:
             self._ended(turn, state)
 
         def refused(turn: Turn, reason: str) -> None:
-            turn.tell(job.context.job, f"the end of the job could not be stored: {reason}; trying again", warning=True)
-            self._recording, self.retry_at = False, turn.now.later(job.context.cluster.settings.retry_delay)
+            turn.tell(
+                self._context.job, f"the end of the job could not be stored: {reason}; trying again", warning=True
+            )
+            self._recording, self.retry_at = False, turn.now.later(self._context.cluster.settings.retry_delay)
 
-        job.context.journal.change(turn, mutate, stored, refused)
+        self._context.journal.change(turn, mutate, stored, refused)
 
     def _named_at(self) -> int:
         """When a failure that follows from another has waited long enough for the primary one."""
-        job = self._job
-        if job.failure is None or not job.failure.secondary:
+        if self._standing.failure is None or not self._standing.failure.secondary:
             return 0
-        return max(region.failed_at for region in job.context.regions) + job.context.cluster.settings.primary_grace
+        return max(region.failed_at for region in self._context.regions) + self._context.cluster.settings.primary_grace
 
     def _unanswered(self, request: SavepointRequest, state: JobState) -> SavepointResult:
         text = f"the job was {state.name} before the savepoint was taken"
         return SavepointResult(request.request, "", Failure(FailureKind.USER, text))
 
     def _ended(self, turn: Turn, state: JobState) -> None:
-        job = self._job
-        job.move(turn, state, "its end is stored")
-        job.ended_monotonic = turn.now.monotonic
-        for region in job.context.regions:
+        self._standing.move(turn, state, "its end is stored")
+        self._standing.ended_monotonic = turn.now.monotonic
+        for region in self._context.regions:
             if region.state is RegionState.FINISHED:
                 for taskmanager in sorted(region.taskmanagers):
-                    job.context.send(turn, taskmanager, RegionEnded(region.attempt))
+                    self._context.send(turn, taskmanager, RegionEnded(region.attempt))
                 region.move(RegionState.ENDED, "the job is FINISHED")
-        for taskmanager in job.context.cluster.taskmanagers():
-            job.context.send(turn, taskmanager, JobEnded(job.context.job))
+        for taskmanager in self._context.cluster.taskmanagers():
+            self._context.send(turn, taskmanager, JobEnded(self._context.job))
         self.discard(turn)
 
     def discard(self, turn: Turn) -> None:
         """The terminal state is recorded: the job's data goes. A new leader says it again, for its predecessor may have
         died before it was done.
         """
-        turn.emit(DiscardJob(self._job.context.job, kept_paths(self._job.context.journal.record)))
+        turn.emit(DiscardJob(self._context.job, kept_paths(self._context.journal.record)))
 
     def _retained(self, state: JobState) -> bool:
         """The job's checkpoints outlive it: those of one that FAILED always do (law 2.3)."""
-        on_cancel = self._job.context.settings.checkpoints.retain_on_cancel
+        on_cancel = self._context.settings.checkpoints.retain_on_cancel
         return state is JobState.FAILED or (state is JobState.CANCELED and on_cancel)
 
     # ------------------------------------------------------------ what people ask
 
     def ask(self, turn: Turn, request: int, ask: CancelJob | StopJob | TriggerSavepoint) -> None:
         """Store the intent, then answer (law 2.2)."""
-        job = self._job
         if (problem := self._problem(ask)) is not None:
-            turn.emit(Reply(request, job_status(job), Failure(FailureKind.USER, problem)))
+            turn.emit(Reply(request, job_status(self._context, self._coordinator), Failure(FailureKind.USER, problem)))
             return
 
         def stored(turn: Turn) -> None:
-            turn.emit(Reply(request, job_status(job)))
+            turn.emit(Reply(request, job_status(self._context, self._coordinator)))
 
         def refused(turn: Turn, reason: str) -> None:
             failure = Failure(FailureKind.EXTERNAL, f"the request could not be stored: {reason}")
             turn.emit(Reply(request, None, failure))
 
-        job.context.journal.change(turn, _intent(ask), stored, refused)
+        self._context.journal.change(turn, _intent(ask), stored, refused)
 
     def _problem(self, ask: CancelJob | StopJob | TriggerSavepoint) -> str | None:
         """Why it can't be asked now. A job that doesn't run takes no savepoint, and nobody knows when it will run; but
         whoever repeats what is stored already isn't refused.
         """
-        job = self._job
-        if JOB_STATES.is_final(job.state) or job.state in _TARGET:
-            return f"job {job.context.job} is {job.state.name}; nothing can be asked of it any more"
-        if isinstance(ask, CancelJob) or job.state is JobState.RUNNING:
+        if JOB_STATES.is_final(self._standing.state) or self._standing.state in _TARGET:
+            return f"job {self._context.job} is {self._standing.state.name}; nothing can be asked of it any more"
+        if isinstance(ask, CancelJob) or self._standing.state is JobState.RUNNING:
             return None
-        if ask.request in _known_requests(job.context.journal.record):
+        if ask.request in _known_requests(self._context.journal.record):
             return None
-        note = job_status(job).note
-        return (
-            f"job {job.context.job} isn't running: it is {job.state.name}{note and ', '}{note}; ask again when it runs"
-        )
+        state, note = self._standing.state, job_status(self._context, self._coordinator).note
+        return f"job {self._context.job} isn't running: it is {state.name}{note and ', '}{note}; ask again when it runs"
 
     def drop_stop(self, turn: Turn, failure: Failure) -> None:
         """The final checkpoint of a stop can't be taken: forget the intent and answer, in one write."""
@@ -210,9 +211,9 @@ class Ending:
                 results=with_results(record, [SavepointResult(request.request, "", failure) for request in stops]),
             )
 
-        record = self._job.context.journal.record
+        record = self._context.journal.record
         if record.intent is Intent.STOP or any(request.stop for request in record.savepoints):
-            self._job.context.journal.change(turn, mutate, lambda _: None, lambda _turn, _reason: None)
+            self._context.journal.change(turn, mutate, lambda _: None, lambda _turn, _reason: None)
 
 
 def _intent(ask: CancelJob | StopJob | TriggerSavepoint) -> Callable[[JobRecord], JobRecord]:

@@ -28,7 +28,10 @@ from millstream_jobmanager.core.failover import UP, Failover
 from millstream_jobmanager.core.leftovers import Leftovers
 from millstream_jobmanager.core.region import Region, UnbelievableReportError
 from millstream_jobmanager.core.region_states import RegionState
+from millstream_jobmanager.core.standing import GOING
+from millstream_jobmanager.core.status import job_status
 from millstream_jobmanager.core.turn import Turn
+from millstream_runtime.messages.client import JobStatus
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.record import CompletedCheckpoint, Intent
 from millstream_runtime.messages.session import (
@@ -50,52 +53,48 @@ from millstream_runtime.messages.session import (
 )
 from millstream_runtime.states import JOB_STATES, TASK_STATES, JobState, TaskState
 
-GOING = frozenset({JobState.CREATED, JobState.RUNNING, JobState.RESTARTING})
-"""The states in which regions are deployed and checkpoints taken."""
-
 
 class Job:
     """One job under one leader."""
 
-    def __init__(self, context: JobContext, *, recovered_at: int | None) -> None:
+    def __init__(self, context: JobContext, opened_at: int) -> None:
+        """`opened_at`: when this leader took it in, by the clock that nobody sets."""
         self.context = context
-        self.state = JobState.CREATED if recovered_at is None else JobState.RECONCILING
-        self.recovered_at = recovered_at
-        self.failure: Failure | None = None
-        self.ended_monotonic = recovered_at or 0
-        """When this leader saw the job end; its tombstone stays from then on."""
+        self.standing = context.standing
+        self.opened_at = opened_at
         self.deployer = Deployer(context, self.give_up)
         self.coordinator = Coordinator(
             context.plan, context.settings.checkpoints, context.journal, context.cluster.epoch, self
         )
         self.failover = Failover(context, self.coordinator, self.deployer, self)
-        self.ending = Ending(self)
+        self.ending = Ending(context, self.coordinator, self.deployer, self.failover)
         self.leftovers = Leftovers(context)
         self._told_stop: set[RegionAttempt] = set()
         self._told_last: set[RegionAttempt] = set()
 
     # ------------------------------------------------------------ state
 
-    def move(self, turn: Turn, state: JobState, reason: str) -> None:
-        """Take a listed step of the job's table."""
-        if state is self.state:
-            return
-        JOB_STATES.check(f"job {self.context.job[:8]}", self.state, state, reason)
-        turn.tell(self.context.job, f"{self.state.name} -> {state.name}: {reason}")
-        self.state = state
+    @property
+    def state(self) -> JobState:
+        """The job's."""
+        return self.standing.state
+
+    def status(self) -> JobStatus:
+        """One line about it."""
+        return job_status(self.context, self.coordinator)
 
     def give_up(self, turn: Turn, failure: Failure) -> None:
         """No more tries: cancel everything, then the job is FAILED. A job that is ending anyway ends as it was."""
         if self.state in GOING or self.state is JobState.RECONCILING:
-            self.failure = failure
-            self.move(turn, JobState.FAILING, str(failure))
+            self.standing.failure = failure
+            self.standing.move(turn, JobState.FAILING, str(failure))
         else:
             self.rename(failure)
 
     def rename(self, failure: Failure) -> None:
         """A primary failure gives its name to a job that fails for a secondary one."""
-        if self.failure is not None and self.failure.secondary and not failure.secondary:
-            self.failure = failure
+        if self.standing.failure is not None and self.standing.failure.secondary and not failure.secondary:
+            self.standing.failure = failure
             self.ending.retry_at = None
 
     # ------------------------------------------------------------ events
@@ -284,13 +283,13 @@ class Job:
                 adopt(turn, self.context, region)
                 self.deployer.read_ahead(turn)
                 self._tell_completion(turn, region, None)
-            elif overdue(turn, self.context, region, self.recovered_at or 0):
+            elif overdue(turn, self.context, region, self.opened_at):
                 self.failover.missing(turn, region)
         if all(region.state is not RegionState.RECONCILING for region in self.context.regions):
             self._advance()
             down = JobState.RESTARTING if any(region.number for region in self.context.regions) else JobState.CREATED
             reason = "every region is adopted or will be restarted"
-            self.move(turn, JobState.RUNNING if self._all_up() else down, reason)
+            self.standing.move(turn, JobState.RUNNING if self._all_up() else down, reason)
 
     def _advance(self) -> None:
         for region in self.context.regions:
@@ -305,9 +304,9 @@ class Job:
             return
         self._advance()
         if self._all_up():
-            self.move(turn, JobState.RUNNING, "all its regions run")
+            self.standing.move(turn, JobState.RUNNING, "all its regions run")
         elif self.state is JobState.RUNNING:
-            self.move(turn, JobState.RESTARTING, "a region is down")
+            self.standing.move(turn, JobState.RESTARTING, "a region is down")
 
     def _undo_end(self, turn: Turn) -> None:
         """A region that has FINISHED runs again when the final checkpoint turns out to be damaged: others go back to an

@@ -16,7 +16,6 @@ from millstream_jobmanager.core.checkpoints.restore import incompatibilities
 from millstream_jobmanager.core.commands import LoadMetadata, Reply
 from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.validation import commits_outside, endless_problem, graph_problem, versions_problem
-from millstream_jobmanager.core.views import job_status
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord
 from millstream_runtime.states import JOB_STATES, JobState
@@ -79,7 +78,7 @@ class Submissions:
         if job in self._waiting:
             self._waiting[job].requests.append(request)
         elif job in self._cluster.jobs:
-            turn.emit(Reply(request, job_status(self._cluster.jobs[job])))
+            turn.emit(Reply(request, self._cluster.jobs[job].status()))
         elif (problem := self._problem(ask.graph)) is not None:
             turn.emit(Reply(request, None, Failure(FailureKind.USER, problem)))
         else:
@@ -141,7 +140,7 @@ class Submissions:
 
         def stored(turn: Turn) -> None:
             for request in self._waiting.pop(graph.job).requests:
-                turn.emit(Reply(request, job_status(self._cluster.jobs[graph.job])))
+                turn.emit(Reply(request, self._cluster.jobs[graph.job].status()))
 
         def refused(turn: Turn, reason: str) -> None:
             del self._cluster.jobs[graph.job]
@@ -156,7 +155,7 @@ class Submissions:
         journal = Journal(record, self._cluster.nonce, self._cluster.settings.retry_delay)
         job = self._cluster.open_job(turn, plan, journal, recovered=True)
         if JOB_STATES.is_final(record.state):
-            job.state, job.failure = record.state, record.failure
+            job.standing.state, job.standing.failure = record.state, record.failure
             job.ending.discard(turn)
             return
         stored = {region.attempt.region: region for region in record.regions}

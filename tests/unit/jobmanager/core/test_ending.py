@@ -6,7 +6,6 @@ import pytest
 
 from millstream_jobmanager.core.commands import DiscardJob
 from millstream_jobmanager.core.settings import RestartSettings
-from millstream_jobmanager.core.views import job_status
 from millstream_runtime.messages.client import CancelJob, StopJob, TriggerSavepoint
 from millstream_runtime.messages.record import Intent
 from millstream_runtime.messages.session import StopMode
@@ -93,12 +92,12 @@ class TestNote:
         shell.until_state(JobState.CANCELLING)
         shell.store.always = Rule.LOST
         shell.let_go()
-        assert job_status(shell.job()).note == "waiting for 1 worker to end"
+        assert shell.job().status().note == "waiting for 1 worker to end"
         shell.run(10_000)
-        assert job_status(shell.job()).note == "waiting for a checkpoint to be stored"
+        assert shell.job().status().note == "waiting for a checkpoint to be stored"
         shell.store.always = Rule.DONE
         shell.until_state(JobState.CANCELED)
-        assert job_status(shell.job()).note == ""
+        assert shell.job().status().note == ""
 
     def test_an_end_that_can_not_be_stored(self) -> None:
         shell = running()
@@ -107,4 +106,4 @@ class TestNote:
         shell.until_state(JobState.CANCELLING)
         shell.store.always = Rule.REFUSED
         shell.run(10_000)
-        assert job_status(shell.job()).note == "waiting for its end to be stored"
+        assert shell.job().status().note == "waiting for its end to be stored"

@@ -1,0 +1,30 @@
+"""How a job stands: its state, and the failure that it ends with, if it does."""
+
+from dataclasses import dataclass
+
+from millstream_dataflow.identity import JobId
+from millstream_jobmanager.core.turn import Turn
+from millstream_runtime.messages.failures import Failure
+from millstream_runtime.states import JOB_STATES, JobState
+
+GOING = frozenset({JobState.CREATED, JobState.RUNNING, JobState.RESTARTING})
+"""The states in which regions are deployed and checkpoints taken."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """See the module."""
+
+    job: JobId
+    state: JobState
+    failure: Failure | None = None
+    ended_monotonic: int = 0
+    """When this leader saw the job end; its tombstone stays from then on."""
+
+    def move(self, turn: Turn, state: JobState, reason: str) -> None:
+        """Take a listed step of the job's table."""
+        if state is self.state:
+            return
+        JOB_STATES.check(f"job {self.job[:8]}", self.state, state, reason)
+        turn.tell(self.job, f"{self.state.name} -> {state.name}: {reason}")
+        self.state = state

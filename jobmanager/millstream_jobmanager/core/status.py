@@ -1,0 +1,49 @@
+"""What one line about a job says."""
+
+from millstream_dataflow.words import counted
+from millstream_jobmanager.core.checkpoints.coordinator import Coordinator
+from millstream_jobmanager.core.context import JobContext
+from millstream_jobmanager.core.region_states import RegionState
+from millstream_runtime.messages.client import JobStatus
+from millstream_runtime.states import JobState
+
+
+def job_status(context: JobContext, coordinator: Coordinator) -> JobStatus:
+    """One line about a job."""
+    record = context.journal.record
+    failure = context.standing.failure or record.failure
+    return JobStatus(
+        record.job,
+        record.name,
+        context.standing.state,
+        _note(context, coordinator),
+        record.submitted_at,
+        record.ended_at,
+        failure,
+    )
+
+
+def _note(context: JobContext, coordinator: Coordinator) -> str:
+    """What the job waits for."""
+    waiting = [region for region in context.regions if region.state is RegionState.WAITING]
+    if context.standing.state is JobState.RECONCILING:
+        missing = sum(len(region.missing) for region in context.regions)
+        return f"waiting for the reports of {counted(missing, 'task')}"
+    if context.standing.state in (JobState.CANCELLING, JobState.FAILING):
+        return _note_of_end(context, coordinator)
+    if not waiting or context.standing.state not in (JobState.CREATED, JobState.RESTARTING):
+        return ""
+    needed = sum(len(region.plan.workers) for region in waiting)
+    free = sum(1 for _ in context.cluster.pool.free())
+    if free < needed:
+        return f"waiting for {needed - free} of {counted(needed, 'slot')}"
+    if coordinator.completing:
+        return "waiting for a checkpoint to be stored"
+    return "waiting for the restart delay" if waiting[0].failure else ""
+
+
+def _note_of_end(context: JobContext, coordinator: Coordinator) -> str:
+    """What the end waits for: workers, then what must be known before anything is deleted, then the job store."""
+    if workers := len(context.open_workers):
+        return f"waiting for {counted(workers, 'worker')} to end"
+    return f"waiting for {'a checkpoint' if coordinator.completing else 'its end'} to be stored"
