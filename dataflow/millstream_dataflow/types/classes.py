@@ -84,7 +84,7 @@ class DataclassType(ClassType[T_co]):
         return first_key_problem([(f"field {name}", part) for name, part in named if name in compared])
 
     def __str__(self) -> str:
-        return f"DATACLASS({self.cls.__qualname__})"
+        return f"DATACLASS({type_name(self.cls)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class NamedTupleType(ClassType[T_co]):
         return first_key_problem([(f"field {n}", part) for n, part in zip(self.names, self.fields, strict=True)])
 
     def __str__(self) -> str:
-        return f"NAMED_TUPLE({self.cls.__qualname__})"
+        return f"NAMED_TUPLE({type_name(self.cls)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class EnumType(TypeInformation[T_co]):
         return class_key_problem(self.cls)
 
     def __str__(self) -> str:
-        return f"ENUM({self.cls.__qualname__})"
+        return f"ENUM({type_name(self.cls)})"
 
 
 def is_plain_dataclass(cls: type, parts: Parts) -> bool:

@@ -54,7 +54,7 @@ class TypeInformation(ABC, Generic[T_co]):
 
     @abstractmethod
     def __str__(self) -> str:
-        """As the user would write it behind `Types.`."""
+        """As the user would write it behind `Types.`, classes with their modules: what is written alike is one type."""
 
     def check(self, value: object) -> str | None:
         """None when the value fits, else a sentence with what was declared, and the value's actual type and content."""

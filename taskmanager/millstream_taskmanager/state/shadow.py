@@ -76,6 +76,7 @@ class Shadow:
         self.table = table
         self._space = space
         self._forms = forms
+        self._types = str(space.key_type), str(table.type)
         self._places = {name: place for name, place in table.copied().items() if place}
         self._undealt = deque((name, iter(place), iter(place.values())) for name, place in self._places.items())
         self._dealt: dict[int, _Dealt] = {}
@@ -220,8 +221,7 @@ class Shadow:
             by_id = {id(namespace): namespace for namespace in namespaces}  # windows take 300 ns to be hashed
             packed = {number: stored.pack(namespace) for number, namespace in by_id.items()}
             namespaces = [packed[id(namespace)] for namespace in namespaces]
-        types = str(self._space.key_type), str(table.type)
-        entries = Entries(self._keys(dealt.addresses), namespaces, dealt.values, types, apart)
+        entries = Entries(self._keys(dealt.addresses), namespaces, dealt.values, self._types, apart)
         run = encoded_run(table.where, group, entries)
         self.runs.append(run)
         return len(run.data)

@@ -96,7 +96,7 @@ class KeyedTables(KeyedStateStore):
             where,
             values=_MAPS if asked is MapStateDescriptor else None,
             namespaces=WINDOWS if self._of_windows else None,
-            type_=Types.LIST(descriptor.type_info) if asked is ListStateDescriptor else descriptor.type_info,
+            type=Types.LIST(descriptor.type_info) if asked is ListStateDescriptor else descriptor.type_info,
             paired=self._of_windows,
         )
         return self._backend.add(table)

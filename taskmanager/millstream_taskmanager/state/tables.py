@@ -7,7 +7,7 @@ pays for snapshots but by asking whether `shadows` is empty (10 ns).
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
@@ -44,26 +44,19 @@ WINDOWS = Stored(lambda window: (window.start, window.end), lambda times: TimeWi
 """Windows as plain pairs, since a savepoint outlives the names of our classes."""
 
 
+@dataclass(eq=False, repr=False)
 class Table(ABC):
     """What all layouts have in common."""
 
-    paired = False
+    where: Where
+    _: KW_ONLY
+    values: Stored | None = None
+    namespaces: Stored | None = None
+    type: TypeInformation[Any] = _UNDECLARED
+    """Declared for what is kept under an address."""
+    paired: bool = field(default=False, init=False)
     """Whether an address is a pair of the key's identity and a namespace."""
-
-    def __init__(
-        self,
-        where: Where,
-        *,
-        values: Stored | None = None,
-        namespaces: Stored | None = None,
-        type_: TypeInformation[Any] = _UNDECLARED,
-    ) -> None:
-        """`type_`: declared for what is kept under an address."""
-        self.where = where
-        self.values = values
-        self.namespaces = namespaces
-        self.type = type_
-        self.shadows: list[Toucher] = []
+    shadows: list[Toucher] = field(default_factory=list[Toucher], init=False)
 
     @abstractmethod
     def copied(self) -> dict[Hashable, dict[Hashable, Any]]:
@@ -94,24 +87,15 @@ class Table(ABC):
             self.touch(address, namespace)
 
 
+@dataclass(eq=False, repr=False)
 class FlatTable(Table, Generic[V]):
     """One dictionary by address (`CurrentKey`): for state of which each key has its own, and gives it back by
     itself.
     """
 
-    def __init__(
-        self,
-        where: Where,
-        *,
-        values: Stored | None = None,
-        namespaces: Stored | None = None,
-        type_: TypeInformation[Any] = _UNDECLARED,
-        paired: bool = False,
-    ) -> None:
-        """`paired`: entries belong to a key and a namespace."""
-        super().__init__(where, values=values, namespaces=namespaces, type_=type_)
-        self.paired = paired
-        self.entries: dict[Any, V] = {}
+    paired: bool = field(default=False, kw_only=True)
+    """Whether entries belong to a key and a namespace."""
+    entries: dict[Any, V] = field(default_factory=dict[Any, V], init=False)
 
     def copied(self) -> dict[Hashable, dict[Hashable, Any]]:
         """See Table."""
@@ -127,14 +111,13 @@ class FlatTable(Table, Generic[V]):
         return (address[0] for address in self.entries) if self.paired else iter(self.entries)
 
 
+@dataclass(eq=False, repr=False)
 class NamespaceTable(Table, Generic[V]):
     """A dictionary of keys for each namespace: aligned windows fire and are purged whole, whatever the number of
     keys.
     """
 
-    def __init__(self, where: Where, *, values: Stored | None = None, namespaces: Stored | None = None) -> None:
-        super().__init__(where, values=values, namespaces=namespaces)
-        self.entries: dict[Any, dict[Hashable, V]] = {}
+    entries: dict[Any, dict[Hashable, V]] = field(default_factory=dict[Any, dict[Hashable, V]], init=False)
 
     def of(self, namespace: Hashable) -> dict[Hashable, V]:
         """The entries of one namespace, to be changed."""

@@ -4,7 +4,8 @@ A run says, as the user would write it, of which type its keys and its values we
 isn't looked at. Where it is declared otherwise, what is there decides: every INT is a LONG, and reads as one; of STRING
 it never was. Where nothing is declared now, anything fits, and nothing can be judged.
 
-A class is known by its name. What becomes of objects whose fields have changed since is for their class to say
+A class is known by its module and name, as pickle knows it: a script's own are of `__main__`, however the script is
+run. What becomes of objects whose fields have changed since is for their class to say
 (`__setstate__`), as always with pickle.
 """
 

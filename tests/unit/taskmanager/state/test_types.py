@@ -1,6 +1,9 @@
 """Keyed state goes on only as what it was declared, or as what it is anyway (Flink: StateMigrationException)."""
 
-from collections.abc import Callable, Hashable
+import sys
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -204,6 +207,65 @@ def test_what_is_declared_as_before_is_not_looked_at() -> None:
     """It isn't when it is set either: so a restart is no other program, and no worse off."""
     state = taken(opened(keeping("value", Types.STRING())), 5)
     opened(keeping("value", Types.STRING()), state)
+
+
+def event_of(module: str, monkeypatch: pytest.MonkeyPatch) -> type:
+    """A class `Event` of that module, as it is found there."""
+    cls: type = dataclass(type("Event", (), {"__module__": module, "__annotations__": {"key": str}}))
+    if module != "__main__":
+        monkeypatch.setitem(sys.modules, module, ModuleType(module))
+    monkeypatch.setattr(sys.modules[module], "Event", cls, raising=False)
+    return cls
+
+
+def test_a_class_of_the_same_name_in_another_module_is_another_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders, clicks = event_of("orders", monkeypatch), event_of("clicks", monkeypatch)
+    state = taken(opened(keeping("list", orders)), orders("a"))
+    opened(keeping("list", orders), state)
+    assert "was stored as LIST(DATACLASS(orders.Event)) and is declared LIST(DATACLASS(clicks.Event)) now" in refusal(
+        keeping("list", clicks), state
+    )
+
+
+def test_a_class_of_a_script_is_the_same_in_its_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python job.py` and `millstream run job.py` both run it as `__main__`; each run makes its class anew."""
+    event = event_of("__main__", monkeypatch)
+    state = taken(opened(keeping("value", event)), event("a"))
+    opened(keeping("value", event_of("__main__", monkeypatch)), state)
+
+
+class Told(TypeInformation[Any]):
+    """Any type, which counts how often it is written."""
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def misfit(self, value: object, place: str) -> str | None:
+        return None
+
+    @property
+    def is_plain(self) -> bool:
+        return False
+
+    def all_plain(self, values: Sequence[object]) -> bool:
+        return False
+
+    def python_type(self) -> Any:  # noqa: ANN401  # as in TypeInformation
+        return object
+
+    def key_problem(self) -> str | None:
+        return None
+
+    def __str__(self) -> str:
+        self.written += 1
+        return "TOLD()"
+
+
+def test_a_snapshot_of_many_runs_writes_its_types_once() -> None:
+    told = Told()
+    state = taken(opened(keeping("value", told)), *range(100))
+    assert len(state.runs) > 50
+    assert told.written == 1
 
 
 def test_a_state_under_another_name_leaves_the_former_as_it_was() -> None:
