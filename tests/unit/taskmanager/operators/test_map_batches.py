@@ -1,5 +1,8 @@
 """Columns by the batch."""
 
+from __future__ import annotations  # pyarrow's classes are generic to a type checker only
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -90,11 +93,59 @@ def test_what_a_function_keeps_is_not_what_it_has_given() -> None:
     assert given == [{"n": [0, 1], "count": [1, 1]}, {"n": [0, 1], "count": [2, 2]}]
 
 
-def test_what_is_handed_on_is_not_copied() -> None:
-    columns = numbers(3)
-    [batch] = opened(lambda columns: columns.rename_columns(["m"])).process(0, ColumnBatch(columns))
+def dictionaries(values: pa.Array[Any]) -> pa.Array[Any]:
+    return pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), values)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda values: pa.Array.from_buffers(
+            pa.int64(), 2, [None, pa.py_buffer(memoryview(values.buffers()[1]).toreadonly())]
+        ),
+        dictionaries,
+        lambda values: dictionaries(pa.StructArray.from_arrays([values], ["n"])),
+        lambda values: pa.StructArray.from_arrays([dictionaries(values)], ["n"]),
+        lambda values: pa.ExtensionArray.from_storage(
+            pa.opaque(dictionaries(values).type, "a", "b"), dictionaries(values)
+        ),
+        lambda values: pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), dictionaries(values)),
+    ],
+    ids=["a view", "a dictionary", "a dictionary of structs", "in a struct", "in an extension", "in a list"],
+)
+def test_memory_that_a_function_keeps_is_copied_wherever_it_lies(made: Callable[[Any], pa.Array[Any]]) -> None:
+    kept = np.array([1, 2])
+    operator = opened(lambda _: pa.RecordBatch.from_arrays([made(pa.array(kept))], ["n"]))
+    [batch] = operator.process(0, ColumnBatch(numbers(2)))
     assert isinstance(batch, ColumnBatch)
-    assert memory(batch.columns).address == memory(columns).address
+    before = batch.columns.to_pylist()
+    kept[:] = 99
+    assert batch.columns.to_pylist() == before
+    assert "99" not in str(before)
+
+
+def test_of_a_part_of_a_large_array_the_part_is_copied() -> None:
+    kept = pa.array(np.arange(100_000))
+    operator = opened(lambda _: pa.RecordBatch.from_arrays([kept.slice(500, 2)], ["n"]))
+    [batch] = operator.process(0, ColumnBatch(numbers(2)))
+    assert isinstance(batch, ColumnBatch)
+    assert batch.columns.to_pydict() == {"n": [500, 501]}
+    assert batch.columns.get_total_buffer_size() < 1_000
+
+
+@pytest.mark.parametrize("column", [pa.array([1, 2]), dictionaries(pa.array([1, 2]))], ids=["numbers", "a dictionary"])
+def test_what_is_handed_on_is_not_copied(column: pa.Array[Any]) -> None:
+    columns = pa.RecordBatch.from_arrays([column], ["n"])
+    [batch] = opened(lambda columns: columns.rename_columns(["m"]).slice(1)).process(0, ColumnBatch(columns))
+    assert isinstance(batch, ColumnBatch)
+    assert places(batch.columns) == places(columns)
+
+
+def places(columns: pa.RecordBatch) -> list[int]:
+    """Where the first column lies, its dictionary as well."""
+    [column] = columns.columns
+    whole = [column, column.dictionary] if isinstance(column, pa.DictionaryArray) else [column]
+    return [buffer.address for array in whole for buffer in array.buffers() if buffer is not None]
 
 
 def test_where_nobody_changes_records_columns_are_given_as_they_are() -> None:
