@@ -20,17 +20,18 @@ from typing import Any, Final
 import grpc
 import msgspec
 
-from millstream.errors import ExecutionError
+from millstream.errors import ExecutionError, RequestRefusedError
 from millstream.submission.gateway import Gateway
-from millstream.submission.refusals import PASSING, refusal
+from millstream.submission.refusals import PASSING, refusal, words_of
 from millstream.submission.verdict import unfinished
 from millstream.submission.waiting import WaitingRoom
 from millstream_dataflow.identity import JobId, OperatorId
 from millstream_dataflow.words import counted
 from millstream_runtime.messages.collect import CollectReply, CollectRequest
+from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.states import JOB_STATES, JobState
 
-_NOT_THERE: Final = PASSING | {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}
+_NOT_THERE: Final = PASSING | {grpc.StatusCode.FAILED_PRECONDITION}
 """The operator's task isn't running yet, or not any more."""
 
 _FIRST_NAP_S, _LONGEST_NAP_S = 0.01, 0.2
@@ -187,9 +188,10 @@ class RecordFetch:
         while not self._closed.is_set():
             full = self._await_room()
             reply = self._ask()
-            if reply is None and self._has_ended():
-                return self._bring(self._received.rest())
-            if reply is not None and not full:
+            if not isinstance(reply, CollectReply):
+                if self._has_ended(reply):
+                    return self._bring(self._received.rest())
+            elif not full:
                 self._bring(self._received.take(reply))
                 if reply.ended and not reply.records:
                     return None  # asked once more, which acknowledged the last ones
@@ -214,12 +216,14 @@ class RecordFetch:
         if records:
             self._room.wake()
 
-    def _ask(self) -> CollectReply | None:
-        """The operator's answer; None when it isn't there."""
+    def _ask(self) -> CollectReply | RequestRefusedError | None:
+        """The operator's answer; None when it isn't there, an error when it never will be while the job runs."""
         payload = msgspec.msgpack.encode(self._received.question)
         try:
             reply = self._gateway.ask_operator(self._job, self._operator, payload)
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return self._never(words_of(error))
             if error.code() not in _NOT_THERE:
                 raise refusal(error, self._gateway.target, self._job) from error
             return None
@@ -227,16 +231,27 @@ class RecordFetch:
             self._gateway.check(self._job)
             raise
         if reply.failure is not None:
+            if reply.failure.kind is FailureKind.INTERNAL:
+                return self._never(str(reply.failure))
             return None  # its task has failed, or is on its way out; whether the job goes on is asked next
         self._heard_at = time.monotonic()
         return msgspec.msgpack.decode(reply.payload, type=CollectReply)
 
-    def _has_ended(self) -> bool:
-        """Whether asking again makes no sense; raises what became of a job that didn't finish."""
+    def _never(self, reason: str) -> RequestRefusedError:
+        return RequestRefusedError(
+            f"operator {self._operator} of job {self._job} can't be asked for its records: {reason}", job=self._job
+        )
+
+    def _has_ended(self, never: RequestRefusedError | None) -> bool:
+        """Whether asking again makes no sense; raises what became of a job that didn't finish, or `never` if it still
+        runs.
+        """
         if self._received.ended:
             return True  # the last records were acknowledged, and the task is gone
         status = self._gateway.details(self._job).status
         if not JOB_STATES.is_final(status.state):
+            if never is not None:
+                raise never
             return False
         if status.state is not JobState.FINISHED:
             raise unfinished(status)

@@ -15,6 +15,7 @@ from millstream_dataflow.configuration.options import checkpointing
 from millstream_dataflow.identity import TaskId
 from millstream_dataflow.records import Barrier
 from millstream_runtime.checkpoint_files import encode_snapshot, withdraw_data_file, write_data_file
+from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import (
     CheckpointAborted,
     CheckpointCompleted,
@@ -133,8 +134,13 @@ class Worker:
         return (self._tasks[task] for task in tasks if task in self._tasks)
 
     def _answer(self, request: OperatorRequest) -> OperatorReply:
+        """An INTERNAL failure is one that would come again as long as the task runs."""
+        task = self._tasks.get(request.task)
+        if task is None or task.over:
+            gone = Failure(FailureKind.EXTERNAL, f"task {request.task} isn't running here any more; ask again")
+            return OperatorReply(request.request, b"", gone)
         try:
-            task, doors = self._tasks[request.task], self._doors[request.task]
+            doors = self._doors[request.task]
             with self._outputs.speaking(doors.log):
                 payload = task.ask(request.operator, request.payload)
         except BaseException as error:  # noqa: BLE001  # whoever asked hears what went wrong; the tasks go on

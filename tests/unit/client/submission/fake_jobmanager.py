@@ -93,9 +93,7 @@ class FakeJobManager(client_pb2_grpc.ClientGatewayServicer):
     on_request: Callable[[Any], None] = lambda _: None
     on_watch: Callable[[], None] = lambda: None
     """Called when a watcher has been told of a job for the first time."""
-    on_collect: Callable[[CollectRequest], CollectReply | None] = lambda _: None
-    refused_collect: Failure | None = None
-    """What the operator answers to every question."""
+    on_collect: Callable[[CollectRequest], CollectReply | Failure | None] = lambda _: None
     stopping: bool = False
 
     # --------------------------------------------------------------------------------------- what a test says
@@ -246,11 +244,11 @@ class FakeJobManager(client_pb2_grpc.ClientGatewayServicer):
 
     def Ask(self, request: Message, context: Message) -> Message:
         def answer() -> Message:
-            if self.refused_collect is not None:
-                return to_message(OperatorReply(0, b"", self.refused_collect))
             reply = self.on_collect(msgspec.msgpack.decode(request.payload, type=CollectRequest))
             if reply is None:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "the task isn't running; ask again")
+            if isinstance(reply, Failure):
+                return to_message(OperatorReply(0, b"", reply))
             return to_message(OperatorReply(0, msgspec.msgpack.encode(reply)))
 
         return self._meet("Ask", context, answer)

@@ -4,10 +4,11 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import pytest
 
 from millstream.compiler.pickling import dumps
-from millstream.errors import ExecutionError, JobCanceledError, JobFailedError
+from millstream.errors import ExecutionError, JobCanceledError, JobFailedError, RequestRefusedError
 from millstream.submission.gateway import Gateway
 from millstream.submission.job_client import RemoteJobClient
 from millstream.submission.records import Received, loaded
@@ -204,10 +205,33 @@ class TestFetch:
     def test_a_record_that_can_not_travel_is_the_failure_of_its_job(
         self, fake: FakeJobManager, gateway: Gateway, restartable: bool
     ) -> None:
-        fake.refused_collect = Failure(FailureKind.USER, "it can't be pickled", restartable=restartable)
-        fake.show(status(JobState.FAILED, failure=fake.refused_collect))
+        refused = Failure(FailureKind.USER, "it can't be pickled", restartable=restartable)
+        fake.on_collect = lambda _: refused
+        fake.show(status(JobState.FAILED, failure=refused))
         with pytest.raises(JobFailedError, match="has failed: it can't be pickled"):
             next(RemoteJobClient(gateway, JOB).fetch_records(OPERATOR))
+
+    def test_an_operator_that_can_not_answer_while_its_job_runs_is_an_error(
+        self, fake: FakeJobManager, fetch: Callable[[], list[int]]
+    ) -> None:
+        fake.on_collect = lambda _: Failure(FailureKind.INTERNAL, "LookupError: task 5 runs no such operator")
+        with pytest.raises(RequestRefusedError, match=f"operator {OPERATOR} .* can't be asked .*runs no such operator"):
+            fetch()
+
+    def test_an_operator_that_a_job_has_not_is_an_error(
+        self, fake: FakeJobManager, fetch: Callable[[], list[int]]
+    ) -> None:
+        fake.refuse("Ask", grpc.StatusCode.NOT_FOUND, failure("it has no such operator"))
+        with pytest.raises(RequestRefusedError, match="can't be asked for its records: it has no such operator"):
+            fetch()
+
+    @pytest.mark.parametrize("kind", [FailureKind.EXTERNAL, FailureKind.USER])
+    def test_an_operator_whose_task_has_failed_is_asked_until_it_runs_again(
+        self, fake: FakeJobManager, fetch: Callable[[], list[int]], kind: FailureKind
+    ) -> None:
+        operator = Operator(fake)
+        fake.on_collect = lambda request: operator.ask(request) or Failure(kind, "its task is over")
+        assert fetch() == list(range(100))
 
     def test_closing_ends_the_questions(self, fake: FakeJobManager, gateway: Gateway) -> None:
         fake.show(status())

@@ -14,6 +14,7 @@ import pytest
 
 from millstream_dataflow.identity import CheckpointId, OperatorId, WorkerId
 from millstream_dataflow.records import EndReason, SnapshotKind
+from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.messages.session import (
     CheckpointAborted,
     CheckpointAcknowledged,
@@ -85,6 +86,23 @@ async def test_a_failed_task_is_reported_and_its_worker_stays(site: Site) -> Non
     assert await leave(site.pool, site.manager, worker) == "it left when it was told to"
 
 
+async def test_a_question_to_a_task_that_is_over_can_be_asked_again(site: Site) -> None:
+    """Of its next attempt: whoever asks tells that from what never can be answered."""
+
+    def program(env: Environment) -> None:
+        env.from_collection(["x"]).map(int).print()
+
+    worker = await site.start(program)
+    heard = site.manager[worker]
+    await site.manager.until(lambda: heard.failures)
+    [task] = heard.states
+    site.pool.send(worker, OperatorRequest(5, task, OperatorId("any"), b"?"))
+    [reply] = await site.manager.until(lambda: heard.of(OperatorReply))
+    assert reply.failure is not None
+    assert reply.failure.kind is FailureKind.EXTERNAL
+    await leave(site.pool, site.manager, worker)
+
+
 async def test_a_listener_hears_all_of_much(site: Site) -> None:
     """Ten times of what may wait in the socket. Its task waits whenever it has printed more than was taken."""
 
@@ -146,6 +164,7 @@ async def test_a_question_that_nobody_can_answer_is_answered_so(site: Site) -> N
     assert reply.request == 5
     assert reply.failure is not None
     assert "runs no operator nobody" in reply.failure.message
+    assert reply.failure.kind is FailureKind.INTERNAL
     site.pool.send(worker, DropLeftovers(job.tasks()[0], OperatorId("nobody"), ()))
     await leave(site.pool, site.manager, worker)
 
