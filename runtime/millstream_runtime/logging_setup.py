@@ -2,7 +2,7 @@
 
 A closed file gets the next number (`.1` is the newest), and only `env.log.max` of them are kept. Two processes of one
 kind on one host have different files: each holds a lock on its own for its life. A thread writes: a disk that hangs
-stops nobody who logs, it costs lines.
+stops nobody who logs, it costs lines, as a full one does. How many is said where they are missing.
 """
 
 import contextlib
@@ -89,6 +89,8 @@ class _ThreadHandler(logging.Handler):
         self._file = file
         self._thread = Threads(1, "millstream-log")
         self._lost = 0
+        self._refused = 0  # lines since the disk took one; the thread's
+        self._reason = ""
         self._closed = False
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -106,12 +108,25 @@ class _ThreadHandler(logging.Handler):
 
     def _write_loss(self) -> None:
         if self._lost:
-            text = f"the disk under this log was behind: {counted(self._lost, 'line')} lost here"
-            self._write(logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None))
+            self._write(_loss("was behind", self._lost))
             self._lost = 0
 
     def _write(self, record: logging.LogRecord) -> None:
-        self._thread.submit(self._file.write, f"{self.format(record)}\n".encode(errors="backslashreplace"))
+        self._thread.submit(self._append, self._line(record))
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return f"{self.format(record)}\n".encode(errors="backslashreplace")
+
+    def _append(self, line: bytes) -> None:
+        """In the thread. How many lines it has refused the disk takes with the next one, or not yet."""
+        if self._refused:
+            line = self._line(_loss(f"took nothing ({self._reason})", self._refused)) + line
+        try:
+            self._file.write(line)
+            self._refused = 0
+        except OSError as error:
+            self._refused += 1
+            self._reason = error.strerror or type(error).__name__
 
     def close(self) -> None:
         """What was logged is written, unless the disk hangs."""
@@ -119,9 +134,15 @@ class _ThreadHandler(logging.Handler):
             self._closed = True
             self._write_loss()
             with contextlib.suppress(TimeoutError):
-                self._thread.submit(lambda: None).result(_END_S)
+                self._thread.submit(self._append, b"").result(_END_S)
             self._thread.close(_LAST_S, self._file.close)
         super().close()
+
+
+def _loss(what: str, lines: int) -> logging.LogRecord:
+    """What is logged in their place."""
+    text = f"the disk under this log {what}: {counted(lines, 'line')} lost here"
+    return logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None)
 
 
 class _LockedFile:
@@ -135,11 +156,18 @@ class _LockedFile:
         self._file = self.path.open("ab", buffering=0)
 
     def write(self, line: bytes) -> None:
-        """A disk that is full or gone costs lines, and nobody could be told."""
-        with contextlib.suppress(OSError):
-            if self._file.tell() + len(line) > self._most:
-                self._begin_another()
-            self._file.write(line)
+        """All of it or nothing. OSError when the disk is full or gone."""
+        if self._file.tell() + len(line) > self._most:
+            self._begin_another()
+        begin = self._file.tell()
+        try:
+            written = 0
+            while written < len(line):  # the last write before a disk is full stops on the way
+                written += self._file.write(line[written:])
+        except OSError:
+            self._file.truncate(begin)
+            self._file.seek(begin)
+            raise
 
     def _begin_another(self) -> None:
         """The new file comes first: where none can be opened, closed ones stay where they are, line after line."""

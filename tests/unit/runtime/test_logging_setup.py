@@ -3,11 +3,13 @@
 import errno
 import io
 import logging
+import resource
 import subprocess
 import sys
 import threading
 import weakref
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,36 @@ def test_closed_files_stay_where_no_other_can_be_opened(tmp_path: Path, monkeypa
     after = {file.name: file.read_bytes() for file in tmp_path.glob("*.log*")}
     assert after.pop(path.name).startswith(before.pop(path.name))
     assert after == before
+
+
+@contextmanager
+def largest_file(size: int) -> Generator[None]:
+    """Files of this process can't grow beyond that, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["and another line comes", "and the process ends"])
+def test_lines_that_a_full_disk_does_not_take_are_counted_when_it_has_room_again(tmp_path: Path, *, back: bool) -> None:
+    path = set_up_logging(configuration(dir=tmp_path), "jobmanager")
+    assert path is not None
+    [handler] = logging.getLogger().handlers
+    assert isinstance(handler, logging_setup._ThreadHandler)
+    with largest_file(10_000):
+        for number in range(30):
+            logging.getLogger("x").info("line %d %s", number, "." * 1_000)
+        handler._thread.submit(lambda: None).result(20)
+    if back:
+        logging.getLogger("x").info("again")
+    handler.close()
+    lines = [line.split(": ", 1)[1].partition(" .")[0] for line in path.read_text(encoding="utf-8").splitlines()]
+    kept = [f"line {number}" for number in range(9)]
+    note = "the disk under this log took nothing (File too large): 21 lines lost here"
+    assert lines == [*kept, note, *(["again"] if back else [])]
 
 
 class TestHangingDisk:
