@@ -27,6 +27,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, msgpack
 
 FILE_FORMAT = 1
+"""Of all in it, runs too. 1 until the first release, whatever changes: no file of another form exists outside."""
 MAGIC = b"\x93MSdata\n"  # a byte above 127 and a line end, which transfers as text would change
 END_MAGIC = b"MSef"
 HEAD = struct.Struct("<8sI")

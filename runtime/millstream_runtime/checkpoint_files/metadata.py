@@ -26,7 +26,7 @@ from millstream_runtime.messages.snapshots import CheckpointMetadata, FileRef
 
 METADATA_NAME = "_metadata"
 _MAGIC = b"\x93MSmeta\n"
-_VERSION = 1
+_VERSION = 1  # until the first release, as FILE_FORMAT
 _HEAD = struct.Struct("<8sIqqQ")
 _HEADER_SIZE = _HEAD.size + CHECKSUM.size
 

@@ -6,8 +6,9 @@ operators, which key groups, how many items of list state. Law 4.3 says when a c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
+from operator import add, attrgetter
 
 from millstream_dataflow.identity import ChannelId, CheckpointId, Epoch, JobId, OperatorId, SubtaskId, TaskId
 from millstream_dataflow.job_graph import Versions
@@ -83,6 +84,13 @@ class OperatorCount:
     quarantined: int = 0
     held: int = 0
     committed: int = 0
+
+    def plus(self, other: "OperatorCount") -> "OperatorCount":
+        """The sum of two totals of one operator, counter by counter."""
+        return OperatorCount(self.operator, *map(add, _counters_of(self), _counters_of(other)))
+
+
+_counters_of = attrgetter(*[counter.name for counter in fields(OperatorCount)[1:]])
 
 
 @dataclass(frozen=True, slots=True)

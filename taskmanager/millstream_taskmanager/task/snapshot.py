@@ -6,7 +6,7 @@ alignment is before the cut, and when it is written into the outputs, which is t
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from millstream_dataflow.identity import ChannelId, CheckpointId, OperatorId
 from millstream_dataflow.records import SnapshotKind
@@ -119,14 +119,7 @@ class SnapshotLedger:
                 for position, channel in enumerate(self._channels)
             ),
             operators=tuple(
-                _sum(self._base.get(operator, OperatorCount(operator)), operators.get(operator))
+                self._base.get(operator, OperatorCount(operator)).plus(operators.get(operator, OperatorCount(operator)))
                 for operator in sorted(self._base.keys() | operators.keys())
             ),
         )
-
-
-def _sum(base: OperatorCount, more: OperatorCount | None) -> OperatorCount:
-    if more is None:
-        return base
-    counters = [counter.name for counter in fields(OperatorCount) if counter.name != "operator"]
-    return replace(base, **{name: getattr(base, name) + getattr(more, name) for name in counters})

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from enum import Enum
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_proto import session_pb2, worker_pb2
@@ -75,7 +75,6 @@ def test_fields_are_the_same_in_dataclass_and_proto(cls: type) -> None:
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_message_survives_the_wire(cls: type) -> None:
     @given(strategy(cls))
-    @settings(max_examples=10, deadline=None)
     def survives(value: object) -> None:
         assert codec.decode(cls, codec.encode(value)) == value
 

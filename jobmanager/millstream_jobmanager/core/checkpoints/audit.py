@@ -90,22 +90,8 @@ def operator_totals(counts: Iterable[AuditCounts]) -> dict[OperatorId, OperatorC
     totals: dict[OperatorId, OperatorCount] = {}
     for audit in counts:
         for count in audit.operators:
-            totals[count.operator] = add_counts(totals.get(count.operator, OperatorCount(count.operator)), count)
+            totals[count.operator] = totals.get(count.operator, OperatorCount(count.operator)).plus(count)
     return totals
-
-
-def add_counts(one: OperatorCount, other: OperatorCount) -> OperatorCount:
-    """The sum of two subtasks' totals of one operator."""
-    return OperatorCount(
-        one.operator,
-        received=one.received + other.received,
-        processed=one.processed + other.processed,
-        late=one.late + other.late,
-        skipped=one.skipped + other.skipped,
-        quarantined=one.quarantined + other.quarantined,
-        held=one.held + other.held,
-        committed=one.committed + other.committed,
-    )
 
 
 def operator_audits(plan: Plan, counts: Iterable[AuditCounts]) -> tuple[OperatorAudit, ...]:

@@ -9,13 +9,13 @@ from one. A vertex counts as finished only if all its subtasks were (law 5.3).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import reduce
 
 from millstream_dataflow.identity import OperatorId, SubtaskId
 from millstream_dataflow.job_graph import OperatorSummary, Vertex
 from millstream_dataflow.keys import group_range
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
-from millstream_jobmanager.core.checkpoints.audit import add_counts
 from millstream_runtime.messages.snapshots import (
     KEY_HASH_VERSION,
     METADATA_FORMAT,
@@ -122,10 +122,7 @@ class Restorer:
                 if (index == 0 if rescaled else task.task.subtask.index == index)
             ]
             if counts:
-                total = counts[0]
-                for count in counts[1:]:
-                    total = add_counts(total, count)
-                totals.append(total)
+                totals.append(reduce(OperatorCount.plus, counts))
         return tuple(totals)
 
     def _parts(self, operator: OperatorSummary, vertex: Vertex, index: int) -> Iterable[RestorePart]:
