@@ -1,8 +1,9 @@
 """Where a process of the cluster logs: to stderr, or to files of `env.log.dir` that are closed when they are full.
 
 A closed file gets the next number (`.1` is the newest), and only `env.log.max` of them are kept. Two processes of one
-kind on one host have different files: each holds a lock on its own for its life. A thread writes: a disk that hangs
-stops nobody who logs, it costs lines, as a full one does. How many is said where they are missing.
+kind on one host have different files: each holds a lock on its own for its life. A thread writes: a disk that hangs, or
+a terminal that somebody has stopped, holds up nobody who logs, it costs lines, as a full disk does. How many is said
+where they are missing.
 """
 
 import contextlib
@@ -10,11 +11,10 @@ import fcntl
 import logging
 import os
 import platform
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, Protocol
 
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem
 from millstream_dataflow.configuration.enums import LogLevel
@@ -32,6 +32,7 @@ _LEVELS: Final = {
     LogLevel.ERROR: logging.ERROR,
 }
 
+_STDERR: Final = 2
 _MOST_PROCESSES: Final = 1000
 """Of one kind on one host; whoever finds so many locks held has another trouble."""
 _BEHIND: Final = 1000  # lines that wait for the disk; those that come on top of them are lost
@@ -43,16 +44,14 @@ class LogDirectoryError(ConfigurationError):
     """`env.log.dir` can't be written."""
 
 
-def set_up_logging(
-    configuration: Configuration, process: str, stream: IO[str] | None = None, directory: str | None = None
-) -> Path | None:
+def set_up_logging(configuration: Configuration, process: str, directory: str | None = None) -> Path | None:
     """Give the root logger its handler, and the process its level; the log file's path, None where it is stderr.
 
     `process` is the file's beginning: `jobmanager`, `taskmanager`. `directory` is used where `env.log.dir` is not set.
     LogDirectoryError when the directory can't be written.
     """
     place = configuration.get(logs.DIRECTORY) or directory
-    handler, path = _handler(configuration, process, stream, place)
+    handler, path = _handler(configuration, process, place)
     formatter = logging.Formatter(_FORMAT, _TIMES)
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
@@ -65,11 +64,9 @@ def set_up_logging(
     return path
 
 
-def _handler(
-    configuration: Configuration, process: str, stream: IO[str] | None, directory: str | None
-) -> tuple[logging.Handler, Path | None]:
+def _handler(configuration: Configuration, process: str, directory: str | None) -> tuple[logging.Handler, Path | None]:
     if directory is None:
-        return logging.StreamHandler(stream or sys.stderr), None
+        return _ThreadHandler(_Stderr()), None
     try:
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,10 +78,23 @@ def _handler(
     return _ThreadHandler(file), file.path
 
 
-class _ThreadHandler(logging.Handler):
-    """Lines go to a file in the order in which they come, soon."""
+class _Output(Protocol):
+    """Where lines go. Used by one thread."""
 
-    def __init__(self, file: "_LockedFile") -> None:
+    name: str
+    """What it is called where it has cost lines."""
+
+    def write(self, line: bytes) -> None:
+        """OSError when it isn't taken."""
+
+    def close(self) -> None:
+        """Once."""
+
+
+class _ThreadHandler(logging.Handler):
+    """Lines go out in the order in which they come, soon."""
+
+    def __init__(self, file: _Output) -> None:
         super().__init__()
         self._file = file
         self._thread = Threads(1, "millstream-log")
@@ -108,7 +118,7 @@ class _ThreadHandler(logging.Handler):
 
     def _write_loss(self) -> None:
         if self._lost:
-            self._write(_loss("was behind", self._lost))
+            self._write(self._loss("was behind", self._lost))
             self._lost = 0
 
     def _write(self, record: logging.LogRecord) -> None:
@@ -120,7 +130,7 @@ class _ThreadHandler(logging.Handler):
     def _append(self, line: bytes) -> None:
         """In the thread. How many lines it has refused the disk takes with the next one, or not yet."""
         if self._refused:
-            line = self._line(_loss(f"took nothing ({self._reason})", self._refused)) + line
+            line = self._line(self._loss(f"took nothing ({self._reason})", self._refused)) + line
         try:
             self._file.write(line)
             self._refused = 0
@@ -138,15 +148,38 @@ class _ThreadHandler(logging.Handler):
             self._thread.close(_LAST_S, self._file.close)
         super().close()
 
+    def _loss(self, what: str, lines: int) -> logging.LogRecord:
+        """What is logged in their place."""
+        text = f"{self._file.name} {what}: {counted(lines, 'line')} lost here"
+        return logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None)
 
-def _loss(what: str, lines: int) -> logging.LogRecord:
-    """What is logged in their place."""
-    text = f"the disk under this log {what}: {counted(lines, 'line')} lost here"
-    return logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None)
+
+class _Stderr:
+    """The process's standard error, past Python's own: what hangs in that can't even end."""
+
+    name = "whoever reads this log"
+
+    def __init__(self) -> None:
+        try:
+            self._descriptor = os.dup(_STDERR)
+        except OSError:  # it is closed
+            self._descriptor = os.open(os.devnull, os.O_WRONLY)
+
+    def write(self, line: bytes) -> None:
+        """See _Output."""
+        written = 0
+        while written < len(line):
+            written += os.write(self._descriptor, line[written:])
+
+    def close(self) -> None:
+        """See _Output."""
+        os.close(self._descriptor)
 
 
 class _LockedFile:
-    """A file that no other process writes, `millstream-<process>-<number>-<host>.log`. Used by one thread."""
+    """A file that no other process writes, `millstream-<process>-<number>-<host>.log`."""
+
+    name = "the disk under this log"
 
     def __init__(self, folder: Path, process: str, configuration: Configuration) -> None:
         self._lock_file, number = _take_number(folder, f"millstream-{process}-{platform.node()}")

@@ -1,7 +1,6 @@
 """Where a process of the cluster logs."""
 
 import errno
-import io
 import logging
 import resource
 import subprocess
@@ -35,15 +34,34 @@ def configuration(**settings: object) -> Configuration:
     return Configuration.from_strings({f"env.log.{key}": str(value) for key, value in settings.items()})
 
 
-def test_without_a_directory_it_is_stderr_with_time_level_and_name() -> None:
-    stream = io.StringIO()
-    assert set_up_logging(configuration(level="WARN"), "jobmanager", stream) is None
+def test_without_a_directory_it_is_stderr_with_time_level_and_name(capfd: pytest.CaptureFixture[str]) -> None:
+    assert set_up_logging(configuration(level="WARN"), "jobmanager") is None
     logging.getLogger("a.b").info("not shown")
     logging.getLogger("a.b").warning("shown %d", 5)
-    [line] = stream.getvalue().splitlines()
+    logging.getLogger().handlers[0].close()
+    [line] = capfd.readouterr().err.splitlines()
     time, level, name, *words = line.split()
     assert time.endswith("Z")
     assert (level, name, " ".join(words)) == ("WARNING", "a.b:", "shown 5")
+
+
+def test_a_terminal_that_takes_nothing_holds_up_neither_who_logs_nor_the_end() -> None:
+    code = (
+        "import logging; from millstream_dataflow.configuration import Configuration; "
+        "from millstream_runtime import logging_setup; logging_setup._END_S = 0.01; "
+        "logging_setup.set_up_logging(Configuration(), 'jobmanager'); "
+        "[logging.getLogger('x').info('.' * 1000) for _ in range(2000)]; print('logged', flush=True)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        assert process.wait(20) == 0  # and its stderr holds no more than 64 KiB
+        assert process.stdout.read() == b"logged\n"
+        assert len(process.stderr.read()) <= 1 << 20
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_files_are_closed_when_they_are_full_and_the_oldest_go(tmp_path: Path) -> None:
