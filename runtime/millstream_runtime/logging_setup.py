@@ -159,21 +159,14 @@ class _Stderr:
 
     name = "whoever reads this log"
 
-    def __init__(self) -> None:
-        try:
-            self._descriptor = os.dup(_STDERR)
-        except OSError:  # it is closed
-            self._descriptor = os.open(os.devnull, os.O_WRONLY)
-
     def write(self, line: bytes) -> None:
         """See _Output."""
         written = 0
         while written < len(line):
-            written += os.write(self._descriptor, line[written:])
+            written += os.write(_STDERR, line[written:])
 
     def close(self) -> None:
-        """See _Output."""
-        os.close(self._descriptor)
+        """It stays open, for others."""
 
 
 class _LockedFile:
