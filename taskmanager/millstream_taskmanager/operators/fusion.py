@@ -44,11 +44,12 @@ from typing import Any, ClassVar
 
 from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.records import Barrier, RowBatch
+from millstream_runtime.user_frames import GENERATED
 from millstream_taskmanager.operators.base import SLICE, OperatorContext, Output, RowOperator, label
 from millstream_taskmanager.operators.functions import FunctionLife
 from millstream_taskmanager.operators.state import StoredList
 from millstream_taskmanager.user_code.copies import IMMUTABLE, copy_of
-from millstream_taskmanager.user_code.errors import GENERATED, NO_RECORD, UserCodeError, attributed
+from millstream_taskmanager.user_code.errors import NO_RECORD, UserCodeError, attributed
 
 Rows = tuple[list[Any], list[int] | None]
 Run = Callable[[list[Any], list[int] | None], Iterator[Rows]]

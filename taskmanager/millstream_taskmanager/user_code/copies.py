@@ -143,11 +143,12 @@ def _by_pickle(value: Any) -> Any:  # noqa: ANN401  # any record
 
 def _copies(values: list[Any]) -> list[Any]:
     """By pickle, as over a wire, at 1 to 4 M/s; what can't be pickled by `copy.deepcopy`, at 0.1."""
+    copies: list[Any]
     try:
-        copies: list[Any] = pickle.loads(pickle.dumps(values, 5))  # noqa: S301  # our own
+        copies = pickle.loads(pickle.dumps(values, 5))  # noqa: S301  # our own
     except Exception:  # noqa: BLE001  # classes made in functions, locks, and whatever a user's class raises
-        return list(map(_deep_copy, values))
-    return copies
+        copies = []
+    return copies or list(map(_deep_copy, values))  # behind the block: nobody should read of the first error as well
 
 
 def _deep_copy(value: Any) -> Any:  # noqa: ANN401  # any record

@@ -5,23 +5,20 @@ failure like any other: so where user code is called `BaseException` is caught. 
 place, or the `GeneratorExit` with which we close our own generators would be taken for the user's: `attributed` pulls
 the loops that yield.
 
-The user's exception itself is kept as it is, with its traceback: inline execution lets it out unchanged, a worker
-reports the Failure that is made of it.
+The user's exception itself is kept, with the part of its traceback that is the user's: inline execution lets it out, a
+worker reports the Failure that is made of it.
 """
 
 import errno
-import linecache
-import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
-from types import TracebackType
 from typing import Final, TypeVar
 
 from millstream_dataflow.errors import NonRecoverableError, SerializationError
 from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded, bounded_repr, error_text, short_repr
 from millstream_runtime.messages.failures import TRACEBACK_LIMIT, Failure, FailureKind
+from millstream_runtime.user_frames import OF_VALUES, leave_to_user, source_line
 from millstream_taskmanager.user_code.forks import leave_if_forked
 
 T = TypeVar("T")
@@ -69,6 +66,7 @@ class UserCodeError(Exception):
         leave_if_forked(cause)
         super().__init__(cause, operator)
         self.cause = _function_exit(cause) if isinstance(cause, SystemExit) else cause
+        leave_to_user(self.cause)
         self.kind = kind
         self.operator = operator
         self.record = "" if record is NO_RECORD else bounded_repr(record)
@@ -79,19 +77,27 @@ class UserCodeError(Exception):
 
     def failure(self) -> Failure:
         """As a value that crosses processes. Where our own code noticed that a file is damaged, say, is nobody's
-        concern: such an error has no traceback.
+        concern: such an error has no traceback. Nor has one of a function that isn't written in Python.
         """
         line = source_line(self.cause)
-        explained = not line and _is_explained(self.cause)
+        explained = not line and (self.cause.__traceback__ is None or _is_explained(self.cause))
         return Failure(
             self.kind,
             error_text(self.cause),
             operator=self.operator,
             record=self.record,
             source_line=line,
-            traceback="" if explained else traceback_text(self.cause)[-TRACEBACK_LIMIT:],
+            traceback="" if explained else traceback_text(_told(self.cause))[-TRACEBACK_LIMIT:],
             restartable=self.restartable,
         )
+
+
+def _told(error: BaseException) -> BaseException:
+    """Whose traceback is shown beside the message: where no line of our own error about a value is the user's, that of
+    what their class has raised, which the message repeats.
+    """
+    bare = isinstance(error, SerializationError) and error.__traceback__ is None
+    return error.__cause__ if bare and error.__cause__ is not None else error
 
 
 class UnsupportedOperatorError(NonRecoverableError):
@@ -143,13 +149,9 @@ class ConnectorCode(UserCode):
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 
-_OF_VALUES = (NonRecoverableError, SerializationError)
-"""Our own errors about the user's program and values."""
-
-
 def _is_explained(error: BaseException) -> bool:
     """Whether its words say all, when no user code has raised it. What a disk that is full says names no file."""
-    return isinstance(error, _OF_VALUES + _NOT_THERE) or (isinstance(error, OSError) and error.filename is not None)
+    return isinstance(error, OF_VALUES + _NOT_THERE) or (isinstance(error, OSError) and error.filename is not None)
 
 
 class Naming(UserCode):
@@ -158,7 +160,7 @@ class Naming(UserCode):
     __slots__ = ()
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, _OF_VALUES):
+        if isinstance(error, OF_VALUES):
             raise self._named(error) from error
 
 
@@ -185,7 +187,7 @@ def user_error(error: BaseException, operator: str) -> Exception:
 def failure_of(error: BaseException) -> Failure:
     """Any exception of a task as a value: the user's with its case, every other as our own mistake."""
     error = user_error(error, "")
-    if isinstance(error, _OF_VALUES):  # of an operator that nobody has named
+    if isinstance(error, OF_VALUES):  # of an operator that nobody has named
         error = UserCodeError(error, "")
     if isinstance(error, UserCodeError):
         return error.failure()
@@ -204,52 +206,3 @@ def last_given(values: Sequence[T], iterator: Iterator[T]) -> T:
     before.
     """
     return values[len(values) - length_hint(iterator) - 1]
-
-
-# ------------------------------------------------------------------------------------------- the user's own line
-
-_CONNECTORS: Final = "millstream"
-"""The package of our own connectors, which call libraries for the user."""
-_OURS: Final = frozenset(
-    {_CONNECTORS, *(f"millstream_{name}" for name in ("dataflow", "proto", "runtime", "taskmanager", "jobmanager"))}
-)
-GENERATED: Final = "<millstream "
-"""How the file name of code begins that is made while a job runs (`fusion`)."""
-_FROZEN: Final = "<frozen "
-_LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-
-
-def source_line(error: BaseException) -> str:
-    """`file:line: text` of the innermost line of the user's own code. Where there is none but the user's function is a
-    library's, that one's; never a line of ours, or one that our own connectors have called.
-
-    What a user's class raised while a value was serialised lies further in than our own error about the value.
-    """
-    trace = _lines(error.__traceback__)
-    if isinstance(error, SerializationError) and error.__cause__ is not None:
-        trace = chain(trace, _lines(error.__cause__.__traceback__))
-    own = library = None
-    caller = ""
-    for module, file, line in trace:
-        package = str(module.get("__name__", "")).partition(".")[0]
-        if package in _OURS or file.startswith(GENERATED):
-            library, caller = None, package
-        elif file.startswith(_FROZEN):
-            continue
-        elif not (file.startswith(_LIBRARIES) or str(module.get("__file__", "")).startswith(_LIBRARIES)):
-            own = file, line
-        elif caller != _CONNECTORS:
-            library = file, line
-    found = own or library
-    if found is None:
-        return ""
-    file, line = found
-    text = linecache.getline(file, line).strip()
-    return f"{file}:{line}: {text}" if text else f"{file}:{line}"
-
-
-def _lines(trace: TracebackType | None) -> Iterator[tuple[Mapping[str, object], str, int]]:
-    """Each line's module (a compiled one tells its place only there), its file and its number."""
-    while trace is not None:
-        yield trace.tb_frame.f_globals, trace.tb_frame.f_code.co_filename, trace.tb_lineno
-        trace = trace.tb_next

@@ -57,10 +57,11 @@ class RowCodec:
                 raise self._misfit(self._type, values)
         try:
             return PICKLE, pickle.dumps(values, _PROTOCOL)
-        except Exception as error:  # a class may raise what it likes when it is pickled
-            record, problem = _first_unpicklable(values, error)
-            refusal = serialization_error(f"a record of {self._operator} can't be pickled", problem)
-            raise UserCodeError(refusal, self._operator, record) from error
+        except Exception as error:  # noqa: BLE001  # a class may raise what it likes when it is pickled
+            refused = error
+        record, problem = _first_unpicklable(values, refused)  # behind the block: its error follows from no other
+        refusal = serialization_error(f"a record of {self._operator} can't be pickled", problem)
+        raise UserCodeError(refusal, self._operator, record) from problem
 
     def decode(self, flags: int, payload: Buffer) -> list[Any]:
         """The values. UserCodeError where a class of the user's can't be unpickled here."""

@@ -133,6 +133,13 @@ def test_an_error_names_operator_and_record(
     assert "raise BoomError(value)" in raised.failure().source_line
 
 
+def test_a_function_that_is_not_written_in_python_has_no_line() -> None:
+    with pytest.raises(UserCodeError) as caught:
+        run(fused([MapSpecification(int)]), RowBatch(["three"], None))
+    failure = caught.value.failure()
+    assert (failure.record, failure.source_line, failure.traceback) == ("'three'", "", "")
+
+
 def test_slices_of_a_flat_map() -> None:
     operator = fused([FlatMapSpecification(range), FUNCTIONS["increment"]])
     batches = [

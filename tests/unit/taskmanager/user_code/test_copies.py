@@ -68,6 +68,7 @@ def test_a_record_whose_class_raises(kind: type[Exception], restartable: bool) -
         assert failure.restartable is restartable
         assert failure.source_line.endswith(GUILTY_LINE)
         assert f"{kind.__name__}: {Failing.words}" in failure.traceback
+        assert "During handling" not in failure.traceback, "that it can't be pickled either"
 
 
 def test_what_goes_away_at_once_is_no_error() -> None:

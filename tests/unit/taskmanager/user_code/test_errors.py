@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pyarrow import fs
@@ -32,6 +33,7 @@ from millstream_taskmanager.user_code.errors import (
     failure_of,
     last_given,
 )
+from millstream_taskmanager.user_code.selectors import selected_keys
 
 
 def raised(call: Callable[[], object]) -> Exception:
@@ -165,6 +167,54 @@ def test_an_exit_is_an_error_like_any_other() -> None:
     failure = caught.value.failure()
     assert failure.message == "FunctionExitError: a function called sys.exit(7)"
     assert "sys.exit(7)" in failure.source_line
+
+
+def lines_of(failure: Failure) -> list[str]:
+    return [line.strip() for line in failure.traceback.splitlines() if line.startswith("    ") and "^" not in line]
+
+
+def test_the_traceback_begins_at_the_users_first_line() -> None:
+    def key(value: str) -> object:
+        return json.loads(value)
+
+    with pytest.raises(UserCodeError) as caught:
+        selected_keys(["1", "{"], key, "reduce")
+    lines = lines_of(caught.value.failure())
+    assert lines[0] == "return json.loads(value)"
+    assert "selectors.py" not in caught.value.failure().traceback
+    assert len(lines) > 1, "it goes on into the library"
+
+
+def test_it_begins_at_the_librarys_where_that_is_the_users_function() -> None:
+    with pytest.raises(UserCodeError) as caught:
+        selected_keys(["{"], json.loads, "reduce")
+    assert lines_of(caught.value.failure())[0].startswith("return _default_decoder")
+
+
+def test_it_ends_at_the_users_last_line_where_our_own_error_says_all() -> None:
+    with pytest.raises(UserCodeError) as caught:
+        selected_keys([1], lambda _: key_hash(object()), "reduce")
+    [line] = lines_of(caught.value.failure())
+    assert "key_hash(object())" in line
+
+
+def test_but_goes_on_where_the_mistake_may_be_ours() -> None:
+    with pytest.raises(UserCodeError) as caught:
+        selected_keys([1], lambda _: last_given([], cast("Iterator[int]", None)), "reduce")
+    assert "return values[len(values) - length_hint(iterator) - 1]" in lines_of(caught.value.failure())
+
+
+def test_what_the_users_exception_came_from_is_shown_with_it() -> None:
+    def key(value: str) -> object:
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise LookupError(value) from error
+
+    with pytest.raises(UserCodeError) as caught:
+        selected_keys(["{"], key, "reduce")
+    lines = lines_of(caught.value.failure())
+    assert (lines[0], lines[-1]) == ("return json.loads(value)", "raise LookupError(value) from error")
 
 
 @pytest.mark.parametrize("kind", [NotSerializableError, SerializationError])
