@@ -2,9 +2,9 @@
 
 Same graph, same functions (each subtask unpickles its own, as in a worker), same tasks as on a cluster; channels hand
 batches over by reference, and what may block is done at once. An exception of the user's code leaves `execute()` as it
-is, with its own traceback, so `breakpoint()` and post-mortem debuggers stand where it was raised, and so does Ctrl-C,
-which cancels the job. Only what means something else to the program around (`StopIteration`, `sys.exit()`, whatever
-else is no `Exception`) leaves as a JobFailedError.
+is, with the user's part of its traceback, so `breakpoint()` and post-mortem debuggers stand where it was raised, and so
+does Ctrl-C, which cancels the job. Only what means something else to the program around (`StopIteration`,
+`sys.exit()`, whatever else is no `Exception`) leaves as a JobFailedError.
 
 A job runs to its end within `submit`, so `execute_async` refuses one that has none. One whose records are fetched
 (`execute_and_collect`) runs while they are.

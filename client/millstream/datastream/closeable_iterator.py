@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from millstream.errors import ExecutionError
 from millstream.execution.job_client import JobClient
+from millstream.execution.user_view import WITHOUT_OUR_FRAMES
 
 T = TypeVar("T")
 
@@ -29,7 +30,8 @@ class CloseableIterator(Iterator[T], Generic[T]):
     def __next__(self) -> T:
         """The next record; what the job failed with, when it did."""
         try:
-            return next(self._records)
+            with WITHOUT_OUR_FRAMES:
+                return next(self._records)
         except (StopIteration, ExecutionError):  # the job has ended, one way or the other
             self._open = False
             self._abandoned.detach()

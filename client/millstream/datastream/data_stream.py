@@ -24,6 +24,7 @@ from millstream.datastream.operator_settings import OperatorSettings
 from millstream.datastream.recording import add_operator, add_partition, add_side_output, add_union
 from millstream.datastream.side_outputs import refuse_no_side_output
 from millstream.errors import ForeignStreamError, KeyedStreamRequiredError
+from millstream.execution.user_view import WITHOUT_OUR_FRAMES
 from millstream_dataflow.connectors import Sink
 from millstream_dataflow.functions import (
     FilterFunction,
@@ -247,11 +248,12 @@ class DataStream(OperatorSettings, Generic[T]):
         specification = CollectSpecification(self._transformation.type)
         collector = self._add(specification, None)
         collector.fixed_parallelism = 1  # one place where the client asks, and one order of the records
-        records: CloseableIterator[T] = self._environment.collect(collector, job_execution_name)
-        if limit is None:
-            return records
-        with records:
-            return list(islice(records, limit))
+        with WITHOUT_OUR_FRAMES:
+            records: CloseableIterator[T] = self._environment.collect(collector, job_execution_name)
+            if limit is None:
+                return records
+            with records:
+                return list(islice(records, limit))
 
     # ---------------------------------------------------------------------------------------------------- inside
 

@@ -27,6 +27,7 @@ from millstream.execution.context import ProgramContext, current_context
 from millstream.execution.job_client import JobClient
 from millstream.execution.job_execution_result import JobExecutionResult
 from millstream.execution.launch import DEFAULT_JOB_NAME, Launch, launch
+from millstream.execution.user_view import WITHOUT_OUR_FRAMES
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import CheckpointingMode, ExecutionTarget, RuntimeExecutionMode
 from millstream_dataflow.configuration.options import checkpointing, client, execution
@@ -215,22 +216,24 @@ class StreamExecutionEnvironment:
 
         Detached (`execution.attached: false`) it returns when the job is accepted.
         """
-        job = self._launch(job_name).client
-        if not self._settings.get(client.ATTACHED):
-            return JobExecutionResult(job.get_job_id())
-        return job.get_job_execution_result().result()
+        with WITHOUT_OUR_FRAMES:
+            job = self._launch(job_name).client
+            if not self._settings.get(client.ATTACHED):
+                return JobExecutionResult(job.get_job_id())
+            return job.get_job_execution_result().result()
 
     def execute_async(self, job_name: str | None = None) -> JobClient:
         """Start the program, and return when its job is accepted.
 
         Inline (`execution.target: inline`) the job has ended by then; EndlessInlineError for one that never ends.
         """
-        if self._context.executor is None and self._settings.get(client.TARGET) is ExecutionTarget.INLINE:
-            # Not at the top: what compiles is imported while something else is prepared (see `launch`).
-            from millstream.compiler.checks import check_ends  # noqa: PLC0415  # see above
+        with WITHOUT_OUR_FRAMES:
+            if self._context.executor is None and self._settings.get(client.TARGET) is ExecutionTarget.INLINE:
+                # Not at the top: what compiles is imported while something else is prepared (see `launch`).
+                from millstream.compiler.checks import check_ends  # noqa: PLC0415  # see above
 
-            check_ends(self.program, self.configuration)
-        return self._launch(job_name).client
+                check_ends(self.program, self.configuration)
+            return self._launch(job_name).client
 
     def get_execution_plan(self) -> str:
         """The plan of the program so far as JSON: vertices, their operators, and the edges. ProgramError when it can't

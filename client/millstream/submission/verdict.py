@@ -32,7 +32,7 @@ def failure_text(status: JobStatus) -> str:
 def failed_because(name: str, job: JobId, failure: Failure) -> str:
     """The same of a job whose failure is known."""
     head = _head(name, job)
-    return "\n".join([f"{head}: {failure.message}", *(f"  {line}" for line in _places(failure))])
+    return "\n".join([f"{head}: {failure.message}", *(f"  {line}".rstrip() for line in _places(failure))])
 
 
 def _head(name: str, job: JobId) -> str:

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Final, TypeVar
 
+from millstream.execution.user_view import WITHOUT_OUR_FRAMES
 from millstream.submission.brief import ENDS, OutputLostError, brief_ends
 
 T = TypeVar("T")
@@ -93,8 +94,9 @@ class AwaitedFuture(Future[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """See Future."""
-        self._wait(timeout)
-        return super().result(0)
+        with WITHOUT_OUR_FRAMES:
+            self._wait(timeout)
+            return super().result(0)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """See Future."""

@@ -3,8 +3,10 @@
 import gc
 import sys
 import threading
+import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import pytest
 
@@ -21,6 +23,12 @@ from millstream_dataflow.configuration.enums import ExecutionTarget
 from millstream_dataflow.configuration.options import client, execution
 from millstream_dataflow.identity import JobId
 from tests.unit.client.programs import FakeExecutor, environment, numbers
+
+
+def shown_lines(error: BaseException) -> list[str]:
+    """What Python shows of an error that nobody catches: the lines of code."""
+    text = traceback.format_exception(error)
+    return [part.splitlines()[1].strip() for part in text if part.startswith("  File ")]
 
 
 class TestExecute:
@@ -82,6 +90,28 @@ class TestExecute:
         with pytest.raises(JobFailedError, match="division by zero"):
             env.execute()
 
+    def test_of_a_failure_python_shows_the_line_of_the_call_and_no_line_of_ours(self) -> None:
+        env = environment(FakeExecutor(failure=JobFailedError("division by zero")))
+        numbers(env).print()
+        with pytest.raises(JobFailedError) as caught:
+            env.execute()
+        assert shown_lines(caught.value) == ["env.execute()"]
+
+    def test_nor_does_it_show_what_an_error_of_ours_came_from_when_that_is_ours_as_well(self) -> None:
+        env, lock = environment(FakeExecutor()), threading.Lock()
+        numbers(env).map(lambda x: (lock, x))
+        with pytest.raises(NotPicklableError) as caught:
+            env.execute_async()
+        assert shown_lines(caught.value) == ["env.execute_async()"]
+        assert isinstance(caught.value.__context__, TypeError), "a debugger finds it"
+
+    def test_a_mistake_of_ours_keeps_its_lines(self) -> None:
+        env = environment(cast(FakeExecutor, object()))
+        numbers(env).print()
+        with pytest.raises(AttributeError) as caught:
+            env.execute()
+        assert shown_lines(caught.value)[-1].startswith("client = executor.submit(")
+
     def test_detached_it_does_not_wait(self) -> None:
         env = environment(FakeExecutor(failure=JobFailedError("never seen")), execution_attached=False)
         numbers(env).print()
@@ -109,6 +139,19 @@ class TestCollect:
             assert list(records) == [1, 2, 3]
         assert not fake.clients[0].cancelled
         assert fake.graphs[0].vertices[0].operators[-1].name == "Collect Stream Sink"
+
+    def test_of_a_failure_python_shows_the_line_that_takes_the_records(self) -> None:
+        records = numbers(environment(FakeExecutor(failure=JobFailedError("division by zero")))).execute_and_collect()
+        with pytest.raises(JobFailedError) as caught:
+            next(records)
+        assert shown_lines(caught.value) == ["next(records)", "raise self.failure"], "the fake's own"
+
+    def test_or_the_call_itself_when_there_is_no_job(self) -> None:
+        env, lock = environment(FakeExecutor()), threading.Lock()
+        stream = numbers(env).map(lambda x: (lock, x))
+        with pytest.raises(NotPicklableError) as caught:
+            stream.execute_and_collect()
+        assert shown_lines(caught.value) == ["stream.execute_and_collect()"]
 
     def test_closing_early_cancels_the_job_once(self) -> None:
         fake = FakeExecutor(records=[1, 2, 3])

@@ -59,14 +59,14 @@ class TestTheEnd:
         self, fake: FakeJobManager, job: RemoteJobClient
     ) -> None:
         cause = Failure(
-            FailureKind.USER, "ZeroDivisionError: division by zero", "Map", "0", "job.py:7: 1 / x", "Traceback\n  x\n"
+            FailureKind.USER, "ZeroDivisionError: division by zero", "Map", "0", "job.py:7: 1 / x", "Traceback\n\n  x\n"
         )
         fake.show(status(JobState.FAILED, failure=cause))
         with pytest.raises(JobFailedError) as caught:
             job.get_job_execution_result().result(20)
         assert str(caught.value) == (
             f'job "test" ({JOB}) has failed: ZeroDivisionError: division by zero\n'
-            "  operator: Map\n  record: 0\n  at: job.py:7: 1 / x\n  Traceback\n    x"
+            "  operator: Map\n  record: 0\n  at: job.py:7: 1 / x\n  Traceback\n\n    x"
         )
         assert caught.value.failure == cause
 

@@ -2,11 +2,13 @@
 
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
+from millstream.errors import JobFailedError
 from millstream.submission.brief import OutputClosedError, OutputLostError, brief_ends
 from millstream.submission.waiting import AwaitedFuture, WaitingRoom, in_thread
 from tests.support.clusters import until
@@ -125,6 +127,17 @@ def test_an_error_of_some_work_is_its_future_s() -> None:
 
     with pytest.raises(LookupError, match="nothing there"):
         in_thread(fail, "fail").result(20)
+
+
+def test_of_an_error_of_ours_python_shows_the_line_that_waits_alone() -> None:
+    def fail() -> None:
+        raise JobFailedError("division by zero")
+
+    future = in_thread(fail, "fail", AwaitedFuture[None](WaitingRoom(), lambda _: None))
+    with pytest.raises(JobFailedError) as caught:
+        future.result(20)
+    lines = traceback.extract_tb(caught.value.__traceback__)
+    assert [line.line for line in lines] == ["future.result(20)", 'raise JobFailedError("division by zero")']
 
 
 def test_waiting_ends_with_its_time() -> None:
