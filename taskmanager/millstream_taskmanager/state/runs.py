@@ -12,7 +12,7 @@ holds code; one that is made inside a function can't be found again, and is refu
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from millstream_dataflow.errors import serialization_error
 from millstream_dataflow.reprs import bounded_repr, error_text
@@ -47,8 +47,11 @@ def encoded_run(where: Where, group: int, entries: Entries) -> KeyedRun:
     try:
         data = pickle.dumps((keys, entries.namespaces, values, entries.types, entries.apart), 5)
     except Exception as error:  # noqa: BLE001  # whatever the user's class raises
-        _refuse(where, keys, values, error)
-    return KeyedRun(where.table, group, len(keys), data)
+        refused = error
+    else:
+        return KeyedRun(where.table, group, len(keys), data)
+    refusal, problem = _refusal(where, keys, values, refused)  # behind the block: its problem follows from no other
+    raise refusal from problem
 
 
 def encoded_value(where: Where, key: object, value: object) -> bytes:
@@ -56,7 +59,9 @@ def encoded_value(where: Where, key: object, value: object) -> bytes:
     try:
         return pickle.dumps(value, 5)
     except Exception as error:  # noqa: BLE001  # as above
-        _refuse(where, [key], [value], error)
+        refused = error
+    refusal, problem = _refusal(where, [key], [value], refused)  # as above
+    raise refusal from problem
 
 
 def decoded_run(where: Where, run: KeyedRun) -> Entries:
@@ -69,17 +74,19 @@ def decoded_run(where: Where, run: KeyedRun) -> Entries:
         raise serialization_error(what, error, FOUND_AGAIN) from error
 
 
-def _refuse(where: Where, keys: Sequence[object], values: Sequence[object], error: Exception) -> NoReturn:
-    """What is wrong, by the first entry that can't be pickled alone."""
+def _refusal(
+    where: Where, keys: Sequence[object], values: Sequence[object], error: Exception
+) -> tuple[Exception, Exception]:
+    """What is wrong and why, by the first entry that can't be pickled alone."""
     for key, value in zip(keys, values, strict=True):
         for what, thing in (("its key", key), ("its value", value)):
             try:
                 pickle.dumps(thing, 5)
-            except Exception as problem:
+            except Exception as problem:  # noqa: BLE001  # as above
                 of_key = f"operator {where.operator}: {where.title} of key {bounded_repr(key)}"
                 text = f"{of_key} can't be stored, because {what} can't be pickled"
-                raise serialization_error(text, problem, _mend(thing, problem)) from problem
-    raise serialization_error(f"operator {where.operator}: {where.title} can't be stored", error) from error
+                return serialization_error(text, problem, _mend(thing, problem)), problem
+    return serialization_error(f"operator {where.operator}: {where.title} can't be stored", error), error
 
 
 def _mend(thing: object, problem: Exception) -> str:

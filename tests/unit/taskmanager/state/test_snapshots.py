@@ -366,6 +366,7 @@ def test_a_value_whose_class_raises(kind: type[Exception], restartable: bool, to
     assert f"operator Operator: state 'value' of key 'bad' can't be stored, {why}" in failure.message
     assert ("Keep a value of plain types" in failure.message) is not restartable, "that wouldn't help"
     assert failure.source_line.endswith(GUILTY_LINE)
+    assert "During handling" not in failure.traceback, "it was met twice, and is one error"
 
 
 @pytest.mark.parametrize(("kind", "restartable"), KINDS)
