@@ -46,7 +46,7 @@ check: $(READY) ## format, lint, types, house rules, generated code: all that ne
 	$(PYTHON) -m mypy tests tools benchmarks examples
 	$(PYTHON) -m pyright
 	$(PYTHON) tools/generate_protos.py --check
-	$(PYTHON) -m pytest -q tests/unit/test_tidy.py
+	$(PYTHON) -m pytest -q tests/tidy
 
 .PHONY: fmt
 fmt: $(READY) ## format the code and mend what the linter can mend

@@ -19,16 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Unit tests and simulations share nothing, so they fill two cores; the other layers start clusters and watch clocks.
 # Unit tests wait a fifth of their time (for processes, for short timeouts); a third worker works meanwhile.
-# The house rules over this tree are a part of `make check`, which CI runs before this.
+# The house rules over this tree (tests/tidy) are a part of `make check`, which CI runs before this.
 LAYERS = {
-    "unit": ["-n", "3", "--dist=worksteal", "--ignore=tests/unit/test_tidy.py"],
+    "unit": ["-n", "3", "--dist=worksteal"],
     "simulation": ["-n", "2"],
     "stories": [],
     "integration": [],
 }
 
 DAY = ["-m", "not nightly"]
-NIGHT = ["--hypothesis-profile=nightly", "--timeout=1200"]  # eight times the examples of a day need more than a minute
+NIGHT = ["--hypothesis-profile=nightly", "--timeout=1200"]  # twenty times the examples of a day need more than a minute
 
 NO_TESTS_COLLECTED = 5  # pytest's exit code; a layer may consist of nightly tests only
 

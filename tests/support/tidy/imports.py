@@ -34,7 +34,7 @@ def upward_imports(source: Source) -> Iterator[Finding]:
     allowed = {package, *BELOW[package]}
     if any(source.module == door or source.module.startswith(f"{door}.") for door in STARTS_CLUSTERS):
         allowed |= CLUSTER
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         for name in sorted({target.partition(".")[0] for target in imported_names(source, node)}):
             if name in PACKAGES.values() and name not in allowed:
                 what = f"{source.module} imports {name}, which is not below it"

@@ -39,7 +39,7 @@ def impure(source: Source) -> Iterator[Finding]:
     """Clock, chance, wire, threads and files in a deciding module."""
     if not source.path.startswith(DECIDING):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         for name in imported_names(source, node):
             if name.partition(".")[0] in FORBIDDEN_MODULES:
                 yield source.finding(getattr(node, "lineno", 1), f"a deciding module imports {name}", _MEND)

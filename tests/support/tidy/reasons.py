@@ -24,6 +24,8 @@ def _is_reason(text: str) -> bool:
 
 def silenced_without_reason(source: Source) -> Iterator[Finding]:
     """Comments that silence ruff, mypy or pyright without a code or without a reason."""
+    if not _SILENCER.search(source.text):
+        return  # most files: to find their comments takes a thousand times as long
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
         if token.type != tokenize.COMMENT or not (found := list(_SILENCER.finditer(token.string))):
             continue

@@ -50,6 +50,11 @@ class Source:
         return ast.parse(self.text, self.path)
 
     @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All that is in the tree, walked once for all rules."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
     def module(self) -> str:
         """Dotted import name; empty for a file outside of the six packages."""
         parts = PurePosixPath(self.path).with_suffix("").parts
@@ -88,6 +93,6 @@ def python_sources(root: Path = ROOT) -> list[Source]:
 
 def functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """All functions and methods, nested ones too."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
