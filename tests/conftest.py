@@ -18,10 +18,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     sys.modules["__main__"].__file__ = pytest.__file__
 
 # No deadline an example: on a busy machine it measures the machine. In CI the examples are the same each time, so
-# that a red run is the change's own fault; laptops look for new ones. So does `make test-nightly`, for longer.
-hypothesis.settings.register_profile("laptop", deadline=None, max_examples=25)
-hypothesis.settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True, print_blob=True)
-hypothesis.settings.register_profile("nightly", deadline=None, max_examples=200, print_blob=True)
+# that a red run is the change's own fault; laptops look for new ones. So does `make test-nightly`, for longer. Loops
+# over seeds and state machines take their numbers from here too.
+BY_DAY, BY_NIGHT = 10, 200
+hypothesis.settings.register_profile("laptop", deadline=None, max_examples=BY_DAY)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=BY_DAY, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("nightly", deadline=None, max_examples=BY_NIGHT, print_blob=True)
 hypothesis.settings.load_profile("ci" if in_ci() else "laptop")
 
 

@@ -391,5 +391,6 @@ class SinkMachine(RuleBasedStateMachine):
 def test_each_record_is_visible_exactly_once(monkeypatch: pytest.MonkeyPatch, *, remote: bool, copies: bool) -> None:
     monkeypatch.setattr(SinkMachine, "remote", remote)
     monkeypatch.setattr(SinkMachine, "copies", copies)
-    limits = settings(max_examples=20, stateful_step_count=40, deadline=None, database=None)
+    twice = 2 * settings().max_examples  # a fault shows only where several things come together
+    limits = settings(max_examples=twice, stateful_step_count=40, deadline=None, database=None)
     run_state_machine_as_test(SinkMachine, settings=limits)

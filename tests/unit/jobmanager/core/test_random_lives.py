@@ -21,6 +21,10 @@ from tests.support.graphs import JOB, forward_only, keyed_job, two_pipelines
 HOSTS = ["a", "b", "c"]
 CHECKPOINTS = {"interval": 300, "timeout": 400, "max_concurrent": 2, "tolerable_failures": 1}
 SETTINGS = settings_of(checkpoints=CHECKPOINTS, restart=RestartSettings(delay=50, max_delay=200))
+LIVES = 3
+"""For each example of a property: a core that believes a refusal of what may have landed breaks one life in 12, the
+first at seed 15; one that leaves the workers of a failed region alone breaks one in 120, at seed 12.
+"""
 CLUSTER = ClusterSettings(heartbeat_interval=1_000, heartbeat_timeout=3_000, adoption_timeout=1_500, retry_delay=100)
 
 
@@ -187,7 +191,7 @@ class Life:
 @pytest.mark.parametrize("graph", [keyed_job(2), two_pipelines(), forward_only(3)], ids=["keyed", "two", "forward"])
 def test_any_order_of_faults(graph: JobGraph) -> None:
     """Laws 1.3, 2.1, 3.1, 3.2, 3.4, 4.3."""
-    for seed in range(hypothesis.settings().max_examples):
+    for seed in range(LIVES * hypothesis.settings().max_examples):
         life = Life(seed, graph, SETTINGS)
         try:
             for _ in range(40):
