@@ -62,6 +62,11 @@ class Stream:
             for part in split_message(envelope, limit):
                 await self._context.write(part)
 
+    async def said(self) -> None:
+        """Wait until what is being written is written: of a call that ends meanwhile the other side hears no end."""
+        async with self._writing:
+            pass
+
     async def say_raw(self, envelope: JobManagerMessage) -> None:
         """Whatever it is."""
         async with self._writing:
@@ -156,6 +161,7 @@ class ScriptedJobManager(TaskManagerGatewayServicer):
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await session.said()
         finally:
             session.over()  # first: who leaves in order and then cancels the call cancels what is awaited here
             self._changed.set()
