@@ -11,6 +11,8 @@ import fcntl
 import logging
 import os
 import platform
+import select
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -65,8 +67,8 @@ def set_up_logging(configuration: Configuration, process: str, directory: str | 
 
 
 def _handler(configuration: Configuration, process: str, directory: str | None) -> tuple[logging.Handler, Path | None]:
-    if directory is None:
-        return _ThreadHandler(_Stderr()), None
+    if directory is None:  # Python has no stderr where the process has none: its number may be another file's by now
+        return logging.NullHandler() if sys.stderr is None else _ThreadHandler(_Stderr()), None
     try:
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,11 +161,18 @@ class _Stderr:
 
     name = "whoever reads this log"
 
+    def __init__(self) -> None:
+        self._broken = False  # a line that was written in part
+
     def write(self, line: bytes) -> None:
-        """See _Output."""
-        written = 0
-        while written < len(line):
-            written += os.write(_STDERR, line[written:])
+        """See _Output. Whoever has made it non-blocking, of those it is shared with, is not minded."""
+        rest = (b"\n" if self._broken else b"") + line
+        while rest:
+            try:
+                rest = rest[os.write(_STDERR, rest) :]
+                self._broken = bool(rest)
+            except BlockingIOError:
+                select.select([], [_STDERR], [])
 
     def close(self) -> None:
         """It stays open, for others."""
@@ -191,7 +200,8 @@ class _LockedFile:
             while written < len(line):  # the last write before a disk is full stops on the way
                 written += self._file.write(line[written:])
         except OSError:
-            self._file.truncate(begin)
+            with contextlib.suppress(OSError):  # the first one is the one that says why
+                self._file.truncate(begin)
             self._file.seek(begin)
             raise
 
