@@ -332,9 +332,10 @@ class ClusterCore:
         """Take a job in; its record is in the journal."""
         settings = self.job_settings(plan.graph)
         regions = [Region(plan.graph.job, region, waiting_since=turn.now.monotonic) for region in plan.regions]
-        now = turn.now.monotonic
-        state = JobState.RECONCILING if recovered else JobState.CREATED
-        standing = Standing(plan.graph.job, state, ended_monotonic=now)  # if it has ended, this leader sees it now
+        record, now = journal.record, turn.now.monotonic
+        going = JobState.RECONCILING if recovered else JobState.CREATED
+        state = record.state if JOB_STATES.is_final(record.state) else going
+        standing = Standing(record.job, state, record.failure, ended_monotonic=now)
         job = Job(JobContext(plan, settings, standing, journal, self, regions), now)
         self.jobs[plan.graph.job] = job
         return job

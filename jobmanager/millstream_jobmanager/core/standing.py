@@ -19,7 +19,7 @@ class Standing:
     state: JobState
     failure: Failure | None = None
     ended_monotonic: int = 0
-    """When this leader saw the job end; its tombstone stays from then on."""
+    """When this leader saw the job end, or found it ended; its tombstone stays from then on."""
 
     def move(self, turn: Turn, state: JobState, reason: str) -> None:
         """Take a listed step of the job's table."""

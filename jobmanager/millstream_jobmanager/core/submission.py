@@ -155,7 +155,6 @@ class Submissions:
         journal = Journal(record, self._cluster.nonce, self._cluster.settings.retry_delay)
         job = self._cluster.open_job(turn, plan, journal, recovered=True)
         if JOB_STATES.is_final(record.state):
-            job.standing.state, job.standing.failure = record.state, record.failure
             job.ending.discard(turn)
             return
         stored = {region.attempt.region: region for region in record.regions}

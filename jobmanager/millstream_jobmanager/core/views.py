@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from millstream_jobmanager.core.checkpoints.audit import edge_audits, operator_audits
-from millstream_jobmanager.core.status import job_status
 from millstream_runtime.messages.client import (
     CheckpointCounts,
     CheckpointView,
@@ -33,7 +32,7 @@ def job_details(job: Job, totals: Mapping[TaskId, TaskTotals]) -> JobDetails:
     coordinator = job.coordinator
     counts = [stored.snapshot.audit for stored in coordinator.metadata.tasks] if coordinator.metadata else []
     return JobDetails(
-        job_status(job.context, coordinator),
+        job.status(),
         _tasks(job, totals),
         tuple(_checkpoint(job, point) for point in record.checkpoints),
         CheckpointCounts(

@@ -47,6 +47,21 @@ class TestWhatStays:
         shell.start_jobmanager()
         assert last_kept(shell) == kept
 
+    def test_a_new_leader_keeps_the_tombstone_for_its_whole_time(self) -> None:
+        """Law 2.3: from when it took the job in, however long its machine is up; a repeated submit starts no job."""
+        shell = running()
+        shell.ask(CancelJob(JOB))
+        shell.until_state(JobState.CANCELED)
+        failure = shell.job().status().failure
+        shell.kill_jobmanager()
+        shell.now += 10 * shell.cluster.tombstone_time
+        shell.start_jobmanager()
+        shell.run(shell.cluster.tombstone_time - 1)
+        status = shell.job().status()
+        assert (status.state, status.failure) == (JobState.CANCELED, failure)
+        shell.run(1)
+        assert shell.core.jobs == {}
+
     def test_savepoints_stay_however_many_there_are(self) -> None:
         """Law 2.3: also those whose place is in the directory that is deleted."""
         shell = running()
