@@ -23,8 +23,8 @@ MakeBatches = Callable[[int], Sequence[Batch]]
 """From a subtask's index to the batches that it will read."""
 
 _inputs: dict[int, Sequence[Batch]] = {}
-"""What readers of this process have been given, kept until the next job: a yardstick's clock doesn't run either while
-its input is freed, which takes 0.1 us a record.
+"""What readers of this process have been given, by split, kept until the split's next one: a yardstick's clock doesn't
+run either while its input is freed, which takes 0.1 us a record.
 """
 
 

@@ -31,7 +31,7 @@ class Owners:
 
     def of(self, keys: Sequence[Any]) -> Targets:
         """The owner of each key. UnstableKeyError for what can't be one."""
-        if self._known and are_all(str, keys):  # a member of a StrEnum equals a string, and is no string
+        if self._known and are_all(str, keys):  # of a subclass `==` and `hash` may be anything
             try:
                 return np.frombuffer(self._looked_up(keys), np.uint8).astype(np.int16)
             except KeyError:  # a new one

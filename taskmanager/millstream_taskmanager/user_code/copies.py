@@ -16,6 +16,7 @@ import decimal
 import pickle
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -143,12 +144,10 @@ def _by_pickle(value: Any) -> Any:  # noqa: ANN401  # any record
 
 def _copies(values: list[Any]) -> list[Any]:
     """By pickle, as over a wire, at 1 to 4 M/s; what can't be pickled by `copy.deepcopy`, at 0.1."""
-    copies: list[Any]
-    try:
-        copies = pickle.loads(pickle.dumps(values, 5))  # noqa: S301  # our own
-    except Exception:  # noqa: BLE001  # classes made in functions, locks, and whatever a user's class raises
-        copies = []
-    return copies or list(map(_deep_copy, values))  # behind the block: nobody should read of the first error as well
+    with suppress(Exception):  # classes made in functions, locks, and whatever a user's class raises
+        copies: list[Any] = pickle.loads(pickle.dumps(values, 5))  # noqa: S301  # our own
+        return copies
+    return list(map(_deep_copy, values))
 
 
 def _deep_copy(value: Any) -> Any:  # noqa: ANN401  # any record

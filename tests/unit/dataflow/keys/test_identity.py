@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from millstream_dataflow.keys import UnstableKeyError, identities, key_identity
+from millstream_dataflow.keys import UnstableKeyError, are_all, identities, key_identity
 
 NAN = float("nan")
 NAIVE = datetime.datetime(2026, 3, 1, 12)  # noqa: DTZ001  # a naive one counts as UTC
@@ -130,3 +130,11 @@ def test_what_cant_be_a_key_has_no_identity() -> None:
             key_identity(key)
         with pytest.raises(UnstableKeyError):
             identities(["a", key])
+
+
+def test_of_one_type_is_exactly_of_that() -> None:
+    """A subclass may have its own `__eq__` and `__hash__`."""
+    assert are_all(int, [1, 2])
+    assert are_all(int, [])
+    assert not are_all(int, [1, True])
+    assert not are_all(str, ["EWR", Airport.NEWARK])

@@ -14,7 +14,7 @@ from millstream_taskmanager.exchange.owners import Owners
 
 
 class Flavour(StrEnum):
-    """Its members equal strings, and are other keys."""
+    """Its members are the strings, as keys too."""
 
     SWEET = "a"
     SOUR = "1"

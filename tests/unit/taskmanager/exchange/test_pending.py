@@ -194,6 +194,24 @@ def test_whoever_waits_for_credit_is_told() -> None:
     assert told == [True]
 
 
+def test_credit_sends_what_a_flush_has_left_and_nothing_else() -> None:
+    """What came since waits for company: its sender has but paused for want of credit, and goes on now."""
+    wire = Wire(credit=1)
+    list_ = pending(wire)
+    list_.when_writable(lambda: None, _raise)
+    for number in (0, 2):
+        list_.add(rows(number), 5, now=0)
+        list_.flush(more=False)
+        list_.add(rows(number + 1), 5, now=0)
+        list_.add_control(Watermark(number + 1), now=0)
+        assert not list_.writable
+        wire.grant(5)
+        assert (wire.sent, list_.writable) == ([rows(number)], True)
+        list_.flush(more=False)
+        assert wire.sent[1:] == [rows(number + 1), Watermark(number + 1)]
+        wire.sent.clear()
+
+
 ITEMS = st.lists(
     st.one_of(st.just("rows"), st.just("watermark"), st.just("barrier"), st.just("flush"), st.just("grant"))
 )
