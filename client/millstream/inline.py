@@ -31,6 +31,7 @@ from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.session import TaskReport
 from millstream_runtime.states import JOB_STATES, JobState, TaskState
+from millstream_runtime.user_frames import raise_for_user
 from millstream_taskmanager.operators.collect import CollectOperator
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
@@ -140,19 +141,20 @@ class InlineJob:
         time.sleep(min(naps))
 
     def _raise(self, failure: Exception) -> NoReturn:
-        cause = failure.cause if isinstance(failure, UserCodeError) else failure
+        if not isinstance(failure, UserCodeError):
+            self._end(JobState.FAILED)
+            raise failure
+        cause = failure.cause
         if isinstance(cause, KeyboardInterrupt):  # Ctrl-C, most likely, wherever the job was
             self._end(JobState.CANCELED)
-            raise cause
+            raise_for_user(cause)
         self._end(JobState.FAILED)
-        if not isinstance(failure, UserCodeError):
-            raise failure
         if isinstance(cause, _UNSAFE) or not isinstance(cause, Exception):
             told = failure.failure()
             raise JobFailedError(failed_because(self._name, self._id, told), job=self._id, failure=told) from cause
         record = f", at record {failure.record}" if failure.record else ""
         cause.add_note(f"raised in operator {failure.operator}{record}")
-        raise cause
+        raise_for_user(cause)
 
     def _end(self, state: JobState) -> None:
         self._state = state

@@ -9,9 +9,10 @@ import linecache
 import sysconfig
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from itertools import chain
-from types import TracebackType
-from typing import Final
+from itertools import chain, islice
+from traceback import TracebackException
+from types import FrameType, TracebackType
+from typing import Final, NoReturn
 
 from millstream_dataflow.errors import NonRecoverableError, SerializationError
 
@@ -60,25 +61,56 @@ def source_line(error: BaseException) -> str:
     return f"{file}:{number}: {text}" if text else f"{file}:{number}"
 
 
-def leave_to_user(error: BaseException) -> None:
-    """Take our frames out of the traceback of an error that the user's code has raised, or that is about their values,
-    and of those it came from, as far as Python shows them. Where no line is the user's nor a library's, which they gave
-    us for a function, only an error that says all loses its frames.
+def raise_for_user(error: BaseException) -> NoReturn:
+    """Let an error out that is known to be the user's, with their part of its traceback: `leave_to_caller` leaves what
+    lies behind this frame as it is.
     """
     for one in _shown(error):
-        one.__traceback__ = _users_part(one, (_Whose.OWN, _Whose.LIBRARY), OF_VALUES)
+        one.__traceback__ = users_part(one)
+    raise error
 
 
 def leave_to_caller(error: BaseException, explained: type[BaseException]) -> None:
-    """The same of what leaves a call of the user's, where our own mistakes may come by too: only a line of the user's
-    own tells them apart, or the class of an error that says all.
+    """Take our frames out of the traceback of what leaves a call of the user's, and of what that came from, as far as
+    Python shows it. Our own mistakes may come by here: only a line of the user's own tells them apart, or the class of
+    an error that says all.
     """
-    shown = list(_shown(error))
-    for one in shown:
-        one.__traceback__ = _users_part(one, (_Whose.OWN,), (explained, *OF_VALUES))
-    origin = error.__cause__ or error.__context__
-    if isinstance(error, explained) and origin is error.__context__ and not any(map(_is_users, shown[1:])):
-        error.__cause__ = None  # not shown, and still there as the context
+    known = next((line for line in _lines(error.__traceback__) if _is_known(line)), None)
+    if known is not None:
+        error.__traceback__ = known.tb_next
+        return
+    for one in _shown(error):
+        one.__traceback__ = _part(one, (_Whose.OWN,), (explained, *OF_VALUES))
+
+
+def users_part(error: BaseException) -> TracebackType | None:
+    """What of its traceback is for a user to read, when their code has raised it or it is about their values. One of a
+    library's function, which they gave us, begins at our line that called it, for the mistake may be ours; where there
+    is no Python behind a generated loop (`map(int)`), its line is all.
+    """
+    return _part(error, (_Whose.OWN, _Whose.LIBRARY), OF_VALUES)
+
+
+def users_view(error: BaseException) -> TracebackException:
+    """The same as Python prints it, with the errors it came from. The errors themselves stay as they are."""
+    view = TracebackException.from_exception(error, compact=True)
+    shown: TracebackException | None = view
+    for one in _shown(error):
+        if shown is not None:
+            shown.stack = TracebackException(type(one), one, users_part(one), compact=True).stack
+            shown = shown.__cause__ or shown.__context__
+    return view
+
+
+def stands_alone(error: BaseException) -> bool:
+    """Whether no line of what it came from, as far as Python shows that, is the user's or a library's."""
+    came_from = islice(_shown(error), 1, None)
+    return all(whose is _Whose.OURS for one in came_from for _, whose in _judged(_lines(one.__traceback__)))
+
+
+def is_ours(frame: FrameType | None) -> bool:
+    """Whether our own code runs in it."""
+    return frame is not None and _package(frame) in _OURS
 
 
 def _shown(error: BaseException) -> Iterator[BaseException]:
@@ -92,35 +124,31 @@ def _shown(error: BaseException) -> Iterator[BaseException]:
         shown = hidden if shown.__cause__ is None else shown.__cause__
 
 
-def _users_part(
+def _is_known(line: TracebackType) -> bool:
+    return line.tb_frame.f_code is raise_for_user.__code__
+
+
+def _part(
     error: BaseException, theirs: tuple[_Whose, ...], explained: tuple[type[BaseException], ...]
 ) -> TracebackType | None:
     """What begins at the user's first line. An error of ours that says all in its words ends at their last one: where
-    we noticed it is nobody's concern.
+    we noticed it is nobody's concern. What doesn't begin with a line of ours didn't come through our code.
     """
     says_all = isinstance(error, explained)
     judged = list(_judged(_lines(error.__traceback__)))
     kinds = [whose for _, whose in judged]
     first = next((whose for whose in theirs if whose in kinds), None)
     if first is None:
-        return None if says_all or _has_no_lines(judged) else error.__traceback__
-    begin = kinds.index(first)
+        no_lines = judged and _is_generated(judged[-1][0].tb_frame) and _Whose.LIBRARY in theirs
+        return None if says_all else judged[-1][0] if no_lines else error.__traceback__
+    begin = 0 if kinds[0] is not _Whose.OURS else kinds.index(first)
     if not says_all:
-        return judged[begin][0]
+        return judged[begin if first is _Whose.OWN else max(begin - 1, 0)][0]
     end = max(index for index, whose in enumerate(kinds) if whose is not _Whose.OURS) + 1
     part: TracebackType | None = None
     for line, _ in reversed(judged[begin:end]):
         part = TracebackType(part, line.tb_frame, line.tb_lasti, line.tb_lineno)
     return part
-
-
-def _is_users(error: BaseException) -> bool:
-    return any(whose is _Whose.OWN for _, whose in _judged(_lines(error.__traceback__)))
-
-
-def _has_no_lines(judged: list[tuple[TracebackType, _Whose]]) -> bool:
-    """Whether what was raised in a generated loop is a function's that isn't written in Python: `map(int)`."""
-    return bool(judged) and judged[-1][0].tb_frame.f_code.co_filename.startswith(GENERATED)
 
 
 def _lines(trace: TracebackType | None) -> Iterator[TracebackType]:
@@ -133,9 +161,8 @@ def _judged(trace: Iterator[TracebackType]) -> Iterator[tuple[TracebackType, _Wh
     """Without those of Python's own import system, which are whose it was called by."""
     whose, caller = _Whose.OURS, ""
     for line in trace:
-        file, module = line.tb_frame.f_code.co_filename, line.tb_frame.f_globals
-        package = str(module.get("__name__", "")).partition(".")[0]
-        if package in _OURS or file.startswith(GENERATED):
+        file, module, package = line.tb_frame.f_code.co_filename, line.tb_frame.f_globals, _package(line.tb_frame)
+        if package in _OURS or _is_generated(line.tb_frame):
             whose, caller = _Whose.OURS, package
         elif file.startswith(_FROZEN):
             continue
@@ -149,3 +176,11 @@ def _judged(trace: Iterator[TracebackType]) -> Iterator[tuple[TracebackType, _Wh
 def _is_library(file: str, module: Mapping[str, object]) -> bool:
     """A compiled module tells its place only in its own globals."""
     return file.startswith(_LIBRARIES) or str(module.get("__file__", "")).startswith(_LIBRARIES)
+
+
+def _is_generated(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(GENERATED)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]

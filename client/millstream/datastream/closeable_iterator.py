@@ -45,7 +45,8 @@ class CloseableIterator(Iterator[T], Generic[T]):
         if self._open:
             self._open = False
             self._abandoned.detach()
-            self._client.cancel().result()
+            with WITHOUT_OUR_FRAMES:
+                self._client.cancel().result()
 
     def __enter__(self) -> "CloseableIterator[T]":
         return self

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import Final, TypeVar
 
 from millstream.execution.user_view import WITHOUT_OUR_FRAMES
@@ -90,18 +91,26 @@ class AwaitedFuture(Future[T]):
         super().__init__()
         self._room = room
         self._interrupted = interrupted
+        self._trace: TracebackType | None = None
         self.add_done_callback(lambda _: room.wake())
 
     def result(self, timeout: float | None = None) -> T:
         """See Future."""
         with WITHOUT_OUR_FRAMES:
             self._wait(timeout)
+            if (error := super().exception(0)) is not None:
+                error.__traceback__ = self._trace  # without the lines of who has asked before
             return super().result(0)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """See Future."""
         self._wait(timeout)
         return super().exception(0)
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """See Future."""
+        self._trace = None if exception is None else exception.__traceback__
+        super().set_exception(exception)
 
     def _wait(self, timeout: float | None) -> None:
         with _ctrl_c_raises(), brief_ends():

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError, NonRecoverableError
 from millstream_dataflow.functions import resolve_map_batches
 from millstream_dataflow.operators.specifications import MapBatchesSpecification
 from millstream_dataflow.records import Batch, ColumnBatch
@@ -53,14 +53,14 @@ class MapBatchesOperator(Operator):
             yield ColumnBatch(columns, times)
 
     def _result(self, batch: ColumnBatch) -> ColumnBatch:
+        given = batch.columns if self._reuse else _read_only(batch.columns)
         try:
-            columns = self._function(batch.columns if self._reuse else _read_only(batch.columns))
-            _check(columns, batch)
-            if not self._reuse:
-                columns = _kept_apart(columns, batch.columns)
+            columns = self._function(given)
         except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._name, _Shape(batch.columns)) from error
-        return ColumnBatch(columns, batch.timestamps)
+        if (wrong := _refusal(columns, batch)) is not None:
+            raise UserCodeError(wrong, self._name, _Shape(batch.columns)) from wrong
+        return ColumnBatch(columns if self._reuse else _kept_apart(columns, batch.columns), batch.timestamps)
 
 
 class _Shape:
@@ -115,14 +115,16 @@ def _copied(column: pa.Array[Any]) -> pa.Array[Any]:
     return column.copy_to(_MEMORY)
 
 
-def _check(columns: object, batch: ColumnBatch) -> None:
+def _refusal(columns: object, batch: ColumnBatch) -> NonRecoverableError | None:
+    """What is wrong with what the function gave."""
     if not isinstance(columns, pa.RecordBatch):
         kind = type(columns)
-        raise InvalidTypesError(
+        return InvalidTypesError(
             f"map_batches must return a pyarrow.RecordBatch, but returned {kind.__module__}.{kind.__name__}"
         )
     if batch.timestamps is not None and columns.num_rows != len(batch):
-        raise InvalidProgramError(
+        return InvalidProgramError(
             f"map_batches returned {counted(columns.num_rows, 'row')} for {len(batch)}, so their event times are "
             "unknown; keep the number of rows, or assign timestamps and watermarks behind it"
         )
+    return None

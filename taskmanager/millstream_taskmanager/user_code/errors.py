@@ -5,20 +5,20 @@ failure like any other: so where user code is called `BaseException` is caught. 
 place, or the `GeneratorExit` with which we close our own generators would be taken for the user's: `attributed` pulls
 the loops that yield.
 
-The user's exception itself is kept, with the part of its traceback that is the user's: inline execution lets it out, a
-worker reports the Failure that is made of it.
+The user's exception itself is kept as it was raised: inline execution lets it out, a worker reports the Failure that is
+made of it, with the part of its traceback that is the user's.
 """
 
 import errno
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
+from traceback import TracebackException
 from typing import Final, TypeVar
 
 from millstream_dataflow.errors import NonRecoverableError, SerializationError
 from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded, bounded_repr, error_text, short_repr
 from millstream_runtime.messages.failures import TRACEBACK_LIMIT, Failure, FailureKind
-from millstream_runtime.user_frames import OF_VALUES, leave_to_user, source_line
+from millstream_runtime.user_frames import OF_VALUES, source_line, users_part, users_view
 from millstream_taskmanager.user_code.forks import leave_if_forked
 
 T = TypeVar("T")
@@ -66,7 +66,6 @@ class UserCodeError(Exception):
         leave_if_forked(cause)
         super().__init__(cause, operator)
         self.cause = _function_exit(cause) if isinstance(cause, SystemExit) else cause
-        leave_to_user(self.cause)
         self.kind = kind
         self.operator = operator
         self.record = "" if record is NO_RECORD else bounded_repr(record)
@@ -77,17 +76,17 @@ class UserCodeError(Exception):
 
     def failure(self) -> Failure:
         """As a value that crosses processes. Where our own code noticed that a file is damaged, say, is nobody's
-        concern: such an error has no traceback. Nor has one of a function that isn't written in Python.
+        concern: such an error has no traceback.
         """
         line = source_line(self.cause)
-        explained = not line and (self.cause.__traceback__ is None or _is_explained(self.cause))
+        explained = not line and (users_part(self.cause) is None or _is_explained(self.cause))
         return Failure(
             self.kind,
             error_text(self.cause),
             operator=self.operator,
             record=self.record,
             source_line=line,
-            traceback="" if explained else traceback_text(_told(self.cause))[-TRACEBACK_LIMIT:],
+            traceback="" if explained else _text(users_view(_told(self.cause)))[-TRACEBACK_LIMIT:],
             restartable=self.restartable,
         )
 
@@ -96,7 +95,7 @@ def _told(error: BaseException) -> BaseException:
     """Whose traceback is shown beside the message: where no line of our own error about a value is the user's, that of
     what their class has raised, which the message repeats.
     """
-    bare = isinstance(error, SerializationError) and error.__traceback__ is None
+    bare = isinstance(error, SerializationError) and users_part(error) is None
     return error.__cause__ if bare and error.__cause__ is not None else error
 
 
@@ -195,10 +194,18 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def traceback_text(error: BaseException) -> str:
-    """As Python prints it, but no part of it, a message of the user's among them, has more than `MESSAGE_LIMIT`
-    characters.
+    """As Python prints it, the user's with their part alone; but no part of it, a message of the user's among them, has
+    more than `MESSAGE_LIMIT` characters.
     """
-    return "".join(f"{bounded(part[:-1], MESSAGE_LIMIT)}\n" for part in traceback.format_exception(error))
+    if isinstance(error, UserCodeError):
+        return _text(users_view(error.cause))
+    if isinstance(error, OF_VALUES):
+        return _text(users_view(error))
+    return _text(TracebackException.from_exception(error, compact=True))
+
+
+def _text(shown: TracebackException) -> str:
+    return "".join(f"{bounded(part[:-1], MESSAGE_LIMIT)}\n" for part in shown.format())
 
 
 def last_given(values: Sequence[T], iterator: Iterator[T]) -> T:

@@ -10,7 +10,7 @@ from millstream_runtime.messages.worker import FromWorker
 from millstream_runtime.states import TASK_STATES
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
-from millstream_taskmanager.user_code.errors import UserCodeError, traceback_text
+from millstream_taskmanager.user_code.errors import traceback_text
 from millstream_taskmanager.worker.durability import SnapshotWriter
 from millstream_taskmanager.worker.loop import WorkerLoop
 from millstream_taskmanager.worker.output import TaskOutputs
@@ -114,8 +114,7 @@ class WorkerDoors:
         elif report.failure is not None and not report.failure.traceback:
             self._log(f"{report.failure}\n")
         else:
-            cause = error.cause if isinstance(error, UserCodeError) else error
-            self._log(traceback_text(cause))
+            self._log(traceback_text(error))
         self.report(report)
 
     def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:

@@ -1,9 +1,13 @@
 """From a program to whoever runs it."""
 
 import gc
+import io
+import json
 import sys
 import threading
 import traceback
+from contextlib import redirect_stderr
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -25,10 +29,27 @@ from millstream_dataflow.identity import JobId
 from tests.unit.client.programs import FakeExecutor, environment, numbers
 
 
+@pytest.fixture(autouse=True)
+def hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own, put back afterwards."""
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+
+
 def shown_lines(error: BaseException) -> list[str]:
     """What Python shows of an error that nobody catches: the lines of code."""
-    text = traceback.format_exception(error)
-    return [part.splitlines()[1].strip() for part in text if part.startswith("  File ")]
+    with redirect_stderr(io.StringIO()) as text:
+        sys.excepthook(type(error), error, error.__traceback__)
+    lines = text.getvalue().splitlines()
+    return [line.strip() for place, line in pairwise(lines) if place.startswith("  File ")]
+
+
+def json_error() -> Exception:
+    """Of the library alone."""
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        json.loads("{")
+    trace = caught.value.__traceback__
+    assert trace is not None
+    return caught.value.with_traceback(trace.tb_next)
 
 
 class TestExecute:
@@ -102,8 +123,19 @@ class TestExecute:
         numbers(env).map(lambda x: (lock, x))
         with pytest.raises(NotPicklableError) as caught:
             env.execute_async()
+        assert isinstance(caught.value.__cause__, TypeError), "who catches it can look"
+        assert traceback.extract_tb(caught.value.__cause__.__traceback__)[0].line == "return dumps(chain)"
         assert shown_lines(caught.value) == ["env.execute_async()"]
-        assert isinstance(caught.value.__context__, TypeError), "a debugger finds it"
+
+    def test_but_what_the_users_or_a_library_s_code_has_raised_is_shown_with_it(self) -> None:
+        failure = JobFailedError("bad input")
+        failure.__cause__ = json_error()
+        env = environment(FakeExecutor(failure=failure))
+        numbers(env).print()
+        with pytest.raises(JobFailedError) as caught:
+            env.execute()
+        first, *_, last = shown_lines(caught.value)
+        assert (first, last) == ("return _default_decoder.decode(s)", "env.execute()")
 
     def test_a_mistake_of_ours_keeps_its_lines(self) -> None:
         env = environment(cast(FakeExecutor, object()))

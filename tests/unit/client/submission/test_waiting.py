@@ -140,6 +140,20 @@ def test_of_an_error_of_ours_python_shows_the_line_that_waits_alone() -> None:
     assert [line.line for line in lines] == ["future.result(20)", 'raise JobFailedError("division by zero")']
 
 
+def test_who_asks_a_second_time_sees_no_line_of_the_first() -> None:
+    def fail() -> None:
+        raise LookupError("a mistake of ours")
+
+    future = in_thread(fail, "fail", AwaitedFuture[None](WaitingRoom(), lambda _: None))
+    shown = list[str]()
+    for _ in range(2):
+        with pytest.raises(LookupError) as caught:
+            future.result(20)
+        shown.append("".join(traceback.format_exception(caught.value)))
+    assert shown[0] == shown[1]
+    assert "raise LookupError" in shown[0]
+
+
 def test_waiting_ends_with_its_time() -> None:
     future = AwaitedFuture[int](WaitingRoom(), lambda _: None)
     with pytest.raises(TimeoutError):

@@ -1,5 +1,6 @@
 """Inline execution: programs of the public API, run in the thread of the test."""
 
+import json
 import pdb  # noqa: T100  # post-mortem is what is tested
 import random
 import sys
@@ -169,6 +170,28 @@ def test_its_traceback_shows_the_users_line(env: Environment) -> None:
         env.execute()
     lines = traceback.extract_tb(raised.value.__traceback__)
     assert [line.line for line in lines] == ["env.execute()", "return int(text)"], "and none of ours"
+
+
+@pytest.mark.parametrize(
+    ("apply", "lines"),
+    [
+        (lambda stream: stream.map(int), ["v1 = f0(v0)"]),
+        (lambda stream: stream.flat_map(len), ["for v1 in items0:"]),
+        (lambda stream: stream.map(json.loads), ["v1 = f0(v0)", "return _default_decoder.decode(s)"]),
+    ],
+)
+def test_where_no_line_is_the_users_it_shows_what_called_their_function(
+    env: Environment, apply: Callable[[Any], Any], lines: list[str]
+) -> None:
+    def run(*, fetched: bool) -> None:
+        stream = apply(env.from_collection(["x"]))
+        stream.execute_and_collect(limit=1) if fetched else (stream.print(), env.execute())
+
+    for fetched in (False, True):
+        with pytest.raises((TypeError, ValueError)) as raised:
+            run(fetched=fetched)
+        shown = [line.line for line in traceback.extract_tb(raised.value.__traceback__)]
+        assert shown[2 : 2 + len(lines)] == lines, "behind the two of this test"
 
 
 def test_post_mortem_stands_where_it_was_raised(env: Environment, monkeypatch: pytest.MonkeyPatch) -> None:

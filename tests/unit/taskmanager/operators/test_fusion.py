@@ -17,6 +17,7 @@ from millstream_dataflow.operators.specifications import (
     OperatorSpecification,
 )
 from millstream_dataflow.records import RowBatch
+from millstream_runtime.user_frames import GENERATED
 from millstream_taskmanager.operators.base import SLICE
 from millstream_taskmanager.operators.fusion import FusedOperator
 from millstream_taskmanager.operators.registry import STAGES
@@ -133,11 +134,14 @@ def test_an_error_names_operator_and_record(
     assert "raise BoomError(value)" in raised.failure().source_line
 
 
-def test_a_function_that_is_not_written_in_python_has_no_line() -> None:
+def test_of_a_function_that_is_not_written_in_python_the_line_that_calls_it_is_shown() -> None:
     with pytest.raises(UserCodeError) as caught:
         run(fused([MapSpecification(int)]), RowBatch(["three"], None))
     failure = caught.value.failure()
-    assert (failure.record, failure.source_line, failure.traceback) == ("'three'", "", "")
+    assert (failure.record, failure.source_line) == ("'three'", "")
+    [_, place, line, *_] = failure.traceback.splitlines()
+    assert place.startswith(f'  File "{GENERATED}')
+    assert line.strip() == "v1 = f0(v0)"
 
 
 def test_slices_of_a_flat_map() -> None:

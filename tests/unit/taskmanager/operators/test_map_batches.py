@@ -54,6 +54,12 @@ def test_something_else_is_refused() -> None:
         list(opened(lambda columns: columns.to_pydict()).process(0, ColumnBatch(numbers(2))))
 
 
+def test_a_mistake_of_ours_with_what_it_returned_is_not_the_user_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("millstream_taskmanager.operators.map_batches._MEMORY", None)
+    with pytest.raises(TypeError):
+        list(opened(lambda _: numbers(1)).process(0, ColumnBatch(numbers(2))))
+
+
 # ---------------------------------------------------------------------------------------------- whose memory it is
 
 

@@ -81,7 +81,9 @@ async def test_a_failed_task_is_reported_and_its_worker_stays(site: Site) -> Non
     assert failure.message == "ValueError: invalid literal for int() with base 10: 'x'"
     assert failure.operator.startswith("parse")
     assert failure.record == "'x'"
-    assert "ValueError" in next((site.directory / "pool" / worker).glob("*.err")).read_text()
+    log = next((site.directory / "pool" / worker).glob("*.err")).read_text()
+    assert "ValueError" in log
+    assert "user_code/errors.py" not in log, "where we called them"
     assert is_alive(site.pool.pid(worker) or 0)
     assert await leave(site.pool, site.manager, worker) == "it left when it was told to"
 

@@ -32,6 +32,7 @@ from millstream_taskmanager.user_code.errors import (
     attributed,
     failure_of,
     last_given,
+    traceback_text,
 )
 from millstream_taskmanager.user_code.selectors import selected_keys
 
@@ -185,10 +186,12 @@ def test_the_traceback_begins_at_the_users_first_line() -> None:
     assert len(lines) > 1, "it goes on into the library"
 
 
-def test_it_begins_at_the_librarys_where_that_is_the_users_function() -> None:
+def test_it_begins_at_our_call_of_a_library_which_may_be_the_users_function_or_our_mistake() -> None:
     with pytest.raises(UserCodeError) as caught:
         selected_keys(["{"], json.loads, "reduce")
-    assert lines_of(caught.value.failure())[0].startswith("return _default_decoder")
+    ours, theirs, *_ = lines_of(caught.value.failure())
+    assert ours == "return [select(value) for value in given]"
+    assert theirs.startswith("return _default_decoder")
 
 
 def test_it_ends_at_the_users_last_line_where_our_own_error_says_all() -> None:
@@ -215,6 +218,32 @@ def test_what_the_users_exception_came_from_is_shown_with_it() -> None:
         selected_keys(["{"], key, "reduce")
     lines = lines_of(caught.value.failure())
     assert (lines[0], lines[-1]) == ("return json.loads(value)", "raise LookupError(value) from error")
+
+
+class Asked:
+    """The user's, asked by a function of ours."""
+
+    def __length_hint__(self) -> int:
+        raise LookupError
+
+
+def test_a_mistake_of_ours_keeps_its_lines_though_the_users_close_raises_too() -> None:
+    mistake = in_a_task(lambda: last_given([], cast("Iterator[int]", Asked())))
+    closing = raised(lambda: throw(ValueError("in close()")))
+    closing.__context__ = mistake  # as in an `except`
+    shown = UserCodeError(closing, "map").failure().traceback
+    assert ("raise LookupError" in shown, "length_hint(iterator)" in shown) == (True, False)
+    assert "return values[len(values) - length_hint(iterator) - 1]" in lines_of(failure_of(mistake))
+
+
+def test_an_error_that_did_not_come_through_our_code_is_shown_whole() -> None:
+    """What a framework of the user's was at when it called them."""
+    before = in_a_task(lambda: json.loads("1", parse_int=lambda _: throw(LookupError("before"))))
+    error = raised(lambda: throw(ValueError("after")))
+    error.__context__ = before
+    shown = UserCodeError(error, "map").failure().traceback
+    assert "json/decoder.py" in shown
+    assert shown == traceback_text(error)
 
 
 @pytest.mark.parametrize("kind", [NotSerializableError, SerializationError])
