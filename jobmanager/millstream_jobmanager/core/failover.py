@@ -156,11 +156,11 @@ class Failover:
         self, turn: Turn, taskmanager: TaskManagerId, workers: set[WorkerId], shown: set[TaskId]
     ) -> set[WorkerId]:
         """A new session under the same leader: what it doesn't show was lost on the way there and is sent again (these
-        workers are given back), or has died.
+        workers are given back), or has died; under a leader that still waits for others it is missing again.
         """
         again: set[WorkerId] = set()
         for region in self._context.regions:
-            if region.state not in UP or region.state is RegionState.RECONCILING:
+            if region.state not in UP:
                 continue
             for worker in region.plan.workers:
                 if region.placement[worker.ordinal].taskmanager != taskmanager:
@@ -169,7 +169,9 @@ class Failover:
                 known = name in workers or any(TaskId(region.attempt, subtask) in shown for subtask in worker.subtasks)
                 if known:
                     continue
-                if self._untouched(region, worker) and self._deployer.send_again(turn, taskmanager, name):
+                if region.state is RegionState.RECONCILING:
+                    region.missing.update(worker.subtasks)
+                elif self._untouched(region, worker) and self._deployer.send_again(turn, taskmanager, name):
                     again.add(name)
                 else:
                     text = f"worker {name} is gone from TaskManager {taskmanager[:8]}"
