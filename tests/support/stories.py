@@ -10,7 +10,7 @@
     forget a                         it loses all its workers and says nothing of it
     another job                      from here on the lines speak of the next job
     acknowledge sink[1] of attempt 1 for 2
-    late failure sink[1] of attempt 1 MESSAGE [final]
+    late failure sink[1] of attempt 1 MESSAGE [final] [damaged]
     hold sink[0] / release sink[0] [for newest] / decline sink[0] N / miscount CHANNEL
     end input / stop NAME [drain] / savepoint NAME / cancel
     store RULE [RULE ...] / storage RULE [...] / always store RULE / let go
@@ -188,10 +188,11 @@ class CoreTeller:
         self.shell.say(taskmanager, m.CheckpointAcknowledged(former, CheckpointId(int(words[5])), snapshot))
 
     def _late_failure(self, words: list[str]) -> None:
-        """`late failure sink[1] of attempt 1 boom [final]`: it comes when the region was cancelled."""
+        """`late failure sink[1] of attempt 1 boom [final] [damaged]`: it comes when the region was cancelled."""
         taskmanager, task = self._task(words[1])
         former = replace(task, attempt=replace(task.attempt, number=int(words[4])))
-        failure = Failure(FailureKind.USER, words[5], restartable="final" not in words)
+        kind = FailureKind.CHECKPOINT if "damaged" in words else FailureKind.USER
+        failure = Failure(kind, words[5], restartable="final" not in words)
         self.shell.say(taskmanager, m.TaskStateChanged(m.TaskReport(former, TaskState.FAILED, failure)))
 
     def _release(self, words: list[str]) -> None:

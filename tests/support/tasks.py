@@ -222,7 +222,7 @@ class VirtualDoors:
 
     def decline(self, checkpoint: CheckpointId, failure: Failure) -> None:
         assert self.task is not None
-        self._job.declined.append((self.task.place.task.subtask, checkpoint, failure.message))
+        self._job.declined.append((self.task.place.task.subtask, checkpoint, failure))
 
     def fail(self, report: TaskReport, error: Exception) -> None:
         self._job.reports.append(report)
@@ -261,7 +261,7 @@ class VirtualJob:
         self.scheduler = Scheduler()
         self.reports: list[TaskReport] = []
         self.parts: dict[CheckpointId, dict[SubtaskId, TaskPart]] = {}
-        self.declined: list[tuple[SubtaskId, CheckpointId, str]] = []
+        self.declined: list[tuple[SubtaskId, CheckpointId, Failure]] = []
         self.errors: list[Exception] = []
         self.printed: list[str] = []
         self.pool = deque[tuple[Callable[[], None], Callable[[Exception | None], None]]]()

@@ -210,8 +210,6 @@ class ByteCredits:
 
     def _serve(self, channel: int) -> list[Grant]:
         """A backlogged channel gets what is its own first, then stands in line for the pool."""
-        if channel in self._blocked:
-            return []
         own = self._give_back(channel) if channel in self._owed else []
         self._waiting[channel] = None
         return own + self._lend()

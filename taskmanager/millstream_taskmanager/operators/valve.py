@@ -56,7 +56,7 @@ class Confluence(Generic[MemberT]):
         return self._settled()
 
     def leave(self, member: MemberT) -> list[Change]:
-        """The member has nothing to say any more. The last one leaves the watermark where it is, and nobody idle."""
+        """The member has nothing to say any more. The last one leaves everything as it is."""
         del self._members[member]
         return self._settled() if self._members else []
 

@@ -153,7 +153,6 @@ class Coordinator:
         if self._doors.all_ended():
             self._finalise(turn, participants)
         else:
-            self._final_at = None
             self._savepoints(turn, participants)
             if (due := self._due()) is not None and turn.now.monotonic >= due:
                 self._trigger(turn, participants, SnapshotKind.CHECKPOINT, ())

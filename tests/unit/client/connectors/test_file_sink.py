@@ -334,11 +334,11 @@ def test_who_commits_what_was_committed_syncs_the_names_too(tmp_path: Path, monk
     """Whoever renamed them may have died before its own sync, or was told that they are lost."""
     sink = FileSink.text(tmp_path)
     prepared = prepare(sink, Around(), 1, "a")
-    sink.create_committer(Around()).commit(prepared)
-    synced = list[int]()
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
-    sink.create_committer(Around()).commit(prepared)
-    assert synced == [tmp_path.stat().st_ino]
+    synced: list[tuple[int, list[str]]] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, names(tmp_path))))
+    for _ in range(2):
+        sink.create_committer(Around()).commit(prepared)
+    assert synced == [(tmp_path.stat().st_ino, [prepared[0][1]])] * 2, "behind the rename"
 
     def lost(_: int) -> None:
         raise OSError(errno.EIO, "Input/output error")

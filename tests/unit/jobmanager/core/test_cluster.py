@@ -11,6 +11,7 @@ from millstream_jobmanager.core.commands import CloseSession, Command, Send
 from millstream_jobmanager.core.events import MessageReceived, SessionClosed, SessionOpened
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.settings import ClusterSettings, RestartKind, RestartSettings
+from millstream_runtime.messages.deployments import DeployWorker
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import (
     FromTaskManager,
@@ -19,6 +20,7 @@ from millstream_runtime.messages.session import (
     Refused,
     Registered,
     TaskReport,
+    TaskStateChanged,
     WorkerReport,
 )
 from millstream_runtime.states import JobState, TaskState
@@ -210,3 +212,22 @@ class TestSlowStarts:
         shell.run(100_000)
         [region] = shell.job().context.regions
         assert (region.state, region.number) == (RegionState.DEPLOYING, 2)
+
+
+def test_a_region_that_lost_a_worker_gets_no_deployment_again() -> None:
+    """Of two deployments one has arrived and its worker is gone, the other was lost on the way (law 3.1)."""
+    shell = CoreShell()
+    taskmanager = shell.register("a", 2)
+    taskmanager.mute = True
+    shell.submit(keyed_job(2))
+    shell.run(10)
+    region = shell.job().context.regions[0]
+    assert region.state is RegionState.DEPLOYING
+    first = region.plan.workers[0].subtasks[0]
+    shell.say(taskmanager, TaskStateChanged(TaskReport(TaskId(region.attempt, first), TaskState.DEPLOYING)))
+    shell.run(10)
+    shell.commands.clear()
+    register(shell, taskmanager, workers=(), tasks=())
+    assert region.failed_number == 1
+    sent = [command.message for command in shell.commands if isinstance(command, Send)]
+    assert not [message for message in sent if isinstance(message, DeployWorker)]

@@ -79,11 +79,11 @@ def test_what_has_no_metadata_is_no_checkpoint(directory: Path) -> None:
 
 def test_a_damaged_checkpoint_stays_in_its_place(directory: Path) -> None:
     """Else an older one would be taken in silence (law 4.6)."""
-    for number in (1, 2, 3):
+    for number in (8, 9, 10):
         write_checkpoint(str(directory), number)
-    flip(directory / JOB / "chk-3" / "_metadata", 15, 1)
-    flip(directory / JOB / "chk-2" / "_metadata", 100, 1)
-    assert [Path(path).name for path in latest_checkpoints(str(directory), JOB)] == ["chk-3", "chk-2", "chk-1"]
+    flip(directory / JOB / "chk-10" / "_metadata", 15, 1)
+    flip(directory / JOB / "chk-9" / "_metadata", 100, 1)
+    assert [Path(path).name for path in latest_checkpoints(str(directory), JOB)] == ["chk-10", "chk-9", "chk-8"]
 
 
 @pytest.mark.parametrize("job", ["", ".", "..", "../other", "a/b", "/etc", "a\0b", "x" * 300])
@@ -137,16 +137,16 @@ def test_a_job_goes_with_all_it_has_and_others_stay(directory: Path) -> None:
 
 
 def test_what_is_kept_stays_whole(directory: Path) -> None:
-    paths = [write_checkpoint(str(directory), number) for number in range(1, 5)]
+    one, *_, other = [write_checkpoint(str(directory), number) for number in (2, 3, 4, 20, 40)]
     inner = str(directory / JOB / "mine" / "savepoint-5ca1ab-7")
     publish_metadata(inner, metadata())
     (directory / JOB / "mine" / "chk-6").mkdir()
     elsewhere = str(directory / "savepoint-5ca1ab-8")
     publish_metadata(elsewhere, metadata(8))
-    discard_job(str(directory), JOB, (paths[1], f"{paths[3]}/", inner, elsewhere))
-    for path in (paths[1], paths[3], inner, elsewhere):
+    discard_job(str(directory), JOB, (one, f"{other}/", inner, elsewhere))
+    for path in (one, other, inner, elsewhere):
         verify_checkpoint(path)
-    assert {path.name for path in (directory / JOB).iterdir()} == {"chk-2", "chk-4", "mine"}
+    assert {path.name for path in (directory / JOB).iterdir()} == {"chk-2", "chk-40", "mine"}
     assert [path.name for path in (directory / JOB / "mine").iterdir()] == ["savepoint-5ca1ab-7"]
 
 

@@ -192,12 +192,26 @@ def test_lent_only_to_who_is_behind() -> None:
     assert list(credits_.taken(1, 120)) == [(0, 120)]
 
 
+def test_a_channel_of_large_frames_is_lent_two_of_them() -> None:
+    """While one is worked on, the next is on its way."""
+    credits_ = ByteCredits(1, 100, 10_000)
+    assert list(credits_.received(0, 300, backlog=True)) == [(0, 800)], "200 that were overdrawn, and twice 300"
+
+
 def test_who_waits_longest_is_served_first() -> None:
     credits_ = ByteCredits(3, 100, 100)
     credits_.received(0, 100, backlog=True)
     credits_.received(1, 100, backlog=True)
     credits_.received(2, 100, backlog=True)
     assert list(credits_.taken(0, 100)) == [(1, 100)]
+
+
+def test_whose_loan_was_too_small_to_send_stays_in_line() -> None:
+    """It can't say again that it needs more."""
+    credits_ = ByteCredits(2, 100, 150)
+    assert list(credits_.received(0, 50, backlog=True)) == [(0, 50)]
+    assert list(credits_.received(1, 300, backlog=True)) == [(1, 100)], "all that is left, of 200 that were overdrawn"
+    assert list(credits_.taken(0, 50)) == [(1, 50)]
 
 
 def test_sending_without_credit_is_an_error() -> None:

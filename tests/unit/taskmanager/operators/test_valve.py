@@ -85,3 +85,6 @@ def test_members_come_and_go() -> None:
     # The last one leaves everything as it is.
     assert splits.leave("a") == []
     assert (splits.time, splits.idle) == (170, False)
+    assert [*splits.join("c"), *splits.status("c", idle=True)] == [StreamStatus(idle=True)]
+    assert splits.leave("c") == []
+    assert splits.join("d") == [StreamStatus(idle=False)]

@@ -70,6 +70,7 @@ def test_it_fires_when_the_watermark_reaches_its_last_millisecond() -> None:
     assert reached(operator, 9) == [(("a", 9), 9), (("b", 2), 9)]
     assert reached(operator, MAX_TIME) == [(("a", 4), 19)]
     assert operator._table.entries == {}
+    assert operator._windows._known == {}
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5), st.integers(-50, 50)), max_size=40))
@@ -233,7 +234,7 @@ def test_process_functions(options: dict[str, Any], elements: list[Any]) -> None
 
 def test_windows_by_the_clock() -> None:
     bench = OperatorBench(now=103)
-    operator = opened(bench, TumblingProcessingTimeWindows.of(10), reduce=add)
+    operator = opened(bench, TumblingProcessingTimeWindows.of(10), reduce=add, allowed_lateness=50)
     assert list(operator.process(0, RowBatch([("a", 1), ("a", 2)]))) == []
     assert bench.due == [110]
     bench.time = 109
@@ -246,6 +247,7 @@ def test_windows_by_the_clock() -> None:
     assert bench.due[-1] == 120
     assert reached(operator, MAX_TIME) == [], "the end of input stops no clock"
     assert shown(operator.on_time(130)) == [(("a", 8), 119)]
+    assert operator._table.entries == {}, "nothing is late by the clock: a restore would fire it again"
 
 
 def test_many_keys_fire_in_slices() -> None:

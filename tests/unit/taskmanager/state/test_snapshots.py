@@ -236,6 +236,23 @@ def test_what_is_appended_behind_the_barrier_is_not_in_the_snapshot() -> None:
     assert handles.turn(7)["aggregating"].get() == [1, "behind"]
 
 
+@pytest.mark.parametrize("mutable", [range(4_100), range(2_048), range(2_048, 4_100)], ids=["all", "first", "last"])
+def test_what_can_change_is_heard_of_until_it_is_encoded(mutable: range) -> None:
+    """Two thousand entries are dealt out at a time: with some of them, or all, nothing of the others is encoded yet."""
+    handles = Handles()
+    for key in range(4_100):
+        handles.turn(key)["value"].update([key] if key in mutable else key)
+    snapshot = handles.backend.snapshot()
+    changed = iter(mutable)
+    while not snapshot.done:
+        snapshot.encode_some()
+        handles.turn(next(changed))["value"].value().append("behind")
+    after = Handles(snapshot.runs)
+    assert [after.turn(key)["value"].value() for key in range(4_100)] == [
+        [key] if key in mutable else key for key in range(4_100)
+    ]
+
+
 WAYS: dict[str, Callable[[dict[str, Any]], object]] = {
     "value": lambda handles: handles["value"].value().append(9),
     "list get": lambda handles: handles["list"].get()[0].append(9),
@@ -327,9 +344,12 @@ class Telling:
 # ---------------------------------------------------------------------------------------------- what is refused
 
 
-def test_a_key_of_another_subtask_fails_the_snapshot() -> None:
-    handles = Handles(index=0, parallelism=4)
-    strange = next(key for key in range(100) if not handles.owns(key))
+@pytest.mark.parametrize("beside", [-1, GROUPS // 4])
+def test_a_key_of_another_subtask_fails_the_snapshot(beside: int) -> None:
+    """Of the groups next to its own."""
+    handles = Handles(index=1, parallelism=4)
+    group = handles.space.groups.start + beside
+    strange = next(key for key in range(10_000) if key_group(key_hash(key), GROUPS) == group)
     handles.turn(strange)["value"].update(5)
     with pytest.raises(StateError, match=rf"operator Operator: key {strange} of state 'value' belongs to .* selector"):
         encode_all(handles.backend.snapshot())

@@ -16,7 +16,7 @@ from millstream_dataflow.operators.specifications import (
     MapSpecification,
     SinkSpecification,
 )
-from millstream_dataflow.records import EndReason, SnapshotKind
+from millstream_dataflow.records import Barrier, EndReason, SnapshotKind
 from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.messages.session import StopMode
 from millstream_runtime.states import TaskState
@@ -297,6 +297,25 @@ def test_what_was_given_up_is_not_acknowledged_though_it_becomes_durable() -> No
     assert {subtask.vertex for subtask in run.parts[CheckpointId(1)]} == {"source", "work"}
     run.finish(2)
     assert LEDGERS["out"] == list(range(10))
+
+
+@pytest.mark.parametrize("why", ["aborted", "no leader"])
+def test_what_an_alignment_held_back_goes_on_though_nothing_else_comes(why: str) -> None:
+    """Law 4.2: a checkpoint that is given up while its task sleeps."""
+    drawing = Drawing()
+    out = drawing.collect("out")
+    for name in ("one", "other"):
+        drawing.edge(drawing.source(name, ListSource(((name,),))), out)
+    run = VirtualJob(drawing)
+    run.task("one").trigger(Barrier(CheckpointId(1)))
+    run.settle()
+    assert run.collected("out") == ["other"]
+    if why == "aborted":
+        run.task("out").aborted(CheckpointId(1))
+    else:
+        run.task("out").leader(present=False)
+    run.settle()
+    assert run.collected("out") == ["one"]
 
 
 class Ringing(KeyedProcessFunction[int, int, str]):
