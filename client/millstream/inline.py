@@ -325,6 +325,9 @@ class _InlineDoors:
             error = user_error(problem, "")
         then(error)
 
+    def fetch(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        self.run_blocking(job, then)
+
     def write_out(self, text: str) -> None:
         sys.stdout.write(text)
 

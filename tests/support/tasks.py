@@ -52,6 +52,7 @@ from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
 from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.restores import metadata_of, restored_onto
+from tests.support.slow_reader import SlowReader
 
 JOB = JobId("job")
 
@@ -231,6 +232,8 @@ class VirtualDoors:
     def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
         self._job.pool.append((job, then))
 
+    fetch = run_blocking
+
     def write_out(self, text: str) -> None:
         self._job.printed.append(text)
 
@@ -384,9 +387,9 @@ class ListSource(Source[tuple[Any, ...]]):
     timed: bool = False
     has_enumerator: bool = False
     boundedness: Boundedness = Boundedness.BOUNDED
-    batch: int = 2
-    """Records that are read at once."""
+    batch: int = 2  # records that are read at once
     discovery_interval: int | None = None
+    slow: bool = False  # each batch is fetched in a thread, and waited for
 
     def static_splits(self, parallelism: int) -> Sequence[tuple[Any, ...]]:
         return self.splits
@@ -394,8 +397,9 @@ class ListSource(Source[tuple[Any, ...]]):
     def create_enumerator(self, context: SourceContext, state: int | None) -> "ListEnumerator":
         return ListEnumerator(self.splits, state, one_at_a_time=self.discovery_interval is not None)
 
-    def create_reader(self, context: SourceContext, split: tuple[Any, ...], position: int | None) -> "ListReader":
-        return ListReader(self, split, position or 0)
+    def create_reader(self, context: SourceContext, split: tuple[Any, ...], position: int | None) -> SplitReader:
+        reader = ListReader(self, split, position or 0)
+        return SlowReader(context, reader) if self.slow else reader
 
 
 class ListEnumerator(SplitEnumerator[tuple[Any, ...]]):
@@ -460,8 +464,8 @@ class OperatorBench:
     def __init__(self, *, now: int = 0, subtask: int = 0, parallelism: int = 1) -> None:
         self.time = now
         self.due: list[int] = []
-        self.turns = 0
-        """All tasks have had one whenever the operator asks."""
+        self.pool = deque[tuple[Callable[[], None], Callable[[Exception | None], None]]]()
+        self.turns = 0  # all tasks have had one whenever the operator asks
         self.printed: list[str] = []
         attempt = RegionAttempt(JOB, RegionId(0), 1)
         task = TaskId(attempt, SubtaskId(VertexId("vertex"), subtask))
@@ -476,6 +480,9 @@ class OperatorBench:
 
     def call_at(self, time: int, operator: OperatorId) -> None:
         self.due.append(time)
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        self.pool.append((job, then))
 
     def rounds(self) -> int:
         self.turns += 1

@@ -7,7 +7,7 @@ moment says so.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
@@ -45,6 +45,18 @@ class SourceContext(Protocol):
         """Count and show an input record that can't be read; `place` says where it stands (file and line)."""
         ...
 
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        """For readers: do in a thread what may block, then call back, with what the job raised, between two calls of
+        anything else of the worker. The reader is asked for its records again behind that call, whenever it wanted to
+        be.
+
+        Threads are few: a job of another reader of the subtask may have to end before this one begins. A reader that
+        has more than one under way doesn't know which begins or ends first. One that is closed meanwhile is called
+        back all the same, and lets go then of what the job has opened. Inline the job is done, and the reader called,
+        before this returns.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -54,12 +66,46 @@ class Read:
     ended: bool = False
     ready_at: int | None = None
     """Processing time at which asking again makes sense, milliseconds; None: whenever convenient."""
+    waits: bool = False
+    """Neither batch nor end, since a job of `run_blocking` is under way: there may be records, but nobody knows before
+    it is through. The reader isn't asked before then, and its split doesn't become idle meanwhile (law 7.3). A reader
+    that waits for records to come into being, rather than for a disk, gives `ready_at` instead; it too is asked
+    again when its job is through.
+    """
 
 
 class SplitReader(ABC):
     """Reads one split.
 
-    `position()` after a `read` is where a restored reader goes on; it is pickled into checkpoints.
+    `position()` after a `read` is where a restored reader goes on; it is pickled into checkpoints. What may block is
+    handed to `SourceContext.run_blocking`, and the call waited for:
+
+        class PageReader(SplitReader):
+            def __init__(self, context, split, position):
+                self._context, self._split, self._next = context, split, position or 0
+                self._page, self._ended, self._error, self._under_way = [], False, None, False
+
+            def read(self, limit):
+                if self._error is not None:
+                    raise self._error
+                if not self._page and not self._ended:
+                    if not self._under_way:
+                        self._under_way = True
+                        self._context.run_blocking(self._fetch, self._fetched)
+                    return Read(waits=True)
+                records, self._page = self._page[:limit], self._page[limit:]
+                self._next += len(records)
+                return Read(RowBatch(records) if records else None, ended=self._ended)
+
+            def _fetch(self):  # in a thread
+                self._page = self._split.page_from(self._next)
+                self._ended = not self._page
+
+            def _fetched(self, error):  # between two calls of the others
+                self._under_way, self._error = False, error
+
+            def position(self):
+                return self._next
     """
 
     @abstractmethod

@@ -84,6 +84,12 @@ class OperatorDoors(Protocol):
         """Count and show an input record that can't be read."""
         ...
 
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        """Do in a thread what may block, then call back between steps with what it raised, also when the task is over
+        by then. What the call raises ends the task.
+        """
+        ...
+
 
 class OperatorContext:
     """An operator's own view of its task. Is what connectors know as SourceContext and SinkContext."""
@@ -159,6 +165,10 @@ class OperatorContext:
         """Count and show an input record that can't be read; `place` says where it stands (file and line)."""
         self.malformed_records += 1
         self._doors.malformed(self.name, record, place, reason)
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        """Do in a thread what may block, then call back between steps."""
+        self._doors.run_blocking(job, then)
 
 
 @dataclass(frozen=True, slots=True)

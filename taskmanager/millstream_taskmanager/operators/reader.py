@@ -4,13 +4,15 @@ The reader doesn't know where splits come from: its task gives them to it, and s
 While a request is unanswered the reader is active at its watermark, because the split to come may hold older records.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from millstream_dataflow.connectors import Boundedness, Read, SplitReader
 from millstream_dataflow.operators.specifications import ReaderSpecification
 from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
+from millstream_dataflow.records.controls import MAX_TIME
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.base import SLICE, Operator, OperatorContext, Output, Takes
 from millstream_taskmanager.operators.idleness import IdleClock
@@ -24,6 +26,7 @@ _STATE = "splits"
 _DEALT = "splits of a source without enumerator are dealt out"
 _REQUEST = -1  # member of the confluence: a split that was asked for
 _ASK_AGAIN = 10  # milliseconds until a reader without records is asked again, if it doesn't say itself
+_WHEN_CALLED: Final = MAX_TIME  # of a reader that waits for a call, and for no time
 
 
 # An open split in a checkpoint: where its reader goes on, and how far event time had come. A plain tuple, since a
@@ -31,14 +34,47 @@ _ASK_AGAIN = 10  # milliseconds until a reader without records is asked again, i
 StoredSplit = tuple[Any, Any, StampState]
 
 
+class _Calls:
+    """What one split's reader knows of its task (SourceContext), and what it has in the task's threads."""
+
+    def __init__(self, context: OperatorContext, guard: ConnectorCode, woken: Callable[[], None]) -> None:
+        """`woken`: a job is through, and the reader has been told."""
+        self.subtask_index = context.subtask_index
+        self.parallelism = context.parallelism
+        self.now = context.now
+        self.malformed = context.malformed
+        self._context = context
+        self._guard = guard
+        self._woken = woken
+        self.under_way = 0
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        def told(error: Exception | None) -> None:
+            self.under_way -= 1
+            with self._guard:
+                then(error)
+            self._woken()
+
+        self.under_way += 1
+        self._context.run_blocking(job, told)
+
+
 @dataclass(slots=True)
 class _OpenSplit:
     split: Any
     reader: SplitReader
+    calls: _Calls
     stamper: Stamper
     clock: IdleClock | None
     ready_at: int = 0
     idle: bool = False
+    called: bool = False
+    """Since it was asked last. Inline that may be before it has answered."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether only a call makes it ready."""
+        return self.ready_at == _WHEN_CALLED
 
 
 class ReaderOperator(Operator):
@@ -120,11 +156,23 @@ class ReaderOperator(Operator):
         stamper = Stamper(self._strategy, self._context.name, self._every)
         if stamps is not None:
             stamper.restore(stamps)
-        with self._guard:
-            reader = self.source.create_reader(self._context, split, position)
         self._number += 1
-        self._splits[self._number] = _OpenSplit(split, reader, stamper, self._clock())
+        calls = _Calls(self._context, self._guard, partial(self._woken, self._number))
+        with self._guard:
+            reader = self.source.create_reader(calls, split, position)
+        self._splits[self._number] = _OpenSplit(split, reader, calls, stamper, self._clock())
         return self._confluence.join(self._number, stamper.time)
+
+    def _woken(self, number: int) -> None:
+        """A reader was called back: it may have records now. While it waited its clock stood."""
+        if (split := self._splits.get(number)) is None:  # it is over, or just being opened
+            return
+        split.called = True
+        waited, split.ready_at = split.waits, 0
+        if waited and split.clock is not None:
+            now = self._context.now()
+            split.clock.hold(now, held=self._held)
+            self._call_for(split.clock, now)
 
     def _clock(self) -> IdleClock | None:
         if (timeout := self._strategy.idle_timeout) is None:
@@ -146,8 +194,9 @@ class ReaderOperator(Operator):
         return False
 
     def next_ready(self) -> int | None:
-        """When one may have, milliseconds; None: no split is open."""
-        return min((split.ready_at for split in self._splits.values()), default=None)
+        """When one may have, milliseconds; None: no split is open, or all wait for a call."""
+        ready_at = min((split.ready_at for split in self._splits.values()), default=_WHEN_CALLED)
+        return None if ready_at == _WHEN_CALLED else ready_at
 
     def read(self, limit: int) -> Iterator[Output]:
         """A batch of the next split that is ready, of at most `limit` records; splits take turns."""
@@ -155,10 +204,11 @@ class ReaderOperator(Operator):
         number = next(number for number, split in self._splits.items() if split.ready_at <= now)
         split = self._splits.pop(number)
         self._splits[number] = split  # to the end of the line
+        split.called = False
         with self._guard:
             read = split.reader.read(split.stamper.room(limit))
             batch = copied_singly(read.batch) if self._copies and read.batch is not None else read.batch
-        split.ready_at = _next_read(read, now)
+            split.ready_at = _next_read(split, read, now)
         records = 0 if batch is None else len(batch)
         self.processed += records
         self.skipped = self._context.malformed_records
@@ -166,7 +216,10 @@ class ReaderOperator(Operator):
         if batch is not None and records:
             yield from self._stamped(number, split, batch, now)
         elif split.clock is not None:
-            split.clock.look(now)
+            if split.waits:
+                split.clock.hold(now, held=True)
+            else:
+                split.clock.look(now)
         if read.ended:
             yield from self._ended(number, split)
 
@@ -218,7 +271,7 @@ class ReaderOperator(Operator):
         for split in self._splits.values():
             if split.clock is not None:
                 _look(split, split.clock, now)
-                split.clock.hold(now, held=held)
+                split.clock.hold(now, held=held or split.waits)
         self._arm(now)
 
     def _arm(self, now: int) -> None:
@@ -258,7 +311,11 @@ def _look(split: _OpenSplit, clock: IdleClock, now: int) -> None:
         clock.look(now)
 
 
-def _next_read(read: Read, now: int) -> int:
-    if read.batch is not None:
+def _next_read(split: _OpenSplit, read: Read, now: int) -> int:
+    if read.batch is not None or split.called:
         return now
+    if read.waits and not read.ended:
+        if not split.calls.under_way:
+            raise RuntimeError(f"{type(split.reader).__name__}.read waits for a job, but it has none under way")
+        return _WHEN_CALLED
     return now + _ASK_AGAIN if read.ready_at is None else read.ready_at

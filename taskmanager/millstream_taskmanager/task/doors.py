@@ -83,6 +83,12 @@ class TaskDoors(Protocol):
         """
         ...
 
+    def fetch(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        """The same for what is read: a few at once, in threads of their own, so that a disk that is slow to read from
+        holds up no commit.
+        """
+        ...
+
     def write_out(self, text: str) -> None:
         """To the task's standard output."""
         ...

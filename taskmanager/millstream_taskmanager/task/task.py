@@ -310,7 +310,7 @@ class Task(ABC):
         yield from self._steps(self.ending.start())
 
     def _context(self, operator: OperatorId, name: str) -> OperatorContext:
-        doors = _OperatorDoors(self._doors, self._timers)
+        doors = _OperatorDoors(self._doors, self._timers, self._fail)
         return OperatorContext(operator, name, self.place, doors, self._restored.of(operator))
 
     def _restored_commits_done(self) -> None:
@@ -407,12 +407,25 @@ class Task(ABC):
 class _OperatorDoors:
     """The doors of one task's operators."""
 
-    def __init__(self, doors: TaskDoors, timers: OperatorTimers) -> None:
+    def __init__(self, doors: TaskDoors, timers: OperatorTimers, failed: Callable[[BaseException], None]) -> None:
+        self._fetch = doors.fetch
+        self._wake = doors.wake
+        self._failed = failed
         self.now = doors.now
         self.rounds = doors.rounds
         self.write_out = doors.write_out
         self.malformed = doors.malformed
         self.call_at = timers.call_at
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        def ran(error: Exception | None) -> None:
+            try:
+                then(error)
+            except BaseException as problem:  # noqa: BLE001  # the user's source may raise what it likes
+                self._failed(problem)
+            self._wake()
+
+        self._fetch(job, ran)
 
 
 def _nothing() -> None:

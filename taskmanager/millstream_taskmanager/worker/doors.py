@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from millstream_dataflow.identity import CheckpointId, TaskId
 from millstream_runtime.messages.failures import Failure, FailureKind
@@ -17,6 +18,8 @@ from millstream_taskmanager.worker.output import TaskOutputs
 from millstream_taskmanager.worker.scheduler import ScheduledCall, work_clock
 from millstream_taskmanager.worker.task_log import TaskLog
 from millstream_taskmanager.worker.threads import BlockingPool
+
+_FETCHES: Final = 4  # files of a monitored directory that a task reads at once; more than two cores could unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class WorkerDoors:
         """The task itself, once it is there."""
         self._malformed = 0
         self._blocking = BlockingPool(f"task-{task.subtask}", 1, around.loop.call_from_thread)
+        self._fetching = BlockingPool(f"fetch-{task.subtask}", _FETCHES, around.loop.call_from_thread)
         self.now = around.loop.clock
         self.delays = around.loop.delays
         self.work_clock = work_clock
@@ -119,7 +123,13 @@ class WorkerDoors:
 
     def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
         """See TaskDoors."""
+        self._submit(self._blocking, job, then)
 
+    def fetch(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        """See TaskDoors."""
+        self._submit(self._fetching, job, then)
+
+    def _submit(self, pool: BlockingPool, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
         def speaking() -> None:
             with self._around.outputs.speaking(self.log):
                 job()
@@ -128,7 +138,7 @@ class WorkerDoors:
             with self._around.outputs.speaking(self.log):
                 then(result)
 
-        self._blocking.submit(speaking, done)
+        pool.submit(speaking, done)
 
     def write_out(self, text: str) -> None:
         """See TaskDoors."""

@@ -1,9 +1,9 @@
 """What may block is done in threads, started when they are first needed; what comes of it is told in the loop.
 
 A worker has one pool of a few threads for durability. For commits and looks for splits each task has a pool of one
-thread: it asks for one at a time, and one that hangs holds up no other task. A second thread in a worker makes its
-columnar work slower as long as it runs Python, so jobs of durability are little more than system calls (ARCHITECTURE
-7).
+thread: it asks for one at a time, and one that hangs holds up no other task. What its readers fetch has a few threads
+more. A second thread in a worker makes its columnar work slower as long as it runs Python, so jobs of durability and
+those of the file reader are little more than system calls and unpacking (ARCHITECTURE 7).
 """
 
 import queue

@@ -2,8 +2,10 @@
 one; so it depends on the file alone, and every run cuts the same (law 7.2).
 
 The position is where the next batch begins: offset and number of its line. The number is unknown in a range that begins
-inside of the file; it is counted when a malformed line must be named, in steps, and the batch waits for it. No call
-reads or unpacks much more than a batch.
+inside of the file; it is counted when a malformed line must be named, and the batch waits for it.
+
+No call waits for a disk: the file is opened, read, unpacked and counted in a thread (`window`), a batch ahead. A call
+that comes too early changes nothing, and says that it waits; so the position is right whatever is under way.
 """
 
 from dataclasses import dataclass
@@ -13,14 +15,14 @@ import numpy as np
 
 from millstream.connectors.files.paths import file_system
 from millstream.connectors.files.splits import FileSplit
-from millstream.connectors.files.streams import ByteStream, Window, is_gzip, open_stream
+from millstream.connectors.files.streams import ByteStream, is_gzip, open_stream
+from millstream.connectors.files.window import LineCount, NotThereYetError, Window
 from millstream.formats.lines import FormatError, LineParser, Lines, Malformed, Parsed, newlines
 from millstream.formats.stream_format import StreamFormat
 from millstream_dataflow.connectors import Read, SourceContext, SplitReader
 from millstream_dataflow.errors import NonRecoverableError
 
 _TARGET = 1 << 20  # bytes of a batch, at most: what a channel flushes at
-_STEP = 8 << 20  # bytes that one call skips or counts, at most: 25 ms of gzip
 _HEADER = 1 << 16  # bytes of a header, at most: 1,000 columns of 60 characters
 _SHOWN = 1_000  # characters of a malformed line
 _BOM = b"\xef\xbb\xbf"
@@ -65,30 +67,33 @@ class FileReader(SplitReader):
         self._split = split
         self._settings = settings
         self._quote = settings.format.quote
-        self._window = Window(self._open(), split.path)
-        try:
-            self._parser = self._parser_of_header()
-        except BaseException:
-            self._window.close()
-            raise
+        self._window = Window(self._open, context.run_blocking)
+        self._window.fetch_ahead(_HEADER)
+        self._parser: LineParser | None = None
         self._end = None if is_gzip(split.path) else split.end
         self._waiting: _Block | None = None
-        self._counter: _LineCounter | None = None
+        self._counter: LineCount | None = None
+        self._next: int | None = None
+        self._line: int | None = None
+        self._in_line = False
         if position is not None:
-            self._next: int | None = position[0]
-            self._line, self._in_line = position[1:]
-        elif split.start <= self._window.offset:  # a range that begins within the header begins behind it
-            self._next, self._line, self._in_line = self._window.offset, 1 + settings.format.has_header, False
-        else:
-            self._next, self._line, self._in_line = None, None, False
+            self._next, self._line, self._in_line = position
 
     def _open(self) -> ByteStream:
         system, _ = file_system(self._split.origin)
         return open_stream(system, self._split.path, self._split.size, gzip=is_gzip(self._split.path))
 
+    def _behind_header(self) -> LineParser:
+        """Once, before all else: what the header says, and where the first record is, if that follows from it."""
+        window = self._window
+        window.fill(_HEADER)
+        parser = self._parser_of_header()
+        if self._next is None and self._split.start <= window.offset:  # a range that begins within it begins behind it
+            self._next, self._line = window.offset, 1 + self._settings.format.has_header
+        return parser
+
     def _parser_of_header(self) -> LineParser:
         window, header = self._window, None
-        window.fill(_HEADER)
         if window.data.startswith(_BOM):
             window.drop(len(_BOM))
         try:
@@ -106,18 +111,23 @@ class FileReader(SplitReader):
 
     def read(self, limit: int) -> Read:
         """See SplitReader."""
+        try:
+            return self._read(limit)
+        except NotThereYetError:
+            return Read(waits=True)
+
+    def _read(self, limit: int) -> Read:
         again = Read(ready_at=self._context.now())
+        parser = self._parser = self._parser or self._behind_header()
         if not self._arrived():
             return again
         if self._in_line:
             self._leave_line()
             return again
-        block = self._waiting or self._block(limit)
+        block = self._waiting or self._block(parser, limit)
         if block.parsed.malformed:
             self._waiting = block
-            if not self._line_is_known():
-                return again
-            self._report(block)
+            self._report(block, self._line_at_hand())
         self._waiting = None
         self._go_behind(block)
         if block.parsed.batch is None and not self._ended:
@@ -131,16 +141,17 @@ class FileReader(SplitReader):
         return at_end or (window.exhausted and not window.data)
 
     def _arrived(self) -> bool:
-        """At the first record, or where a former reader stopped; in steps."""
+        """At the first record, or where a former reader stopped."""
         if self._next is None:
             return self._aligned()
-        return self._window.go_to(self._next, _STEP)
+        self._window.go_to(self._next)
+        return True
 
     def _aligned(self) -> bool:
         """Behind the first newline at or after the byte before the range."""
         window = self._window
         if window.offset < self._split.start - 1:
-            window.go_to(self._split.start - 1, _STEP)
+            window.go_to(self._split.start - 1)
         window.fill(_TARGET)
         newline = window.data.find(b"\n")
         window.drop(len(window.data) if newline < 0 else newline + 1)
@@ -148,7 +159,7 @@ class FileReader(SplitReader):
             self._next = window.offset
         return self._next is not None
 
-    def _block(self, limit: int) -> _Block:
+    def _block(self, parser: LineParser, limit: int) -> _Block:
         """The next batch, in the window."""
         window = self._window
         window.fill(_TARGET)
@@ -162,24 +173,26 @@ class FileReader(SplitReader):
             window.fill(self._settings.longest)
             ends = newlines(window.data, self._settings.longest, self._quote)[:1]
         if not len(ends):
-            return self._without_end()
+            return self._without_end(parser)
         ends = ends[:limit]
         starts = np.concatenate(([0], ends[:-1] + 1))
         if self._end is not None:
             owned = int(np.searchsorted(starts, self._end - window.offset))
             starts, ends = starts[:owned], ends[:owned]
         length = min(int(ends[-1]) + 1, len(window.data))
+        if self._end is None or window.offset + length < self._end:
+            window.fetch_ahead(length + _TARGET)  # while this batch goes its way
         lines = Lines(window.data[:length], starts, ends)
-        return _Block(lines, self._parser.parse(lines), length)
+        return _Block(lines, parser.parse(lines), length)
 
-    def _without_end(self) -> _Block:
+    def _without_end(self, parser: LineParser) -> _Block:
         """A record that has no end within the limit, or within the file: the last one, or one that can't be read."""
         window, longest = self._window, self._settings.longest
         data = window.data[:longest]
         newline = data.find(b"\n")
         if window.exhausted and len(window.data) < longest and (newline < 0 or data.count(self._quote or b"") % 2 == 0):
             lines = Lines(data, np.array([0]), np.array([len(data)]))
-            return _Block(lines, self._parser.parse(lines), len(data))
+            return _Block(lines, parser.parse(lines), len(data))
         end = newline if newline >= 0 else len(data)
         lines = Lines(data, np.array([0]), np.array([end]))
         reason = f"its quotes don't close within {longest} bytes" if newline >= 0 else f"it has over {longest} bytes"
@@ -205,18 +218,15 @@ class FileReader(SplitReader):
 
     # ------------------------------------------------------------------------------------- malformed lines
 
-    def _line_is_known(self) -> bool:
-        """Count the lines before a range, a step a call."""
+    def _line_at_hand(self) -> int:
+        """The number of the next line; those before a range are counted."""
         if self._line is None:
-            self._counter = self._counter or _LineCounter(self._open(), self._window.offset)
-            self._line = self._counter.step()
-            if self._line is None:
-                return False
-            self._close_counter()
-        return True
+            self._counter = self._counter or LineCount(self._open, self._context.run_blocking, self._window.offset)
+            self._line = self._counter.line
+        return self._line
 
-    def _report(self, block: _Block) -> None:
-        first, data = self._line or 1, block.lines.data
+    def _report(self, block: _Block, first: int) -> None:
+        data = block.lines.data
         for index, reason in block.parsed.malformed:
             start = int(block.lines.starts[index])
             [line] = block.lines.some([index])
@@ -227,11 +237,6 @@ class FileReader(SplitReader):
                 raise MalformedLineError(f"{place}: {reason}: {text}")
             self._context.malformed(text, place, reason)
 
-    def _close_counter(self) -> None:
-        if self._counter is not None:
-            self._counter.close()
-            self._counter = None
-
     def position(self) -> Position | None:
         """See SplitReader. None before the first record of a range is found."""
         return None if self._next is None else (self._next, self._line, self._in_line)
@@ -239,24 +244,5 @@ class FileReader(SplitReader):
     def close(self) -> None:
         """Lets go of the file."""
         self._window.close()
-        self._close_counter()
-
-
-class _LineCounter:
-    """Counts the lines before an offset of a plain file."""
-
-    def __init__(self, stream: ByteStream, offset: int) -> None:
-        self._stream = stream
-        self._left = offset
-        self._lines = 1
-
-    def step(self) -> int | None:
-        """The number of the line at the offset, once it is known."""
-        data = self._stream.read(min(self._left, _STEP))
-        self._left -= len(data)
-        self._lines += data.count(b"\n")
-        return None if self._left else self._lines
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._stream.close()
+        if self._counter is not None:
+            self._counter.close()

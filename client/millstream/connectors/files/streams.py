@@ -13,7 +13,7 @@ from pyarrow import NativeFile, fs
 from millstream_dataflow.errors import NonRecoverableError
 
 _COMPRESSED = 1 << 18  # bytes of a gzip file that are read at once: about a batch when they are unpacked
-_CHUNK = 1 << 18  # bytes that are read at once, at least
+_SKIPPED = 1 << 20  # bytes that are unpacked at once where nobody wants them
 
 
 class DamagedFileError(NonRecoverableError, OSError):
@@ -32,8 +32,8 @@ class ByteStream(Protocol):
         """So many bytes or fewer, none at the end."""
         ...
 
-    def seek(self, offset: int) -> bool:
-        """Go on at that offset, if that costs nothing; False: read up to there."""
+    def seek(self, offset: int) -> None:
+        """Go on at that offset, which for gzip lies ahead."""
         ...
 
     def close(self) -> None:
@@ -71,10 +71,9 @@ class _Limited:
             )
         return data
 
-    def seek(self, offset: int) -> bool:
+    def seek(self, offset: int) -> None:
         self._place = min(offset, self._size)
         self._file.seek(self._place)
-        return True
 
     def close(self) -> None:
         self._file.close()
@@ -89,6 +88,7 @@ class _GzipStream:
         self._member = zlib.decompressobj(wbits=31)
         self._begun = False
         self._packed = b""
+        self._place = 0
 
     def read(self, length: int) -> bytes:
         while True:
@@ -100,6 +100,7 @@ class _GzipStream:
                     raise DamagedFileError(errno.EIO, f"the gzip file breaks off; {mend}", self._path)
                 return b""
             if data := self._unpack(packed, length):
+                self._place += len(data)
                 return data
 
     def _unpack(self, packed: bytes, length: int) -> bytes:
@@ -120,49 +121,11 @@ class _GzipStream:
             self._member = zlib.decompressobj(wbits=31)
         return data
 
-    def seek(self, offset: int) -> bool:
-        return False
+    def seek(self, offset: int) -> None:
+        while self._place < offset:
+            if not self.read(min(offset - self._place, _SKIPPED)):
+                what = f"the file has {self._place} bytes, but was read up to {offset} before: it was changed meanwhile"
+                raise DamagedFileError(errno.EIO, what, self._path)
 
     def close(self) -> None:
         self._source.close()
-
-
-class Window:
-    """The bytes at hand: `data`, which begin at `offset`. `exhausted`: the file has no more behind them."""
-
-    def __init__(self, stream: ByteStream, path: str) -> None:
-        self._stream = stream
-        self._path = path
-        self.data = b""
-        self.offset = 0
-        self.exhausted = False
-
-    def fill(self, length: int) -> None:
-        """Have at least so many bytes at hand, or all that are left."""
-        while len(self.data) < length and not self.exhausted:
-            more = self._stream.read(max(length - len(self.data), _CHUNK))
-            self.exhausted = not more
-            self.data += more
-
-    def drop(self, length: int) -> None:
-        """Those bytes are done with."""
-        self.data = self.data[length:]
-        self.offset += length
-
-    def go_to(self, goal: int, budget: int) -> bool:
-        """Go on at an offset; where bytes must be read to get there, at most about `budget` of them, and False."""
-        if not self.offset <= goal <= self.offset + len(self.data) and self._stream.seek(goal):
-            self.data, self.offset, self.exhausted = b"", goal, False
-        while self.offset < goal and budget > 0:
-            self.fill(1)
-            if not self.data:
-                what = f"the file has {self.offset} bytes, but was read up to {goal} before: it was changed meanwhile"
-                raise DamagedFileError(errno.EIO, what, self._path)
-            skipped = min(len(self.data), goal - self.offset)
-            self.drop(skipped)
-            budget -= skipped
-        return self.offset == goal
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._stream.close()

@@ -1,6 +1,7 @@
 """What stands around a source or a sink in these tests, and how a source is read to its end."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from millstream.connectors.files.reader import FileReader
@@ -20,6 +21,8 @@ class Around:
     region: int = 0
     attempt: int = 1
     bad: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    jobs: deque[tuple[Callable[[], None], Callable[[Exception | None], None]]] = field(default_factory=deque)
+    """What a thread is to do and nobody has begun, each with who is told then."""
 
     def now(self) -> int:
         return 7
@@ -29,6 +32,19 @@ class Around:
 
     def malformed(self, record: str, place: str, reason: str) -> None:
         self.bad.append((record, place, reason))
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        self.jobs.append((job, then))
+
+    def work(self) -> None:
+        """The next job."""
+        job, then = self.jobs.popleft()
+        try:
+            job()
+        except Exception as error:  # noqa: BLE001  # any file system's
+            then(error)
+        else:
+            then(None)
 
     def numbers(self) -> list[int]:
         """The lines of what was malformed."""
@@ -51,7 +67,7 @@ def records(batch: Batch | None) -> list[object]:
 def steps(
     source: FileSource, split: FileSplit, around: Around, limit: int, position: object = None
 ) -> Iterator[tuple[list[object], object]]:
-    """Each read of a split: its records, and the position behind it."""
+    """Each read of a split: its records, and the position behind it. A job is done only when it is waited for."""
     reader = source.create_reader(around, split, position)  # type: ignore[arg-type]  # what a reader gave
     assert isinstance(reader, FileReader)
     try:
@@ -61,10 +77,15 @@ def steps(
             yield records(read.batch), reader.position()
             if read.ended:
                 return
-            assert read.batch is not None or read.ready_at is not None, "it would wait for nothing"
+            if read.waits:
+                around.work()
+            else:
+                assert read.batch is not None or read.ready_at is not None, "it would wait for nothing"
         raise AssertionError("it never ended")
     finally:
         reader.close()
+        while around.jobs:
+            around.work()
 
 
 def read_all(source: FileSource, around: Around | None = None, limit: int = 8_192) -> list[object]:

@@ -6,23 +6,28 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import NativeFile, fs
 
 from millstream import Boundedness, Duration, FileSource, StreamFormat
 from millstream.connectors.files import reader as reader_module
+from millstream.connectors.files import window as window_module
 from millstream.connectors.files.reader import FileReader, MalformedLineError, Position, ReaderSettings
 from millstream.connectors.files.splits import FileSplit
 from millstream.connectors.files.streams import DamagedFileError
 from millstream.formats.lines import FormatError
 from millstream.formats.stream_format import TextLineFormat
+from millstream_dataflow.connectors import Read
 from millstream_dataflow.errors import NonRecoverableError
 from millstream_taskmanager.user_code.errors import ConnectorCode, UserCodeError
-from tests.unit.client.connectors.surroundings import Around, read_all, splits_of, steps
+from tests.unit.client.connectors.surroundings import Around, read_all, records, splits_of, steps
 
 TEXT = "one\ntwo\r\n\nfour, a longer one\nfünf\nsix"
 LINES = ["one", "two", "", "four, a longer one", "fünf", "six"]
@@ -184,18 +189,17 @@ class TestPositions:
         found = [lines for lines, _ in steps(FileSource.text(path), split, Around(), 100) if lines]
         assert found == [["aaa", "bbb"], ["ccc"], ["and a line that is longer than a batch"], ["d"]]
 
-    def test_a_long_way_back_into_gzip_is_gone_in_steps(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_long_way_back_into_gzip_is_waited_for(self, tmp_path: Path) -> None:
         path = tmp_path / "x.gz"
         path.write_bytes(gzip.compress(b"some line\n" * 200_000))
         source = FileSource.text(path)
         [split] = splits_of(source)
-        *_, (_, position) = [step for step, _ in zip(steps(source, split, Around(), 8_192), range(20), strict=False)]
-        monkeypatch.setattr(reader_module, "_STEP", 300_000)
+        batches = (step for step in steps(source, split, Around(), 8_192) if step[0])
+        *_, (_, position) = islice(batches, 20)
         around = Around()
         rest = list(steps(source, split, around, 8_192, position))
         assert sum(len(lines) for lines, _ in rest) == 200_000 - 20 * 8_192
-        waits = [place for lines, place in rest if not lines and place == position]
-        assert len(waits) > 2, "it stopped on the way, and kept its position"
+        assert rest[:2] == [([], position)] * 2, "its header, then the way; it keeps its position"
 
     def test_what_is_appended_after_the_discovery_is_not_read(self, file: Path) -> None:
         source = FileSource.text(file)
@@ -210,6 +214,131 @@ class TestPositions:
         os.truncate(file, 5)
         with pytest.raises(DamagedFileError, match=r"input.txt: the file ends at byte 5, but had"):
             list(steps(source, split, Around(), 9))
+
+
+class TestFetching:
+    """What may block is done in a thread, ahead of the reader, which never waits itself."""
+
+    @pytest.fixture
+    def opened(self, file: Path) -> Callable[[], int]:
+        """How many descriptors are open on the file."""
+
+        def count() -> int:
+            descriptors = Path("/proc/self/fd").iterdir()
+            return sum(os.path.realpath(descriptor) == str(file) for descriptor in descriptors)
+
+        return count
+
+    def reader(self, file: Path, around: Around, *, start: int = 0) -> FileReader:
+        size = file.stat().st_size
+        split = FileSplit(str(file), str(file), start, size, size)
+        return FileReader(around, split, None, ReaderSettings(TextLineFormat(), fails=False, longest=1_000))
+
+    def test_a_reader_says_that_it_waits_until_its_bytes_are_there(self, file: Path) -> None:
+        around = Around()
+        reader = self.reader(file, around)
+        assert [reader.read(9), reader.read(9)] == [Read(waits=True)] * 2
+        assert (reader.position(), len(around.jobs)) == (None, 1), "one job at a time, begun when it was made"
+        around.work()
+        assert records(reader.read(9).batch) == LINES
+        assert reader.position() == (len(TEXT.encode()), len(LINES), False)
+        reader.close()
+        around.work()
+        assert not around.jobs
+
+    def test_the_next_bytes_are_fetched_while_a_batch_goes_its_way(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reader_module, "_TARGET", 1_000)
+        monkeypatch.setattr(reader_module, "_HEADER", 1)
+        monkeypatch.setattr(window_module, "_LEAST", 1)
+        path = tmp_path / "input.txt"
+        path.write_bytes(b"three\n" * 1_000)
+        around = Around()
+        reader = self.reader(path, around)
+        while (read := reader.read(8_192)).waits:
+            around.work()
+        assert len(records(read.batch)) == 1_000 // len("three\n")
+        assert len(around.jobs) == 1
+        place = reader.position()
+        assert reader.read(8_192).waits
+        assert reader.position() == place, "whatever is under way"
+        around.work()
+        assert len(records(reader.read(8_192).batch)) == 1_000 // len("three\n")
+        reader.close()
+
+    def test_one_that_was_closed_before_its_turn_opens_nothing(self, file: Path, opened: Callable[[], int]) -> None:
+        around = Around()
+        self.reader(file, around).close()
+        around.work()
+        assert (opened(), len(around.jobs)) == (0, 0)
+
+    @pytest.mark.parametrize("error", [None, OSError("it broke meanwhile")])
+    def test_one_that_is_closed_meanwhile_lets_go_behind(
+        self, file: Path, opened: Callable[[], int], error: Exception | None
+    ) -> None:
+        around = Around()
+        reader = self.reader(file, around)
+        job, then = around.jobs.popleft()
+        job()
+        reader.close()
+        assert (opened(), len(around.jobs)) == (1, 0), "the file belongs to the job, and nobody waits for that"
+        then(error)
+        around.work()
+        assert (opened(), len(around.jobs)) == (0, 0)
+
+    def test_one_that_is_closed_while_lines_are_counted_lets_go(self, file: Path, opened: Callable[[], int]) -> None:
+        file.write_bytes(b"one\n" * 10 + b"\xff\n")
+        around = Around()
+        reader = self.reader(file, around, start=20)
+        around.work()
+        assert reader.read(9).waits, "the file is at hand, but not the number of the bad line"
+        count, told = around.jobs.popleft()
+        reader.close()
+        count()
+        told(None)
+        while around.jobs:
+            around.work()
+        assert opened() == 0
+
+    @pytest.mark.parametrize("name", ["gone.txt", "gone.txt.gz"])
+    def test_a_file_that_is_gone_is_named(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(TEXT.encode()))
+        [split] = splits_of(FileSource.text(path))
+        path.unlink()
+        with pytest.raises(FileNotFoundError, match=name):
+            list(steps(FileSource.text(path), split, Around(), 9))
+
+    def test_a_file_that_may_not_be_read_is_named(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By a file system of its own, since root may read everything."""
+
+        class Locked(fs.LocalFileSystem):
+            def open_input_file(self, path: str) -> NativeFile:
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+
+        monkeypatch.setattr(reader_module, "file_system", lambda path: (Locked(), path))
+        with pytest.raises(PermissionError, match=r"Permission denied: '.*input.txt'"):
+            read_all(FileSource.text(file))
+
+    def test_it_stays_an_error_however_often_it_is_asked(self, file: Path) -> None:
+        around = Around()
+        reader = self.reader(file, around)
+        file.unlink()
+        around.work()
+        for _ in range(2):
+            with pytest.raises(FileNotFoundError, match=r"input\.txt"):
+                reader.read(9)
+        reader.close()
+        assert not around.jobs, "there is nothing to close, nor to try again"
+
+    @pytest.mark.parametrize("size", [(1 << 16) - 1, 1 << 16, (1 << 18) - 1, 1 << 18, 1 << 20, (1 << 20) + 1])
+    def test_the_end_is_found_wherever_it_lies(self, tmp_path: Path, size: int) -> None:
+        for suffix in ("txt", "txt.gz"):
+            path = tmp_path / f"input.{suffix}"
+            data = (b"x" * 63 + b"\n") * (size // 64) + b"y" * (size % 64)
+            path.write_bytes(gzip.compress(data, 1) if suffix == "txt.gz" else data)
+            assert [str(line).encode() for line in read_all(FileSource.text(path))] == data.splitlines()
 
 
 class TestGzip:
@@ -248,6 +377,12 @@ class TestGzip:
         with pytest.raises(DamagedFileError, match=r"x\.gz: the gzip file is damaged"):
             read_all(self.source(tmp_path, data))
 
+    def test_one_that_was_put_in_the_place_of_a_longer_one_is_an_error(self, tmp_path: Path) -> None:
+        source = self.source(tmp_path, gzip.compress(b"one\n", mtime=0))
+        [split] = splits_of(source)
+        with pytest.raises(DamagedFileError, match=r"the file has 4 bytes, but was read up to 9 before"):
+            list(steps(source, split, Around(), 9, (9, 3, False)))
+
 
 class TestMalformed:
     """A line that can't be read is counted and shown with its number."""
@@ -261,13 +396,13 @@ class TestMalformed:
         [split] = splits_of(source)
         good, bad = {0: "one", 7: "three", 17: "five"}, {4: 2, 13: 4, 22: 6}  # by the offset of the line
         for _, position in steps(source, split, Around(), 1):
-            offset, around = cast("Position", position)[0], Around()
+            offset, around = cast("Position", position or (0, 1, False))[0], Around()
             rest = [line for lines, _ in steps(source, split, around, 1, position) for line in lines]
             assert rest == [line for start, line in good.items() if start >= offset]
             assert around.numbers() == [number for start, number in bad.items() if start >= offset]
 
     def test_the_number_is_right_in_every_split(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reader_module, "_STEP", 3)  # so that lines are counted in several steps
+        monkeypatch.setattr(window_module, "_COUNTED", 3)
         path = tmp_path / "x"
         path.write_bytes(self.DATA)
         for least in range(1, len(self.DATA)):
@@ -300,7 +435,8 @@ class TestMalformed:
         position = None
         for _ in range(1_000):  # a new reader for every read, as if each was followed by a failure
             reader = FileReader(around, split, position, settings_)
-            read = reader.read(1)
+            while (read := reader.read(1)).waits:
+                around.work()
             position = reader.position()
             reader.close()
             found += [] if read.batch is None else read.batch.values  # type: ignore[union-attr]  # text is rows

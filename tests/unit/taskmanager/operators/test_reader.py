@@ -1,6 +1,8 @@
 """Splits, one watermark generator each (laws 7.1 to 7.3 and 8)."""
 
-from collections.abc import Iterable
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -43,6 +45,7 @@ class Bench(OperatorBench):
         batch: int = 2,
     ) -> None:
         super().__init__()
+        self.at_once = False
         specification = ReaderSpecification(source or LISTS, strategy)
         self.reader = ReaderOperator(specification, interval, batch)
         self.reader.open(self.context(state))
@@ -53,6 +56,17 @@ class Bench(OperatorBench):
     def read(self) -> list[Any]:
         assert self.reader.readable(self.time)
         return shown(self.reader.read(100))
+
+    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+        super().run_blocking(job, then)
+        if self.at_once:
+            self.work()
+
+    def work(self, error: Exception | None = None) -> None:
+        """The next job of the thread is through."""
+        job, then = self.pool.popleft()
+        job()
+        then(error)
 
     def wait(self, until: int) -> list[Any]:
         """What it says while it is called whenever it has asked for it, and nothing is read."""
@@ -236,6 +250,154 @@ def test_a_reader_without_splits_remembers_that_it_had_them() -> None:
     assert Bench(state=RestoredState((dealt,), restored=True)).reader.restored
     assert dealt.redistribution is Redistribution.BROADCAST, "all hear of it, whatever the parallelism"
     assert not Bench(state=RestoredState(restored=True)).reader.restored, "new in a job that is restored"
+
+
+SLOW = ListSource((), timed=True, slow=True)
+
+
+def test_a_reader_that_waits_for_a_job_is_asked_when_that_is_through() -> None:
+    bench = Bench(source=SLOW)
+    bench.add(10, 20, 30)
+    assert bench.read() == []
+    bench.time = 1_000_000
+    assert (bench.reader.readable(bench.time), bench.reader.next_ready()) == (False, None)
+    bench.work()
+    assert bench.read() == [[10, 20], Watermark(19)]
+    assert bench.read() == []
+    assert not bench.reader.readable(bench.time)
+
+
+def test_who_waits_for_a_job_keeps_no_other_split_from_its_turn() -> None:
+    bench = Bench(source=SLOW)
+    bench.add(10, 20, 30)
+    bench.add(11, 21, 31)
+    assert [bench.read(), bench.read()] == [[], []]
+    bench.pool.rotate()
+    bench.work()
+    assert bench.read() == [[11, 21]], "of the second, which was called first"
+    assert bench.read() == [], "and it waits again"
+    assert not bench.reader.readable(0)
+    bench.work()
+    assert bench.read() == [[10, 20], Watermark(19)]
+
+
+def test_a_split_that_waits_for_a_slow_disk_is_not_idle() -> None:
+    """Law 7.3: its records may be there, as those are that a busy thread has not looked at."""
+    bench = Bench(RISING.with_idleness(500), source=ListSource((), timed=True, slow=True, batch=1))
+    bench.add(10, Nothing(0), Nothing(0), Nothing(9_000))
+    assert bench.read() == []
+    assert bench.wait(3_000) == []
+    bench.reader.hold(held=True)
+    bench.reader.hold(held=False)
+    assert bench.wait(6_000) == [], "nor when outputs have got credit meanwhile"
+    bench.work()
+    assert bench.read() == [[10]]
+    assert bench.read() == []
+    bench.work()
+    assert bench.read() == [], "it has nothing, by its own word, from now on"
+    assert bench.wait(6_499) == [Watermark(9)]
+
+
+def test_a_split_that_has_nothing_by_its_own_word_is_idle_though_a_job_is_under_way() -> None:
+    """It waits for records to be made: its job is a look for them, and its call comes when there are some."""
+    bench = Bench(RISING.with_idleness(500), source=Polling(), interval=0)
+    list(bench.reader.add(1))
+    assert bench.read() == []
+    assert bench.wait(499) == []
+    assert bench.wait(600) == [StreamStatus(idle=True)]
+    assert not bench.reader.readable(600)
+    bench.work()
+    assert bench.read() == [StreamStatus(idle=False), [10]]
+
+
+def test_a_reader_that_waits_for_nothing_is_a_mistake_that_is_named() -> None:
+    bench = Bench(source=Polling(Read(waits=True), looks=False))
+    list(bench.reader.add(1))
+    with pytest.raises(UserCodeError, match=r"Polling\.read waits for a job, but it has none under way"):
+        bench.read()
+
+
+def test_a_reader_may_be_called_before_it_has_answered() -> None:
+    """As inline, where jobs are done at once."""
+    bench = Bench(source=Polling(Read(waits=True)))
+    bench.at_once = True
+    list(bench.reader.add(1))
+    assert bench.read() == []
+    assert bench.read() == [[10]]
+
+
+def test_what_a_call_raises_names_the_operator() -> None:
+    bench = Bench(source=Polling(), interval=0)
+    list(bench.reader.add(1))
+    bench.read()
+    with pytest.raises(UserCodeError, match="gone") as raised:
+        bench.work(FileNotFoundError("gone"))
+    assert (raised.value.operator, raised.value.kind) == ("Operator", FailureKind.EXTERNAL)
+
+
+def test_a_reader_that_was_closed_is_called_all_the_same() -> None:
+    source = Polling()
+    bench = Bench(source=source)
+    list(bench.reader.add(1))
+    bench.read()
+    bench.reader.close()
+    bench.work()
+    assert source.there
+
+
+class Pages(Source[Sequence[int]]):
+    """Read by the example that `SplitReader` gives."""
+
+    def page_from(self, place: int) -> list[int]:
+        return list(range(place, min(place + 3, 7)))
+
+    def create_reader(self, context: SourceContext, split: object, position: object) -> SplitReader:
+        text = inspect.getdoc(SplitReader) or ""
+        names: dict[str, Any] = {"SplitReader": SplitReader, "Read": Read, "RowBatch": RowBatch}
+        exec(textwrap.dedent(text[text.index("    class") :]), names)
+        reader: SplitReader = names["PageReader"](context, self, position)
+        return reader
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_the_example_reads_a_page_after_the_other(*, at_once: bool) -> None:
+    bench = Bench(WatermarkStrategy.no_watermarks(), source=Pages(), interval=0)
+    bench.at_once = at_once
+    list(bench.reader.add(()))
+    seen: list[list[int]] = []
+    while bench.reader.splits:
+        if bench.pool:
+            bench.work()
+        seen += shown(bench.reader.read(2))
+    assert seen == [[0, 1], [2], [3, 4], [5], [6]]
+
+
+class Polling(Source[int], SplitReader):
+    """Looks for records in a thread. Its own only reader."""
+
+    def __init__(self, nothing: Read | None = None, *, looks: bool = True) -> None:
+        self.nothing = nothing or Read(ready_at=100_000)
+        self.looks = looks
+        self.there = False
+
+    def create_reader(self, context: SourceContext, split: int, position: object) -> SplitReader:
+        self.context = context
+        return self
+
+    def read(self, limit: int) -> Read:
+        if self.there:
+            return Read(RowBatch([10], [10]))
+        if self.looks:
+            self.context.run_blocking(lambda: None, self.told)
+        return self.nothing
+
+    def told(self, error: Exception | None) -> None:
+        if error is not None:
+            raise error
+        self.there = True
+
+    def position(self) -> int:
+        return 0
 
 
 class Faulty(Source[int], SplitReader):

@@ -33,6 +33,7 @@ class Plan:
     partitioning: Partitioning
     order: tuple[int, ...]
     window: int
+    slow: bool = False
 
 
 @st.composite
@@ -46,6 +47,7 @@ def plans(draw: st.DrawFn) -> Plan:
         draw(st.sampled_from([Partitioning.HASH, Partitioning.REBALANCE, Partitioning.RESCALE, Partitioning.SHUFFLE])),
         tuple(draw(st.lists(st.integers(0, 9), min_size=6, max_size=6))),
         draw(st.sampled_from([30, 100, 10_000])),
+        draw(st.booleans()),
     )
 
 
@@ -58,7 +60,7 @@ def drawn(plan: Plan) -> tuple[Drawing, list[tuple[int, int, int]]]:
     for number, (parallelism, enumerated) in enumerate(plan.sources):
         splits = tuple(tuple((number, split, record) for record in range(7)) for split in range(3))
         records += [record for split in splits for record in split]
-        lists = ListSource(splits, has_enumerator=enumerated, batch=2)
+        lists = ListSource(splits, has_enumerator=enumerated, batch=2, slow=plan.slow)
         source = drawing.source(f"s{number}", lists, parallelism=parallelism)
         drawing.edge(source, middle, plan.partitioning, key=lambda value: value[1:])
     far = drawing.vertex(

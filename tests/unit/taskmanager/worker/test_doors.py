@@ -70,6 +70,19 @@ def test_looks_that_hang_keep_no_other_task_from_its_commits(site: Site) -> None
     assert (committed, told) == (["task-vertex[8]-0"], [None])
 
 
+def test_files_that_hang_keep_neither_commits_nor_other_files_waiting(site: Site) -> None:
+    told: list[str] = []
+    doors = site.doors(0)
+    for _ in range(3):
+        doors.fetch(site.hang, lambda _error: told.append("hung"))
+    doors.fetch(lambda: None, lambda _error: told.append("read"))
+    doors.run_blocking(lambda: None, lambda _error: told.append("committed"))
+    site.loop.between_steps = lambda: site.loop.stop() if len(told) == 2 else None
+    site.loop.call_later(20_000, site.loop.stop)
+    site.loop.run()
+    assert sorted(told) == ["committed", "read"]
+
+
 def test_a_task_does_one_thing_after_the_other(site: Site) -> None:
     """A committer never meets itself."""
     doors = site.doors(0)
