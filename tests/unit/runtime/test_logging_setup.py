@@ -3,14 +3,12 @@
 import errno
 import logging
 import os
-import resource
 import select
 import subprocess
 import sys
 import threading
 import weakref
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ import pytest
 from millstream_dataflow.configuration import Configuration
 from millstream_runtime import logging_setup
 from millstream_runtime.logging_setup import LogDirectoryError, set_up_logging
+from tests.support.full_disk import files_of_at_most
 
 
 @pytest.fixture(autouse=True)
@@ -147,24 +146,13 @@ def test_closed_files_stay_where_no_other_can_be_opened(tmp_path: Path, monkeypa
     assert after == before
 
 
-@contextmanager
-def largest_file(size: int) -> Generator[None]:
-    """Files of this process can't grow beyond that, as on a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("back", [True, False], ids=["and another line comes", "and the process ends"])
 def test_lines_that_a_full_disk_does_not_take_are_counted_when_it_has_room_again(tmp_path: Path, *, back: bool) -> None:
     path = set_up_logging(configuration(dir=tmp_path), "jobmanager")
     assert path is not None
     [handler] = logging.getLogger().handlers
     assert isinstance(handler, logging_setup._ThreadHandler)
-    with largest_file(10_000):
+    with files_of_at_most(10_000):
         for number in range(30):
             logging.getLogger("x").info("line %d %s", number, "." * 1_000)
         handler._thread.submit(lambda: None).result(20)

@@ -4,12 +4,12 @@ import errno
 import os
 import pickle
 import re
-import resource
 import shutil
 import stat
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -27,6 +27,7 @@ from millstream.formats.encoding import LineEncoder
 from millstream_dataflow.connectors import SinkWriter
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.records import ColumnBatch, RowBatch
+from tests.support.full_disk import files_of_at_most
 from tests.unit.client.connectors.surroundings import Around, read_all
 
 
@@ -206,14 +207,9 @@ class TestLeftovers:
 @pytest.fixture
 def full_disk() -> Iterator[Callable[[], None]]:
     """No file may become longer than 64 KiB. Gives what makes room again."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def make_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
-    yield make_room
-    make_room()
+    with ExitStack() as full:
+        full.enter_context(files_of_at_most(1 << 16))
+        yield full.close
 
 
 @pytest.mark.usefixtures("full_disk")

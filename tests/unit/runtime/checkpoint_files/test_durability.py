@@ -3,7 +3,6 @@
 import errno
 import io
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -28,6 +27,7 @@ from millstream_runtime.checkpoint_files import (
 from millstream_runtime.file_systems import UncertainWriteError, is_refusal
 from millstream_runtime.file_systems.arrow import ArrowStorage
 from millstream_runtime.file_systems.local import make_directories, write_durably
+from tests.support.full_disk import files_of_at_most
 from tests.unit.runtime.checkpoint_files.disks import Journal, make_read_only, small_disk
 from tests.unit.runtime.checkpoint_files.samples import CONTENTS, JOB, metadata
 
@@ -75,17 +75,6 @@ def passage() -> Generator[Path]:
         yield passage
         passage.chmod(0o755)
         mine.chmod(0o755)
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Generator[None]:
-    """Larger ones are refused by the kernel, as by a quota."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_the_bytes_are_synced_before_the_name_and_the_name_before_it_is_told(
