@@ -101,13 +101,13 @@ class Link:
 
     # ---------------------------------------------------------------------------------- what the ends may do
 
-    def post(self, buffer: Buffer) -> int:
+    def post(self, *buffers: Buffer) -> int:
         """See Carrier."""
         if self._over:
             return 0
         if not self._outbox:
             self._on_work(self)
-        return self._outbox.append(buffer)
+        return self._outbox.put(*buffers)
 
     def is_whole(self, place: int) -> bool:
         """See Carrier."""
@@ -148,7 +148,7 @@ class Link:
         if self._grants:
             payload = pack_credit(self._grants)
             self._grants.clear()
-            self._outbox.append(pack_header(Kind.CREDIT, 0, NO_CHANNEL, self._sequence, len(payload)) + payload)
+            self._outbox.put(pack_header(Kind.CREDIT, 0, NO_CHANNEL, self._sequence, len(payload)) + payload)
             self._sequence = next_sequence(self._sequence)
         connection.flush()
 

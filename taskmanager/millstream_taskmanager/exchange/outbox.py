@@ -24,9 +24,9 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self._buffers)
 
-    def append(self, buffer: Buffer) -> int:
-        """One more; gives its place."""
-        self._buffers.append(buffer)
+    def put(self, *buffers: Buffer) -> int:
+        """More; gives the place of the last."""
+        self._buffers.extend(buffers)
         return self._gone + len(self._buffers) - 1
 
     def is_whole(self, place: int) -> bool:
@@ -42,9 +42,15 @@ class Outbox:
     def send(self, sock: socket.socket) -> None:
         """As much as the socket takes; BlockingIOError when that isn't all."""
         while self._buffers:
-            self._sent(sock.sendmsg(self._next()))
+            chosen, size = self._next()
+            sent = sock.sendmsg(chosen)
+            if sent == size:
+                self._drop(len(chosen))
+            else:
+                self._sent(sent)
 
-    def _next(self) -> list[Buffer]:
+    def _next(self) -> tuple[list[Buffer], int]:
+        """What goes in one call, and its bytes."""
         chosen: list[Buffer] = []
         size = 0
         for buffer in self._buffers:
@@ -52,17 +58,20 @@ class Outbox:
             size += len(buffer)
             if len(chosen) == _MOST_BUFFERS or size >= _MOST_BYTES:
                 break
-        return chosen
+        return chosen, size
 
     def _sent(self, size: int) -> None:
+        """Of what was to go only so many bytes have gone."""
         buffers = self._buffers
-        while size:
-            first = buffers[0]
-            if size < len(first):
-                buffers[0] = memoryview(first)[size:]
-                self._torn = True
-                return
-            size -= len(first)
-            buffers.popleft()
-            self._gone += 1
-            self._torn = False
+        while size >= len(buffers[0]):
+            size -= len(buffers[0])
+            self._drop(1)
+        if size:
+            buffers[0] = memoryview(buffers[0])[size:]
+            self._torn = True
+
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
+            self._buffers.popleft()
+        self._gone += count
+        self._torn = False

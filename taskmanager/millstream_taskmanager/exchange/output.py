@@ -27,12 +27,20 @@ class Output:
         """Whether columns must be turned into rows before they come here."""
         return self._partitioner.rows_only
 
-    def emit(self, batch: Batch, now: int) -> None:
-        """Deal a batch out. One without rows is nothing."""
-        if not batch:
-            return
-        for position, part in self._partitioner.deal(batch):
-            self.channels[position].add(part, self._sizes.size(part), now)
+    def emit(self, batch: Batch, now: int) -> bool:
+        """Deal a batch out, and give whether something of it waits. One without rows is nothing."""
+        waits = False
+        if batch:
+            for position, part in self._partitioner.deal(batch):
+                waits |= self.channels[position].add(part, self._sizes.size(part), now)
+        return waits
+
+    def emit_control(self, element: Control, now: int) -> bool:
+        """To all channels; gives whether it waits in one."""
+        waits = False
+        for channel in self.channels:
+            waits |= channel.add_control(element, now)
+        return waits
 
 
 class SplitOutput:
@@ -112,11 +120,10 @@ class Outputs:
         """Into one edge."""
         output = self._outputs[index]
         if isinstance(element, RowBatch | ColumnBatch):
-            output.emit(element, now)
+            waits = output.emit(element, now)
         else:
-            for channel in output.channels:
-                channel.add_control(element, now)
-        if self._due is None:
+            waits = output.emit_control(element, now)
+        if waits and self._due is None:
             self._due = now + self._timeout
 
     def flush(self) -> None:

@@ -111,8 +111,8 @@ class PendingList:
 
         self._channel.when_credited(credited)
 
-    def add(self, batch: Batch, size: int, now: int) -> None:
-        """Data. Full is sent at once."""
+    def add(self, batch: Batch, size: int, now: int) -> bool:
+        """Data. Full is sent at once; gives whether something waits."""
         if self._open and not _alike(self._open[-1], batch):
             self._seal()
         self._open.append(batch)
@@ -125,9 +125,10 @@ class PendingList:
             self.since = now
         if self._waiting >= self._rules.records or self._size >= min(self._rules.size, self.turn or FIRST_TURN):
             self.flush(more=True)
+        return self.since is not None
 
-    def add_control(self, element: Control, now: int) -> None:
-        """A control. Watermarks and statuses wait with the data around them."""
+    def add_control(self, element: Control, now: int) -> bool:
+        """A control. Watermarks and statuses wait with the data around them; gives whether something waits."""
         self._seal()
         if self.since is None:
             self.since = now
@@ -137,6 +138,7 @@ class PendingList:
         else:
             self._elements.append((element, 0))
             self.flush(more=False)
+        return self.since is not None
 
     def flush(self, *, more: bool) -> None:
         """Send everything, as far as credit goes. `more`: the sender is busy, further data follows."""

@@ -43,8 +43,8 @@ class RemoteChannels(Protocol):
 class Carrier(Protocol):
     """The connection with one peer, as the ends of its channels see it."""
 
-    def post(self, buffer: Buffer) -> int:
-        """Send, behind all that was posted before. Gives the buffer's place."""
+    def post(self, *buffers: Buffer) -> int:
+        """Send, behind all that was posted before. Gives the place of the last."""
         ...
 
     def is_whole(self, place: int) -> bool:
@@ -117,10 +117,10 @@ class RemoteSendingEnd:
         self._credit.spend(len(batch) if self._splits else sum(payload.size for payload in payloads))
         last = payloads[-1]
         backlog = BACKLOG if more and self._credit.available <= last.size else 0
+        self._last = None
         for payload in payloads:
-            self._begin(payload.kind, payload.flags | backlog if payload is last else payload.flags, payload.size)
-            for part in payload.parts:
-                self._carrier.post(part)
+            flags = payload.flags | backlog if payload is last else payload.flags
+            self._carrier.post(self._header(payload.kind, flags, payload.size), *payload.parts)
 
     def _melt(self, kind: Kind, payload: bytes) -> None:
         """A watermark that has not begun to go becomes the newer one: while a connection takes nothing, its peer slow
@@ -137,10 +137,6 @@ class RemoteSendingEnd:
         self._last = None
         frame = bytearray(self._header(kind, flags, len(payload)) + payload)
         return frame, self._carrier.post(frame)
-
-    def _begin(self, kind: Kind, flags: int, size: int) -> None:
-        self._last = None
-        self._carrier.post(self._header(kind, flags, size))
 
     def _header(self, kind: Kind, flags: int, size: int) -> bytes:
         header = pack_header(kind, flags, self._key, self._sequence, size)

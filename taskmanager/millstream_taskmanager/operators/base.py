@@ -184,7 +184,7 @@ class Operator(ABC):
 
     takes: ClassVar[Takes] = Takes.ROWS
     makes_watermarks: ClassVar[bool] = False
-    counts_idleness: ClassVar[bool] = False
+    counts_idleness: bool = False
     """Whether `hold` is of interest."""
     late: int = 0
     """Records that came too late, since the attempt began."""

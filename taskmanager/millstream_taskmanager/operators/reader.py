@@ -83,7 +83,6 @@ class ReaderOperator(Operator):
     takes = Takes.EITHER
     makes_watermarks = True
     audited = True
-    counts_idleness = True
 
     def __init__(
         self, specification: ReaderSpecification, interval: int, batch: int = SLICE, *, reuse: bool = False
@@ -94,6 +93,7 @@ class ReaderOperator(Operator):
         self.source = specification.source
         self._copies = self.source.keeps_records and not reuse
         self._strategy = specification.strategy
+        self.counts_idleness = self._strategy.idle_timeout is not None
         self._interval = interval
         self._every = batch if self.source.boundedness is Boundedness.BOUNDED else None
         self._splits: dict[int, _OpenSplit] = {}

@@ -23,11 +23,11 @@ class TimestampsOperator(Operator):
 
     takes = Takes.EITHER
     makes_watermarks = True
-    counts_idleness = True
 
     def __init__(self, specification: TimestampsSpecification, interval: int) -> None:
         """`interval`: milliseconds between two periodic watermarks; 0: none by the clock."""
         self._strategy = specification.strategy
+        self.counts_idleness = self._strategy.idle_timeout is not None
         self._interval = interval
         self._clock: IdleClock | None = None
         self._round = 0

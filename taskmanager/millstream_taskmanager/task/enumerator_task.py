@@ -96,7 +96,7 @@ class EnumeratorTask(Task):
             self._fail(error)
             return
         self._enumerator.discovered()
-        self._set_alarm()
+        self._await_input()
         self._doors.wake()
 
     def _give(self) -> None:
@@ -105,11 +105,7 @@ class EnumeratorTask(Task):
             self._enumerator.given()
             self._told.discard(position)
 
-    def _after_step(self) -> None:
-        super()._after_step()
-        self._set_alarm()
-
-    def _set_alarm(self) -> None:
+    def _await_input(self) -> None:
         self._alarm.set(self._enumerator.due if self.ending.phase is Phase.RUNNING else None)
 
     def _release(self) -> None:

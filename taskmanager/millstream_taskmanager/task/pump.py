@@ -1,7 +1,8 @@
 """What a task is at: one iterator over what leaves the task, pulled as far as the credit of its outputs goes.
 
-Data that finds an output without credit is held, and the iterator rests. So it shows whether there was any: a barrier
-that stands behind needn't wait for credit in order to learn that there was none. Controls spend no credit.
+Data that finds an output without credit, or comes behind a slice, is held, and the iterator rests. So it shows whether
+there was any: a barrier that stands behind needn't wait for credit in order to learn that there was none, and a batch
+that is a slice by itself takes one step. Controls spend no credit.
 """
 
 from collections.abc import Callable, Iterator
@@ -62,13 +63,11 @@ class Pump:
         for index, element in chain(self._take_held(), activity):
             leave_if_forked()
             if isinstance(element, RowBatch | ColumnBatch):
-                if not outputs.writable:
+                if records >= SLICE or not outputs.writable:
                     self._held = (index, element)
                     return
                 records += len(element)
             outputs.emit(index, element, now)
-            if records >= SLICE:
-                return
         self._activity = None
 
     def _take_held(self) -> Iterator[Emission]:
@@ -93,9 +92,11 @@ class Pump:
 
     def _send_in_time(self) -> None:
         outputs = self._outputs
-        if outputs.due is not None and outputs.due <= (now := self._delays.now()):
+        due = outputs.due
+        if due is not None and due <= (now := self._delays.now()):
             outputs.flush_old(now)
-        self._alarm.set(None if outputs.due is None or outputs.writable else outputs.due)
+            due = outputs.due
+        self._alarm.set(None if due is None or outputs.writable else due)
 
     def close(self) -> None:
         """Nothing more. The user's generators are closed, unless it is one of them that asks for it."""

@@ -127,11 +127,9 @@ class SourceTask(Task):
         if self.gate is not None:
             yield from self._request(self.gate)
 
-    def _after_step(self) -> None:
+    def _await_input(self) -> None:
         """Be woken when a split that has nothing at the moment may have something."""
-        super()._after_step()
-        ready_at = self._reader.next_ready() if self._reads else None
-        self._alarm.set(None if ready_at is None or ready_at <= self._doors.now() else ready_at)
+        self._alarm.set(self._reader.next_ready() if self._reads else None)
 
     def _release(self) -> None:
         self._alarm.set(None)

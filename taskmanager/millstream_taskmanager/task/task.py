@@ -153,8 +153,11 @@ class Task(ABC):
             self._turns.took(self._in_turn, self._pump.busy, self.outputs.room(self._in_turn))
             self._in_turn = 0
             self._turn_over()
-        self._pump.send(more_input=self._input_waits())
+        more_input = self._input_waits()
+        self._pump.send(more_input=more_input)
         self._update_hold()
+        if not more_input:
+            self._await_input()
 
     @abstractmethod
     def _has_input(self) -> bool:
@@ -170,6 +173,9 @@ class Task(ABC):
 
     def _turn_over(self) -> None:  # noqa: B027  # most have nobody to tell
         """Records were taken in, and what has come of them has left the task."""
+
+    def _await_input(self) -> None:  # noqa: B027  # most are woken by what comes
+        """There is no input at hand: see to it that the task is woken."""
 
     def _starting(self) -> Activity:
         """What the task has to say when it is open."""

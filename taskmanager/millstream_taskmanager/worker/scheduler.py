@@ -141,8 +141,7 @@ class Scheduler:
             return False
         self._patient_next = not self._patient_next
         task.step()
-        if task.runnable:
-            self.wake(task)
+        self.wake(task)
         return True
 
     def _take(self) -> Runnable | None:

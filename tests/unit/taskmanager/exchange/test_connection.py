@@ -119,7 +119,7 @@ def test_a_stream_that_comes_in_any_pieces_gives_the_same_elements(cuts: list[in
 
 def test_more_than_the_kernel_takes_goes_out_in_turns(host: Host, two: Two) -> None:
     parts = [bytes([number % 256]) * (number * 7 % 1_500) for number in range(3_000)]  # more than IOV_MAX
-    places = [two.outbox.append(part) for part in parts]
+    places = [two.outbox.put(part) for part in parts]
     two.connection.flush()
     assert two.connection.blocked
     assert not two.outbox.is_whole(places[0])
@@ -141,8 +141,8 @@ def test_more_than_the_kernel_takes_goes_out_in_turns(host: Host, two: Two) -> N
 
 def test_a_buffer_may_be_changed_until_a_part_of_it_has_gone(two: Two) -> None:
     filler, watermark = bytes(2 << 20), bytearray(b"old!")
-    two.outbox.append(filler)
-    place = two.outbox.append(watermark)
+    two.outbox.put(filler)
+    place = two.outbox.put(watermark)
     two.connection.flush()
     assert two.outbox.is_whole(place)
     watermark[:] = b"new!"
@@ -164,7 +164,7 @@ def test_what_a_peer_sent_before_it_went_is_taken_before_the_loss(host: Host, tw
     """Although sending to it has failed by then."""
     two.far.send(pack_header(Kind.END, 0, (0, 0, 0), 0, 0))
     two.far.close()
-    two.outbox.append(b"x" * 100)
+    two.outbox.put(b"x" * 100)
     two.connection.flush()
     assert host.reasons == []
     two.loop.until(lambda: host.reasons)
@@ -216,7 +216,7 @@ def test_a_system_without_memory_is_asked_again(number: int) -> None:
     host = Flushing()
     two = Two(host, Failing(number, number))
     host.connection = two.connection
-    two.outbox.append(b"at last")
+    two.outbox.put(b"at last")
     two.connection.flush()
     assert two.connection.blocked
     two.loop.until(lambda: not two.outbox)

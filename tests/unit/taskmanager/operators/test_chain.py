@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -253,7 +254,16 @@ def test_events_walk_behind_the_records() -> None:
     # Watermarks of the input pass where nobody makes others.
     assert emitted(chain.event(Watermark(9))) == [(1, Watermark(9))]
     assert emitted(chain.event(StreamStatus(idle=True))) == [(1, StreamStatus(idle=True))]
-    assert chain.counts_idleness
+    assert not chain.counts_idleness
+
+
+@pytest.mark.parametrize("timeout", [None, timedelta(seconds=1)])
+def test_a_chain_counts_idleness_where_a_strategy_does(timeout: timedelta | None) -> None:
+    strategy = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(itself)
+    if timeout is not None:
+        strategy = strategy.with_idleness(timeout)
+    tree = Tree(plus(0), TimestampsSpecification(strategy))
+    assert tree.chain().counts_idleness is (timeout is not None)
 
 
 def test_it_can_stop_at_any_batch() -> None:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from millstream_dataflow.identity import ChannelId, EdgeId
-from millstream_dataflow.records import Element, RowBatch
+from millstream_dataflow.identity import ChannelId, CheckpointId, EdgeId
+from millstream_dataflow.records import Barrier, Element, RowBatch, Watermark
 from millstream_taskmanager.exchange.credits import NO_LIMIT
 from millstream_taskmanager.exchange.output import Output, Outputs
 from millstream_taskmanager.exchange.partitioners import Forward
 from millstream_taskmanager.exchange.pending import FlushRules, PendingList
+from millstream_taskmanager.operators.base import SLICE
 from millstream_taskmanager.task.pump import Pump
 from millstream_taskmanager.worker.scheduler import Delays
 from tests.support.tasks import Drawing, ListSource, VirtualDoors, VirtualJob
@@ -112,3 +113,39 @@ def test_a_clock_that_is_set_back_holds_no_batch() -> None:
     pump.send(more_input=True)  # its task goes on being busy
     assert (end.sent, errors) == ([RowBatch(["waits"])], [])
     pump.close()
+
+
+def test_a_batch_that_is_a_slice_by_itself_takes_one_pull_and_what_is_more_one_each() -> None:
+    drawing = Drawing()
+    drawing.edge(drawing.source("source", ListSource(())), drawing.collect("out"))
+    end = Open()
+    outputs = Outputs([Output(end.id.edge, Forward(), [PendingList(end, FlushRules(1, 1, timeout=100))])], 100)
+    pump = Pump(outputs, VirtualDoors(VirtualJob(drawing)), pytest.fail)
+    batch = RowBatch(list(range(SLICE)))
+    pump.begin(iter([(0, batch)]))
+    pump.pull()
+    assert (pump.idle, end.sent) == (True, [batch])
+    end.sent.clear()
+    pump.begin(iter([(0, batch), (0, Watermark(7)), (0, batch), (0, RowBatch([1])), (0, RowBatch([2]))]))
+    pulls = list[list[Element]]()
+    while not pump.idle:
+        pump.pull()
+        pulls.append(list(end.sent))
+        end.sent.clear()
+    assert pulls == [[batch], [Watermark(7), batch], [RowBatch([1]), RowBatch([2])]]
+    pump.close()
+
+
+def test_no_alarm_is_set_for_what_was_sent_at_once() -> None:
+    end = Open()
+    outputs = Outputs([Output(end.id.edge, Forward(), [PendingList(end, FlushRules(2, 1_000, timeout=100))])], 100)
+    outputs.emit(0, RowBatch([1, 2]), 0)
+    assert (outputs.due, end.sent) == (None, [RowBatch([1, 2])])
+    outputs.emit(0, Barrier(CheckpointId(1)), 0)
+    assert outputs.due is None
+    outputs.emit(0, RowBatch([3]), 10)
+    outputs.emit(0, Watermark(5), 20)
+    assert outputs.due == 110
+    outputs.flush_old(110)
+    outputs.emit(0, Watermark(6), 150)
+    assert outputs.due == 250

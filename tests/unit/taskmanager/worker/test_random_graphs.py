@@ -104,10 +104,10 @@ class Tap:
         self.taken: dict[ChannelId, list[Any]] = {}
         add, take, emit = PendingList.add, Gate.take, Outputs.emit
 
-        def tapped_add(pending: PendingList, batch: Batch, size: int, now: int) -> None:
+        def tapped_add(pending: PendingList, batch: Batch, size: int, now: int) -> bool:
             assert isinstance(batch, RowBatch)
             self.written.setdefault(pending.id, []).extend(batch.values)
-            add(pending, batch, size, now)
+            return add(pending, batch, size, now)
 
         def tapped_take(gate: Gate) -> Taken | None:
             taken = take(gate)
