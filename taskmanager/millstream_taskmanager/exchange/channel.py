@@ -74,42 +74,25 @@ class Arrival(Protocol):
         ...
 
 
-class LocalChannel:
-    """Both ends in one process."""
+class LocalChannel(SendingCredit):
+    """Both ends in one process: what is granted at one is credit at the other."""
 
-    __slots__ = ("_credit", "_gate", "_position", "_waker", "id", "turn")
+    __slots__ = ("_gate", "_position", "id", "turn")
 
     def __init__(self, channel: ChannelId, window: int, gate: Arrival, position: int) -> None:
+        super().__init__(window)
         self.id = channel
         self.turn: int | None = None
         """See SendingEnd."""
-        self._credit = SendingCredit(window)
         self._gate = gate
         self._position = position
-        self._waker: Callable[[], None] | None = None
-
-    @property
-    def credit(self) -> int:
-        """See SendingEnd."""
-        return self._credit.available
-
-    def when_credited(self, action: Callable[[], None]) -> None:
-        """See SendingEnd."""
-        self._waker = action
 
     def send(self, element: Element, size: int, *, more: bool) -> None:
         """See SendingEnd."""
         if size:
-            self._credit.spend(size)
-        self._gate.arrive(self._position, element, size, backlog=more and self._credit.available <= 0)
+            self.spend(size)
+        self._gate.arrive(self._position, element, size, backlog=more and self.credit <= 0)
 
     def pace(self, turn: int) -> None:
         """See ReceivingEnd."""
         self.turn = turn
-
-    def grant(self, size: int) -> None:
-        """See ReceivingEnd."""
-        had_none = self._credit.available <= 0
-        self._credit.grant(size)
-        if had_none and self._credit.available > 0 and self._waker is not None:
-            self._waker()

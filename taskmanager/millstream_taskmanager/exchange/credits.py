@@ -17,7 +17,7 @@ returned in lots of half a window, or as soon as the gate runs dry: a return per
 for each frame.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from millstream_taskmanager.exchange.errors import ExchangeError
@@ -38,22 +38,31 @@ def _most(turn: int) -> int:
 
 
 class SendingCredit:
-    """The sender's end of one channel."""
+    """The sender's end of one channel, as far as its credit goes."""
 
-    __slots__ = ("available",)
+    __slots__ = ("_on_credit", "credit")
 
     def __init__(self, window: int) -> None:
-        self.available = min(window, _most(FIRST_TURN))
+        self.credit = min(window, _most(FIRST_TURN))
+        """How much may be sent: a frame goes out while this is above zero. Bytes, or splits."""
+        self._on_credit: Callable[[], None] | None = None
+
+    def when_credited(self, action: Callable[[], None]) -> None:
+        """Whom to call when credit has come while there was none."""
+        self._on_credit = action
 
     def spend(self, size: int) -> None:
         """A frame goes out. ExchangeError when there was no credit for it."""
-        if self.available <= 0:
-            raise ExchangeError(f"a frame of {size} was sent with a credit of {self.available}; wait for a grant first")
-        self.available -= size
+        if self.credit <= 0:
+            raise ExchangeError(f"a frame of {size} was sent with a credit of {self.credit}; wait for a grant first")
+        self.credit -= size
 
     def grant(self, size: int) -> None:
         """The receiver returned or lent so much."""
-        self.available += size
+        had_none = self.credit <= 0
+        self.credit += size
+        if had_none and self.credit > 0 and self._on_credit is not None:
+            self._on_credit()
 
 
 class GateCredits(Protocol):

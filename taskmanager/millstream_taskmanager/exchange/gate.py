@@ -83,11 +83,12 @@ class Gate:
             element = element.open()
         if size:
             if isinstance(element, RowBatch | ColumnBatch):
-                self.records[channel] += len(element)
-                self._weigh(channel, size, len(element))
+                records = len(element)
+                self.records[channel] += records
+                self._weigh(channel, size, records)
             self._grant(self._credits.taken(channel, size))
-        if not self._ready:
-            self._grant(self._credits.dry())
+        if not self._ready and (grants := self._credits.dry()):
+            self._grant(grants)
         return Taken(channel, self.inputs[channel], element)
 
     def block(self, channel: int) -> None:

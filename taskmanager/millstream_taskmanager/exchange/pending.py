@@ -93,7 +93,7 @@ class PendingList:
         """
         self._share = weight * self._share + self._added
         self._added = 0
-        turn = self.turn
+        turn = self._channel.turn
         return inf if turn is None or turn == NO_LIMIT or not self._share else turn * records / self._share
 
     def when_writable(self, action: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
@@ -119,8 +119,9 @@ class PendingList:
         self._open_size += size
         self._size += size
         self._added += size
-        self._waiting += len(batch)
-        self.records += len(batch)
+        records = len(batch)
+        self._waiting += records
+        self.records += records
         if self.since is None:
             self.since = now
         if self._waiting >= self._rules.records or self._size >= min(self._rules.size, self.turn or FIRST_TURN):

@@ -3,7 +3,6 @@
 Credit is counted in the bytes of payloads, the same number at both ends; for splits in splits (law 8.1).
 """
 
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from millstream_dataflow.identity import ChannelId, WorkerId
@@ -63,34 +62,24 @@ class Carrier(Protocol):
 _DATA: Final = frozenset({Kind.ROWS, Kind.COLUMNS})
 
 
-class RemoteSendingEnd:
+class RemoteSendingEnd(SendingCredit):
     """See SendingEnd. It says that it is behind while credit for a frame is left, so that the answer comes in time."""
 
     def __init__(
         self, channel: ChannelId, window: int, encoder: BatchEncoder, carrier: Carrier, *, splits: bool
     ) -> None:
+        super().__init__(window)
         self.id = channel
         self.ended = False
         """Whether End has been sent."""
         self.turn: int | None = None
         """See SendingEnd."""
         self._key = key_of(channel)
-        self._credit = SendingCredit(window)
         self._encoder = encoder
         self._carrier = carrier
         self._splits = splits
         self._sequence = 0
-        self._waker: Callable[[], None] | None = None
         self._last: tuple[Kind, bytearray, int] | None = None  # a watermark or status, if nothing came behind it
-
-    @property
-    def credit(self) -> int:
-        """See SendingEnd."""
-        return self._credit.available
-
-    def when_credited(self, action: Callable[[], None]) -> None:
-        """See SendingEnd."""
-        self._waker = action
 
     def send(self, element: Element, size: int, *, more: bool) -> None:
         """See SendingEnd. `size` is an estimate; what counts is what goes out. UserCodeError for what can't travel."""
@@ -107,16 +96,13 @@ class RemoteSendingEnd:
     def granted(self, size: int, turn: int) -> None:
         """The receiver has returned or lent so much, and takes in so many bytes at a turn; 0: as before."""
         self.turn = turn or self.turn
-        had_none = self._credit.available <= 0
-        self._credit.grant(size)
-        if had_none and self._credit.available > 0 and self._waker is not None:
-            self._waker()
+        self.grant(size)
 
     def _send_batch(self, batch: Batch, *, more: bool) -> None:
         payloads = list(self._encoder.encode(batch))
-        self._credit.spend(len(batch) if self._splits else sum(payload.size for payload in payloads))
+        self.spend(len(batch) if self._splits else sum(payload.size for payload in payloads))
         last = payloads[-1]
-        backlog = BACKLOG if more and self._credit.available <= last.size else 0
+        backlog = BACKLOG if more and self.credit <= last.size else 0
         self._last = None
         for payload in payloads:
             flags = payload.flags | backlog if payload is last else payload.flags

@@ -132,7 +132,10 @@ class Link(Consumer):
             for consumer in consumers:
                 yield from consumer.take_event(event)
 
-    def _hand_over(self, batch: Batch, consumers: Sequence[Consumer]) -> Iterator[Emission]:
+    def _hand_over(self, batch: Batch, consumers: Sequence[Consumer]) -> Iterable[Emission]:
+        return consumers[0].take(batch) if len(consumers) == 1 else self._hand_out(batch, consumers)
+
+    def _hand_out(self, batch: Batch, consumers: Sequence[Consumer]) -> Iterator[Emission]:
         for consumer in consumers[:-1]:
             yield from consumer.take(batch if self._reuse else self._copied(batch))
         if consumers:
@@ -178,6 +181,8 @@ class Chain:
         self._members = tuple(members)
         self._by_id = {member.id: member.link for member in members}
         self._idle_clocks = [member.operator for member in members if member.operator.counts_idleness]
+        self.counts_idleness = bool(self._idle_clocks)
+        """Whether `hold` is of interest."""
         self._narrow = [one.operator for one in members if type(one.operator).accepts is not Operator.accepts]
         self._contexts: dict[OperatorId, OperatorContext] = {}
         self._strays: list[OperatorPart] = []
@@ -292,11 +297,6 @@ class Chain:
         return all(operator.settled for operator in self.operators)
 
     # ------------------------------------------------------------------------------------------------- clocks
-
-    @property
-    def counts_idleness(self) -> bool:
-        """Whether `hold` is of interest."""
-        return bool(self._idle_clocks)
 
     def hold(self, *, held: bool) -> None:
         """The task can't take input, or can again."""

@@ -61,13 +61,9 @@ class Ending:
         self._channels = channels
         self._data_ended: dict[int, EndReason] = {}
         self._closed = set[int]()
-        self._phase = Phase.RUNNING if restored is None else Phase.ENDED
-        self._reason = restored
-
-    @property
-    def phase(self) -> Phase:
+        self.phase = Phase.RUNNING if restored is None else Phase.ENDED
         """How far it is."""
-        return self._phase
+        self._reason = restored
 
     @property
     def reason(self) -> EndReason | None:
@@ -77,12 +73,12 @@ class Ending:
     @property
     def emits(self) -> bool:
         """Whether operators may still emit: timers are silent once the task has ended."""
-        return self._phase in {Phase.RUNNING, Phase.FINISHING}
+        return self.phase in {Phase.RUNNING, Phase.FINISHING}
 
     @property
     def finished(self) -> bool:
         """Whether a restore need not read this task's input again (law 5.3): all was read, and not merely stopped."""
-        return self._phase in {Phase.ENDED, Phase.CLOSED} and self._reason is not EndReason.STOP
+        return self.phase in {Phase.ENDED, Phase.CLOSED} and self._reason is not EndReason.STOP
 
     def start(self) -> list[Step]:
         """What the task has to say when it runs: one that was restored as ended tells its peers again."""
@@ -103,32 +99,32 @@ class Ending:
 
     def exhausted(self, reason: EndReason) -> list[Step]:
         """There is no more input, whatever the reason: a source has read all, or is told to stop."""
-        if self._phase is Phase.RUNNING:
-            self._phase = Phase.FINISHING
+        if self.phase is Phase.RUNNING:
+            self.phase = Phase.FINISHING
             self._reason = reason
             return [Finish(fire=reason is not EndReason.STOP)]
         return []  # told to stop while it was ending anyway
 
     def emitted(self) -> list[Step]:
         """What was left has been emitted."""
-        if self._phase is not Phase.FINISHING or self._reason is None:
-            raise ProtocolError(f"a task that is {self._phase.value} can't have emitted the rest")
-        self._phase = Phase.ENDED
+        if self.phase is not Phase.FINISHING or self._reason is None:
+            raise ProtocolError(f"a task that is {self.phase.value} can't have emitted the rest")
+        self.phase = Phase.ENDED
         return [AnnounceEnd(self._reason)]
 
     def completed(self, *, last: bool) -> list[Step]:
         """A checkpoint is stored. The last one ends the task; it may be told again."""
-        if not last or self._phase is Phase.CLOSED:
+        if not last or self.phase is Phase.CLOSED:
             return []
-        if self._phase is not Phase.ENDED:
-            raise ProtocolError(f"the last checkpoint is said to be stored, but the task is {self._phase.value}")
-        self._phase = Phase.CLOSED
+        if self.phase is not Phase.ENDED:
+            raise ProtocolError(f"the last checkpoint is said to be stored, but the task is {self.phase.value}")
+        self.phase = Phase.CLOSED
         return [Close()]
 
     def end(self, channel: int) -> None:
         """Nothing comes by this channel any more. Its sender was told the completion before us."""
         if channel in self._closed:
             raise ProtocolError(f"channel {channel} ends a second time")
-        if self._phase is Phase.RUNNING and channel not in self._data_ended:
+        if self.phase is Phase.RUNNING and channel not in self._data_ended:
             raise ProtocolError(f"channel {channel} ends without an end of data")
         self._closed.add(channel)

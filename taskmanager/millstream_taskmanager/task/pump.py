@@ -60,7 +60,8 @@ class Pump:
 
     def _emit(self, activity: Activity, now: int) -> None:
         outputs, records = self._outputs, 0
-        for index, element in chain(self._take_held(), activity):
+        held, self._held = self._held, None
+        for index, element in activity if held is None else chain((held,), activity):
             leave_if_forked()
             if isinstance(element, RowBatch | ColumnBatch):
                 if records >= SLICE or not outputs.writable:
@@ -69,11 +70,6 @@ class Pump:
                 records += len(element)
             outputs.emit(index, element, now)
         self._activity = None
-
-    def _take_held(self) -> Iterator[Emission]:
-        held, self._held = self._held, None
-        if held is not None:
-            yield held
 
     def send(self, *, more_input: bool) -> None:
         """Natural batching: who has no more input sends what there is; who is busy, when it has waited for the

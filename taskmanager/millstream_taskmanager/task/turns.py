@@ -63,23 +63,13 @@ class Turns:
         self._turn = 0
         self._costs = _Costs()
         self._behind = inf
-
-    @property
-    def goal(self) -> int | None:
+        self.goal: int | None = None
         """Records of a full turn; None: as many as come."""
-        goal = min(self._goal, self._behind)
-        return None if goal >= self._most else max(1, int(goal))
-
-    @property
-    def limit(self) -> int | None:
+        self.limit: int | None = None
         """Records of the next turn; None: a batch as it comes, whatever its length."""
-        goal = self.goal
-        return goal if self._shorter is None else min(goal or self._most, self._shorter)
-
-    @property
-    def records(self) -> int:
+        self.records = most
         """Records of the next turn for who makes its own batches."""
-        return self.limit or self._most
+        self._settle()
 
     def took(self, records: int, time: float, behind: float) -> None:
         """A turn is over: how many records came in, the milliseconds of work, and how many may well come in at a turn
@@ -95,6 +85,14 @@ class Turns:
             self._costs = _Costs()
             harmless = records * TURN / time if time else inf
             self._goal = max(self._goal, int(min(self._most, 2 * self._goal, harmless)))
+        self._settle()
+
+    def _settle(self) -> None:
+        """What is known makes the next turn."""
+        goal = min(self._goal, self._behind)
+        self.goal = None if goal >= self._most else max(1, int(goal))
+        self.limit = self.goal if self._shorter is None else min(self.goal or self._most, self._shorter)
+        self.records = self.limit or self._most
 
     def _adapt(self, records: int, time: float) -> None:
         if (line := self._costs.line()) is None:

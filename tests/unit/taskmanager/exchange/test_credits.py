@@ -34,9 +34,9 @@ class Pair:
     def do(self, what: str, channel: int, size: int) -> None:
         """One event, if it is possible now."""
         match what:
-            case "send" if self.senders[channel].available > 0:
+            case "send" if self.senders[channel].credit > 0:
                 self.senders[channel].spend(size)
-                self.frames[channel].append((size, self.senders[channel].available <= 0))
+                self.frames[channel].append((size, self.senders[channel].credit <= 0))
             case "deliver" if self.frames[channel]:
                 size, backlog = self.frames[channel].popleft()
                 self.queues[channel].append(size)
@@ -73,8 +73,8 @@ class Pair:
             held = sum(self.queues[channel]) + self.receiver.owed(channel)
             lent = self.receiver.lent(channel)
             assert lent >= 0
-            assert self.senders[channel].available + under_way + held == WINDOW + lent
-            assert self.senders[channel].available > -FRAME
+            assert self.senders[channel].credit + under_way + held == WINDOW + lent
+            assert self.senders[channel].credit > -FRAME
 
     def drain(self) -> None:
         """Everything arrives and is taken."""
@@ -102,7 +102,7 @@ def test_conserved(events: list[tuple[str, int, int]]) -> None:
     pair.drain()
     pair.check()
     # When all is taken, everybody can send.
-    assert all(sender.available > 0 for sender in pair.senders)
+    assert all(sender.credit > 0 for sender in pair.senders)
 
 
 @given(st.lists(EVENTS, max_size=120), st.integers(0, CHANNELS - 1))
@@ -146,11 +146,11 @@ def test_no_channel_has_more_under_way_than_its_task_asks_for(
             pair.check()
     pair.drain()
     for channel, sender in enumerate(pair.senders):  # what was granted before isn't taken back
-        pair.do("send", channel, sender.available)
+        pair.do("send", channel, sender.credit)
     pair.drain()
     most = min(4 * turn, WINDOW)
     for sender in pair.senders:
-        assert 0 < sender.available <= most + most // 2
+        assert 0 < sender.credit <= most + most // 2
 
 
 def test_a_slow_task_gets_no_loan() -> None:
@@ -163,7 +163,7 @@ def test_a_slow_task_gets_no_loan() -> None:
 
 
 def test_a_channel_starts_small() -> None:
-    assert SendingCredit(1 << 20).available == 4 * FIRST_TURN
+    assert SendingCredit(1 << 20).credit == 4 * FIRST_TURN
     credits_ = ByteCredits(2, 1 << 20, 0)
     for channel in (0, 1):
         assert list(credits_.pace(channel, NO_LIMIT)) == [(channel, (1 << 20) - 4 * FIRST_TURN)]
