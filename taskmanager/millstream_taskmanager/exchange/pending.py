@@ -126,7 +126,8 @@ class PendingList:
             self.since = now
         if self._waiting >= self._rules.records or self._size >= min(self._rules.size, self.turn or FIRST_TURN):
             self.flush(more=True)
-        return self.since is not None
+            return False
+        return True
 
     def add_control(self, element: Control, now: int) -> bool:
         """A control. Watermarks and statuses wait with the data around them; gives whether something waits."""
@@ -136,10 +137,10 @@ class PendingList:
         if isinstance(element, Watermark | StreamStatus):
             self._melt(type(element))
             self._elements.append((element, 0))
-        else:
-            self._elements.append((element, 0))
-            self.flush(more=False)
-        return self.since is not None
+            return True
+        self._elements.append((element, 0))
+        self.flush(more=False)
+        return False
 
     def flush(self, *, more: bool) -> None:
         """Send everything, as far as credit goes. `more`: the sender is busy, further data follows."""

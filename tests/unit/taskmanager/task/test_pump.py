@@ -120,7 +120,8 @@ def test_a_batch_that_is_a_slice_by_itself_takes_one_pull_and_what_is_more_one_e
     drawing.edge(drawing.source("source", ListSource(())), drawing.collect("out"))
     end = Open()
     outputs = Outputs([Output(end.id.edge, Forward(), [PendingList(end, FlushRules(1, 1, timeout=100))])], 100)
-    pump = Pump(outputs, VirtualDoors(VirtualJob(drawing)), pytest.fail)
+    errors: list[BaseException] = []
+    pump = Pump(outputs, VirtualDoors(VirtualJob(drawing)), errors.append)
     batch = RowBatch(list(range(SLICE)))
     pump.begin(iter([(0, batch)]))
     pump.pull()
@@ -132,7 +133,7 @@ def test_a_batch_that_is_a_slice_by_itself_takes_one_pull_and_what_is_more_one_e
         pump.pull()
         pulls.append(list(end.sent))
         end.sent.clear()
-    assert pulls == [[batch], [Watermark(7), batch], [RowBatch([1]), RowBatch([2])]]
+    assert (pulls, errors) == ([[batch], [Watermark(7), batch], [RowBatch([1]), RowBatch([2])]], [])
     pump.close()
 
 
