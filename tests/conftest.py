@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Generator
 
@@ -16,6 +17,12 @@ pytest_plugins = ["pytester", "tests.support.durations", "tests.support.leak_che
 # from the current directory, so each job that a test makes would carry this whole tree: seconds, every time.
 if "PYTEST_XDIST_WORKER" in os.environ:
     sys.modules["__main__"].__file__ = pytest.__file__
+
+# What is started in the background, or by nohup, ignores these, and so would all that a test starts: but not what has a
+# handler, even one that does nothing.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 # No deadline an example: on a busy machine it measures the machine. In CI the examples are the same each time, so
 # that a red run is the change's own fault; laptops look for new ones. So does `make test-nightly`, for longer. Loops

@@ -131,5 +131,6 @@ class ForkServer:
             self._dying.cancel()
             await asyncio.gather(self._dying, return_exceptions=True)
         await self._end(_STOP_S)
+        self._printed.drain()
         self._printed.close()
         await self._disk.end()

@@ -52,6 +52,19 @@ async def test_one_that_has_died_meanwhile_is_told_with_its_last_words(
     await pool.stop()
 
 
+async def test_its_last_words_are_kept_when_it_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be gone before the loop has looked at its pipe again."""
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\necho farewell\n", encoding="utf-8")
+    script.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(script))
+    with SpawnedForkServer() as spawned:
+        forkserver = ForkServer(tmp_path, spawned, lambda _: None, pytest.fail)
+        spawned.process.wait()
+    await forkserver.stop()
+    assert (tmp_path / "forkserver.log").read_text() == "farewell\n"
+
+
 async def test_one_that_hangs_up_and_does_not_end_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
