@@ -24,6 +24,9 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda *_: None)
 
+# What a test starts buffers what it prints, as it does for most users.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # No deadline an example: on a busy machine it measures the machine. In CI the examples are the same each time, so
 # that a red run is the change's own fault; laptops look for new ones. So does `make test-nightly`, for longer. Loops
 # over seeds and state machines take their numbers from here too.

@@ -7,6 +7,7 @@ gives to the exec, numpy and pyarrow leave one thread.
 import contextlib
 import ctypes
 import gc
+import sys
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Final
@@ -38,13 +39,14 @@ _GC_THRESHOLDS: Final = (50_000, 20, 50)  # a collection over a million tuples c
 
 def preload(extra: Iterable[str]) -> None:
     """Import everything. `extra` are modules by name, such as connectors; one that can't be imported is left out, as
-    the worker that needs it will say why.
+    the worker that needs it will say why. What they print is passed on now, or each worker would have it in its buffer.
     """
     for name in _MODULES:
         import_module(name)
     for name in extra:
         with contextlib.suppress(Exception):
             import_module(name)
+    sys.stdout.flush()
     own_versions()  # remembered: to look them up takes 8 ms
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)

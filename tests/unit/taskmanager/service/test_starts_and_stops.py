@@ -56,7 +56,7 @@ async def test_a_blob_that_is_damaged_for_good_fails_the_start_with_its_reason(s
     assert "bytes came" in ended.cause
     failure = await site.jobmanager.heard(TaskStateChanged, lambda change: change.report.failure)
     assert failure.report.state is TaskState.FAILED
-    assert not [name for name in site.blobs() if len(name) > DIGEST_LENGTH]
+    await eventually(lambda: not [name for name in site.blobs() if len(name) > DIGEST_LENGTH])
 
 
 async def test_a_blob_that_the_leader_has_not_fails_the_start(site: Site) -> None:
