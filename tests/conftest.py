@@ -18,11 +18,15 @@ pytest_plugins = ["pytester", "tests.support.durations", "tests.support.leak_che
 if "PYTEST_XDIST_WORKER" in os.environ:
     sys.modules["__main__"].__file__ = pytest.__file__
 
-# What is started in the background, or by nohup, ignores these, and so would all that a test starts: but not what has a
+# What is started in the background, or by nohup, ignores these, and so would all that a test starts; not so with a
 # handler, even one that does nothing.
-for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, lambda *_: None),
+    (signal.SIGHUP, lambda *_: None),
+):
     if signal.getsignal(_number) is signal.SIG_IGN:
-        signal.signal(_number, lambda *_: None)
+        signal.signal(_number, _handler)
 
 # What a test starts buffers what it prints, as it does for most users.
 os.environ.pop("PYTHONUNBUFFERED", None)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from millstream_dataflow.identity import ChannelId
 from millstream_dataflow.records import Batch, Element
-from millstream_taskmanager.exchange.credits import SendingCredit
+from millstream_taskmanager.exchange.credits import CreditedEnd
 
 
 class SendingEnd(Protocol):
@@ -74,7 +74,7 @@ class Arrival(Protocol):
         ...
 
 
-class LocalChannel(SendingCredit):
+class LocalChannel(CreditedEnd):
     """Both ends in one process: what is granted at one is credit at the other."""
 
     __slots__ = ("_gate", "_position", "id", "turn")

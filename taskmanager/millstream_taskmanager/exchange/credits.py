@@ -37,14 +37,13 @@ def _most(turn: int) -> int:
     return min(NO_LIMIT, turn * _TURNS_AHEAD)
 
 
-class SendingCredit:
-    """The sender's end of one channel, as far as its credit goes."""
+class CreditedEnd:
+    """The end of a channel that spends credit: see SendingEnd."""
 
     __slots__ = ("_on_credit", "credit")
 
     def __init__(self, window: int) -> None:
         self.credit = min(window, _most(FIRST_TURN))
-        """How much may be sent: a frame goes out while this is above zero. Bytes, or splits."""
         self._on_credit: Callable[[], None] | None = None
 
     def when_credited(self, action: Callable[[], None]) -> None:

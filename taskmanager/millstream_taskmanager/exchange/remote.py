@@ -10,7 +10,7 @@ from millstream_dataflow.records import Batch, ColumnBatch, Element, RowBatch, S
 from millstream_taskmanager.exchange.channel import Arrival, ReceivingEnd, SendingEnd
 from millstream_taskmanager.exchange.codecs.batches import BatchDecoder, BatchEncoder, ChannelCodec
 from millstream_taskmanager.exchange.codecs.controls import decode_control, encode_control
-from millstream_taskmanager.exchange.credits import SendingCredit
+from millstream_taskmanager.exchange.credits import CreditedEnd
 from millstream_taskmanager.exchange.frames import (
     BACKLOG,
     HEADER,
@@ -62,7 +62,7 @@ class Carrier(Protocol):
 _DATA: Final = frozenset({Kind.ROWS, Kind.COLUMNS})
 
 
-class RemoteSendingEnd(SendingCredit):
+class RemoteSendingEnd(CreditedEnd):
     """See SendingEnd. It says that it is behind while credit for a frame is left, so that the answer comes in time."""
 
     def __init__(

@@ -46,7 +46,9 @@ def preload(extra: Iterable[str]) -> None:
     for name in extra:
         with contextlib.suppress(Exception):
             import_module(name)
-    sys.stdout.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # such a module may have closed it
+            stream.flush()
     own_versions()  # remembered: to look them up takes 8 ms
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)

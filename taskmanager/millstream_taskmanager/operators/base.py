@@ -1,5 +1,5 @@
 """What an operator is. Its methods are generators: whoever emits much yields slices of at most `SLICE` records, and the
-task pulls the next one only while every output has credit (law 9.1). So no operator needs to know what credit is.
+task pulls as long as every output has credit (law 9.1). So no operator needs to know what credit is.
 
 Batches come as the operator takes them; the chain converts. What it yields:
 

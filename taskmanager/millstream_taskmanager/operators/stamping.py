@@ -41,13 +41,14 @@ class Stamper:
         self._operator = operator
         self._assigner = _guarded(strategy.create_timestamp_assigner, operator)
         self._generator: WatermarkGenerator[Any] = _guarded(strategy.create_watermark_generator, operator)
-        self._needs_times = not isinstance(self._generator, NoWatermarks)
+        self._needs_times = type(self._generator) is not NoWatermarks
         self._every = every if self._needs_times else None
         self._since = 0  # records since the generator was asked
 
     def room(self, limit: int) -> int:
         """How many records, of at most `limit`, the next batch may have."""
-        return limit if self._every is None else min(limit, self._every - self._since)
+        # At least one: what was restored may have counted towards a longer batch.
+        return limit if self._every is None else max(1, min(limit, self._every - self._since))
 
     def stamp(self, batch: Batch) -> Iterator[Batch | int]:
         """The batch with its times, cut where a watermark (its time) stands; each watermark is above the last."""

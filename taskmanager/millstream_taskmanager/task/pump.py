@@ -1,13 +1,15 @@
 """What a task is at: one iterator over what leaves the task, pulled as far as the credit of its outputs goes.
 
-Data that finds an output without credit, or comes behind a slice, is held, and the iterator rests. So it shows whether
-there was any: a barrier that stands behind needn't wait for credit in order to learn that there was none, and a batch
-that is a slice by itself takes one step. Controls spend no credit.
+Data that finds an output without credit is held, and the iterator rests. So it shows whether there was any: a barrier
+that stands behind needn't wait for credit in order to learn that there was none. Controls spend no credit. What comes
+behind a slice of records is held too, so that a batch that is a slice by itself takes one step; but where slices are
+slow to come, each is sent before the next is made.
 """
 
 from collections.abc import Callable, Iterator
 from itertools import chain
 from types import GeneratorType
+from typing import Final
 
 from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_taskmanager.exchange.output import Outputs
@@ -18,6 +20,8 @@ from millstream_taskmanager.task.timers import Alarm
 from millstream_taskmanager.user_code.forks import leave_if_forked
 
 Activity = Iterator[Emission]
+
+_SHORT: Final = 1.0  # milliseconds: a step that has taken no more may look one element further
 
 
 class Pump:
@@ -55,10 +59,10 @@ class Pump:
         if self._activity is None:
             return
         started = self._work_clock()
-        self._emit(self._activity, self._delays.now())
+        self._emit(self._activity, self._delays.now(), started + _SHORT)
         self.busy += self._work_clock() - started
 
-    def _emit(self, activity: Activity, now: int) -> None:
+    def _emit(self, activity: Activity, now: int, short: float) -> None:
         outputs, records = self._outputs, 0
         held, self._held = self._held, None
         for index, element in activity if held is None else chain((held,), activity):
@@ -69,6 +73,8 @@ class Pump:
                     return
                 records += len(element)
             outputs.emit(index, element, now)
+            if records >= SLICE and self._work_clock() > short:
+                return
         self._activity = None
 
     def send(self, *, more_input: bool) -> None:

@@ -81,6 +81,7 @@ class SourceTask(Task):
         return self._no_more and self._reader.splits == 0 and self._reads
 
     def _readable(self) -> bool:
+        # `_reads`, but asked three times a step
         return self.ending.phase is Phase.RUNNING and self._reader.readable(self._doors.now())
 
     def _has_input(self) -> bool:

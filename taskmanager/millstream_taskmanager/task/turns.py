@@ -63,11 +63,11 @@ class Turns:
         self._turn = 0
         self._costs = _Costs()
         self._behind = inf
-        self.goal: int | None = None
+        self.goal: int | None
         """Records of a full turn; None: as many as come."""
-        self.limit: int | None = None
+        self.limit: int | None
         """Records of the next turn; None: a batch as it comes, whatever its length."""
-        self.records = most
+        self.records: int
         """Records of the next turn for who makes its own batches."""
         self._settle()
 

@@ -141,7 +141,8 @@ class Scheduler:
             return False
         self._patient_next = not self._patient_next
         task.step()
-        self.wake(task)
+        if task.runnable:  # who isn't belongs to no round
+            self.wake(task)
         return True
 
     def _take(self) -> Runnable | None:

@@ -240,3 +240,14 @@ def test_any_other_error_of_sending_is_a_loss_that_names_it() -> None:
     two.connection.flush()
     assert host.reasons == ["sending failed: [Errno 113] No route to host"]
     two.close()
+
+
+def test_empty_buffers_go_with_the_others(host: Host, two: Two) -> None:
+    assert two.outbox.put(b"", b"one", b"") == 2
+    assert two.outbox.put(b"") == 3
+    two.connection.flush()
+    assert (bool(two.outbox), two.far.recv(100)) == (False, b"one")
+    assert two.outbox.put(b"two", b"three") == 5
+    assert two.outbox.is_whole(4)
+    two.connection.flush()
+    assert (two.outbox.is_whole(5), two.far.recv(100)) == (False, b"twothree")

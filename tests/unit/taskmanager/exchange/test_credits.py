@@ -11,9 +11,9 @@ from millstream_taskmanager.exchange.credits import (
     FIRST_TURN,
     NO_LIMIT,
     ByteCredits,
+    CreditedEnd,
     ExplicitCredits,
     Grant,
-    SendingCredit,
 )
 from millstream_taskmanager.exchange.errors import ExchangeError
 
@@ -24,7 +24,7 @@ class Pair:
     """Senders and a receiver with wires between them."""
 
     def __init__(self) -> None:
-        self.senders = [SendingCredit(WINDOW) for _ in range(CHANNELS)]
+        self.senders = [CreditedEnd(WINDOW) for _ in range(CHANNELS)]
         self.receiver = ByteCredits(CHANNELS, WINDOW, FLOATING)
         self.frames = [deque[tuple[int, bool]]() for _ in range(CHANNELS)]
         self.grants = [deque[int]() for _ in range(CHANNELS)]
@@ -163,7 +163,7 @@ def test_a_slow_task_gets_no_loan() -> None:
 
 
 def test_a_channel_starts_small() -> None:
-    assert SendingCredit(1 << 20).credit == 4 * FIRST_TURN
+    assert CreditedEnd(1 << 20).credit == 4 * FIRST_TURN
     credits_ = ByteCredits(2, 1 << 20, 0)
     for channel in (0, 1):
         assert list(credits_.pace(channel, NO_LIMIT)) == [(channel, (1 << 20) - 4 * FIRST_TURN)]
@@ -215,7 +215,7 @@ def test_whose_loan_was_too_small_to_send_stays_in_line() -> None:
 
 
 def test_sending_without_credit_is_an_error() -> None:
-    credit = SendingCredit(10)
+    credit = CreditedEnd(10)
     credit.spend(50)
     with pytest.raises(ExchangeError, match="credit of -40"):
         credit.spend(1)

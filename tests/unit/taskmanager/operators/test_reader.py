@@ -3,6 +3,7 @@
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -440,3 +441,28 @@ def test_open_splits_are_closed() -> None:
     bench.reader.close()
     bench.reader.close()
     assert source.closed == 1
+
+
+def test_records_at_hand_are_read_whatever_is_done_to_the_clock() -> None:
+    bench = Bench(source=LIVE)
+    bench.time = 3_600_000
+    bench.add(10, 20, 30)
+    assert bench.read() == [[10, 20], Watermark(19)]
+    bench.time = 0
+    assert bench.reader.readable(bench.time)
+
+
+@pytest.mark.parametrize("strategy", [RISING, RISING.with_idleness(timedelta(seconds=1))])
+def test_a_reader_is_held_where_its_splits_may_be_idle(strategy: WatermarkStrategy[Any]) -> None:
+    assert Bench(strategy).reader.counts_idleness is (strategy.idle_timeout is not None)
+
+
+def test_a_savepoint_of_longer_batches_is_read_on_in_shorter_ones() -> None:
+    """Where it stands, more records have come since the last watermark than a batch may have now."""
+    source = ListSource((), timed=True, batch=100)
+    before = Bench(source=source, batch=10)
+    before.add(*range(20))
+    assert shown(before.reader.read(7)) == [list(range(7))]
+    state = RestoredState(tuple(before.reader.snapshot(BARRIER, ended=False)), restored=True)
+    after = Bench(state=state, source=source, batch=4)
+    assert [after.read() for _ in range(2)] == [[[7], Watermark(6)], [[8, 9, 10, 11], Watermark(10)]]

@@ -11,7 +11,7 @@ from millstream_taskmanager.exchange.output import Output, Outputs
 from millstream_taskmanager.exchange.partitioners import Forward
 from millstream_taskmanager.exchange.pending import FlushRules, PendingList
 from millstream_taskmanager.operators.base import SLICE
-from millstream_taskmanager.task.pump import Pump
+from millstream_taskmanager.task.pump import Activity, Pump
 from millstream_taskmanager.worker.scheduler import Delays
 from tests.support.tasks import Drawing, ListSource, VirtualDoors, VirtualJob
 
@@ -150,3 +150,28 @@ def test_no_alarm_is_set_for_what_was_sent_at_once() -> None:
     outputs.flush_old(110)
     outputs.emit(0, Watermark(6), 150)
     assert outputs.due == 250
+
+
+def test_a_slice_that_was_slow_to_come_is_sent_before_the_next_is_made() -> None:
+    drawing = Drawing()
+    drawing.edge(drawing.source("source", ListSource(())), drawing.collect("out"))
+    job = VirtualJob(drawing)
+    end = Open()
+    outputs = Outputs([Output(end.id.edge, Forward(), [PendingList(end, FlushRules(1, 1, timeout=100))])], 100)
+    errors: list[BaseException] = []
+    pump = Pump(outputs, VirtualDoors(job), errors.append)
+    made: list[int] = []
+
+    def slow() -> Activity:
+        for number in range(3):
+            made.append(number)
+            job.worked += 2
+            yield 0, RowBatch(list(range(SLICE)))
+
+    pump.begin(slow())
+    counts: list[tuple[int, int]] = []
+    while not pump.idle:
+        pump.pull()
+        counts.append((len(made), len(end.sent)))
+    assert (counts, errors) == ([(1, 1), (2, 2), (3, 3), (3, 3)], [])
+    pump.close()

@@ -114,3 +114,21 @@ def test_a_timer_may_ask_for_another() -> None:
     scheduler.run_timers(25)
     assert log == [0, 1, 2]
     assert scheduler.next_timer() == 30
+
+
+def test_who_has_nothing_to_do_belongs_to_no_round() -> None:
+    """Else a source that waits would stop the clocks of idleness while a task downstream is busy without a pause."""
+    log: list[str] = []
+    scheduler = Scheduler()
+    source, busy = Work("source", 1, log), Work("busy", 0, log)
+    scheduler.add(source, 0)
+    scheduler.add(busy, 1)
+    assert scheduler.step()
+    assert log == ["source"]
+    busy.left = 3
+    scheduler.wake(busy)
+    rounds = [scheduler.rounds]
+    while scheduler.step():
+        rounds.append(scheduler.rounds)
+    assert log == ["source", "busy", "busy", "busy"]
+    assert rounds == list(range(rounds[0], rounds[0] + 4))
