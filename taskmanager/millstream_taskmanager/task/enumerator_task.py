@@ -18,7 +18,6 @@ from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.ending import Phase
 from millstream_taskmanager.task.pump import Activity
 from millstream_taskmanager.task.task import STOP_REASONS, Task, TaskParts
-from millstream_taskmanager.task.timers import Alarm
 
 
 class EnumeratorTask(Task):
@@ -32,7 +31,6 @@ class EnumeratorTask(Task):
         self._enumerator = enumerator
         self._output = output
         self._told = set[int]()  # readers that have asked, and know that there is nothing
-        self._alarm = Alarm(doors, doors.wake)
         for channel in output.channels:
             channel.when_writable(doors.wake, self._fail)
 
@@ -96,7 +94,7 @@ class EnumeratorTask(Task):
             self._fail(error)
             return
         self._enumerator.discovered()
-        self._await_input()
+        self._alarm.set(self._next_input())
         self._doors.wake()
 
     def _give(self) -> None:
@@ -105,9 +103,5 @@ class EnumeratorTask(Task):
             self._enumerator.given()
             self._told.discard(position)
 
-    def _await_input(self) -> None:
-        self._alarm.set(self._enumerator.due if self.ending.phase is Phase.RUNNING else None)
-
-    def _release(self) -> None:
-        self._alarm.set(None)
-        super()._release()
+    def _next_input(self) -> int | None:
+        return self._enumerator.due if self.ending.phase is Phase.RUNNING else None

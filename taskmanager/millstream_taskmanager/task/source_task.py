@@ -14,7 +14,6 @@ from millstream_taskmanager.task.ending import Phase
 from millstream_taskmanager.task.protocol import ProtocolError
 from millstream_taskmanager.task.pump import Activity
 from millstream_taskmanager.task.task import Task, TaskParts
-from millstream_taskmanager.task.timers import Alarm
 
 _ROOM_WHEN_BOUNDED = 1  # a split after the other, so that event time doesn't mix files that lie far apart
 _ROOM_WHEN_UNBOUNDED = 128  # splits that never end must all be open; 128 files are few for a process
@@ -33,7 +32,6 @@ class SourceTask(Task):
         self._room = _ROOM_WHEN_BOUNDED if bounded else _ROOM_WHEN_UNBOUNDED
         self._asked = False
         self._no_more = gate is None
-        self._alarm = Alarm(doors, doors.wake)
 
     # ------------------------------------------------------------------------------------------------ splits
 
@@ -128,10 +126,6 @@ class SourceTask(Task):
         if self.gate is not None:
             yield from self._request(self.gate)
 
-    def _await_input(self) -> None:
-        """Be woken when a split that has nothing at the moment may have something."""
-        self._alarm.set(self._reader.next_ready() if self._reads else None)
-
-    def _release(self) -> None:
-        self._alarm.set(None)
-        super()._release()
+    def _next_input(self) -> int | None:
+        """When a split that has nothing at the moment may have something."""
+        return self._reader.next_ready() if self._reads else None

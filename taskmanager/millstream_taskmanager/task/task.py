@@ -44,7 +44,7 @@ from millstream_taskmanager.task.cuts import Cuts
 from millstream_taskmanager.task.doors import TaskDoors, Timer
 from millstream_taskmanager.task.ending import AnnounceEnd, Close, Ending, Finish, Step
 from millstream_taskmanager.task.pump import Activity, Pump
-from millstream_taskmanager.task.timers import OperatorTimers
+from millstream_taskmanager.task.timers import Alarm, OperatorTimers
 from millstream_taskmanager.task.turns import Turns
 from millstream_taskmanager.user_code.errors import UserCodeError, failure_of, user_error
 from millstream_taskmanager.user_code.forks import leave_if_forked
@@ -110,6 +110,7 @@ class Task(ABC):
         self._in_turn = 0  # records of the turn at hand
         self._pump.begin(self._opening())
         self._is_held_back = False
+        self._alarm = Alarm(doors, doors.wake)
         self._awaits_client: Timer | None = None
         self.outputs.when_writable(self._credited, self._fail)
 
@@ -157,7 +158,7 @@ class Task(ABC):
         self._pump.send(more_input=more_input)
         self._update_hold()
         if not more_input:
-            self._await_input()
+            self._alarm.set(self._next_input())
 
     @abstractmethod
     def _has_input(self) -> bool:
@@ -174,8 +175,11 @@ class Task(ABC):
     def _turn_over(self) -> None:  # noqa: B027  # most have nobody to tell
         """Records were taken in, and what has come of them has left the task."""
 
-    def _await_input(self) -> None:  # noqa: B027  # most are woken by what comes
-        """There is no input at hand: see to it that the task is woken."""
+    def _next_input(self) -> int | None:
+        """There is none at hand: the processing time at which there may be some, milliseconds. None: whoever brings it
+        wakes the task.
+        """
+        return None
 
     def _starting(self) -> Activity:
         """What the task has to say when it is open."""
@@ -350,6 +354,7 @@ class Task(ABC):
         self._commands.clear()
         self._commits.clear()
         self._timers.close()
+        self._alarm.set(None)
         self._cuts.close()
         if self._awaits_client is not None:
             self._awaits_client.cancel()
