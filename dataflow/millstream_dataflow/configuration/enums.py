@@ -59,6 +59,21 @@ class HighAvailability(enum.Enum):
     """Who elects the leader among several JobManagers; NONE: there is one, which recovers from its own store."""
 
     NONE = "NONE"
+    ZOOKEEPER = "zookeeper"
+
+
+class ZooKeeperAcl(enum.Enum):
+    """Who may read and change a cluster's nodes in ZooKeeper."""
+
+    OPEN = "open"
+    CREATOR = "creator"
+
+
+class TlsVersion(enum.Enum):
+    """Versions of TLS that are spoken at all."""
+
+    TLS_1_2 = "TLSv1.2"
+    TLS_1_3 = "TLSv1.3"
 
 
 class OnImbalance(enum.Enum):

@@ -16,6 +16,7 @@ from millstream_dataflow.configuration.options import (
     checkpointing,
     client,
     execution,
+    health,
     high_availability,
     jobmanager,
     logs,
@@ -99,6 +100,7 @@ TABLE: Final = OptionTable(
         audit.GROUP,
         client.GROUP,
         security.GROUP,
+        health.GROUP,
         logs.GROUP,
     )
 )

@@ -2,7 +2,7 @@
 
 A configuration written for Flink should start here unchanged where that is honest. So keys that rule machinery
 Millstream does not have (the JVM, Pekko, Netty's buffers) are accepted, and named once as *without effect*. Keys
-whose absence would change what a job or a cluster guarantees (encryption, ZooKeeper, unaligned barriers) are
+whose absence would change what a job or a cluster guarantees (Kerberos, unaligned barriers) are
 *refused* with the reason, since running without them in silence would be a lie.
 """
 
@@ -44,6 +44,30 @@ WITHOUT_EFFECT: Final[tuple[Family, ...]] = (
     *_families("jobs are Python, without jars", "pipeline.jars", "pipeline.classpaths"),
     *_families("processes take the memory they need", "jobmanager.memory.", "taskmanager.memory."),
     *_families("processes have no heap of a fixed size", "jobmanager.heap.", "taskmanager.heap."),
+    *_families(
+        "TLS is the one of Python and gRPC",
+        "security.ssl.provider",
+        "security.ssl.internal.session-cache-size",
+        "security.ssl.internal.session-timeout",
+        "security.ssl.internal.handshake-timeout",
+        "security.ssl.internal.close-notify-flush-timeout",
+    ),
+    *_families("a JobManager has one port, jobmanager.rpc.port", "high-availability.jobmanager.port"),
+    *_families(
+        "connections to ZooKeeper are tried again without an end",
+        "high-availability.zookeeper.client.max-retry-attempts",
+        "high-availability.zookeeper.client.retry-wait",
+        "high-availability.zookeeper.client.ensemble-tracker",
+    ),
+    *_families(
+        "the nodes of a cluster lie below its own, in fixed places",
+        "high-availability.zookeeper.path.jobgraphs",
+        "high-availability.zookeeper.path.checkpoints",
+        "high-availability.zookeeper.path.latch",
+        "high-availability.zookeeper.path.leader",
+        "high-availability.zookeeper.path.mesos-workers",
+        "high-availability.zookeeper.path.running-registry",
+    ),
     *_families("control connections are gRPC", "pekko.", "akka.", "heartbeat.rpc-failure-threshold"),
     *_families("functions run in the task's own process", "python."),
     *_families("functions and artifacts travel over gRPC", "blob."),
@@ -125,6 +149,10 @@ WITHOUT_EFFECT: Final[tuple[Family, ...]] = (
 )
 """Accepted and named once. No entry covers the key of an option, and a test holds that."""
 
+_KINDS = ("internal", "rest")
+_STORES = ("keystore", "truststore")
+_OF_JAVA = ("password", "type")
+
 REFUSED: Final[tuple[Family, ...]] = (
     *_families(
         "checkpoints are aligned in this version",
@@ -133,19 +161,15 @@ REFUSED: Final[tuple[Family, ...]] = (
         "execution.checkpointing.aligned-checkpoint-timeout",
         "execution.checkpointing.alignment-timeout",
     ),
+    *_families("ZooKeeper elects the leader, not Kubernetes", "high-availability.kubernetes."),
     *_families(
-        "a single JobManager recovers its jobs from high-availability.storageDir; there is no election in this version",
-        "high-availability.zookeeper.",
-        "high-availability.kubernetes.",
-        "high-availability.cluster-id",
-        "high-availability.jobmanager.port",
+        "certificates are PEM files, said for each kind of connection: security.ssl.internal.* and security.ssl.rest.*",
+        *(f"security.ssl.{name}" for name in ("enabled", "keystore", "keystore-password", "key-password")),
+        *(f"security.ssl.{name}" for name in ("truststore", "truststore-password", "algorithms", "verify-hostname")),
+        *(f"security.ssl.{kind}.{store}-{what}" for kind in _KINDS for store in _STORES for what in _OF_JAVA),
+        *(f"security.ssl.{kind}.cert." for kind in _KINDS),
     ),
-    *_families(
-        "connections are not encrypted and callers are not authenticated in this version",
-        "security.ssl.",
-        "security.kerberos.",
-        "security.delegation.",
-    ),
+    *_families("there is no Kerberos in this version", "security.kerberos.", "security.delegation."),
     *_families(
         "keyed state lies in memory in this version",
         "state.backend.rocksdb.",

@@ -125,8 +125,8 @@ def test_variables_of_keys_without_effect() -> None:
 
 
 def test_variables_of_refused_keys() -> None:
-    (problem,) = problems_of(None, MILLSTREAM_SECURITY_SSL_INTERNAL_ENABLED="true")
-    assert "connections are not encrypted" in problem
+    (problem,) = problems_of(None, MILLSTREAM_SECURITY_SSL_ENABLED="true")
+    assert "certificates are PEM files" in problem
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])

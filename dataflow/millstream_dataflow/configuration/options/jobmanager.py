@@ -5,7 +5,7 @@ from typing import Final
 
 from millstream_dataflow.configuration.checks import at_least, between
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
-from millstream_dataflow.configuration.parsers import HOST, INT
+from millstream_dataflow.configuration.parsers import HOST, INT, maybe
 from millstream_dataflow.configuration.quantities import DURATION, MEMORY
 
 RPC_ADDRESS: Final = Option(
@@ -28,11 +28,21 @@ BIND_HOST: Final = Option(
     "jobmanager.bind-host",
     HOST,
     "localhost",
-    "The address on which the JobManager listens; one that other hosts reach needs security.insecure.",
+    "The address on which the JobManager listens; one that other hosts reach needs TLS and a token, or "
+    "security.insecure.",
     Scope.CLUSTER,
     flink=FlinkDifference(
         "who can submit a job can run code, so only this host may by default", default="0.0.0.0, every address"
     ),
+)
+HOST_NAME: Final = Option(
+    "jobmanager.host",
+    maybe(HOST),
+    None,
+    "The host at which others reach this JobManager when it leads, as it tells them by ZooKeeper; without it, "
+    "jobmanager.bind-host, or jobmanager.rpc.address where that is every address.",
+    Scope.CLUSTER,
+    own=True,
 )
 SLOT_REQUEST_TIMEOUT: Final = Option(
     "slot.request.timeout",
@@ -96,6 +106,7 @@ GROUP: Final = Group(
         RPC_ADDRESS,
         RPC_PORT,
         BIND_HOST,
+        HOST_NAME,
         SLOT_REQUEST_TIMEOUT,
         DEPLOYMENT_TIMEOUT,
         RECONNECT_TIMEOUT,

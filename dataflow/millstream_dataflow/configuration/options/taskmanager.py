@@ -20,7 +20,8 @@ BIND_HOST: Final = Option(
     "taskmanager.bind-host",
     HOST,
     "localhost",
-    "The address on which the TaskManager listens for data; one that other hosts reach needs security.insecure.",
+    "The address on which the TaskManager listens for data; one that other hosts reach needs TLS, or "
+    "security.insecure.",
     Scope.CLUSTER,
     flink=FlinkDifference("nobody but this host may send records by default", default="0.0.0.0, every address"),
 )
@@ -49,6 +50,14 @@ LEADER_ABSENCE_TIMEOUT: Final = Option(
     Scope.CLUSTER,
     check=at_least(timedelta(seconds=1), "1 s"),
     flink=FlinkDifference("a JobManager's death doesn't touch the tasks, so they may outlive it"),
+    own=True,
+)
+SHUTDOWN_TIMEOUT: Final = Option(
+    "taskmanager.shutdown-timeout",
+    DURATION,
+    timedelta(seconds=20),
+    "How long a TaskManager that is told to end (SIGTERM) waits until its tasks run elsewhere.",
+    Scope.CLUSTER,
     own=True,
 )
 CANCELLATION_TIMEOUT: Final = Option(
@@ -95,6 +104,7 @@ GROUP: Final = Group(
         DATA_PORT,
         NUMBER_OF_TASK_SLOTS,
         LEADER_ABSENCE_TIMEOUT,
+        SHUTDOWN_TIMEOUT,
         CANCELLATION_TIMEOUT,
         FAILOVER_CANCELLATION_TIMEOUT,
         TMP_DIRS,
