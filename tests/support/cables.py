@@ -9,7 +9,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 Address = tuple[str, int]
 
@@ -31,7 +31,7 @@ class Proxy:
         listens.wait()
 
     def cut(self) -> None:
-        """From now on nothing passes. Connections stay open, and new ones are accepted and lead nowhere."""
+        """From now on nothing passes, an end of a connection neither. New ones are accepted and lead nowhere."""
         self._loop.call_soon_threadsafe(self._whole.clear)
 
     def mend(self) -> None:
@@ -72,13 +72,13 @@ class Proxy:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while data := await reader.read(65_536):
-                await self._whole.wait()
-                self.carried += len(data)
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass  # one end is gone, and so is the other then
+            with suppress(OSError):  # one end is gone, and so is the other then
+                while data := await reader.read(65_536):
+                    await self._whole.wait()
+                    self.carried += len(data)
+                    writer.write(data)
+                    await writer.drain()
+            await self._whole.wait()
         finally:
             writer.close()
 

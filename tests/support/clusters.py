@@ -203,10 +203,10 @@ class Cluster:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-        processes = [*self.taskmanagers.values(), *([self.jobmanager] if self.jobmanager else [])]
+        processes = list(reversed(self.processes()))
         below = [pid for process in processes if process.popen.poll() is None for pid in descendants(process.pid)]
         for process in processes:
-            process.popen.terminate()
+            process.popen.send_signal(signal.SIGINT)  # at SIGTERM a TaskManager would hand over its tasks first
         for process in processes:
             try:
                 process.popen.wait(timeout=10)
@@ -311,8 +311,11 @@ class Cluster:
 
     def tail(self) -> str:
         """The ends of all logs."""
-        processes = [*([self.jobmanager] if self.jobmanager else []), *self.taskmanagers.values()]
-        return "\n".join(process.tail() for process in processes)
+        return "\n".join(process.tail() for process in self.processes())
+
+    def processes(self) -> list[Process]:
+        """All of them that were started last, JobManagers first."""
+        return [*([self.jobmanager] if self.jobmanager else []), *self.taskmanagers.values()]
 
 
 @contextmanager

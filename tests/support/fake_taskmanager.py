@@ -22,9 +22,11 @@ from millstream_runtime.messages.session import (
     CheckpointCompleted,
     CheckpointDeclined,
     ConfirmAcknowledged,
+    Dismissed,
     FromJobManager,
     Heartbeat,
     JobEnded,
+    Leaving,
     RegionEnded,
     Register,
     StopMode,
@@ -76,6 +78,7 @@ class FakeTaskManager:
         """SIGSTOP: its stream stands, and nothing comes."""
         self.stubborn = False
         """Its workers don't leave when they are asked to."""
+        self.told_to_leave = False
         self.workers: dict[WorkerId, DeployWorker] = {}
         self.leaving: set[WorkerId] = set()
         """Workers that were asked to leave: what they say doesn't count any more."""
@@ -116,7 +119,13 @@ class FakeTaskManager:
             tuple(self.tasks.values()),
             tuple(self.acknowledgements.values()),
             tuple(self.declines.values()),
+            leaving=self.told_to_leave,
         )
+
+    def leave(self) -> None:
+        """SIGTERM: it says so, now and whenever it registers."""
+        self.told_to_leave = True
+        self.shell.say(self, Leaving())
 
     def disconnect(self) -> None:
         """The leader is lost: unfinished alignments are given up (law 4.2)."""
@@ -158,6 +167,9 @@ class FakeTaskManager:
                 self._completed(message)
             case StopSources(tasks=tasks, mode=mode):
                 self._stop(tasks, mode)
+            case Dismissed():
+                assert not self.workers, f"{self.name} is dismissed while {list(self.workers)} run there"
+                self.shell.lose(self.name)
             case _:
                 pass
 

@@ -15,6 +15,7 @@ import grpc
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.identity import Digest, JobId, OperatorId
 from millstream_dataflow.job_graph import BlobRef, JobGraph
+from millstream_jobmanager.leadership.single import SingleElection
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.refusals import FAILURE_KEY
 from millstream_jobmanager.service.server import JobManagerService
@@ -74,7 +75,7 @@ async def leading(
     service = await JobManagerService.start(
         configuration,
         address or ListenAddress.unix(f"{directory}/jm.sock"),
-        store or LocalJobStore(directory / "store"),
+        SingleElection(store or LocalJobStore(directory / "store")),
         f"{directory}/store/checkpoints",
     )
     try:

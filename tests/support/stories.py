@@ -7,6 +7,7 @@
     lose a / close a / peer b lost a / mute a / deafen a / stubborn a / freeze a
     kill jobmanager / start jobmanager
     overtaken a 1                    the registration of its session 1 comes only now
+    leave a                          it is told to end, and waits to be dismissed
     forget a                         it loses all its workers and says nothing of it
     another job                      from here on the lines speak of the next job
     acknowledge sink[1] of attempt 1 for 2
@@ -76,6 +77,7 @@ class CoreTeller:
             "heal": lambda _: shell.heal(),
             "hold": lambda words: shell.holding.add(words[0]),
             "kill": self._kill,
+            "leave": lambda words: self._member(words[0]).leave(),
             "let": lambda _: shell.let_go(),
             "lose": lambda words: shell.lose(words[0]),
             "miscount": lambda words: shell.losing.add(" ".join(words)),
@@ -276,6 +278,8 @@ def message_text(message: m.FromJobManager) -> str:  # noqa: C901, PLR0911  # on
             return f"drop leftovers at {task.subtask}, spare {list(spared)}"
         case m.JobEnded():
             return "the job has ended"
+        case m.Dismissed():
+            return "dismissed"
         case _:
             return f"{message}"
 

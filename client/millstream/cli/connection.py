@@ -8,8 +8,8 @@ import click
 from millstream.cli.answers import told_by_exit_code
 from millstream.cli.collector import settle
 from millstream.errors import JobNotFoundError
-from millstream.submission.addresses import target_of
 from millstream.submission.gateway import Gateway
+from millstream.submission.routes import route_of
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import client
 from millstream_runtime.messages.client import JobStatus
@@ -19,7 +19,7 @@ from millstream_runtime.messages.client import JobStatus
 def connected(configuration: Configuration) -> Generator[Gateway]:
     """Its calls; our errors end the command with their exit code."""
     timeout = configuration.get(client.TIMEOUT).total_seconds()
-    gateway = Gateway(target_of(configuration), timeout, waiting=lambda text: click.echo(text, err=True))
+    gateway = Gateway(route_of(configuration), timeout, waiting=lambda text: click.echo(text, err=True))
     settle()
     try:
         with told_by_exit_code():

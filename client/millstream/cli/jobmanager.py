@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -12,9 +13,14 @@ from millstream.cli.options import ConfigurationProblem, with_configuration, wit
 from millstream.cli.serving import say, serve, until_told
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
 from millstream_dataflow.configuration import Problem as Mistake
+from millstream_dataflow.configuration.enums import HighAvailability
 from millstream_dataflow.configuration.options import high_availability, jobmanager
 from millstream_dataflow.configuration.rules import checkpoint_directory
 from millstream_runtime.configuration import job_store_directory
+
+if TYPE_CHECKING:
+    from millstream_jobmanager.leadership.office import Election
+    from millstream_jobmanager.service.server import JobManagerService
 
 EXAMPLES = """
 \b
@@ -49,24 +55,43 @@ def command(configuration: Configuration, host: str | None, port: int | None) ->
 
 async def _run(configuration: Configuration) -> None:
     # Not at the top: the verb's help is printed without them, and they take 300 ms.
+    from millstream_jobmanager.leadership.single import SingleElection  # noqa: PLC0415  # see above
     from millstream_jobmanager.service.addresses import ListenAddress  # noqa: PLC0415  # see above
     from millstream_jobmanager.service.server import JobManagerService  # noqa: PLC0415  # see above
     from millstream_jobmanager.service.startup import StartupError  # noqa: PLC0415  # see above
     from millstream_jobmanager.store import LocalJobStore, StoreError, StoreWriteError  # noqa: PLC0415  # see above
 
-    directory = local_directory(configuration)
-    checkpoints = checkpoint_directory(configuration, str(directory))
+    election: Election
     try:
-        store = LocalJobStore(directory)
+        if configuration.get(high_availability.TYPE) is HighAvailability.ZOOKEEPER:
+            from millstream_jobmanager.leadership.choice import candidate, shared_directory  # noqa: PLC0415  # kazoo
+
+            place, election = shared_directory(configuration), candidate(configuration)
+        else:
+            directory = local_directory(configuration)
+            place, election = str(directory), SingleElection(LocalJobStore(directory))
         address = ListenAddress.configured(configuration)
-        service = await JobManagerService.start(configuration, address, store, checkpoints)
+        checkpoints = checkpoint_directory(configuration, place)
+        service = await JobManagerService.start(configuration, address, election, checkpoints)
     except StoreWriteError as error:
         raise ConfigurationProblem(unusable(configuration, str(error))) from error
     except (StartupError, StoreError, OSError) as error:
         raise Problem(str(error), ExitCode.FAILED) from error
-    say(f"JobManager listens on {service.target}; its jobs lie in {directory}")
-    if not await until_told(service, service.wait_deposed()):
+    say(f"JobManager listens on {service.target}; its jobs lie in {place}")
+    if not await until_told(service, _life(service)):
         raise Problem("another JobManager has taken over the job store; this one has ended", ExitCode.FAILED)
+
+
+async def _life(service: "JobManagerService") -> None:
+    """Until it is deposed for good; Problem for what isn't a mistake of ours."""
+    from millstream_jobmanager.service.startup import StartupError  # noqa: PLC0415  # see _run
+    from millstream_jobmanager.store import StoreError  # noqa: PLC0415  # see _run
+    from millstream_runtime.leadership.errors import ZooKeeperDeniedError  # noqa: PLC0415  # see _run
+
+    try:
+        await service.wait_deposed()
+    except (StartupError, StoreError, ZooKeeperDeniedError) as error:
+        raise Problem(str(error), ExitCode.FAILED) from error
 
 
 def local_directory(configuration: Configuration) -> Path:

@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "cancel": "end a job without one",
     "jobmanager": "start a JobManager",
     "taskmanager": "start a TaskManager with a number of slots",
+    "security": "write the certificates and tokens of a small cluster, or renew them",
     "config": "print every configuration key with its meaning, default, value and source",
     "completion": "print the lines that make a shell complete millstream's verbs and options",
 }

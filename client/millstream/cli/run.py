@@ -21,7 +21,6 @@ from millstream.compiler.source_files import of_script
 from millstream.errors import ClusterUnreachableError, JobNotFoundError
 from millstream.execution.context import ProgramContext
 from millstream.execution.executor import executor_for
-from millstream.submission.addresses import target_of
 from millstream.submission.standard_streams import tell
 from millstream_dataflow.configuration import Configuration, Origin
 from millstream_dataflow.configuration.enums import ExecutionTarget
@@ -211,11 +210,12 @@ class _RemoteJob:
         """Cancel it, or say how that is done. A JobManager that is away is waited for only to cancel."""
         from millstream.submission.gateway import Gateway  # noqa: PLC0415  # inline needs no gRPC
         from millstream.submission.job_client import cancel as end  # noqa: PLC0415  # as above
+        from millstream.submission.routes import route_of  # noqa: PLC0415  # as above
 
         job, named = self.graph.job, f'job "{one_line(self.graph.name)}" ({self.graph.job})'
         timeout = self.configuration.get(client.TIMEOUT).total_seconds()
         gateway = Gateway(
-            target_of(self.configuration),
+            route_of(self.configuration),
             timeout if cancel else min(timeout, _LOOK_S),
             waiting=tell if cancel else None,
         )

@@ -13,7 +13,8 @@ from millstream.cli.serving import say, serve, until_told
 from millstream.connectors import PRELOADED
 from millstream.submission.addresses import target_of
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
-from millstream_dataflow.configuration.options import taskmanager
+from millstream_dataflow.configuration.enums import HighAvailability
+from millstream_dataflow.configuration.options import high_availability, taskmanager
 from millstream_dataflow.words import counted
 from millstream_runtime.configuration import job_store_directory
 
@@ -33,6 +34,8 @@ def command(configuration: Configuration, slots: int | None) -> None:
     """Start a TaskManager, and run until it is told to end (SIGTERM, Ctrl-C).
 
     Each slot runs one subtask of every vertex of a job, in a worker process of its own. The JobManager may come later.
+    At SIGTERM it first has its tasks go on elsewhere, for taskmanager.shutdown-timeout at most; Ctrl-C, and a second
+    signal, end it at once.
     Ends with 0 when it was told to, 2 when an option or a value of the configuration can't be used, 1 when it can't
     start or go on all the same: its port is taken.
     """
@@ -50,7 +53,8 @@ async def _run(configuration: Configuration) -> None:
 
     # It says which TaskManager this is across its starts; a second one beside it takes the next number there.
     directory = Path(job_store_directory(Configuration(), os.environ)) / "taskmanagers"
-    target = target_of(configuration)
+    elected = configuration.get(high_availability.TYPE) is HighAvailability.ZOOKEEPER
+    target = None if elected else target_of(configuration)
     try:
         # Before our own imports, for it has as many; and before gRPC has threads (law 13.1).
         with spawning.SpawnedForkServer(PRELOADED) as forkserver:
@@ -60,8 +64,9 @@ async def _run(configuration: Configuration) -> None:
     except (RuntimeError, OSError, ConfigurationError, spawning.ForkServerError) as error:
         raise Problem(str(error), _code(error)) from error
     slots = configuration.get(taskmanager.NUMBER_OF_TASK_SLOTS)
-    say(f"TaskManager with {counted(slots, 'slot')} runs, for the JobManager at {target}")
-    await until_told(service, service.wait())
+    whom = "the JobManager that ZooKeeper names" if target is None else f"the JobManager at {target}"
+    say(f"TaskManager with {counted(slots, 'slot')} runs, for {whom}")
+    await until_told(service, service.wait(), service.leave)
 
 
 def _code(error: Exception) -> ExitCode:

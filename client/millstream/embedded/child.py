@@ -18,6 +18,7 @@ from typing import IO, Any, Final, Protocol
 
 from millstream.embedded.orders import Orders, Place, Report, encode, orders_of
 from millstream_dataflow.configuration import Configuration
+from millstream_jobmanager.leadership.single import SingleElection
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.server import JobManagerService
 from millstream_jobmanager.store import LocalJobStore
@@ -165,7 +166,9 @@ async def _start(
     set_up_logging(configuration, "embedded", directory=str(directory / "logs"))
     store = LocalJobStore(directory / "jobs")
     address = ListenAddress.unix(str(directory / "jobmanager"))
-    jobmanager = await JobManagerService.start(configuration, address, store, str(directory / "checkpoints"))
+    jobmanager = await JobManagerService.start(
+        configuration, address, SingleElection(store), str(directory / "checkpoints")
+    )
     stack.push_async_callback(jobmanager.stop)
     taskmanager = await TaskManagerService.start(
         configuration, jobmanager.target, directory / "taskmanager", forkserver

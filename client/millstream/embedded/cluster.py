@@ -11,6 +11,7 @@ from millstream.errors import ExecutionError
 from millstream.execution.platforms import check_platform
 from millstream.submission.gateway import Gateway
 from millstream.submission.job_client import RemoteJobClient
+from millstream.submission.routes import Route
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import client, taskmanager
 from millstream_dataflow.identity import JobId
@@ -39,7 +40,7 @@ class EmbeddedCluster:
         child = AHEAD.child(configuration)
         try:
             target = child.start({**settings, taskmanager.NUMBER_OF_TASK_SLOTS.key: str(slots)}, timeout)
-            gateway = Gateway(target, timeout, child.why_gone, waiting=_log.warning)
+            gateway = Gateway(Route(target), timeout, child.why_gone, waiting=_log.warning)
             cluster = cls(child, gateway, settings, slots)
             cluster._await_slots(timeout)  # its own method
         except BaseException:

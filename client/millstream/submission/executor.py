@@ -7,10 +7,10 @@ from typing import Any, Final
 from millstream.compiler.pickling import blob_of
 from millstream.errors import JobRefusedError, RequestRefusedError
 from millstream.execution.job_client import JobClient
-from millstream.submission.addresses import target_of
 from millstream.submission.gateway import Gateway
 from millstream.submission.job_client import RemoteJobClient
 from millstream.submission.places import absolute
+from millstream.submission.routes import route_of
 from millstream.submission.uploads import upload_all
 from millstream_dataflow.configuration import TABLE, Configuration, Option, OriginKind, Scope
 from millstream_dataflow.configuration.options import checkpointing, client, jobmanager, recovery
@@ -47,7 +47,7 @@ class RemoteExecutor:
                 origin = configuration.origin(option)
                 _log.warning("%s (%s) belongs to the cluster, has no effect here", option.key, origin)
         timeout = configuration.get(client.TIMEOUT).total_seconds()
-        gateway = Gateway(target_of(configuration), timeout, waiting=_log.warning)
+        gateway = Gateway(route_of(configuration), timeout, waiting=_log.warning)
         submit_job(gateway, graph, blobs, configuration)
         return RemoteJobClient(gateway, graph.job, checkpointed=has_checkpoints(configuration))
 

@@ -26,7 +26,8 @@ def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
     """
     pause = Pause(gateway, _PATIENCE * gateway.timeout, "; the job goes on")
     while True:
-        stream, heard = None, False
+        stream, heard, tried = None, False, gateway.target
+        broken: grpc.RpcError | None = None
         reason = "its stream ended"
         try:
             stream = gateway.watch(job)
@@ -40,7 +41,7 @@ def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
                 raise refusal(error, gateway.target, job) from error
             if heard and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 continue  # the stream's own planned end
-            reason = words_of(error)
+            reason, broken = words_of(error), error
         except ValueError as error:  # gRPC's word for a channel that was closed
             reason = str(error)
         finally:
@@ -49,6 +50,7 @@ def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
             if heard:
                 pause.begin()
         pause.take(reason, job)
+        gateway.move(tried, broken)
 
 
 def _values(stream: Any) -> Iterator[JobDetails]:  # noqa: ANN401  # gRPC's stream has no public type

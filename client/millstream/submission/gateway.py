@@ -13,7 +13,16 @@ from typing import Any, Final, TypeVar, cast
 import grpc
 
 from millstream.errors import ClusterUnreachableError, ExecutionError
-from millstream.submission.refusals import MORE_DESCRIPTORS, NO_DESCRIPTORS, PASSING, failure_of, refusal, words_of
+from millstream.submission.refusals import (
+    MORE_DESCRIPTORS,
+    NO_DESCRIPTORS,
+    PASSING,
+    failure_of,
+    leader_of,
+    refusal,
+    words_of,
+)
+from millstream.submission.routes import Route
 from millstream_dataflow.identity import Digest, JobId, OperatorId
 from millstream_dataflow.job_graph import BlobRef
 from millstream_proto import blobs_pb2, client_pb2, client_pb2_grpc
@@ -39,28 +48,17 @@ silence are a lost connection. An upload gets the whole time, for its size has n
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _LONG_S: Final = 0.5  # then somebody at a terminal wonders
 
-_OPTIONS: Final = (
-    # The details of a job of a thousand subtasks take 200 KiB; gRPC's own limit is 4 MiB.
-    ("grpc.max_receive_message_length", 64 << 20),
-    # gRPC would wait up to two minutes before it looks whether a JobManager is back.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-    # A proxy for the web leads nowhere near a cluster.
-    ("grpc.enable_http_proxy", 0),
-)
-
 
 def _alive() -> str:
     return ""
 
 
 class Gateway:
-    """One JobManager at one address. Thread-safe; its connection is made when it is first needed."""
+    """The leading JobManager, wherever it is. Thread-safe; its connection is made when it is first needed."""
 
     def __init__(
         self,
-        target: str,
+        route: Route,
         timeout: float,
         why_gone: Callable[[], str] = _alive,
         waiting: Callable[[str], None] | None = None,
@@ -68,21 +66,46 @@ class Gateway:
         """`timeout` is client.timeout in seconds. `why_gone` says why the cluster can't answer any more, where
         that can be known. `waiting` hears, once each time, that the JobManager is waited for.
         """
-        self.target = target
+        self._route = route
         self.timeout = timeout
         self.process = os.getpid()
         self.closed = threading.Event()
         self._why_gone = why_gone
         self._waiting = waiting
         self._said_waiting = False
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
-        self._calls = client_pb2_grpc.ClientGatewayStub(self._channel)
+        self._moving = threading.Lock()
+        self._target = route.target
+        self._channels = [route.channel()]
+        self._calls = client_pb2_grpc.ClientGatewayStub(self._channels[-1])
         _open.add(self)
+
+    @property
+    def target(self) -> str:
+        """Where the leader is believed to be."""
+        return self._target
 
     def close(self) -> None:
         """Every call and stream that is under way ends."""
         self.closed.set()
-        self._channel.close()
+        for channel in self._channels:
+            channel.close()
+
+    def move(self, tried: str, error: grpc.RpcError | None = None) -> None:
+        """Nobody leads at the address that was tried: go where the leader is, if that is known. Calls that others have
+        under way end as they would have.
+        """
+        with self._moving:
+            if self.closed.is_set() or tried != self._target:
+                return  # another thread has gone already
+            named = "" if error is None else leader_of(error)
+            if named:
+                self._route.redirected(named)
+            else:
+                self._route.lost()
+            if self._route.target != self._target:
+                self._target = self._route.target
+                self._channels.append(self._route.channel())
+                self._calls = client_pb2_grpc.ClientGatewayStub(self._channels[-1])
 
     # ------------------------------------------------------------------------------------------------ the calls
 
@@ -93,19 +116,19 @@ class Gateway:
 
     def submit(self, job: SubmitJob) -> JobStatus:
         """Answered when the job is stored; a known id gives that job's state."""
-        return self._unary(self._calls.Submit, job, job.graph.job)
+        return self._unary("Submit", job, job.graph.job)
 
     def cancel(self, job: JobId) -> JobStatus:
         """Answered when the intent is stored."""
-        return self._unary(self._calls.Cancel, CancelJob(job), job)
+        return self._unary("Cancel", CancelJob(job), job)
 
     def stop(self, request: StopJob) -> JobStatus:
         """Answered when the intent is stored; the savepoint's path appears in the job's details."""
-        return self._unary(self._calls.Stop, request, request.job)
+        return self._unary("Stop", request, request.job)
 
     def savepoint(self, request: TriggerSavepoint) -> JobStatus:
         """Answered when the intent is stored; the savepoint's path appears in the job's details."""
-        return self._unary(self._calls.Savepoint, request, request.job)
+        return self._unary("Savepoint", request, request.job)
 
     def details(self, job: JobId) -> JobDetails:
         """Everything about a job, now."""
@@ -137,21 +160,22 @@ class Gateway:
 
     # ---------------------------------------------------------------------------------------------------- tries
 
-    def _unary(
-        self, call: Callable[..., Any], request: SubmitJob | CancelJob | StopJob | TriggerSavepoint, job: JobId
-    ) -> JobStatus:
+    def _unary(self, method: str, request: SubmitJob | CancelJob | StopJob | TriggerSavepoint, job: JobId) -> JobStatus:
         message = to_message(request)
-        return from_message(JobStatus, self._ask(lambda timeout: call(message, timeout=timeout), job))
+        answer = self._ask(lambda timeout: getattr(self._calls, method)(message, timeout=timeout), job)
+        return from_message(JobStatus, answer)
 
     def _ask(self, call: Callable[[float], T], job: JobId | None, attempt: float = _ATTEMPT_S) -> T:
         pause = Pause(self)
         while True:
+            tried = self._target
             try:
                 answer = call(max(min(attempt, pause.left), 0.05))
             except grpc.RpcError as error:
                 if error.code() not in PASSING and not self.closed.is_set():
                     raise refusal(error, self.target, job) from error
                 pause.take(words_of(error), job, answered=failure_of(error) is not None)
+                self.move(tried, error)
             except ValueError as error:  # gRPC's word for a channel that was closed
                 pause.take(str(error), job)
             else:

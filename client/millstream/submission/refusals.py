@@ -20,6 +20,9 @@ from millstream_runtime.messages.failures import Failure
 FAILURE_KEY: Final = "millstream-failure-bin"
 """The trailing metadata that holds the failure; gRPC carries bytes under keys that end so."""
 
+LEADER_KEY: Final = "millstream-leader"
+"""The trailing metadata in which a standby says who leads, `host:port`."""
+
 PASSING: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 """Nobody there, or nobody who answers yet: asked again, for every request may come twice (law 1.1)."""
 
@@ -55,6 +58,12 @@ def failure_of(error: grpc.RpcError) -> Failure | None:
             except MalformedMessageError:
                 return None
     return None
+
+
+def leader_of(error: grpc.RpcError) -> str:
+    """Where the leader is, as a standby says; nothing when it doesn't know, or when somebody else answers."""
+    metadata = cast(Sequence[tuple[str, str | bytes]], error.trailing_metadata() or ())
+    return next((str(value) for key, value in metadata if key == LEADER_KEY), "")
 
 
 def refusal(error: grpc.RpcError, target: str, job: JobId | None) -> ExecutionError:

@@ -3,7 +3,7 @@ the regions that wait for them, and decides who is dead. One leader's lifetime l
 what was stored.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from millstream_dataflow.identity import Epoch, JobId, SessionId, TaskId, TaskManagerId
@@ -39,9 +39,11 @@ from millstream_runtime.messages.client import JobStatus, SubmitJob
 from millstream_runtime.messages.deployments import DataAddress
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import (
+    Dismissed,
     FromTaskManager,
     Heartbeat,
     JobEnded,
+    Leaving,
     PeerLost,
     Progress,
     Refused,
@@ -189,6 +191,8 @@ class ClusterCore:
         self._members.add(session, registration, turn.now.monotonic)
         held = [(report.slot, report.worker) for report in registration.workers]
         self._pool.add(session.taskmanager, registration.slots, held)
+        if registration.leaving:
+            self._pool.pause(session.taskmanager)
         settings = self._settings
         turn.emit(Send(session, Registered(settings.leader, settings.heartbeat_interval, settings.heartbeat_timeout)))
         mentioned = {report.attempt.job for report in registration.workers}
@@ -211,6 +215,9 @@ class ClusterCore:
             case Progress(tasks=tasks):
                 self._count(tasks)
                 return
+            case Leaving():
+                member.leaving = True
+                self._pool.pause(session.taskmanager)
             case WorkerEnded(worker=worker):
                 self._pool.release(worker)
             case PeerLost(peer=peer):
@@ -285,6 +292,16 @@ class ClusterCore:
         for job in list(self.jobs.values()):
             self._place(turn, job)
             self._forget(turn, job)
+        self._dismiss(turn)
+
+    def _dismiss(self, turn: Turn) -> None:
+        """Who is leaving goes when all its slots are free: a deployment on its way there would hold one."""
+        for taskmanager, member in self._members:
+            if member.leaving and member.open and not member.dismissed:
+                slots, free = self._pool.counts(taskmanager)
+                if free == slots:
+                    member.dismissed = True
+                    turn.emit(Send(member.session, Dismissed()))
 
     def _place(self, turn: Turn, job: Job) -> None:
         """Slots for the job's waiting regions, jobs in the order of their submission."""
@@ -372,6 +389,19 @@ class ClusterCore:
     def taskmanagers(self) -> Iterator[TaskManagerId]:
         """Everybody with an open session."""
         return (taskmanager for taskmanager, member in self._members if member.open)
+
+    def leaving(self) -> Collection[TaskManagerId]:
+        """Everybody that is to end."""
+        return [taskmanager for taskmanager, member in self._members if member.leaving]
+
+    def spare_slots(self) -> int:
+        """Free slots that no waiting region is about to take."""
+        spare = sum(1 for _ in self._pool.free())
+        for job in self.jobs.values():
+            for region in job.context.regions if job.state in GOING else ():
+                wanted = job.context.slots_wanted(region) if region.state is RegionState.WAITING else 0
+                spare -= wanted if wanted <= spare else 0
+        return spare
 
     def resource_of(self, taskmanager: TaskManagerId) -> str:
         """The stable resource of a registered TaskManager."""

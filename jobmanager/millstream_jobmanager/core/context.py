@@ -3,7 +3,7 @@
 No behaviour beyond addressing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,6 +45,14 @@ class ClusterDoors(Protocol):
 
     def taskmanagers(self) -> Iterator[TaskManagerId]:
         """Everybody with an open session."""
+        ...
+
+    def leaving(self) -> Collection[TaskManagerId]:
+        """Everybody that is to end."""
+        ...
+
+    def spare_slots(self) -> int:
+        """Free slots that no waiting region is about to take."""
         ...
 
     def resource_of(self, taskmanager: TaskManagerId) -> str:
@@ -96,6 +104,16 @@ class JobContext:
     def region_of(self, subtask: SubtaskId) -> Region:
         """The region that a subtask belongs to; KeyError for a foreign one."""
         return self.regions[self.plan.region_of[subtask]]
+
+    def leaving(self, region: Region) -> list[TaskManagerId]:
+        """Who holds a part of the region and is to end."""
+        return sorted(region.taskmanagers.intersection(self.cluster.leaving()))
+
+    def slots_wanted(self, region: Region) -> int:
+        """How many slots a region's next attempt needs beyond those that its own workers will leave to it."""
+        leaving = self.cluster.leaving()
+        own = (holder for attempt, holder in self.open_workers.values() if attempt == region.attempt)
+        return len(region.plan.workers) - sum(holder not in leaving for holder in own)
 
     def send(self, turn: Turn, taskmanager: TaskManagerId, message: FromJobManager) -> None:
         """Into the TaskManager's session; without one nothing is sent, for its next registration settles it."""

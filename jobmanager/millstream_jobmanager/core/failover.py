@@ -17,6 +17,7 @@ from millstream_jobmanager.core.deployer import Deployer
 from millstream_jobmanager.core.region import Region
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.restart import GiveUp, Restart, after_failure
+from millstream_jobmanager.core.status import leaving_words
 from millstream_jobmanager.core.turn import Turn
 from millstream_runtime.messages.client import RestartView
 from millstream_runtime.messages.failures import Failure, FailureKind
@@ -150,6 +151,13 @@ class Failover:
         """A FINISHED region is needed once more; that is nobody's failure."""
         reason = "the final checkpoint that it has FINISHED with is damaged"
         turn.tell(region.job, f"region {region.plan.id} starts again: {reason}", warning=True)
+        self._down(turn, region, reason)
+
+    def relocate(self, turn: Turn, region: Region) -> None:
+        """It runs elsewhere from now on, for a TaskManager of it is leaving; that is nobody's failure."""
+        reason = leaving_words(self._context.leaving(region))
+        turn.tell(region.job, f"region {region.plan.id}, attempt {region.number}, moves: {reason}")
+        self.restarts.append(RestartView(region.plan.id, region.number + 1, Failure(FailureKind.EXTERNAL, reason)))
         self._down(turn, region, reason)
 
     def compare(

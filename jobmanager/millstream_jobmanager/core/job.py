@@ -28,6 +28,7 @@ from millstream_jobmanager.core.failover import UP, Failover
 from millstream_jobmanager.core.leftovers import Leftovers
 from millstream_jobmanager.core.region import Region, UnbelievableReportError
 from millstream_jobmanager.core.region_states import RegionState
+from millstream_jobmanager.core.relocation import Relocation
 from millstream_jobmanager.core.standing import GOING
 from millstream_jobmanager.core.status import job_status
 from millstream_jobmanager.core.turn import Turn
@@ -69,6 +70,7 @@ class Job:
         self.failover = Failover(context, self.coordinator, self.deployer, self)
         self.ending = Ending(context, self.coordinator, self.deployer, self.failover)
         self.leftovers = Leftovers(context)
+        self.relocation = Relocation(context, self.coordinator, self.deployer, self.failover)
         self._told_stop: set[RegionAttempt] = set()
         self._told_last: set[RegionAttempt] = set()
 
@@ -270,6 +272,7 @@ class Job:
             self._reconcile(turn)
         self._undo_end(turn)
         self._progress(turn)
+        self.relocation.tick(turn, ends=self.all_ended())
         self.coordinator.tick(turn)
         self._progress(turn)
         self._carry_on(turn)

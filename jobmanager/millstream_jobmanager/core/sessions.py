@@ -25,6 +25,10 @@ class Member:
     close_reason: str = ""
     peer_reported_at: int | None = None
     heartbeats: int = 0
+    leaving: bool = False
+    """It is to end, and takes no new tasks."""
+    dismissed: bool = False
+    """Nothing runs there any more, and it knows."""
 
     @property
     def open(self) -> bool:
@@ -35,6 +39,8 @@ class Member:
         """When it counts as dead if nothing more is heard. Monotonic milliseconds."""
         if self.closed_at is None:
             return self.heard_at + settings.heartbeat_timeout
+        if self.dismissed:
+            return self.closed_at
         confirmed = (
             self.peer_reported_at is not None and self.peer_reported_at >= self.heard_at - settings.session_grace
         )
@@ -68,7 +74,7 @@ class Members:
     def add(self, session: SessionId, registration: Register, now: int) -> Member:
         """A registration replaces what was known."""
         due = now + self._settings.heartbeat_interval
-        member = Member(session, registration, now, due)
+        member = Member(session, registration, now, due, leaving=registration.leaving)
         self._members[session.taskmanager] = member
         self._resources.add(registration.resource)
         return member

@@ -46,7 +46,7 @@ class SlotPool:
         self._holders.pop(taskmanager, None)
 
     def pause(self, taskmanager: TaskManagerId) -> None:
-        """Place nothing there for now: its stream is closed."""
+        """Place nothing there until it registers anew: its stream is closed, or it is leaving."""
         if taskmanager in self._holders:
             self._holders[taskmanager].accepts = False
 

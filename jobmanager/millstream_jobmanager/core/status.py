@@ -1,5 +1,8 @@
 """What one line about a job says."""
 
+from collections.abc import Sequence
+
+from millstream_dataflow.identity import TaskManagerId
 from millstream_dataflow.words import counted
 from millstream_jobmanager.core.checkpoints.coordinator import Coordinator
 from millstream_jobmanager.core.context import JobContext
@@ -31,6 +34,8 @@ def _note(context: JobContext, coordinator: Coordinator) -> str:
         return f"waiting for the reports of {counted(missing, 'task')}"
     if context.standing.state in (JobState.CANCELLING, JobState.FAILING):
         return _note_of_end(context, coordinator)
+    if context.standing.state is JobState.RUNNING:
+        return _note_of_leaving(context)
     if not waiting or context.standing.state not in (JobState.CREATED, JobState.RESTARTING):
         return ""
     needed = sum(len(region.plan.workers) for region in waiting)
@@ -39,7 +44,27 @@ def _note(context: JobContext, coordinator: Coordinator) -> str:
         return f"waiting for {needed - free} of {counted(needed, 'slot')}"
     if coordinator.completing:
         return "waiting for a checkpoint to be stored"
-    return "waiting for the restart delay" if waiting[0].failure else ""
+    delayed = any(region.failure is not None and region.not_before > region.waiting_since for region in waiting)
+    return "waiting for the restart delay" if delayed else ""
+
+
+def _note_of_leaving(context: JobContext) -> str:
+    """That regions have to move, and what they wait for."""
+    moving = [region for region in context.regions if region.deployed and context.leaving(region)]
+    if not moving:
+        return ""
+    names = sorted({name for region in moving for name in context.leaving(region)})
+    missing = sum(map(context.slots_wanted, moving)) - context.cluster.spare_slots()
+    wanted = counted(missing, "more slot") if missing > 0 else "a checkpoint"
+    if context.settings.checkpoints.interval is None:
+        wanted = "its end, since it takes no checkpoints"
+    return f"{leaving_words(names)}: waiting for {wanted}"
+
+
+def leaving_words(taskmanagers: Sequence[TaskManagerId]) -> str:
+    """`TaskManager 1f0c is leaving`."""
+    names = ", ".join(taskmanager[:8] for taskmanager in taskmanagers)
+    return f"TaskManager {names} is leaving" if len(taskmanagers) == 1 else f"TaskManagers {names} are leaving"
 
 
 def _note_of_end(context: JobContext, coordinator: Coordinator) -> str:

@@ -70,9 +70,10 @@ def _checkpoint(job: Job, point: CompletedCheckpoint) -> CheckpointView:
 
 def cluster_view(cluster: ClusterCore, versions: Versions) -> ClusterView:
     """Everything `millstream list` shows, in the order of registration and of submission."""
+    leaving = cluster.leaving()
     taskmanagers = tuple(
-        TaskManagerView(taskmanager, address.host, address.port, *cluster.pool.counts(taskmanager))
-        for taskmanager, address in cluster.addresses().items()
+        TaskManagerView(name, address.host, address.port, *cluster.pool.counts(name), leaving=name in leaving)
+        for name, address in cluster.addresses().items()
     )
     statuses = tuple(cluster.statuses())
     return ClusterView(cluster.settings.leader, cluster.epoch, versions, taskmanagers, statuses)

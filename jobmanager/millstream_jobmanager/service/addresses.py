@@ -8,6 +8,9 @@ from millstream_dataflow.configuration.options import jobmanager
 MAX_SOCKET_PATH = 107
 """Bytes of a Unix socket's path, the same on every Linux; others allow fewer, and say so when it is bound."""
 
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared, not bound
+"""Every address, and the one by which this host reaches what listens there."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
@@ -36,8 +39,15 @@ class ListenAddress:
         """What a gRPC client on this host connects to, once `port` is known."""
         if self.path:
             return f"unix:{self.path}"
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # compared, not bound
+        host = _EVERYWHERE.get(self.host, self.host)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def advertised(self, configuration: Configuration, port: int) -> str:
+        """Where others reach it, as it is written into ZooKeeper: by `jobmanager.host`, else as it is bound."""
+        host = configuration.get(jobmanager.HOST_NAME) or self.host
+        if host in _EVERYWHERE:
+            host = configuration.get(jobmanager.RPC_ADDRESS)
+        return self.target(port) if self.path else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def __str__(self) -> str:
         return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"

@@ -1,4 +1,4 @@
-"""Carries out what blocks: one thread for the store, a few for each job's checkpoint files, two for the local disk.
+"""Carries out what blocks: one thread for the records, a few for each job's checkpoint files, two for blobs.
 
 Each order of the core becomes a job of a thread, whose end is an event. What goes wrong is sorted here and nowhere
 else, for law 2.1 hangs on it: `REFUSED` only where it is certain that nothing was written and nothing will be,
@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from millstream_dataflow.identity import Digest, JobId
@@ -29,6 +28,7 @@ from millstream_runtime.checkpoint_files import (
     load_metadata,
     publish_metadata,
 )
+from millstream_runtime.file_systems import OpenFile
 from millstream_runtime.messages.record import JobRecord
 from millstream_runtime.threads import Threads
 
@@ -39,11 +39,15 @@ FILE_THREADS = 2
 no checkpoint.
 """
 DISK_THREADS = 2
-"""Uploads and fetches: the local disk is no faster with more."""
+"""Uploads and fetches: a disk is no faster with more."""
 CLOSING_S = 3.0
 """A record is written in milliseconds, a checkpoint's metadata to an object store in a second."""
 
 _log = logging.getLogger("millstream.jobmanager.carrier")
+
+
+class LeadershipLostError(Exception):
+    """This JobManager leads no more; the request was perhaps carried out, and the next leader knows."""
 
 
 class Carrier:
@@ -65,7 +69,7 @@ class Carrier:
         """
         self._closed = True
         ended = {
-            "the local disk": self._disk_threads.close(CLOSING_S),
+            "the storage of blobs": self._disk_threads.close(CLOSING_S),
             "the storage of checkpoints": _close_all(list(self._files.values())),
             "the job store": self._store_thread.close(CLOSING_S, self._store.close),
         }
@@ -75,7 +79,8 @@ class Carrier:
     # ------------------------------------------------------------ asked and awaited
 
     async def store(self, call: Callable[[JobStore], T]) -> T:
-        """Ask the store, in its own thread."""
+        """Ask the store, in its own thread. LeadershipLostError when the term of office is over."""
+        self._check_open()
         return await self._loop.run_in_executor(self._store_thread, call, self._store)
 
     async def files(self, call: Callable[[], T]) -> T:
@@ -83,16 +88,35 @@ class Carrier:
         return await asyncio.wrap_future(self._on_files((None, False), call))
 
     async def disk(self, call: Callable[[], T]) -> T:
-        """Something short with a local file."""
+        """Something short with a file."""
+        self._check_open()
         return await self._loop.run_in_executor(self._disk_threads, call)
 
-    async def blob_path(self, digest: Digest) -> Path | None:
-        """Where the store keeps a blob."""
-        return await self.store(lambda store: store.blob_path(digest))
+    async def open_blob(self, digest: Digest) -> OpenFile | None:
+        """A blob of the store, for reading by `disk`."""
+        return await self.disk(lambda: self._store.open_blob(digest))
+
+    async def read_blob(self, digest: Digest) -> bytes | None:
+        """All of a blob; None when there is none."""
+        file = await self.open_blob(digest)
+        if file is None:
+            return None
+        try:
+            return await self.disk(lambda: file.read_at(0, file.size))
+        finally:
+            file.close()
+
+    async def blob_size(self, digest: Digest) -> int | None:
+        """How many bytes a blob has; None when there is none."""
+        file = await self.open_blob(digest)
+        if file is None:
+            return None
+        file.close()
+        return file.size
 
     async def put_blob(self, digest: Digest, chunks: Iterable[bytes]) -> None:
         """Keep a blob; BlobMismatchError when the chunks are other bytes."""
-        await self.store(lambda store: store.put_blob(digest, chunks))
+        await self.disk(lambda: self._store.put_blob(digest, chunks))
 
     # ------------------------------------------------------------ the core's orders
 
@@ -112,12 +136,16 @@ class Carrier:
         """Not answered. Afterwards its blobs are nobody's."""
         doubt = "its record could not be deleted"
         self._store_thread.submit(lambda: _try(lambda: self._store.delete(job), job, doubt))
-        self.collect_garbage()
+        self._store_thread.submit(lambda: self._in_loop(self._collect_unless_closed))
 
     def collect_garbage(self) -> None:
         """Not answered."""
         doubt = "unused blobs could not be deleted"
-        self._store_thread.submit(lambda: _try(self._store.collect_garbage, None, doubt))
+        self._on_files((None, True), lambda: _try(self._store.collect_garbage, None, doubt))
+
+    def _collect_unless_closed(self) -> None:
+        if not self._closed:
+            self.collect_garbage()
 
     def discard_checkpoint(self, job: JobId, path: str) -> None:
         """Not answered: what stays is found again at the job's end."""
@@ -130,6 +158,10 @@ class Carrier:
         self._on_files((job, True), lambda: _try(lambda: discard_job(directory, job, kept), job, doubt))
 
     # ------------------------------------------------------------ threads
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LeadershipLostError
 
     def _on_files(self, purpose: "_Purpose", call: Callable[[], T]) -> Future[T]:
         """In threads that are there while they have something to do."""

@@ -12,13 +12,14 @@ from millstream_dataflow.identity import JobId
 from millstream_jobmanager.core.events import Ask
 from millstream_jobmanager.core.job import Job
 from millstream_jobmanager.core.views import cluster_view, job_details
+from millstream_jobmanager.service.carrier import LeadershipLostError
 from millstream_jobmanager.service.names import check_job, check_words
 from millstream_jobmanager.service.questions import find_operator
 from millstream_jobmanager.service.refusals import RefusalError, not_found
 from millstream_jobmanager.service.rpc import Context, Method, service_handler
 from millstream_jobmanager.service.sessions import OpenSessions
 from millstream_jobmanager.service.settings import ServiceSettings
-from millstream_jobmanager.service.shell import LeadershipLostError, Shell
+from millstream_jobmanager.service.shell import Shell
 from millstream_jobmanager.service.submissions import SubmissionChecks
 from millstream_jobmanager.service.uploads import Uploads
 from millstream_proto import client_pb2

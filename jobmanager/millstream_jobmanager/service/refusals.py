@@ -20,6 +20,7 @@ from millstream_runtime.messages.codec import encode
 from millstream_runtime.messages.failures import Failure, FailureKind
 
 FAILURE_KEY = "millstream-failure-bin"
+LEADER_KEY = "millstream-leader"
 MAX_DETAILS = 400
 """Bytes of the sentence as the status' details, which HTTP/2 may spell as three times as many."""
 MAX_FAILURE_TEXT = 2000
@@ -35,6 +36,8 @@ class RefusalError(Exception):
         super().__init__(failure.message)
         self.code = code
         self.failure = failure
+        self.leader = ""
+        """Who should be asked instead, `host:port`; where nobody is known, nothing."""
 
 
 def invalid(text: str) -> RefusalError:
@@ -79,7 +82,8 @@ async def refuse(context: grpc.aio.ServicerContext[object, object], refusal: Ref
         traceback="",
     )
     details = _cut(failure.message, MAX_DETAILS)
-    await context.abort(refusal.code, details, trailing_metadata=((FAILURE_KEY, encode(short)),))
+    leader = ((LEADER_KEY, refusal.leader),) if refusal.leader else ()
+    await context.abort(refusal.code, details, trailing_metadata=((FAILURE_KEY, encode(short)), *leader))
 
 
 def _cut(text: str, size: int) -> str:

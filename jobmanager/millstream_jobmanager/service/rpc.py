@@ -14,8 +14,8 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from millstream_jobmanager.service.carrier import LeadershipLostError
 from millstream_jobmanager.service.refusals import RefusalError, internal, invalid, not_now, refuse
-from millstream_jobmanager.service.shell import LeadershipLostError
 from millstream_runtime.messages.codec import MalformedMessageError
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -1,11 +1,9 @@
-"""The JobManager as a process part: store, core, shell and gateways behind one address."""
+"""The JobManager as a process part: one address for life; behind it a standby or a term of office."""
 
 import asyncio
 import errno
 import logging
 import os
-import random
-import secrets
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,30 +17,20 @@ from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  
 
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Option, Problem
 from millstream_dataflow.configuration.options import jobmanager, taskmanager
-from millstream_dataflow.configuration.rules import check_binding
+from millstream_dataflow.configuration.rules import Listener, check_binding
 from millstream_dataflow.identity import Epoch
-from millstream_dataflow.words import counted
-from millstream_jobmanager.core.cluster import Chances, ClusterCore
+from millstream_jobmanager.leadership.office import Election, Office
 from millstream_jobmanager.service.addresses import MAX_SOCKET_PATH, ListenAddress
-from millstream_jobmanager.service.blobs import PublishedBlobs
-from millstream_jobmanager.service.carrier import Carrier
-from millstream_jobmanager.service.door import Door
-from millstream_jobmanager.service.gateway import ClientDoors, ClientGateway
-from millstream_jobmanager.service.private_socket import private_socket
-from millstream_jobmanager.service.sessions import Around, OpenSessions, TaskManagerGateway
-from millstream_jobmanager.service.settings import (
-    JobSettingsReader,
-    ServiceSettings,
-    cluster_settings,
-    savepoints_beside,
-    service_settings,
-)
-from millstream_jobmanager.service.shell import Shell
-from millstream_jobmanager.service.startup import StartupError, recovered_jobs, take_epoch
-from millstream_jobmanager.service.submissions import SubmissionChecks
-from millstream_jobmanager.service.uploads import Uploads
-from millstream_jobmanager.store import JobStore
+from millstream_jobmanager.service.settings import ServiceSettings, service_settings
+from millstream_jobmanager.service.standby import Switch, standby_handlers
+from millstream_jobmanager.service.startup import StartupError
+from millstream_jobmanager.service.term import Term, begin_term, cancelled
+from millstream_jobmanager.store import StoreError
 from millstream_proto import client_pb2, session_pb2
+from millstream_runtime.door.door import Door
+from millstream_runtime.door.private_socket import private_socket
+from millstream_runtime.leadership.errors import UnansweredError
+from millstream_runtime.leadership.nodes import Leader
 
 MAX_CALLS = 2000
 """At once, over all connections: a session for each of 1,000 TaskManagers, as many watching and fetching."""
@@ -50,8 +38,8 @@ KEEPALIVE_MS = 20_000
 """An idle connection is pinged so often; a peer whose host is gone is noticed in twice that."""
 LAST_CALLS = 1.0
 """Seconds that calls get to end when the server stops."""
-BETWEEN_COLLECTIONS = 1800.0
-"""Seconds between two looks for blobs that no job needs; they are spared for an hour anyway."""
+AGAIN = 1.0
+"""Seconds after a term that could not begin, since something didn't answer, until it is stood for election again."""
 
 _SERVICES = (
     client_pb2.DESCRIPTOR.services_by_name["ClientGateway"].full_name,
@@ -62,98 +50,204 @@ _SERVICES = (
 _log = logging.getLogger("millstream.jobmanager")
 
 
-@dataclass(slots=True)
-class _Parts:
-    """What a service is made of."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a term of office needs to know of its process."""
 
-    shell: Shell
-    server: grpc.aio.Server
-    health: HealthServicer
-    epoch: Epoch
+    configuration: Configuration
+    checkpoint_directory: str
+    target: str
+    advertised: str
+    """Where other hosts reach it."""
 
 
 class JobManagerService:
-    """A leading JobManager inside the running asyncio loop. Made by `start`, ended by `stop`."""
+    """A JobManager inside the running asyncio loop. Made by `start`, ended by `stop`."""
 
-    def __init__(self, parts: _Parts, resources: AsyncExitStack, target: str, port: int | None) -> None:
-        self._parts = parts
+    def __init__(
+        self, place: _Place, election: Election, server: "_Server", resources: AsyncExitStack, port: int | None
+    ) -> None:
+        self._place = place
+        self._election = election
+        self._server = server
         self._resources = resources
-        self._watch = asyncio.create_task(_say_when_deposed(parts.shell, parts.health))
-        self.target = target
+        self._epoch = Epoch(0)
+        self._term: Term | None = None
+        self._leads = asyncio.Event()
+        self._life: asyncio.Task[None] | None = asyncio.create_task(self._live(), name="leads or stands by")
+        self.target = place.target
         """What a gRPC client on this host connects to."""
         self.port = port
         """Of the TCP address; None for a Unix socket."""
 
     @property
     def epoch(self) -> Epoch:
-        """Of this leader."""
-        return self._parts.epoch
+        """Of its last term of office; 0 before the first."""
+        return self._epoch
+
+    @property
+    def leads(self) -> bool:
+        """It is in office, and its jobs are recovered."""
+        return self._leads.is_set()
+
+    @property
+    def leader(self) -> Leader | None:
+        """Who is known to lead: this one, or the one that was announced last."""
+        return Leader(self._epoch, self._place.advertised) if self.leads else self._election.leader
 
     @classmethod
     async def start(
-        cls, configuration: Configuration, address: ListenAddress, store: JobStore, checkpoint_directory: str
+        cls, configuration: Configuration, address: ListenAddress, election: Election, checkpoint_directory: str
     ) -> "JobManagerService":
-        """Take the store's lock, recover its jobs, then listen.
+        """Listen and stand for election; where there is no other candidate it leads when this returns.
 
         `checkpoint_directory` is the default one, `<store>/checkpoints`. ConfigurationError for an address that isn't
-        loopback without security.insecure, and for one or a directory that can't be used; StartupError and the store's
-        own errors when it can't lead.
+        loopback without TLS or security.insecure, and for one or a directory that can't be used; StartupError and the
+        store's own errors when it can't lead.
         """
-        _check(address, configuration)
         async with AsyncExitStack() as resources:
-            settings = service_settings(configuration)
+            resources.push_async_callback(election.close)
+            _check(address, configuration)
             inner = address.path or _private_socket(resources, configuration)
-            carrier = Carrier(store)
-            resources.push_async_callback(asyncio.to_thread, carrier.close)
             door = Door(inner)
             port = None
             if not address.path:
                 port = await _open_door(resources, door, address, configuration)
-            target = address.target(port or 0)
-            reader = JobSettingsReader(configuration, checkpoint_directory, savepoints_beside(checkpoint_directory))
-            epoch = await take_epoch(carrier, reader({}).checkpoints.directory)
-            core = ClusterCore(epoch, cluster_settings(configuration, target), reader, _chances())
-            sessions, blobs = OpenSessions(epoch), PublishedBlobs()
-            shell = Shell(core, carrier, blobs, sessions)
-            resources.callback(shell.end, "this JobManager stops")
-            shell.recover(await recovered_jobs(carrier, reader))
-            clients = ClientGateway(
-                ClientDoors(
-                    shell, sessions, SubmissionChecks(carrier, settings, reader), Uploads(carrier, settings), settings
-                )
-            )
-            taskmanagers = TaskManagerGateway(Around(epoch, shell, sessions, carrier, blobs, settings))
-            server, servicer = _server(settings, [clients.handler(), taskmanagers.handler()])
-            await _serve(resources, server, servicer, inner)
+            server = _Server(service_settings(configuration), standby_handlers(lambda: election.leader))
+            await server.serve(resources, inner)
+            await server.stand_by(healthy=election.repeats)
             resources.callback(door.ending)
-            resources.push_async_callback(_cancel, asyncio.create_task(_collect(carrier)))
-            _log.info("leading in epoch %s at %s, with %s recovered", epoch, target, counted(len(core.jobs), "job"))
-            return cls(_Parts(shell, server, servicer, epoch), resources.pop_all(), target, port)
-        raise AssertionError("an exit stack swallows nothing")
+            target, advertised = address.target(port or 0), address.advertised(configuration, port or 0)
+            place = _Place(configuration, checkpoint_directory, target, advertised)
+            service = cls(place, election, server, resources.pop_all(), port)
+        try:
+            if not election.repeats and service._life is not None:
+                await service._begun(service._life)
+        except BaseException:
+            await service.stop()
+            raise
+        return service
+
+    async def _begun(self, life: "asyncio.Task[None]") -> None:
+        """Until it leads; what kept it from that otherwise."""
+        leads = asyncio.create_task(self._leads.wait())
+        try:
+            await asyncio.wait((leads, life), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leads.cancel()
+        if life.done():
+            life.result()
 
     async def stop(self) -> None:
         """End all calls and sessions, finish what the store is doing, let go of its lock. Tasks go on."""
-        self._parts.shell.end("this JobManager stops")
-        await _cancel(self._watch)
+        if self._life is not None:
+            await cancelled(self._life)
+            self._life = None  # its frames know this service: a cycle, and descriptors would stay open until a collection
         await self._resources.aclose()
 
     async def wait_deposed(self) -> None:
-        """Until it leads no more: another does, or it was stopped. CoreFailedError when the reason is a fault of ours;
-        the process should then end, and be started again.
+        """Until it leads no more and never will. CoreFailedError when the reason is a fault of ours, StartupError or
+        the store's own errors when it won and couldn't lead; the process should then end, and be started again.
         """
-        await self._parts.shell.wait_ended()
+        if self._life is not None:
+            await asyncio.shield(self._life)
+
+    # ------------------------------------------------------------ one term after the other
+
+    async def _live(self) -> None:
+        while True:
+            office = await self._election.won()
+            try:
+                async with AsyncExitStack() as stack:
+                    stack.push_async_callback(office.leave)
+                    place = self._place
+                    term = await begin_term(
+                        stack, office, place.configuration, place.checkpoint_directory, place.target
+                    )
+                    await self._lead(term, office)
+            except (StoreError, UnansweredError) as error:
+                if not self._election.repeats:
+                    raise
+                _log.warning("won, but could not lead: %s", error)
+                await asyncio.sleep(AGAIN)
+            if not self._election.repeats:
+                return
+            _log.warning("this JobManager stands by")
+
+    async def _lead(self, term: Term, office: Office) -> None:
+        """Until the term is over; what this JobManager can't be again is said by an exception."""
+        self._epoch, self._term = term.epoch, term
+        await self._server.lead(term.handlers)
+        self._leads.set()
+        announcing = asyncio.create_task(office.announce(Leader(term.epoch, self._place.advertised)))
+        try:
+            await term.shell.wait_ended()
+        finally:
+            self._leads.clear()
+            self._term = None
+            await cancelled(announcing)
+            await self._server.stand_by(healthy=self._election.repeats)
+
+
+class _Server:
+    """gRPC, on a Unix socket. Before it is served nobody answers."""
+
+    def __init__(self, settings: ServiceSettings, standby: tuple[grpc.GenericRpcHandler, ...]) -> None:
+        self._switch = Switch(standby)
+        self._server = grpc.aio.server(
+            maximum_concurrent_rpcs=MAX_CALLS,
+            options=(
+                ("grpc.so_reuseport", 0),  # else a second JobManager could share the port
+                ("grpc.max_receive_message_length", settings.max_graph_size + (1 << 20)),
+                ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", 1000),  # clients may ping as well
+                ("grpc.http2.max_ping_strikes", 0),
+                ("grpc.server_handshake_timeout_ms", 10_000),
+            ),
+        )
+        self._server.add_generic_rpc_handlers((self._switch,))
+        self._health = HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(_SERVICES, self._server)
+
+    async def serve(self, resources: AsyncExitStack, path: str) -> None:
+        """Until the stack is closed. StartupError for a path that can't be listened on."""
+        resources.push_async_callback(self._server.stop, LAST_CALLS)
+        try:
+            self._server.add_insecure_port(f"unix:{path}")
+        except RuntimeError as error:
+            await self._server.start()  # only a server that was started lets go of its descriptors
+            raise StartupError(f"the socket {path} can't be listened on: {error}") from error
+        os.chmod(path, 0o600)  # noqa: PTH101  # takes microseconds
+        await self._server.start()
+        resources.push_async_callback(self._health.enter_graceful_shutdown)
+
+    async def lead(self, handlers: tuple[grpc.GenericRpcHandler, ...]) -> None:
+        """These answer from now on."""
+        self._switch.to(handlers)
+        await self._say(healthy=True, leads=True)
+
+    async def stand_by(self, *, healthy: bool) -> None:
+        """Nobody is in office here. `healthy`: that may change, so the process is well; else its last term goes on
+        saying that it is over.
+        """
+        if healthy:
+            self._switch.back()
+        await self._say(healthy=healthy, leads=False)
+
+    async def _say(self, *, healthy: bool, leads: bool) -> None:
+        for service, well in (("", healthy), (_SERVICES[0], leads), (_SERVICES[1], leads)):
+            status = health_pb2.HealthCheckResponse.SERVING if well else health_pb2.HealthCheckResponse.NOT_SERVING
+            await self._health.set(service, status)
 
 
 def _check(address: ListenAddress, configuration: Configuration) -> None:
     if len(os.fsencode(address.path)) > MAX_SOCKET_PATH:
         raise StartupError(f"the path of socket {address.path} has over {MAX_SOCKET_PATH} bytes; choose a shorter one")
-    if not address.path and (warning := check_binding(address.host, configuration)) is not None:
+    if not address.path and (warning := check_binding(address.host, configuration, Listener.JOBMANAGER)) is not None:
         _log.warning("%s", warning)
-
-
-def _chances() -> Chances:
-    chance = random.SystemRandom()
-    return Chances(lambda: secrets.token_bytes(32), chance.random)
 
 
 def _private_socket(resources: AsyncExitStack, configuration: Configuration) -> str:
@@ -189,60 +283,3 @@ async def _open_door(
 def _unusable(configuration: Configuration, option: Option[Any], reason: str, mend: str) -> ConfigurationError:
     origin = configuration.origin(option)
     return ConfigurationError(Problem(reason, mend, option.key, configuration.text(option), origin))
-
-
-def _server(
-    settings: ServiceSettings, handlers: list[grpc.GenericRpcHandler]
-) -> tuple[grpc.aio.Server, HealthServicer]:
-    server = grpc.aio.server(
-        maximum_concurrent_rpcs=MAX_CALLS,
-        options=(
-            ("grpc.so_reuseport", 0),  # else a second JobManager could share the port
-            ("grpc.max_receive_message_length", settings.max_graph_size + (1 << 20)),
-            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-            ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
-            ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.http2.min_ping_interval_without_data_ms", 1000),  # clients may ping as well
-            ("grpc.http2.max_ping_strikes", 0),
-            ("grpc.server_handshake_timeout_ms", 10_000),
-        ),
-    )
-    server.add_generic_rpc_handlers(tuple(handlers))
-    servicer = HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    reflection.enable_server_reflection(_SERVICES, server)
-    return server, servicer
-
-
-async def _serve(resources: AsyncExitStack, server: grpc.aio.Server, servicer: HealthServicer, path: str) -> None:
-    resources.push_async_callback(server.stop, LAST_CALLS)
-    try:
-        server.add_insecure_port(f"unix:{path}")
-    except RuntimeError as error:
-        await server.start()  # only a server that was started lets go of its descriptors
-        raise StartupError(f"the socket {path} can't be listened on: {error}") from error
-    os.chmod(path, 0o600)  # noqa: PTH101  # takes microseconds
-    await server.start()
-    resources.push_async_callback(servicer.enter_graceful_shutdown)
-    await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-    for service in _SERVICES[:2]:
-        await servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
-
-
-async def _say_when_deposed(shell: Shell, health: HealthServicer) -> None:
-    """No method: a cancelled task keeps its frames, and a service among them would be a cycle, so that the server's
-    descriptors stayed open until the garbage collector came by.
-    """
-    await asyncio.gather(shell.wait_ended(), return_exceptions=True)
-    await health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-async def _collect(carrier: Carrier) -> None:
-    while True:
-        carrier.collect_garbage()
-        await asyncio.sleep(BETWEEN_COLLECTIONS)

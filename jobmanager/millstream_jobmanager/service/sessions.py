@@ -7,10 +7,9 @@ log; the TaskManager opens another and tells the whole truth again.
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import grpc
@@ -19,7 +18,7 @@ from millstream_dataflow.identity import Digest, Epoch, JobId, SessionId
 from millstream_dataflow.words import counted
 from millstream_jobmanager.core.events import MessageReceived, SessionClosed, SessionOpened
 from millstream_jobmanager.service.blobs import CHUNK, PublishedBlobs
-from millstream_jobmanager.service.carrier import Carrier
+from millstream_jobmanager.service.carrier import Carrier, LeadershipLostError
 from millstream_jobmanager.service.names import check_digest, is_taskmanager
 from millstream_jobmanager.service.outbox import Outbox
 from millstream_jobmanager.service.output import Outputs
@@ -27,7 +26,7 @@ from millstream_jobmanager.service.questions import Questions
 from millstream_jobmanager.service.refusals import invalid, not_found, not_now
 from millstream_jobmanager.service.rpc import Context, Method, checked, service_handler
 from millstream_jobmanager.service.settings import ServiceSettings
-from millstream_jobmanager.service.shell import LeadershipLostError, Shell
+from millstream_jobmanager.service.shell import Shell
 from millstream_proto import session_pb2
 from millstream_proto.blobs_pb2 import BlobChunk, FetchRequest
 from millstream_proto.session_pb2 import JobManagerMessage, TaskManagerMessage
@@ -194,21 +193,13 @@ class TaskManagerGateway:
                 piece = data[start : start + CHUNK]
                 yield BlobChunk(digest=digest, size=len(data), data=piece) if start == 0 else BlobChunk(data=piece)
             return
-        path = await self._around.carrier.blob_path(digest)
-        if path is None:
+        file = await self._around.carrier.open_blob(digest)
+        if file is None:
             raise not_found(f"there is no blob {digest}; its job has ended, or it was never uploaded")
-        async for chunk in self._from_file(digest, path):
-            yield chunk
-
-    async def _from_file(self, digest: Digest, path: Path) -> AsyncIterator[BlobChunk]:
-        disk = self._around.carrier.disk
-        file = await disk(lambda: path.open("rb"))
         try:
-            size = os.fstat(file.fileno()).st_size
-            data = await disk(lambda: file.read(CHUNK))
-            yield BlobChunk(digest=digest, size=size, data=data)
-            while data := await disk(lambda: file.read(CHUNK)):
-                yield BlobChunk(data=data)
+            for start in range(0, max(1, file.size), CHUNK):
+                piece = await self._around.carrier.disk(partial(file.read_at, start, CHUNK))
+                yield BlobChunk(digest=digest, size=file.size, data=piece) if start == 0 else BlobChunk(data=piece)
         finally:
             file.close()
 

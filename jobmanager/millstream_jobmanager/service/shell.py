@@ -3,9 +3,12 @@
 The core belongs to the loop's thread and is called from one place, `_drain`. What threads answer comes back through
 the loop. Everybody else may look at the core between two events, and nobody may change it.
 
-A leader ends in two ways. It is **deposed** when the core finds that another leads: nothing more is decided, said or
-deleted. Or the core **fails** (a fault of ours): a leader whose state may be half changed must not go on, so it ends
-as well, with the event that it failed on in the log. In both cases tasks go on without it (law 3.5).
+Before each event the office is asked whether the leader may decide (ARCHITECTURE 9). While it pauses, events wait.
+
+A leader ends in three ways. Its office is **over**, by its own clock. It is **deposed** when the core finds that
+another leads. Or the core **fails** (a fault of ours): a leader whose state may be half changed must not go on, so it
+ends as well, with the event that it failed on in the log. Nothing more is decided, said or deleted then, and tasks go
+on without it (law 3.5).
 """
 
 import asyncio
@@ -13,6 +16,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from millstream_dataflow.identity import JobId, SessionId
@@ -20,8 +24,10 @@ from millstream_jobmanager.core import commands as c
 from millstream_jobmanager.core.cluster import ClusterCore
 from millstream_jobmanager.core.events import Ask, Asked, Event, Tick
 from millstream_jobmanager.core.moment import Moment
+from millstream_jobmanager.leadership.office import Office
+from millstream_jobmanager.leadership.tenure import Hold
 from millstream_jobmanager.service.blobs import PublishedBlobs
-from millstream_jobmanager.service.carrier import Carrier
+from millstream_jobmanager.service.carrier import Carrier, LeadershipLostError
 from millstream_jobmanager.service.running_clock import running_clock
 from millstream_runtime.messages.session import FromJobManager
 
@@ -36,10 +42,6 @@ _log = logging.getLogger("millstream.jobmanager")
 def machine_clock() -> int:
     """Monotonic milliseconds of the machine."""
     return time.monotonic_ns() // 1_000_000
-
-
-class LeadershipLostError(Exception):
-    """This JobManager leads no more; the request was perhaps carried out, and the next leader knows."""
 
 
 class CoreFailedError(Exception):
@@ -85,27 +87,33 @@ class Changes:
             self._next = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What the core's commands are carried out by."""
+
+    carrier: Carrier
+    blobs: PublishedBlobs
+    streams: Streams
+
+
 class Shell:
     """Owns the core."""
 
     def __init__(
-        self,
-        core: ClusterCore,
-        carrier: Carrier,
-        blobs: PublishedBlobs,
-        streams: Streams,
-        clock: Callable[[], int] = machine_clock,
+        self, core: ClusterCore, hands: Hands, office: Office, clock: Callable[[], int] = machine_clock
     ) -> None:
         """`clock`: monotonic milliseconds."""
         self.core = core
+        self._office = office
+        self._paused = False
         self._clock = clock
         interval, timeout = core.settings.heartbeat_interval, core.settings.heartbeat_timeout
         self._running = running_clock(interval, timeout, clock())
         self._pulse_interval = interval / 2_000
         self.changes = Changes()
-        self._carrier = carrier
-        self._blobs = blobs
-        self._streams = streams
+        self._carrier = hands.carrier
+        self._blobs = hands.blobs
+        self._streams = hands.streams
         self._loop = asyncio.get_running_loop()
         self._events = deque[Event]()
         self._scheduled = False
@@ -118,6 +126,7 @@ class Shell:
         self._ended = asyncio.Event()
         self._fault: CoreFailedError | None = None
         self._pulse = self._loop.call_later(self._pulse_interval, self._beat)
+        office.on_change(self._schedule)
 
     # ------------------------------------------------------------ face
 
@@ -184,20 +193,39 @@ class Shell:
         self._set_timer()
 
     def _schedule(self) -> None:
-        if not self._scheduled:
+        if not self._scheduled and self.leads:
             self._scheduled = True
             self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
         self._scheduled = False
         for _ in range(min(AT_ONCE, len(self._events))):
-            if self._events:
+            if self._events and self._may_decide():
                 self._handle(self._events.popleft())
+        if not self._may_decide():
+            return
         if len(self._events) < MAX_WAITING:
             self._room.set()
         if self._events:
             self._schedule()
         self._set_timer()
+
+    def _may_decide(self) -> bool:
+        """By the office, at this moment. Events wait while it pauses; when it is over this leader ends."""
+        match self._office.hold():
+            case Hold.HOLDS:
+                if self._paused:
+                    _log.warning("this JobManager decides again")
+                self._paused = False
+            case Hold.PAUSED:
+                if not self._paused:
+                    _log.warning("this JobManager pauses: nothing is decided until ZooKeeper answers; tasks go on")
+                self._paused = True
+            case Hold.OVER:
+                if self.leads:
+                    _log.error("this JobManager leads no more: %s", self._office.reason)
+                self.end(f"this JobManager leads no more: {self._office.reason}")
+        return self.leads and not self._paused
 
     def _handle(self, event: Event) -> None:
         now = Moment(self._now(), time.time_ns() // 1_000_000)
@@ -236,8 +264,11 @@ class Shell:
         self.post(Tick())
 
     def _beat(self) -> None:
-        """The loop runs. Where this comes late, it didn't."""
-        self._now()
+        """The loop runs. Where this comes late, it didn't; and a leader that pauses blames nobody for that either."""
+        if self._may_decide():
+            self._now()
+        elif not self.leads:
+            return
         self._pulse = self._loop.call_later(self._pulse_interval, self._beat)
 
     # ------------------------------------------------------------ commands

@@ -57,10 +57,9 @@ async def recovered_jobs(carrier: Carrier, job_settings: Callable[[Mapping[str, 
 
 async def _graph(carrier: Carrier, record: JobRecord) -> JobGraph:
     digest = record.graph.digest
-    path = await carrier.blob_path(digest)
-    if path is None:
+    data = await carrier.read_blob(digest)
+    if data is None:
         raise MalformedMessageError(f"its graph, blob {digest}, is missing")
-    data = await carrier.disk(path.read_bytes)
     if hashlib.sha256(data).hexdigest() != digest:
-        raise MalformedMessageError(f"its graph, {path}, was altered")
+        raise MalformedMessageError(f"its graph, blob {digest}, was altered")
     return decode(JobGraph, data)

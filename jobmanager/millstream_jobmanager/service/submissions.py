@@ -3,7 +3,6 @@ danger to ask the core. Bytes that a client names must be here, whole, and be wh
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 from millstream_dataflow.configuration import ConfigurationError
 from millstream_dataflow.job_graph import BlobRef, JobGraph
@@ -41,7 +40,7 @@ class SubmissionChecks:
             raise invalid(f"the configuration of the job can't be read: {error}") from error
         self._check_sizes(ask)
         for reference in _blobs(ask):
-            await self._path(reference)
+            await self._require(reference)
         await self._check_graph(ask)
 
     def _check_sizes(self, ask: SubmitJob) -> None:
@@ -56,25 +55,28 @@ class SubmissionChecks:
             if artifact.blob.size > self._settings.max_artifact_size:
                 raise artifact_too_large(artifact.name, artifact.blob.size, self._settings.max_artifact_size)
 
-    async def _path(self, reference: BlobRef) -> Path:
+    async def _require(self, reference: BlobRef) -> None:
         check_digest(reference.digest)
-        path = await self._carrier.blob_path(reference.digest)
-        if path is None or (await self._carrier.disk(path.stat)).st_size != reference.size:
-            raise invalid(
-                f"blob {reference.digest} with {reference.size} bytes isn't here; upload it, then submit again"
-            )
-        return path
+        if await self._carrier.blob_size(reference.digest) != reference.size:
+            raise _absent(reference)
 
     async def _check_graph(self, ask: SubmitJob) -> None:
         """After a restart the job is planned from the blob: it must be the same graph."""
-        path = await self._path(ask.graph_blob)
-        data = await self._carrier.disk(path.read_bytes)
+        await self._require(ask.graph_blob)
+        data = await self._carrier.read_blob(ask.graph_blob.digest)
+        if data is None:
+            raise _absent(ask.graph_blob)
         try:
             stored = decode(JobGraph, data)
         except MalformedMessageError as error:
             raise invalid(f"blob {ask.graph_blob.digest} is no job graph: {error}") from error
         if stored != ask.graph:
             raise invalid(f"blob {ask.graph_blob.digest} is another job graph than the submitted one")
+
+
+def _absent(reference: BlobRef) -> RefusalError:
+    text = f"blob {reference.digest} with {reference.size} bytes isn't here; upload it, then submit again"
+    return invalid(text)
 
 
 def artifact_too_large(name: str, size: int, limit: int) -> RefusalError:

@@ -57,8 +57,7 @@ class Uploads:
 
     async def _is_there(self, digest: Digest, size: int) -> bool:
         """A blob that is kept needn't come again; it counts as new from now on. One that the disk has damaged must."""
-        path = await self._carrier.blob_path(digest)
-        if path is None or (await self._carrier.disk(path.stat)).st_size != size:
+        if await self._carrier.blob_size(digest) != size:
             return False
         try:
             await self._carrier.put_blob(digest, ())

@@ -1,11 +1,11 @@
-"""What every job store does. All calls block; the service makes them from one thread of its own."""
+"""What every job store does. All calls block. Those about records come from one thread, those about blobs from any."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Protocol
 
 from millstream_dataflow.identity import Digest, Epoch, JobId
 from millstream_jobmanager.store.answers import StoreAnswer
+from millstream_runtime.file_systems import OpenFile
 from millstream_runtime.messages.record import JobRecord
 
 
@@ -13,8 +13,8 @@ class JobStore(Protocol):
     """Records and blobs under one leader. Everything but `open` is refused unless it is open."""
 
     def open(self, floor: Epoch) -> Epoch:
-        """Take the lock, or say in StoreLockedError who has it; then take the next epoch, above the stored one and
-        above `floor`, durably (law 1.2).
+        """Take the lock, or say in StoreLockedError who has it, unless it came with the office; then take the next
+        epoch, above the stored one and above `floor`, durably (law 1.2).
         """
         ...
 
@@ -36,8 +36,8 @@ class JobStore(Protocol):
         """Keep bytes; durable when this returns. BlobMismatchError when they don't have this SHA-256."""
         ...
 
-    def blob_path(self, digest: Digest) -> Path | None:
-        """Where a blob lies on this machine; None when there is none."""
+    def open_blob(self, digest: Digest) -> OpenFile | None:
+        """A blob for reading, in any thread; None when there is none. Whoever opens it closes it."""
         ...
 
     def collect_garbage(self) -> None:
@@ -47,5 +47,5 @@ class JobStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the lock."""
+        """Let go of what is the store's own."""
         ...

@@ -25,8 +25,8 @@ from millstream_jobmanager.store.contract import JobStore
 from millstream_jobmanager.store.lock import StoreLock
 from millstream_jobmanager.store.records import Records
 from millstream_jobmanager.store.sealed import DamagedError, seal, unseal
-from millstream_runtime.file_systems import is_refusal
-from millstream_runtime.file_systems.local import TEMPORARY_SUFFIX, make_directories, write_durably
+from millstream_runtime.file_systems import OpenFile, is_refusal
+from millstream_runtime.file_systems.local import TEMPORARY_SUFFIX, LocalStorage, make_directories, write_durably
 from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.record import JobRecord
 
@@ -105,11 +105,13 @@ class LocalJobStore(JobStore):
         self._held()
         self._blobs.put(digest, chunks, self._clock())
 
-    def blob_path(self, digest: Digest) -> Path | None:
-        """It stays there until it is collected."""
+    def open_blob(self, digest: Digest) -> OpenFile | None:
+        """It stays whole while it is open, also when it is collected meanwhile."""
         self._held()
-        path = self._blobs.path(digest)
-        return path if path.is_file() else None
+        try:
+            return LocalStorage().open(str(self._blobs.path(digest)))
+        except FileNotFoundError:
+            return None
 
     def collect_garbage(self) -> None:
         """Nothing is collected while a record or a graph can't be read: what it needs isn't known."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem, check_binding
+from millstream_dataflow.configuration import Configuration, ConfigurationError, Listener, Problem, check_binding
 from millstream_dataflow.configuration.options import taskmanager
 from millstream_dataflow.identity import WorkerId
 from millstream_runtime.limited_lines import LimitedLines
@@ -45,7 +45,7 @@ class Receivers:
 def listen(configuration: Configuration) -> socket.socket:
     """The listening socket. ConfigurationError when the address may not or can't be used."""
     host, port = configuration.get(taskmanager.BIND_HOST), configuration.get(taskmanager.DATA_PORT)
-    if warning := check_binding(host, configuration):
+    if warning := check_binding(host, configuration, Listener.DATA_PORT):
         log.warning("%s", warning)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

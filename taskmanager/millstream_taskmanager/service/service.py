@@ -12,6 +12,7 @@ from typing import Any, Final
 from millstream_dataflow.configuration import Configuration, milliseconds
 from millstream_dataflow.configuration.options import logs, taskmanager
 from millstream_dataflow.identity import TaskManagerId
+from millstream_runtime.health import health_answers
 from millstream_runtime.messages.deployments import DataAddress
 from millstream_runtime.versions import own_versions
 from millstream_taskmanager.core.commands import (
@@ -19,13 +20,14 @@ from millstream_taskmanager.core.commands import (
     Command,
     DropJob,
     KillWorker,
+    Leave,
     SendToLeader,
     SendToWorker,
     StartWorker,
     Tell,
 )
 from millstream_taskmanager.core.core import Self, TaskManagerCore, TaskManagerSettings
-from millstream_taskmanager.core.events import Stopping
+from millstream_taskmanager.core.events import Stopping, ToldToLeave
 from millstream_taskmanager.processes.pool import WorkerPool, pool_options
 from millstream_taskmanager.processes.spawning import SpawnedForkServer
 from millstream_taskmanager.service.blobs import BlobCache
@@ -33,6 +35,7 @@ from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
 from millstream_taskmanager.service.directories import Directories, machine_id, make_directories
 from millstream_taskmanager.service.fetching import LeaderBlobs
 from millstream_taskmanager.service.launcher import Launcher
+from millstream_taskmanager.service.leaders import leaders
 from millstream_taskmanager.service.pings import Pings
 from millstream_taskmanager.service.resource import claim
 from millstream_taskmanager.service.session import LeaderLink
@@ -57,17 +60,19 @@ class TaskManagerService:
         self._forkserver = forkserver
         self._parts = contextlib.AsyncExitStack()
         self._failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._left = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
     async def start(
         cls,
         configuration: Configuration,
-        target: str,
+        target: str | None,
         directory: Path,
         forkserver: SpawnedForkServer | None = None,
     ) -> "TaskManagerService":
-        """Returns once it listens and tries to reach the JobManager at `target`, which may come afterwards.
+        """Returns once it listens and tries to reach the JobManager, which may come afterwards: the one at `target`, or,
+        for None, the one that ZooKeeper names.
 
         `directory` says which TaskManager this is across its starts (see `resource`); what it works with lies in
         `io.tmp.dirs`. `forkserver` is one that was exec'd already, and is the service's from now on. From the
@@ -97,11 +102,28 @@ class TaskManagerService:
         log.info("TaskManager %s (%s) listens for data on port %d", service.id, resource.name, service.address.port)
         return service
 
+    async def leave(self) -> None:
+        """Take no new tasks, and return when those that run here run elsewhere, at the latest after
+        `taskmanager.shutdown-timeout`; then stop it.
+        """
+        self._shell.tell(ToldToLeave())
+        await self._left.wait()
+
     async def stop(self) -> None:
         """Leave the leader, end the workers, then everything else. Nothing is left of it."""
         self._shell.tell(Stopping())  # from here on the core obeys nobody
         await self._parts.aclose()
         self._tasks.clear()  # an ended task keeps the frames that it ended in, and those the channels of gRPC
+
+    def live(self) -> str | None:
+        """See HealthState."""
+        if self._failed.done():
+            return "failed"
+        return None if self._pool.has_forkserver else "forkserver"
+
+    def ready(self) -> str | None:
+        """See HealthState."""
+        return self._core.unready
 
     async def wait(self) -> None:
         """Until a part of it has failed by a mistake of ours; raises that. It has left its leader then: stop it."""
@@ -113,39 +135,42 @@ class TaskManagerService:
         self,
         parts: contextlib.AsyncExitStack,
         configuration: Configuration,
-        target: str,
+        target: str | None,
         directories: Directories,
         listening: socket.socket,
     ) -> None:
         """What comes last here ends first."""
-        core = self._core(configuration)
+        self._core = core = self._new_core(configuration)
         self._shell = Shell(core, self._carry_out)
         settings, peers = link_settings(configuration), port_settings(configuration)
-        self._link = LeaderLink(target, self.id, settings, self._shell.tell, lambda: core.epoch)
+        found = await parts.enter_async_context(leaders(configuration, target))
+        self._link = LeaderLink(found, self.id, settings, self._shell.tell, lambda: core.epoch)
         self._blobs = BlobCache(directories.blobs, LeaderBlobs(self._link, settings.call_timeout))
         parts.push_async_callback(self._blobs.stop)
         self._launcher = Launcher(self._blobs, directories.sockets, self._shell.tell)
         pings = Pings(self.id, self.address.machine, peers, self._launcher.send)
         options = pool_options(configuration, _logs(configuration, directories))
-        pool = WorkerPool(options, self._launcher, self._forkserver)
+        self._pool = pool = WorkerPool(options, self._launcher, self._forkserver)
         self._launcher.use(pool, pings)
         self._run(parts, self._shell.run(), "the TaskManager's core")
         parts.push_async_callback(pool.stop)
         parts.push_async_callback(self._launcher.stop)
         # Before anything uses gRPC: the forkserver is exec'd from a process without its threads (law 13.1).
         await pool.start()
+        await parts.enter_async_context(health_answers(configuration, self))
         self._run(parts, pings.run(), "the TaskManager's pings")
         data_port = DataPort(listening, peers, Receivers(self._launcher.connect, pings.adopt))
         self._run(parts, data_port.run(), "the TaskManager's data port")
         parts.push_async_callback(self._end_workers)
         self._run(parts, self._link.run(), _SESSION)
 
-    def _core(self, configuration: Configuration) -> TaskManagerCore:
+    def _new_core(self, configuration: Configuration) -> TaskManagerCore:
         return TaskManagerCore(
             Self(self.id, self.address, own_versions(), self.resource),
             TaskManagerSettings(
                 configuration.get(taskmanager.NUMBER_OF_TASK_SLOTS),
                 milliseconds(configuration.get(taskmanager.LEADER_ABSENCE_TIMEOUT)),
+                shutdown_timeout=milliseconds(configuration.get(taskmanager.SHUTDOWN_TIMEOUT)),
             ),
         )
 
@@ -188,6 +213,8 @@ class TaskManagerService:
                 self._launcher.kill(worker)
             case DropJob(job=job):
                 self._launcher.drop(job)
+            case Leave():
+                self._left.set()
             case Tell(text=text, warning=warning):
                 log.log(logging.WARNING if warning else logging.INFO, "%s", text)
 

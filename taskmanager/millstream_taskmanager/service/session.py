@@ -23,6 +23,7 @@ from millstream_runtime.messages.codec import MalformedMessageError, body_reader
 from millstream_runtime.messages.parts import PartJoiner
 from millstream_runtime.messages.session import FromJobManager, FromTaskManager, Registered
 from millstream_taskmanager.core.events import Event, LeaderConnected, LeaderDisconnected, LeaderSaid
+from millstream_taskmanager.service.leaders import Leaders
 from millstream_taskmanager.service.outgoing import Outgoing, TooMuchUnsentError
 from millstream_taskmanager.service.settings import LinkSettings
 
@@ -37,6 +38,8 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_retries", 0),
 )
+LEADER_KEY: Final = "millstream-leader"
+"""In the trailing metadata of a standby's refusal: who leads."""
 FAREWELL_S: Final = 0.5  # what a JobManager gets to end the stream when we leave
 LASTED_MS: Final = 100  # a session that ended sooner doesn't earn an immediate next one
 
@@ -66,13 +69,14 @@ class LeaderLink:
 
     def __init__(
         self,
-        target: str,
+        leaders: Leaders,
         me: TaskManagerId,
         settings: LinkSettings,
         tell: Callable[[Event], None],
         epoch: Callable[[], Epoch],
     ) -> None:
-        self._target = target
+        self._leaders = leaders
+        self._target = "?"
         self._me = me
         self._settings = settings
         self._tell = tell
@@ -120,7 +124,14 @@ class LeaderLink:
             began = time.monotonic_ns()
             ended = await self._session(SessionId(self._me, self._number))
             lasted = (time.monotonic_ns() - began) // 1_000_000
-            await asyncio.sleep(self._pause(ended, lasted) / 1_000)
+            await self._rest(self._pause(ended, lasted))
+
+    async def _rest(self, pause: int) -> None:
+        """So many milliseconds, or until another leader is announced."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause / 1_000):
+                await self._leaders.another()
+                self._backoff = self._settings.first_backoff
 
     def _pause(self, ended: _Ended, lasted: int) -> int:
         """Milliseconds until the next try."""
@@ -136,11 +147,13 @@ class LeaderLink:
         return pause
 
     async def _session(self, session: SessionId) -> _Ended:
+        self._target = await self._leaders.find()
         try:
             async with self._connected() as channel:
                 ended = await self._converse(session, channel)
         except (grpc.RpcError, ConnectionError, TimeoutError) as error:
             self._complain(str(error) or type(error).__name__)
+            self._leaders.lost()
             return _Ended(str(error))
         log.info("session %s with the JobManager at %s ended: %s", session, self._target, ended.reason)
         return ended
@@ -169,6 +182,7 @@ class LeaderLink:
         self._tell(LeaderConnected(session))
         writing = asyncio.create_task(_write(call, outgoing), name=f"writes session {session}")
         reading = asyncio.create_task(self._read(call, opened), name=f"reads session {session}")
+        moving = asyncio.create_task(self._move(opened), name=f"looks who leads in session {session}")
         ended = _Ended("the TaskManager ends it")
         try:
             await _either(reading, opened.closed, writing)
@@ -182,11 +196,16 @@ class LeaderLink:
             self._open = None
             self._opened.clear()
             call.cancel()
-            for task in (writing, reading):
+            for task in (writing, reading, moving):
                 task.cancel()
-            await asyncio.gather(writing, reading, return_exceptions=True)
+            await asyncio.gather(writing, reading, moving, return_exceptions=True)
             self._tell(LeaderDisconnected(session, ended.reason))
         return ended
+
+    async def _move(self, opened: _Open) -> None:
+        """The one that we follow doesn't lead any more, whatever it says or keeps silent about."""
+        await self._leaders.another()
+        self._close(opened, "another JobManager leads")
 
     async def _read(self, call: Any, opened: _Open) -> _Ended:  # noqa: ANN401  # grpc has no type for it
         """Everything that the leader says, until the stream ends."""
@@ -208,7 +227,17 @@ class LeaderLink:
         except TimeoutError:
             return _Ended(f"the JobManager didn't answer the registration for {self._settings.call_timeout} ms")
         except grpc.RpcError as error:
-            return _Ended(_sentence(error))
+            return self._broken(error)
+
+    def _broken(self, error: grpc.RpcError) -> _Ended:
+        """A standby names the leader, which is tried at once."""
+        named = next((str(value) for key, value in _metadata(error) if key == LEADER_KEY), "")
+        if named and named != self._target:
+            self._leaders.redirected(named)
+            self._backoff = self._settings.first_backoff
+        else:
+            self._leaders.lost()
+        return _Ended(_sentence(error))
 
     def _heard(self, opened: _Open, envelope: JobManagerMessage) -> None:
         session = from_message(SessionId, envelope.session)
@@ -250,6 +279,10 @@ async def _ready(channel: grpc.aio.Channel) -> None:
             raise ConnectionError("no connection")
         await channel.wait_for_state_change(state)
         state = channel.get_state(try_to_connect=True)
+
+
+def _metadata(error: grpc.RpcError) -> list[tuple[str, str | bytes]]:
+    return list(error.trailing_metadata() or ()) if isinstance(error, grpc.aio.AioRpcError) else []
 
 
 def _sentence(error: grpc.RpcError) -> str:

@@ -111,6 +111,8 @@ class Coordinator:
         """Of the newest completed checkpoint that this leader took or has read."""
         self.completed_count = 0
         self.failed_count = 0
+        self.urgent = False
+        """A checkpoint is wanted at once, whatever interval and pause say; one under way will do."""
         self.last_failure = ""
         self.durations: dict[CheckpointId, int] = {}
         """Of the listed checkpoints that this leader took, milliseconds."""
@@ -154,7 +156,8 @@ class Coordinator:
             self._finalise(turn, participants)
         else:
             self._savepoints(turn, participants)
-            if (due := self._due()) is not None and turn.now.monotonic >= due:
+            due = self._due()
+            if (due is not None and turn.now.monotonic >= due) or (self.urgent and not self._periodic_in_flight()):
                 self._trigger(turn, participants, SnapshotKind.CHECKPOINT, ())
 
     def _expire(self, turn: Turn, pending: Pending) -> None:

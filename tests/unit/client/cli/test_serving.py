@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from millstream.cli.answers import Problem
 from millstream.cli.exit_codes import ExitCode
 from millstream.cli.main import main
-from millstream.cli.serving import until_told
+from millstream.cli.serving import say, until_told
 from millstream_jobmanager.service.shell import CoreFailedError
 
 
@@ -25,6 +25,7 @@ class Service:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.stopped = 0
+        self.left = 0
 
     async def stop(self) -> None:
         self.stopped += 1
@@ -35,11 +36,52 @@ class Service:
 
     wait_deposed = wait
 
+    async def leave(self) -> None:
+        self.left += 1
+
 
 async def test_a_signal_stops_it() -> None:
     service = Service()
     asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
     assert await until_told(service, asyncio.Event().wait())  # type: ignore[arg-type]  # it never ends
+    assert service.stopped == 1
+
+
+@pytest.mark.parametrize(("number", "left"), [(signal.SIGTERM, 1), (signal.SIGINT, 0)])
+async def test_what_it_does_is_handed_over_at_sigterm_alone(number: signal.Signals, left: int) -> None:
+    service = Service()
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+    assert await until_told(service, asyncio.Event().wait(), service.leave)  # type: ignore[arg-type]  # it never ends
+    assert (service.left, service.stopped) == (left, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_the_handing_over(number: signal.Signals) -> None:
+    service = Service()
+
+    async def hand_over() -> None:
+        os.kill(os.getpid(), number)
+        await asyncio.Event().wait()
+
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+    assert await until_told(service, asyncio.Event().wait(), hand_over)  # type: ignore[arg-type]  # it never ends
+    assert service.stopped == 1
+
+
+async def test_a_failure_ends_the_handing_over() -> None:
+    service, told = Service(), asyncio.Event()
+
+    async def hand_over() -> None:
+        told.set()
+        await asyncio.Event().wait()
+
+    async def fail() -> None:
+        await told.wait()
+        raise ZeroDivisionError
+
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+    with pytest.raises(Problem, match="ZeroDivisionError"):
+        await until_told(service, fail(), hand_over)
     assert service.stopped == 1
 
 
@@ -55,6 +97,43 @@ async def test_its_failure_is_told_when_it_has_stopped() -> None:
         await until_told(service, service.wait())
     assert service.stopped == 1
     assert caught.value.exit_code == ExitCode.FAILED
+
+
+def test_a_signal_during_the_start_takes_apart_what_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A storage that hangs keeps a JobManager from its end no more than from its beginning."""
+    taken_apart: list[bool] = []
+
+    async def hangs(*_: object) -> None:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            taken_apart.append(True)
+
+    monkeypatch.setattr("millstream_jobmanager.service.server.JobManagerService.start", hangs)
+    result = CliRunner().invoke(main, ["jobmanager", "-D", f"high-availability.storageDir={tmp_path}"])
+    assert (result.exit_code, taken_apart) == (0, [True])
+
+
+def test_an_interrupt_during_the_start_is_no_end_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def hangs(*_: object) -> None:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("millstream_jobmanager.service.server.JobManagerService.start", hangs)
+    result = CliRunner().invoke(main, ["jobmanager", "-D", f"high-availability.storageDir={tmp_path}"])
+    assert result.exit_code == ExitCode.INTERRUPTED
+
+
+def test_what_is_said_goes_into_the_log_where_that_is_on_stdout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    say("to stdout")
+    monkeypatch.setattr("millstream.cli.serving.stdout_is_log", lambda: True)
+    say("to the log")
+    assert capsys.readouterr().out == "to stdout\n"
+    assert caplog.messages == ["to the log"]
 
 
 def started(service: Service) -> Callable[..., Awaitable[Service]]:

@@ -8,6 +8,7 @@ import pytest
 from millstream.embedded.cluster import EmbeddedCluster
 from millstream.submission.gateway import Gateway
 from millstream.submission.job_client import RemoteJobClient
+from millstream.submission.routes import Route
 from millstream_dataflow.identity import OperatorId
 from millstream_runtime.messages.collect import CollectReply
 from millstream_runtime.states import JobState
@@ -25,7 +26,7 @@ def fake() -> FakeJobManager:
 @pytest.fixture
 def gateway(fake: FakeJobManager) -> Generator[Gateway]:
     with serving(fake) as port:
-        gateway = Gateway(f"127.0.0.1:{port}", 10)
+        gateway = Gateway(Route(f"127.0.0.1:{port}"), 10)
         yield gateway
         gateway.close()
 

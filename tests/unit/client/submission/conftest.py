@@ -5,6 +5,7 @@ from collections.abc import Generator
 import pytest
 
 from millstream.submission.gateway import Gateway
+from millstream.submission.routes import Route
 from tests.unit.client.submission.fake_jobmanager import FakeJobManager, serving
 
 
@@ -21,6 +22,6 @@ def port(fake: FakeJobManager) -> Generator[int]:
 
 @pytest.fixture
 def gateway(port: int) -> Generator[Gateway]:
-    gateway = Gateway(f"127.0.0.1:{port}", 10)
+    gateway = Gateway(Route(f"127.0.0.1:{port}"), 10)
     yield gateway
     gateway.close()

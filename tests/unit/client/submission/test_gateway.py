@@ -12,6 +12,7 @@ from millstream.errors import (
 from millstream.submission import gateway as gateway_module
 from millstream.submission.addresses import join, target_of, with_address
 from millstream.submission.gateway import Gateway
+from millstream.submission.routes import Route
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
 from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.states import JobState
@@ -26,7 +27,7 @@ class TestCalls:
         monkeypatch.setattr(gateway_module, "_LONG_S", 0.05)
         port = free_port()
         heard: list[str] = []
-        gateway = Gateway(f"127.0.0.1:{port}", 0.3, waiting=heard.append)
+        gateway = Gateway(Route(f"127.0.0.1:{port}"), 0.3, waiting=heard.append)
         expected = rf"127.0.0.1:{port} gave no answer for 0.3 s .*'millstream jobmanager' starts one, .*rpc.port"
         with pytest.raises(ClusterUnreachableError, match=expected):
             gateway.cluster()
@@ -35,7 +36,7 @@ class TestCalls:
         gateway.close()
 
     def test_nobody_there_is_said_without_the_address_that_was_tried_last(self) -> None:
-        gateway = Gateway(f"localhost:{free_port()}", 0.3)
+        gateway = Gateway(Route(f"localhost:{free_port()}"), 0.3)
         with pytest.raises(
             ClusterUnreachableError, match=r"localhost:\d+ gave no answer for 0.3 s \(Connection refused\)"
         ):
@@ -45,7 +46,7 @@ class TestCalls:
     def test_an_answer_that_nothing_could_be_done_is_no_silence(self, fake: FakeJobManager, port: int) -> None:
         for _ in range(100):
             fake.refuse("Cluster", grpc.StatusCode.UNAVAILABLE, failure("no room on the disk", FailureKind.EXTERNAL))
-        gateway = Gateway(f"127.0.0.1:{port}", 0.3)
+        gateway = Gateway(Route(f"127.0.0.1:{port}"), 0.3)
         with pytest.raises(ClusterUnreachableError, match=r"could not do it, .* 0.3 s: no room on the disk$"):
             gateway.cluster()
         gateway.close()
@@ -89,7 +90,7 @@ class TestCalls:
             gateway.cluster()
 
     def test_a_cluster_that_is_known_to_be_gone_is_not_waited_for(self) -> None:
-        gateway = Gateway(f"127.0.0.1:{free_port()}", 60, lambda: "the cluster was killed")
+        gateway = Gateway(Route(f"127.0.0.1:{free_port()}"), 60, lambda: "the cluster was killed")
         with pytest.raises(ClusterUnreachableError, match=r"^the cluster was killed$"):
             gateway.cluster()
         gateway.close()

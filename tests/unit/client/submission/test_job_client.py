@@ -22,6 +22,7 @@ from millstream.submission.gateway import Gateway
 from millstream.submission.job_client import RemoteJobClient
 from millstream.submission.output import TaskOutputReader
 from millstream.submission.program_streams import ProgramStreams
+from millstream.submission.routes import Route
 from millstream.submission.waiting import WaitingRoom
 from millstream_dataflow.identity import JobId, SubtaskId, VertexId
 from millstream_runtime.messages.client import CancelJob, JobDetails, StopJob, TriggerSavepoint
@@ -82,7 +83,7 @@ class TestTheEnd:
     def test_a_jobmanager_that_dies_and_comes_back_is_followed_on(self, fake: FakeJobManager) -> None:
         fake.show(status())
         with serving(fake) as port:
-            gateway = Gateway(f"127.0.0.1:{port}", 10)
+            gateway = Gateway(Route(f"127.0.0.1:{port}"), 10)
             future = RemoteJobClient(gateway, JOB).get_job_execution_result()
             wait_for_watcher(fake)
         with serving(fake, f"127.0.0.1:{port}"):
@@ -97,7 +98,7 @@ class TestTheEnd:
         monkeypatch.setattr("millstream.submission.gateway._ATTEMPT_S", 0.3)
         monkeypatch.setattr("millstream.submission.gateway._LONG_S", 0.0)
         heard: list[str] = []
-        gateway = Gateway(f"127.0.0.1:{port}", 20, waiting=heard.append)
+        gateway = Gateway(Route(f"127.0.0.1:{port}"), 20, waiting=heard.append)
         fake.show(status(JobState.CREATED, note="waiting for 1 of 1 slot"))
         future = RemoteJobClient(gateway, JOB).get_job_execution_result()
         wait_for_watcher(fake, 3)
@@ -117,7 +118,7 @@ class TestTheEnd:
 
         fake.show(status())
         with serving(fake) as port:
-            gateway = Gateway(f"127.0.0.1:{port}", 20, waiting=heard.append)
+            gateway = Gateway(Route(f"127.0.0.1:{port}"), 20, waiting=heard.append)
             client = RemoteJobClient(gateway, JOB)
             future = client.get_job_execution_result()
             wait_for_watcher(fake)
@@ -138,7 +139,7 @@ class TestTheEnd:
     def test_a_jobmanager_that_stays_away_is_given_up(self, fake: FakeJobManager) -> None:
         fake.show(status())
         with serving(fake) as port:
-            gateway = Gateway(f"127.0.0.1:{port}", 0.1)  # and so one second for a job
+            gateway = Gateway(Route(f"127.0.0.1:{port}"), 0.1)  # and so one second for a job
             future = RemoteJobClient(gateway, JOB).get_job_execution_result()
             wait_for_watcher(fake)
         with pytest.raises(ClusterUnreachableError, match="gave no answer for 1 s"):

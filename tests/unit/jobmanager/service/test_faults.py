@@ -19,11 +19,12 @@ from millstream_dataflow.identity import Digest, Epoch, JobId
 from millstream_jobmanager.core.cluster import ClusterCore
 from millstream_jobmanager.core.events import Outcome
 from millstream_jobmanager.core.settings import ClusterSettings
-from millstream_jobmanager.service import server
+from millstream_jobmanager.service import term
 from millstream_jobmanager.service.settings import cluster_settings
 from millstream_jobmanager.service.shell import CoreFailedError
 from millstream_jobmanager.service.startup import StartupError
 from millstream_jobmanager.store import JobStore, LocalJobStore, StoreAnswer
+from millstream_runtime.file_systems import OpenFile
 from millstream_runtime.messages.deployments import DeployWorker
 from millstream_runtime.messages.record import JobRecord
 from millstream_runtime.messages.session import CheckpointCompleted, Registered
@@ -84,8 +85,8 @@ class UnreliableStore(JobStore):
     def put_blob(self, digest: Digest, chunks: Iterable[bytes]) -> None:
         self.inner.put_blob(digest, chunks)
 
-    def blob_path(self, digest: Digest) -> Path | None:
-        return self.inner.blob_path(digest)
+    def open_blob(self, digest: Digest) -> OpenFile | None:
+        return self.inner.open_blob(digest)
 
     def collect_garbage(self) -> None:
         self.inner.collect_garbage()
@@ -103,7 +104,7 @@ def _impatient(configuration: Configuration, leader: str) -> ClusterSettings:
 async def test_a_write_whose_answer_is_lost_is_repeated_until_it_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str
 ) -> None:
-    monkeypatch.setattr(server, "cluster_settings", _impatient)
+    monkeypatch.setattr(term, "cluster_settings", _impatient)
     store = UnreliableStore(tmp_path / "store")
     async with small_cluster(tmp_path, store=store) as cluster:
         store.rules.append(rule)
@@ -208,13 +209,15 @@ import asyncio, sys
 from pathlib import Path
 from millstream_dataflow.configuration import Configuration
 from millstream_jobmanager.service.addresses import ListenAddress
+from millstream_jobmanager.leadership.single import SingleElection
 from millstream_jobmanager.service.server import JobManagerService
 from millstream_jobmanager.store import LocalJobStore
 
 async def main(directory):
     store = LocalJobStore(Path(directory) / "store")
     address = ListenAddress.unix(f"{directory}/jm.sock")
-    service = await JobManagerService.start(Configuration(), address, store, f"{directory}/store/checkpoints")
+    election = SingleElection(store)
+    service = await JobManagerService.start(Configuration(), address, election, f"{directory}/store/checkpoints")
     print(service.epoch, flush=True)
     await service.wait_deposed()
 

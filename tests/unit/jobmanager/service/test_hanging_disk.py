@@ -2,9 +2,6 @@
 
 import asyncio
 import io
-import os
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -12,6 +9,7 @@ import pytest
 
 from millstream_dataflow.identity import JobId
 from millstream_jobmanager.service import uploads
+from millstream_runtime.file_systems.local import LocalFile, LocalStorage
 from tests.support.hanging_disk import HangingDisk
 from tests.support.service_client import CHECKPOINTED, Client, client_of, job_of, leading
 
@@ -27,23 +25,23 @@ async def answers_others(client: Client, disk: HangingDisk) -> None:
     disk.free.set()
 
 
-def hang_at_stat(monkeypatch: pytest.MonkeyPatch, disk: HangingDisk) -> None:
-    """Of a blob, but for the store's own."""
-    real: Callable[..., os.stat_result] = Path.stat
+def hang_at_open(monkeypatch: pytest.MonkeyPatch, disk: HangingDisk) -> None:
+    """Of a blob."""
+    real = LocalStorage.open
 
-    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
-        if path.parent.name == "blobs" and not threading.current_thread().name.startswith("millstream-store"):
+    def opened(storage: LocalStorage, path: str) -> LocalFile:
+        if Path(path).parent.name == "blobs":
             disk.pass_by()
-        return real(path, follow_symlinks=follow_symlinks)
+        return real(storage, path)
 
-    monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr(LocalStorage, "open", opened)
 
 
 async def test_a_blob_that_is_looked_for_before_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with leading(tmp_path) as service, client_of(service) as client:
         first = await client.upload(b"the bytes")
         disk = HangingDisk()
-        hang_at_stat(monkeypatch, disk)
+        hang_at_open(monkeypatch, disk)
         again = asyncio.create_task(client.upload(b"the bytes"))
         await answers_others(client, disk)
         assert await again == first
@@ -52,7 +50,7 @@ async def test_a_blob_that_is_looked_for_before_it_is_taken(tmp_path: Path, monk
 async def test_blobs_that_a_submitted_job_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with leading(tmp_path) as service, client_of(service) as client:
         disk = HangingDisk()
-        hang_at_stat(monkeypatch, disk)
+        hang_at_open(monkeypatch, disk)
         submitting = asyncio.create_task(client.submit(job_of(options=CHECKPOINTED)))
         await answers_others(client, disk)
         await submitting

@@ -57,7 +57,8 @@ async def until(good: Callable[[], bool]) -> None:
 async def test_who_returns_after_a_pause_goes_on(tmp_path: Path, *, paused: bool) -> None:
     """The TaskManager has left a JobManager that was silent, and looks for it anew."""
     async with leading(tmp_path) as service, client_of(service) as client:
-        shell, time = service._parts.shell, [10_000_000]
+        assert service._term is not None
+        shell, time = service._term.shell, [10_000_000]
         shell._clock = lambda: time[0]
         shell._running = running_clock(10_000, 50_000, time[0])
         taskmanager = SessionTaskManager(service.target)

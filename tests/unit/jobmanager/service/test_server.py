@@ -17,10 +17,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # has no types
 
 from millstream_dataflow.configuration import ConfigurationError
-from millstream_jobmanager.service import door
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.startup import StartupError
 from millstream_runtime import limited_lines
+from millstream_runtime.door import door
 from millstream_runtime.messages.session import CheckpointCompleted
 from tests.support.service_client import CHECKPOINTED, client_of, job_of, leading, small_cluster
 
@@ -176,7 +176,7 @@ async def test_garbage_on_the_port_closes_its_connection_with_a_line_and_the_job
 async def test_a_connection_that_says_nothing_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(door, "GREETING_TIME", 0.05)
+    monkeypatch.setattr(door, "CLUSTER", door.Limits(greeting=0.05))
     async with leading(tmp_path, address=LOOPBACK) as service:
         assert await _sent(service.port or 0, b"") == b""
     assert [line for line in caplog.messages if "said nothing for 0.05 s" in line]
@@ -186,7 +186,7 @@ async def test_a_connection_that_says_nothing_is_closed(
 async def test_a_connection_that_says_nothing_behind_the_preface_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, said: bytes
 ) -> None:
-    monkeypatch.setattr(door, "GREETING_TIME", 0.05)
+    monkeypatch.setattr(door, "CLUSTER", door.Limits(greeting=0.05))
     async with leading(tmp_path, address=LOOPBACK) as service:
         assert await _sent(service.port or 0, said) == b""
     assert [line for line in caplog.messages if "no settings came behind its preface for 0.05 s" in line]
@@ -210,7 +210,7 @@ async def _two_connections(port: int, said: bytes, answer: int) -> AsyncGenerato
 async def test_no_more_connections_are_open_than_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(door, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(door, "CLUSTER", door.Limits(connections=2))
     async with (
         leading(tmp_path, address=LOOPBACK) as service,
         _two_connections(service.port or 0, door.PREFACE + SETTINGS, door.FRAME_HEADER),
@@ -223,7 +223,7 @@ async def test_no_more_connections_are_open_than_the_limit(
 async def test_silent_connections_lock_out_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, said: bytes
 ) -> None:
-    monkeypatch.setattr(door, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(door, "CLUSTER", door.Limits(connections=2))
     async with (
         leading(tmp_path, address=LOOPBACK) as service,
         _two_connections(service.port or 0, said, 0) as (oldest, other),

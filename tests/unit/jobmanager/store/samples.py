@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from millstream_dataflow.identity import Digest, JobId
 from millstream_dataflow.job_graph import Artifact, BlobRef, JobGraph
-from millstream_jobmanager.store import LocalJobStore
+from millstream_jobmanager.store import JobStore
 from millstream_runtime.messages.codec import encode
 from millstream_runtime.messages.record import JobRecord
 from millstream_runtime.states import JobState
@@ -26,7 +26,18 @@ def digest(data: bytes) -> Digest:
     return Digest(hashlib.sha256(data).hexdigest())
 
 
-def put_job(store: LocalJobStore, job: JobId, functions: bytes, artifact: bytes) -> JobGraph:
+def found(store: JobStore, name: Digest) -> bytes | None:
+    """The bytes of a blob; None when there is none."""
+    file = store.open_blob(name)
+    if file is None:
+        return None
+    try:
+        return file.read_at(0, file.size)
+    finally:
+        file.close()
+
+
+def put_job(store: JobStore, job: JobId, functions: bytes, artifact: bytes) -> JobGraph:
     """A job with its blobs, as a submit puts it into the store."""
     ref, source = (BlobRef(digest(data), len(data)) for data in (functions, artifact))
     vertices = (replace(keyed(), functions=ref), replace(sink(), functions=ref))

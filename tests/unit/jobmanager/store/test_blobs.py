@@ -8,7 +8,7 @@ import pytest
 from millstream_dataflow.identity import Digest, Epoch
 from millstream_jobmanager.store import BlobMismatchError, LocalJobStore, StoreError, StoreWriteError
 from millstream_jobmanager.store.local import COLLECTION_INTERVAL_S
-from tests.unit.jobmanager.store.samples import JOB, OTHER, digest, put_job
+from tests.unit.jobmanager.store.samples import JOB, OTHER, digest, found, put_job
 from tests.unit.runtime.checkpoint_files.disks import small_disk
 from tests.unit.runtime.checkpoint_files.samples import flip
 
@@ -42,24 +42,22 @@ def there(tmp_path: Path) -> set[str]:
     return {path.name for path in (tmp_path / "blobs").iterdir()}
 
 
-def test_a_blob_comes_in_chunks_and_lies_in_a_file(store: LocalJobStore) -> None:
+def test_a_blob_comes_in_chunks(store: LocalJobStore) -> None:
     data = bytes(range(256)) * 1_000
-    assert store.blob_path(digest(data)) is None
+    assert found(store, digest(data)) is None
     store.put_blob(digest(data), (data[at : at + 999] for at in range(0, len(data), 999)))
-    path = store.blob_path(digest(data))
-    assert path is not None
-    assert path.read_bytes() == data
+    assert found(store, digest(data)) == data
 
 
 def test_an_empty_blob_is_one(store: LocalJobStore) -> None:
     store.put_blob(digest(b""), [])
-    assert store.blob_path(digest(b"")) is not None
+    assert found(store, digest(b"")) == b""
 
 
 def test_other_bytes_than_the_digest_names_are_refused(tmp_path: Path, store: LocalJobStore) -> None:
     with pytest.raises(BlobMismatchError, match="5 bytes came under the digest"):
         store.put_blob(digest(b"right"), [b"wr", b"ong"])
-    assert store.blob_path(digest(b"right")) is None
+    assert found(store, digest(b"right")) is None
     assert there(tmp_path) == set()
 
 
@@ -73,10 +71,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path, store: LocalJo
     assert there(tmp_path) == set()
 
 
-def test_a_blob_that_the_disk_has_damaged_is_mended_by_the_next_upload(store: LocalJobStore) -> None:
+def test_a_blob_that_the_disk_has_damaged_is_mended_by_the_next_upload(tmp_path: Path, store: LocalJobStore) -> None:
     store.put_blob(digest(b"content"), [b"content"])
-    path = store.blob_path(digest(b"content"))
-    assert path is not None
+    path = tmp_path / "blobs" / digest(b"content")
     flip(path, 3, 1)
     store.put_blob(digest(b"content"), [b"content"])
     assert path.read_bytes() == b"content"
@@ -87,7 +84,7 @@ def test_a_digest_that_is_none_reaches_no_file(tmp_path: Path, store: LocalJobSt
     with pytest.raises(StoreError, match="SHA-256"):
         store.put_blob(Digest(wrong), [b"data"])
     with pytest.raises(StoreError, match="SHA-256"):
-        store.blob_path(Digest(wrong))
+        store.open_blob(Digest(wrong))
     assert there(tmp_path) == set()
 
 
@@ -163,8 +160,7 @@ def test_nothing_goes_while_it_is_unknown_what_is_needed_and_that_is_said_once(
     tmp_path: Path, store: LocalJobStore, clock: Clock, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     put_job(store, JOB, b"functions", b"code")
-    graph = store.blob_path(store.recover()[0].graph.digest)
-    assert graph is not None
+    graph = tmp_path / "blobs" / store.recover()[0].graph.digest
     damaged = tmp_path / "jobs" / f"{JOB}.record" if damage == "record" else graph
     whole = damaged.read_bytes()
     if damage == "no graph":

@@ -13,7 +13,7 @@ import pytest
 from millstream_dataflow.identity import Epoch
 from millstream_jobmanager.store import LocalJobStore
 from millstream_runtime.checkpoint_files import highest_epoch, latest_checkpoints, verify_checkpoint
-from tests.unit.jobmanager.store.samples import JOB, digest, record
+from tests.unit.jobmanager.store.samples import JOB, digest, found, record
 
 SEED = 81_723
 
@@ -55,13 +55,11 @@ def test_what_was_done_before_the_kill_is_there_after_it(
         assert max(done, last) <= version <= max(done, last) + 1
         assert records == ([record(version)] if version else [])
         for number in range(1, version + 1):
-            path = store.blob_path(digest(b"%d" % number * 1_000))
-            assert path is not None
-            assert path.read_bytes() == b"%d" % number * 1_000
+            assert found(store, digest(b"%d" % number * 1_000)) == b"%d" % number * 1_000
         store.close()
-        found = latest_checkpoints(str(tmp_path / "checkpoints"), JOB)
-        assert len(found) >= version
-        for path_of_checkpoint in found[:5]:
+        points = latest_checkpoints(str(tmp_path / "checkpoints"), JOB)
+        assert len(points) >= version
+        for path_of_checkpoint in points[:5]:
             verify_checkpoint(path_of_checkpoint)
         assert highest_epoch(str(tmp_path / "checkpoints")) < epoch
         last = version

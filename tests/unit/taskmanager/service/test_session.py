@@ -40,6 +40,7 @@ from millstream_runtime.messages.session import (
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.core.events import Event, LeaderConnected, LeaderDisconnected, LeaderSaid
 from millstream_taskmanager.service import session
+from millstream_taskmanager.service.leaders import FixedLeaders
 from millstream_taskmanager.service.session import LeaderLink
 from millstream_taskmanager.service.settings import LinkSettings
 from tests.unit.taskmanager.service.scripted import ScriptedJobManager, eventually
@@ -60,7 +61,7 @@ class Linked:
         self.events: list[Event] = []
         self.changed = asyncio.Event()
         self.register = register
-        self.link = LeaderLink(target, ME, settings, self.tell, lambda: Epoch(7))
+        self.link = LeaderLink(FixedLeaders(target), ME, settings, self.tell, lambda: Epoch(7))
         self.task = asyncio.create_task(self.link.run())
 
     def tell(self, event: Event) -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from millstream_dataflow.configuration import ConfigurationError
 from millstream_jobmanager.service.addresses import ListenAddress
-from millstream_jobmanager.service.private_socket import BEGINNING, SOCKET, private_socket
+from millstream_runtime.door.private_socket import BEGINNING, SOCKET, private_socket
 from tests.support.service_client import leading
 
 HOLDS_ONE = """
 import socket, sys
-from millstream_jobmanager.service.private_socket import private_socket
+from millstream_runtime.door.private_socket import private_socket
 with private_socket(sys.argv[1]) as path, socket.socket(socket.AF_UNIX) as listening:
     if "listens" in sys.argv:
         listening.bind(path)
@@ -48,6 +48,14 @@ def test_it_is_this_user_s_alone_and_gone_afterwards(tmp_path: Path) -> None:
     with private_socket(str(tmp_path / "made")) as path:
         assert Path(path).parent.stat().st_mode & 0o777 == 0o700
     assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_it_lies_elsewhere_where_a_socket_s_path_would_be_too_long(tmp_path: Path) -> None:
+    (deep := tmp_path / ("x" * 100)).mkdir()
+    with private_socket(str(deep)) as path, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        assert Path(path).parents[1] == Path(tempfile.gettempdir())
+    assert not Path(path).parent.exists()
 
 
 @pytest.mark.parametrize("how", [(), ("listens",)])

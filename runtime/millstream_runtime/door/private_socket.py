@@ -1,6 +1,6 @@
 """The private directory of the Unix socket on which gRPC listens behind our port, and what killed predecessors left.
 
-Its name is random, so nobody recognises it as a certain JobManager's. Whoever lives holds a lock on his own, which the
+Its name is random, so nobody recognises it as a certain process's. Whoever lives holds a lock on his own, which the
 kernel takes from him however he dies.
 """
 
@@ -16,17 +16,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-BEGINNING: Final = "millstream-jm-"
+BEGINNING: Final = "millstream-port-"
 SOCKET: Final = "grpc.sock"
+LONGEST_PATH: Final = 103
+"""Bytes of a socket's; Linux takes 107, macOS 103."""
 
 
 @contextmanager
 def private_socket(place: str | None) -> Generator[str]:
-    """A socket's path in a directory of mode 0700 below `place` (None: the system's), which is gone after the block.
+    """A socket's path in a directory of mode 0700 below `place`, which is gone after the block. Below the system's for
+    temporary files when there is no place, or its path is too long for a socket.
 
-    Removes what dead JobManagers left there. OSError when there can be no such directory.
+    Removes what dead processes left there. OSError when there can be no such directory.
     """
-    root = Path(place or tempfile.gettempdir())
+    root = Path(place) if place and _fits(place) else Path(tempfile.gettempdir())
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in _of_this_user(root):
         _sweep(left)
@@ -36,6 +39,10 @@ def private_socket(place: str | None) -> Generator[str]:
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
+
+
+def _fits(place: str) -> bool:
+    return len(os.fsencode(f"{place}/{BEGINNING}12345678/{SOCKET}")) <= LONGEST_PATH
 
 
 def _locked_directory(root: Path) -> tuple[Path, int]:

@@ -1,0 +1,10 @@
+"""Terms of office: how a JobManager comes to lead, and how it knows that it still does (ARCHITECTURE 9).
+
+Read in this order:
+
+* `tenure`    may a leader decide now? Pure
+* `office`    what a term of office is, and who gives them
+* `single`    one JobManager: its lock file
+* `candidate` any number of JobManagers: one of them wins in ZooKeeper
+* `choice`    from the configuration to one of them
+"""

@@ -1,0 +1,66 @@
+"""May a leader decide now? By its own clock, whatever others know by then (ARCHITECTURE 9).
+
+A lease runs from before the question to which ZooKeeper has answered, for as long as the session lives without a
+word. So nobody else can lead before it is over, even if this process was stopped, or asked servers that had lost their
+quorum.
+
+Pure: times go in as milliseconds of a clock that goes on while the machine sleeps.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Hold(Enum):
+    """What a leader may do."""
+
+    HOLDS = "holds"
+    """It decides."""
+    PAUSED = "paused"
+    """Its connection is interrupted: nothing is decided, events wait."""
+    OVER = "over"
+    """It leads no more, and never will in this term."""
+
+
+@dataclass(slots=True)
+class Tenure:
+    """One leader's. `tolerant`: an interrupted connection alone doesn't make it pause."""
+
+    session_timeout: int
+    """Milliseconds, as ZooKeeper granted it."""
+    lease_until: int
+    tolerant: bool = False
+    reason: str = ""
+    """Why it is over."""
+    _interrupted_at: int | None = None
+
+    def hold(self, now: int) -> Hold:
+        """What the leader may do at this moment. OVER stays."""
+        if not self.reason and now >= self.lease_until:
+            self.lost(f"ZooKeeper has not answered for {self.session_timeout} ms")
+        if self.reason:
+            return Hold.OVER
+        return Hold.PAUSED if self._interrupted_at is not None and not self.tolerant else Hold.HOLDS
+
+    def answered(self, asked: int, now: int) -> None:
+        """The fence was checked by a quorum and stands; the question was sent at `asked`. An answer that comes when all
+        is over mends nothing.
+        """
+        if self.hold(now) is Hold.OVER:
+            return
+        if self._interrupted_at is not None and asked > self._interrupted_at:
+            self._interrupted_at = None
+        self.lease_until = max(self.lease_until, asked + self.session_timeout)
+
+    def interrupted(self, now: int) -> None:
+        """The connection is gone; only what is asked after that shows that there is another."""
+        self._interrupted_at = now
+
+    def lost(self, reason: str) -> None:
+        """The session has ended, or another leads."""
+        self.reason = self.reason or reason
+
+    @property
+    def renewal_interval(self) -> int:
+        """Milliseconds between two questions: five may go unanswered."""
+        return max(1, self.session_timeout // 6)

@@ -1,0 +1,184 @@
+"""The job store of any number of JobManagers, of which one leads: pointers in ZooKeeper, bytes in a directory that all
+of them reach (ARCHITECTURE 9).
+
+    <directory>/jobs/<job>/<version>-<incarnation>-<nonce>.record
+    <directory>/blobs/<digest>
+"""
+
+import hashlib
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from millstream_dataflow.identity import Digest, Epoch, JobId
+from millstream_dataflow.job_graph import JobGraph
+from millstream_jobmanager.store.answers import StoreAnswer, StoreError, StoreWriteError
+from millstream_jobmanager.store.contract import JobStore
+from millstream_jobmanager.store.digests import checked_digest, is_digest, verified
+from millstream_jobmanager.store.fence import Fence
+from millstream_jobmanager.store.sealed import DamagedError
+from millstream_jobmanager.store.shared_records import SharedRecords
+from millstream_runtime.file_systems import Location, OpenFile, is_refusal
+from millstream_runtime.leadership.nodes import decode_epoch, encode_epoch
+from millstream_runtime.leadership.zookeeper import Create, SetData, ZooKeeper
+from millstream_runtime.messages.codec import MalformedMessageError, decode
+from millstream_runtime.messages.record import JobRecord
+
+SPARED_S: Final = 3_600
+"""How long a blob that no record needs is kept: a submit uploads it before its record is stored."""
+COLLECTION_INTERVAL_S: Final = 600
+"""Between two collections: each reads every record and graph."""
+PIECE: Final = 1 << 20
+
+_log = logging.getLogger("millstream.jobmanager.store")
+
+
+class SharedJobStore(JobStore):
+    """Under one office. `holds`: this process still leads, by its own clock. `clock`: monotonic seconds."""
+
+    def __init__(
+        self,
+        zookeeper: ZooKeeper,
+        fence: Fence,
+        directory: Location,
+        holds: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._zookeeper = zookeeper
+        self._fence = fence
+        self._blobs = directory / "blobs"
+        self._jobs = directory / "jobs"
+        self._holds = holds
+        self._clock = clock
+        self._records: SharedRecords | None = None
+        self._seen: dict[str, float] = {}
+        """Blobs, by when this leader saw them first, or when somebody brought them again."""
+        self._aging = threading.Lock()
+        """Between the look at a blob's age and its end, nobody makes it young."""
+        self._collected_at: float | None = None
+
+    def open(self, floor: Epoch) -> Epoch:
+        """The office has its epoch; one that isn't above the floor is raised, before anybody hears of it."""
+        nodes = self._fence.nodes
+        self._zookeeper.make_path(nodes.root)
+        node = self._zookeeper.ask(self._zookeeper.read(nodes.epoch))
+        if node is None or node.version != self._fence.version:
+            raise self._deposed()
+        epoch = decode_epoch(node.data)
+        if epoch <= floor:
+            epoch = Epoch(floor + 1)
+            write = self._fence.guard(SetData(nodes.epoch, encode_epoch(epoch), self._fence.version))
+            if self._zookeeper.ask(self._zookeeper.commit(write)) is not None:
+                raise self._deposed()
+            self._fence.version += 1
+        self._records = SharedRecords(self._zookeeper, self._fence, self._jobs, self._incarnation())
+        return epoch
+
+    def _incarnation(self) -> str:
+        nodes = self._fence.nodes
+        made = Create(nodes.jobs, secrets.token_hex(4).encode())
+        self._zookeeper.ask(self._zookeeper.commit(self._fence.guard(made)))
+        node = self._zookeeper.ask(self._zookeeper.read(nodes.jobs))
+        if node is None:
+            raise self._deposed()
+        return node.data.decode()
+
+    def _deposed(self) -> StoreError:
+        return StoreError("another JobManager leads by now, or this one's session with ZooKeeper has ended")
+
+    # ------------------------------------------------------------ records
+
+    def recover(self) -> list[JobRecord]:
+        """In the order of their ids."""
+        return self._open().read_all()
+
+    def put(self, record: JobRecord) -> StoreAnswer:
+        """A leader that was deposed gets a conflict."""
+        return self._open().put(record)
+
+    def delete(self, job: JobId) -> None:
+        """StoreWriteError when it could not be deleted; the next leader tries again."""
+        self._open().delete(job)
+
+    # ------------------------------------------------------------ blobs
+
+    def put_blob(self, digest: Digest, chunks: Iterable[bytes]) -> None:
+        """The chunks of one that is there already aren't read. StoreWriteError when there is no room."""
+        place = self._blobs / checked_digest(digest)
+        with self._aging:
+            self._seen[digest] = self._clock()
+        try:
+            if not self._is_whole(place, digest):
+                place.storage.write(place.path, verified(digest, chunks))
+        except OSError as error:
+            text = f"blob {place.path} could not be written: {error}"
+            raise StoreWriteError(text, refused=is_refusal(error)) from error
+
+    def _is_whole(self, place: Location, digest: Digest) -> bool:
+        try:
+            file = place.storage.open(place.path)
+        except FileNotFoundError:
+            return False
+        try:
+            found = hashlib.sha256()
+            for start in range(0, file.size, PIECE):
+                found.update(file.read_at(start, PIECE))
+            return found.hexdigest() == digest
+        finally:
+            file.close()
+
+    def open_blob(self, digest: Digest) -> OpenFile | None:
+        """An object, or a file."""
+        place = self._blobs / checked_digest(digest)
+        try:
+            return place.storage.open(place.path)
+        except FileNotFoundError:
+            return None
+
+    def collect_garbage(self) -> None:
+        """What a record needs that has a file, of a lost ZooKeeper too, stays. Nothing is collected while one of them
+        can't be read.
+        """
+        now = self._clock()
+        if self._collected_at is not None and now - self._collected_at < COLLECTION_INTERVAL_S:
+            return
+        self._collected_at = now
+        try:
+            needed = {digest for record in self._open().files() for digest in self._needed(record)}
+        except (DamagedError, OSError) as error:
+            _log.warning("no unused blob is deleted until this is mended: %s", error)
+            return
+        there = [name for name in self._blobs.storage.entries(self._blobs.path) if is_digest(name)]
+        for name in there:
+            with self._aging:
+                seen = self._seen.setdefault(name, now)
+                if name not in needed and seen < now - SPARED_S and self._holds():
+                    self._blobs.storage.remove_file((self._blobs / name).path)
+                    del self._seen[name]
+
+    def _needed(self, record: JobRecord) -> Iterator[Digest]:
+        digest = record.graph.digest
+        file = self.open_blob(digest)
+        if file is None:
+            raise DamagedError(f"the graph of job {record.job}, blob {digest}, is missing")
+        try:
+            graph = decode(JobGraph, file.read_at(0, file.size))
+        except MalformedMessageError as error:
+            raise DamagedError(f"the graph of job {record.job}, blob {digest}, can't be read: {error}") from error
+        finally:
+            file.close()
+        yield digest
+        yield from (vertex.functions.digest for vertex in graph.vertices)
+        yield from (artifact.blob.digest for artifact in graph.artifacts)
+
+    def close(self) -> None:
+        """The office isn't the store's."""
+        self._records = None
+
+    def _open(self) -> SharedRecords:
+        if self._records is None:
+            raise StoreError("the job store isn't open")
+        return self._records

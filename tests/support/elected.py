@@ -1,0 +1,143 @@
+"""A cluster with several JobManagers, of which ZooKeeper elects one, and the means to be its enemy."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+
+from millstream import StreamExecutionEnvironment
+from millstream_dataflow.identity import JobId
+from millstream_proto import client_pb2, client_pb2_grpc
+from millstream_runtime.messages.client import ClusterView, JobDetails
+from millstream_runtime.messages.codec import from_message
+from tests.support.clusters import Cluster, NeverHappenedError, Process, free_port
+
+SESSION_S = 2.0
+"""The session timeout of the JobManagers, unless a test sets another one."""
+
+
+@dataclass
+class ElectedCluster(Cluster):
+    """JobManagers by number, and TaskManagers. Questions go to whoever leads."""
+
+    quorum: str = ""
+    jobmanagers: dict[int, Process] = field(default_factory=dict[int, Process])
+    ports: dict[int, int] = field(default_factory=dict[int, int])
+    _channels: dict[int, grpc.Channel] = field(default_factory=dict[int, grpc.Channel])
+
+    # ------------------------------------------------------------------------------------------------ processes
+
+    def start_jobmanagers(self, *numbers: int, options: Mapping[str, str] | None = None) -> None:
+        """They are there when somebody leads."""
+        for number in numbers:
+            self.ports.setdefault(number, free_port())
+            own = {"jobmanager.rpc.port": str(self.ports[number]), **(options or {})}
+            self.jobmanagers[number] = self._start("jobmanager", options=own)
+        self.until(self.view, 30, "a JobManager leads")
+
+    def leader(self) -> int:
+        """The number of the one that leads, in the eyes of its clients; of several, which is a fault, any."""
+
+        def leads() -> int:
+            return next((n for n, process in self.jobmanagers.items() if self._alive(process) and self._view(n)), 0)
+
+        return self.until(leads, 30, "a JobManager leads")
+
+    def standbys(self) -> list[int]:
+        """The others that run."""
+        leader = self.leader()
+        return [n for n, process in self.jobmanagers.items() if n != leader and self._alive(process)]
+
+    def _alive(self, process: Process) -> bool:
+        return process.popen.poll() is None
+
+    def close(self) -> None:
+        """End everything."""
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
+        super().close()
+
+    def processes(self) -> list[Process]:
+        """All of them."""
+        return [*self.jobmanagers.values(), *self.taskmanagers.values()]
+
+    # ------------------------------------------------------------------------------------------------- questions
+
+    def stub_of(self, number: int) -> client_pb2_grpc.ClientGatewayStub:
+        """One JobManager as a client sees it."""
+        if number not in self._channels:
+            options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
+            self._channels[number] = grpc.insecure_channel(f"{self.host}:{self.ports[number]}", options)
+        return client_pb2_grpc.ClientGatewayStub(self._channels[number])
+
+    def _view(self, number: int) -> ClusterView | None:
+        try:
+            answer = self.stub_of(number).Cluster(client_pb2.ClusterRequest(), timeout=1)
+        except grpc.RpcError:
+            return None
+        return from_message(ClusterView, answer)
+
+    def view(self) -> ClusterView | None:
+        """In the highest epoch that somebody speaks in; None while nobody leads."""
+        living = [number for number, process in self.jobmanagers.items() if self._alive(process)]
+        views = [view for number in living if (view := self._view(number)) is not None]
+        return max(views, key=lambda view: view.epoch, default=None)
+
+    def details(self, job: JobId) -> JobDetails:
+        """All about a job, by whoever leads. grpc.RpcError when nobody does."""
+        request, wrong = client_pb2.JobRequest(job=job), None
+        for number, process in self.jobmanagers.items():
+            if not self._alive(process):
+                continue
+            try:
+                return from_message(JobDetails, self.stub_of(number).Details(request, timeout=1))
+            except grpc.RpcError as error:
+                wrong = error
+        if wrong is None:
+            raise NeverHappenedError(f"no JobManager runs\n{self.tail()}")
+        raise wrong
+
+    def environment(self, **options: object) -> StreamExecutionEnvironment:
+        """For a program that runs here, and finds the leader in ZooKeeper."""
+        configuration = {
+            "execution.target": "remote",
+            "high-availability.type": "zookeeper",
+            "high-availability.zookeeper.quorum": self.quorum,
+            "high-availability.cluster-id": self.options["high-availability.cluster-id"],
+            **{key.replace("__", "."): value for key, value in options.items()},
+        }
+        return StreamExecutionEnvironment.get_execution_environment(configuration)
+
+
+@contextmanager
+def elected_cluster(  # noqa: PLR0913  # each is a size of the cluster
+    directory: Path,
+    quorum: str,
+    *,
+    jobmanagers: int = 2,
+    taskmanagers: int = 2,
+    slots: int = 1,
+    options: Mapping[str, str] | None = None,
+) -> Generator[ElectedCluster]:
+    """A cluster that stands, and is gone afterwards. What has a test's own name lies in its directory."""
+    elected = {
+        "high-availability.type": "zookeeper",
+        "high-availability.zookeeper.quorum": quorum,
+        "high-availability.cluster-id": directory.name,
+        "high-availability.zookeeper.client.session-timeout": f"{SESSION_S * 1_000:.0f} ms",
+        "high-availability.zookeeper.client.connection-timeout": "1 s",
+    }
+    cluster = ElectedCluster(directory, {**elected, **(options or {})}, quorum=quorum)
+    try:
+        cluster.start_jobmanagers(*range(1, jobmanagers + 1))
+        for number in range(taskmanagers):
+            cluster.start_taskmanager(number, slots)
+        cluster.wait_for_slots(taskmanagers * slots)
+        yield cluster
+    finally:
+        cluster.close()
