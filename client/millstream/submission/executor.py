@@ -13,7 +13,14 @@ from millstream.submission.places import absolute
 from millstream.submission.routes import route_of
 from millstream.submission.uploads import upload_all
 from millstream_dataflow.configuration import TABLE, Configuration, Option, OriginKind, Scope
-from millstream_dataflow.configuration.options import checkpointing, client, jobmanager, recovery
+from millstream_dataflow.configuration.options import (
+    checkpointing,
+    client,
+    high_availability,
+    jobmanager,
+    recovery,
+    security,
+)
 from millstream_dataflow.identity import Digest
 from millstream_dataflow.job_graph import JobGraph
 from millstream_runtime.messages.client import JobStatus, SubmitJob
@@ -21,10 +28,14 @@ from millstream_runtime.messages.codec import encode
 
 _log = logging.getLogger("millstream")
 
+_OF_THE_STORE: Final = (high_availability.STORAGE_DIR, high_availability.EXPIRATION_TIME)
 _READ_HERE: Final = frozenset(
     {
         *(jobmanager.RPC_ADDRESS.key, jobmanager.RPC_PORT.key),
         *(jobmanager.MAX_GRAPH_SIZE.key, jobmanager.MAX_ARTIFACT_SIZE.key),
+        *(option.key for option in high_availability.GROUP.options if option not in _OF_THE_STORE),
+        *(option.key for option in security.GROUP.options if option.key.startswith("security.ssl.rest.")),
+        *(security.TOKEN_FILE.key, security.PROTOCOL.key),
     }
 )
 """Keys of the cluster that a client goes by as well."""

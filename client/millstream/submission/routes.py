@@ -7,21 +7,12 @@ from typing import Final
 
 import grpc
 
+from millstream.submission.access import Access
 from millstream.submission.addresses import target_of
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import HighAvailability
 from millstream_dataflow.configuration.options import high_availability
 
-_OPTIONS: Final = (
-    # The details of a job of a thousand subtasks take 200 KiB; gRPC's own limit is 4 MiB.
-    ("grpc.max_receive_message_length", 64 << 20),
-    # gRPC would wait up to two minutes before it looks whether a JobManager is back.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-    # A proxy for the web leads nowhere near a cluster.
-    ("grpc.enable_http_proxy", 0),
-)
 _LOOK_S: Final = 1.0  # for a leader in ZooKeeper, before the last one is tried again
 
 _log = logging.getLogger(__name__)
@@ -30,8 +21,9 @@ _log = logging.getLogger(__name__)
 class Route:
     """To one address, and to whoever a standby there names. Used under a lock of the gateway's."""
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, access: Access | None = None) -> None:
         self._home = home
+        self._access = Access() if access is None else access
         self.target = home
         """Where the leader is believed to be."""
 
@@ -45,14 +37,14 @@ class Route:
 
     def channel(self) -> grpc.Channel:
         """To the target. Connects when it is first used."""
-        return grpc.insecure_channel(self.target, options=_OPTIONS)
+        return self._access.channel(self.target)
 
 
 class ElectedRoute(Route):
     """To the leader that ZooKeeper names; to the configured address as long as it names none."""
 
     def __init__(self, configuration: Configuration) -> None:
-        super().__init__(target_of(configuration))
+        super().__init__(target_of(configuration), Access.configured(configuration))
         self._configuration = configuration
         self.lost()
 
@@ -80,4 +72,4 @@ def route_of(configuration: Configuration) -> Route:
     """As `high-availability.type` says. ConfigurationError for what can't be used."""
     if configuration.get(high_availability.TYPE) is HighAvailability.ZOOKEEPER:
         return ElectedRoute(configuration)
-    return Route(target_of(configuration))
+    return Route(target_of(configuration), Access.configured(configuration))

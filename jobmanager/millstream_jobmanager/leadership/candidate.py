@@ -47,11 +47,14 @@ MakeStore = Callable[[Fence, Callable[[], bool]], JobStore]
 class WonOffice:
     """One term. Made in the loop's thread, which alone looks at it."""
 
-    def __init__(self, zookeeper: ZooKeeper, fence: Fence, tenure: Tenure, store: JobStore) -> None:
+    def __init__(
+        self, zookeeper: ZooKeeper, fence: Fence, tenure: Tenure, store: JobStore, clock: Callable[[], int]
+    ) -> None:
         self.store = store
         self._zookeeper = zookeeper
         self._fence = fence
         self._tenure = tenure
+        self._clock = clock
         self._changed: Callable[[], None] = _nothing
         self._stirred = asyncio.Event()
         self._renewing = asyncio.create_task(self._renew(), name="renews the lease")
@@ -60,7 +63,7 @@ class WonOffice:
 
     def hold(self) -> Hold:
         """By the clock, now."""
-        return self._tenure.hold(lease_clock())
+        return self._tenure.hold(self._clock())
 
     @property
     def reason(self) -> str:
@@ -73,7 +76,7 @@ class WonOffice:
 
     def interrupted(self) -> None:
         """The connection is gone."""
-        self._tenure.interrupted(lease_clock())
+        self._tenure.interrupted(self._clock())
         self._changed()
 
     def connected(self) -> None:
@@ -88,7 +91,7 @@ class WonOffice:
     async def _renew(self) -> None:
         """Until it is over. The fence is checked by a write, which a quorum must take."""
         while self.hold() is not Hold.OVER:
-            asked = lease_clock()
+            asked = self._clock()
             left = (self._tenure.lease_until - asked) / 1_000
             try:
                 refused = await self._zookeeper.answer(self._zookeeper.commit(self._fence.guard()), left)
@@ -100,7 +103,7 @@ class WonOffice:
                 if refused is not None:
                     self._tenure.lost(f"another JobManager has led since, or this one's session ended ({refused})")
                 else:
-                    self._tenure.answered(asked, lease_clock())
+                    self._tenure.answered(asked, self._clock())
                     self._changed()
                     await self._pause()
         self._changed()
@@ -145,10 +148,17 @@ class Candidate:
     repeats = True
 
     def __init__(
-        self, zookeeper: ZooKeeper, nodes: ClusterNodes, make_store: MakeStore, *, tolerant: bool = False
+        self,
+        zookeeper: ZooKeeper,
+        nodes: ClusterNodes,
+        make_store: MakeStore,
+        *,
+        tolerant: bool = False,
+        clock: Callable[[], int] = lease_clock,
     ) -> None:
         """`zookeeper` isn't started yet. `tolerant`: see Tenure."""
         self._zookeeper = zookeeper
+        self._clock = clock
         self._nodes = nodes
         self._make_store = make_store
         self._tolerant = tolerant
@@ -219,7 +229,7 @@ class Candidate:
         if epoch is None:
             await asyncio.to_thread(self._zookeeper.make_path, self._nodes.root)
         # The lease begins before the question by which it is won.
-        asked, session = lease_clock(), self._zookeeper.session
+        asked, session = self._clock(), self._zookeeper.session
         if await self._zookeeper.answer(self._zookeeper.commit(self._winning(leader, epoch))) is not None:
             return None
         if session != self._zookeeper.session:  # what was won belongs to a session that has ended
@@ -227,8 +237,8 @@ class Candidate:
         timeout = self._zookeeper.session_timeout
         fence = Fence(self._nodes, 0 if epoch is None else epoch.version + 1)
         tenure = Tenure(timeout, asked + timeout, self._tolerant)
-        store = self._make_store(fence, lambda: tenure.hold(lease_clock()) is Hold.HOLDS)
-        self._office = WonOffice(self._zookeeper, fence, tenure, store)
+        store = self._make_store(fence, lambda: tenure.hold(self._clock()) is Hold.HOLDS)
+        self._office = WonOffice(self._zookeeper, fence, tenure, store, self._clock)
         return self._office
 
     def _winning(self, leader: Node | None, epoch: Node | None) -> list[Operation]:

@@ -8,6 +8,7 @@ The failure travels as a `Failure` message in the trailing metadata under `mills
     FAILED_PRECONDITION  it is there, but in a state in which this can't be asked
     RESOURCE_EXHAUSTED   too large, or too many at once
     UNAVAILABLE          not now: another leads, the store has no room, nobody answered; try again
+    UNAUTHENTICATED      no token that is known; nothing of the request was read
     INTERNAL             a fault of Millstream
 """
 
@@ -63,6 +64,11 @@ def not_now(text: str) -> RefusalError:
 def too_large(text: str) -> RefusalError:
     """Above a limit; the sentence names the option."""
     return RefusalError(grpc.StatusCode.RESOURCE_EXHAUSTED, Failure(FailureKind.USER, text))
+
+
+def unauthenticated(text: str) -> RefusalError:
+    """It isn't known who asks."""
+    return RefusalError(grpc.StatusCode.UNAUTHENTICATED, Failure(FailureKind.USER, text))
 
 
 def internal(text: str) -> RefusalError:

@@ -10,8 +10,6 @@ import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-import grpc
-
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.identity import Epoch
 from millstream_dataflow.words import counted
@@ -28,6 +26,7 @@ from millstream_jobmanager.service.settings import (
     service_settings,
 )
 from millstream_jobmanager.service.shell import Hands, Shell
+from millstream_jobmanager.service.standby import Services
 from millstream_jobmanager.service.startup import recovered_jobs, take_epoch
 from millstream_jobmanager.service.submissions import SubmissionChecks
 from millstream_jobmanager.service.uploads import Uploads
@@ -44,7 +43,7 @@ class Term:
 
     epoch: Epoch
     shell: Shell
-    handlers: tuple[grpc.GenericRpcHandler, ...]
+    services: Services
 
 
 async def begin_term(
@@ -67,7 +66,7 @@ async def begin_term(
     taskmanagers = TaskManagerGateway(Around(epoch, shell, sessions, carrier, blobs, settings))
     stack.push_async_callback(cancelled, asyncio.create_task(_collect(carrier)))
     _log.info("leading in epoch %s at %s, with %s recovered", epoch, target, counted(len(core.jobs), "job"))
-    return Term(epoch, shell, (clients.handler(), taskmanagers.handler()))
+    return Term(epoch, shell, Services(clients.handler(), taskmanagers.handler()))
 
 
 def _chances() -> Chances:

@@ -13,11 +13,16 @@ What speaks no HTTP/2 is closed with a line in the log, unless the port has some
 import asyncio
 import contextlib
 import logging
+import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from millstream_runtime.door.welcome import NotWelcomeError, Welcome
 from millstream_runtime.limited_lines import LimitedLines
+from millstream_runtime.security import IncompleteHelloError, NotAMemberError, asked_name
+from millstream_runtime.security.hello import MAX_HELLO
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What every HTTP/2 client says first (RFC 9113, 3.4)."""
@@ -27,6 +32,12 @@ SETTINGS_KIND = 4
 """Of the frame that every client sends behind its preface without waiting for anybody."""
 FIRST_BYTES = 4
 """Enough to tell a preface from anything else, and fewer than any request of HTTP/1 has."""
+HANDSHAKE: Final = b"\x16"
+"""What every TLS client says first (RFC 8446, 5.1); no HTTP begins so."""
+PEEK_S: Final = 0.005
+"""Between two looks at what has come. A ClientHello comes in one piece, as a rule."""
+BACKLOG: Final = 128
+NO_DESCRIPTORS_S: Final = 0.1  # until accepting is tried again when the process has none left
 AT_ONCE = 64 << 10
 """Bytes read at once; a connection holds at most a few of these, whatever its client sends."""
 LAST_BYTES = 5.0
@@ -59,21 +70,23 @@ Other = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[
 class Door:
     """A listening TCP port in front of a Unix socket."""
 
-    def __init__(self, inner_path: str, limits: Limits | None = None, other: Other | None = None) -> None:
-        self._inner_path = inner_path
+    def __init__(self, welcome: Welcome, limits: Limits | None = None, other: Other | None = None) -> None:
+        self._welcome = welcome
         self._limits = CLUSTER if limits is None else limits
         self._other = other
-        self._server: asyncio.Server | None = None
+        self._listening: list[socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []
         self._connections: set[asyncio.Task[None]] = set()
-        self._movable: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
-        """Those that may be closed to make room, the oldest first."""
+        self._movable: dict[asyncio.Task[None], str] = {}
+        """Those that may be closed to make room, the oldest first, with the names of their peers."""
         self._ending = False
         self._lines = LimitedLines(_log)
 
     async def open(self, host: str, port: int) -> int:
         """Listen; the port that was taken. OSError when it can't be had."""
-        self._server = await asyncio.start_server(self._accept, host, port, limit=AT_ONCE)
-        taken: int = self._server.sockets[0].getsockname()[1]
+        self._listening = await _listening(host, port)
+        self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self._listening]
+        taken: int = self._listening[0].getsockname()[1]
         return taken
 
     def ending(self) -> None:
@@ -82,40 +95,65 @@ class Door:
 
     async def close(self) -> None:
         """Close the port and all connections."""
-        if self._server is not None:
-            self._server.close()
-        for task in list(self._connections):
+        for task in (*self._accepting, *self._connections):
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
+        await asyncio.gather(*self._accepting, *self._connections, return_exceptions=True)
+        for sock in self._listening:
+            sock.close()
         self._lines.close()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = _name(writer)
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, address = await loop.sock_accept(listening)
+            except OSError as error:
+                self._lines.say(logging.WARNING, "a connection can't be accepted: %s", error)
+                await asyncio.sleep(NO_DESCRIPTORS_S)
+                continue
+            self._welcomed(sock, f"{address[0]}:{address[1]}" if address else "a client that is gone")
+
+    def _welcomed(self, sock: socket.socket, peer: str) -> None:
         if len(self._connections) >= self._limits.connections and not self._made_room():
             text = "the connection from %s is closed: %s others are open"
             self._lines.say(logging.WARNING, text, peer, self._limits.connections)
-            writer.transport.abort()
+            sock.close()
             return
-        task = asyncio.get_running_loop().create_task(self._serve(peer, reader, writer))
+        sock.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self._serve(peer, sock))
         self._connections.add(task)
-        self._movable[writer] = task
+        self._movable[task] = peer
         task.add_done_callback(self._connections.discard)
+        task.add_done_callback(lambda task: self._movable.pop(task, None))
+        task.add_done_callback(lambda _: sock.close())  # a task that was cancelled before it ran closes nothing
 
     def _made_room(self) -> bool:
         """Whether there was one that could be closed for it."""
-        for writer, task in self._movable.items():
-            del self._movable[writer]
+        for task, peer in self._movable.items():
+            del self._movable[task]
             why = "it hasn't greeted" if self._limits.keeps_greeted else "it is the oldest"
             text = "the connection from %s is closed: %s, and %s others are open"
-            self._lines.say(logging.WARNING, text, _name(writer), why, self._limits.connections)
+            self._lines.say(logging.WARNING, text, peer, why, self._limits.connections)
             task.cancel()
-            writer.transport.abort()  # a task that has never run closes nothing
             return True
         return False
 
-    async def _serve(self, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, peer: str, sock: socket.socket) -> None:
+        try:
+            async with asyncio.timeout(self._limits.greeting):
+                inner_path, ends = await self._let_in(sock)
+        except TimeoutError:
+            text = "the connection from %s is closed: it said nothing for %g s"
+            self._lines.say(logging.WARNING, text, peer, self._limits.greeting)
+        except (NotWelcomeError, NotAMemberError, ssl.SSLError) as error:
+            self._lines.say(logging.WARNING, "the connection from %s is closed: %s", peer, _words(error))
+        except OSError as error:
+            self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, error)
+        else:
+            await self._served(peer, ends, inner_path)
+
+    async def _served(self, peer: str, ends: Ends, inner_path: str) -> None:
+        reader, writer = ends
         try:
             greeting, trouble = await _greeting(reader, self._limits.greeting)
             if self._other is not None and not PREFACE.startswith(greeting[:FIRST_BYTES]):
@@ -124,9 +162,9 @@ class Door:
             if trouble:
                 self._lines.say(logging.WARNING, "the connection from %s is closed: %s", peer, trouble)
                 return
-            if self._limits.keeps_greeted:
-                self._movable.pop(writer, None)
-            inner_reader, inner_writer = await asyncio.open_unix_connection(self._inner_path, limit=AT_ONCE)
+            if self._limits.keeps_greeted and (task := asyncio.current_task()) is not None:
+                self._movable.pop(task, None)
+            inner_reader, inner_writer = await asyncio.open_unix_connection(inner_path, limit=AT_ONCE)
             try:
                 inner_writer.write(greeting)
                 if not await _pass_on((reader, writer), (inner_reader, inner_writer)) and not self._ending:
@@ -137,8 +175,76 @@ class Door:
         except OSError as error:
             self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, error)
         finally:
-            self._movable.pop(writer, None)
             await _close(writer)
+
+    async def _let_in(self, sock: socket.socket) -> tuple[str, Ends]:
+        """The socket behind the door for this connection, and its ends; its TLS, if any, is done."""
+        if not self._welcome.knows_tls:
+            return self._welcome.without_tls(), await _ends(sock, None)
+        name, speaks_tls = await _asked(sock)
+        if not speaks_tls:
+            return self._welcome.without_tls(), await _ends(sock, None)
+        ends = await _ends(sock, self._welcome.context(name))
+        try:
+            return self._welcome.with_tls(name, ends[1].get_extra_info("ssl_object")), ends
+        except BaseException:
+            ends[1].transport.abort()
+            raise
+
+
+async def _listening(host: str, port: int) -> list[socket.socket]:
+    """A socket for each address that the host has here, all with the same port."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    made: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            sock = socket.socket(family, kind, protocol)
+            made.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            taken = made[0].getsockname()[1] if len(made) > 1 else port
+            sock.bind((address[0], taken, *address[2:]))
+            sock.listen(BACKLOG)
+            sock.setblocking(False)
+    except BaseException:
+        for sock in made:
+            sock.close()
+        raise
+    return made
+
+
+async def _ends(sock: socket.socket, context: ssl.SSLContext | None) -> Ends:
+    """Streams over an accepted socket, behind its handshake."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=AT_ONCE, loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, ssl=context)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def _asked(sock: socket.socket) -> tuple[str | None, bool]:
+    """The name that a ClientHello asks for, and whether there was one. Nothing is taken out of the socket."""
+    while True:
+        with contextlib.suppress(BlockingIOError, IncompleteHelloError):
+            said = sock.recv(MAX_HELLO, socket.MSG_PEEK)
+            if not said:
+                raise ConnectionResetError("it ended before it had said anything")
+            return (_asked_name(said), True) if said.startswith(HANDSHAKE) else (None, False)
+        await asyncio.sleep(PEEK_S)
+
+
+def _asked_name(said: bytes) -> str | None:
+    try:
+        return asked_name(said)
+    except IncompleteHelloError:
+        raise
+    except ValueError as error:
+        raise NotWelcomeError(f"its first bytes {said[:FIRST_BYTES]!r} are neither gRPC nor TLS") from error
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "verify_message", "")) or str(getattr(error, "reason", "")) or str(error)
 
 
 async def _greeting(reader: asyncio.StreamReader, limit: float) -> tuple[bytes, str]:
@@ -194,8 +300,3 @@ async def _close(writer: asyncio.StreamWriter) -> None:
             await writer.wait_closed()
             return
     writer.transport.abort()
-
-
-def _name(writer: asyncio.StreamWriter) -> str:
-    peer = writer.get_extra_info("peername")
-    return f"{peer[0]}:{peer[1]}" if peer else "a client that is gone"

@@ -22,6 +22,7 @@ from millstream_proto.session_pb2_grpc import TaskManagerGatewayStub
 from millstream_runtime.messages.codec import MalformedMessageError, body_reader, from_message
 from millstream_runtime.messages.parts import PartJoiner
 from millstream_runtime.messages.session import FromJobManager, FromTaskManager, Registered
+from millstream_runtime.security import GRPC_OPTIONS
 from millstream_taskmanager.core.events import Event, LeaderConnected, LeaderDisconnected, LeaderSaid
 from millstream_taskmanager.service.leaders import Leaders
 from millstream_taskmanager.service.outgoing import Outgoing, TooMuchUnsentError
@@ -160,13 +161,19 @@ class LeaderLink:
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncGenerator[grpc.aio.Channel]:
-        channel = grpc.aio.insecure_channel(self._target, CHANNEL_OPTIONS)
+        channel = self._channel()
         try:
             async with asyncio.timeout(self._settings.call_timeout / 1_000):
                 await _ready(channel)
             yield channel
         finally:
             await channel.close()
+
+    def _channel(self) -> grpc.aio.Channel:
+        tls = self._settings.tls
+        if tls is None or self._target.startswith("unix:"):  # a socket of this user alone
+            return grpc.aio.insecure_channel(self._target, CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(self._target, tls.grpc_channel_credentials(), (*CHANNEL_OPTIONS, *GRPC_OPTIONS))
 
     def _complain(self, reason: str) -> None:
         """Once an outage, not once a try."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from millstream_dataflow.configuration import Configuration, milliseconds
 from millstream_dataflow.configuration.options import network, rpc, taskmanager
+from millstream_runtime.security import InternalTls
 
 FIRST_BACKOFF: Final = 100
 LONGEST_BACKOFF: Final = 3_000  # a JobManager that is back is found within so much
@@ -26,6 +27,7 @@ class LinkSettings:
     """What the JobManager hasn't taken, but for what users' code prints: then the session is given up, a new one
     registers.
     """
+    tls: InternalTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,10 @@ class PortSettings:
     """Ping connections of others that haven't proved to be peers; the oldest goes when one more comes."""
 
 
-def link_settings(configuration: Configuration) -> LinkSettings:
+def link_settings(configuration: Configuration, tls: InternalTls | None) -> LinkSettings:
     """As configured."""
     get = configuration.get
-    return LinkSettings(milliseconds(get(rpc.CALL_TIMEOUT)), get(rpc.MAX_MESSAGE_SIZE))
+    return LinkSettings(milliseconds(get(rpc.CALL_TIMEOUT)), get(rpc.MAX_MESSAGE_SIZE), tls=tls)
 
 
 def port_settings(configuration: Configuration) -> PortSettings:

@@ -49,7 +49,7 @@ async def test_insecure_is_allowed_and_said_loudly(tmp_path: Path, caplog: pytes
     async with leading(tmp_path, options, ListenAddress.tcp("0.0.0.0", 0)) as service, client_of(service) as client:
         assert (await client.cluster()).epoch == 1
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert "without encryption or authentication" in warnings[0]
+    assert "WITHOUT security.ssl.internal.enabled" in warnings[0]
 
 
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

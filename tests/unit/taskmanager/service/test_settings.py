@@ -30,7 +30,7 @@ def test_others_are_told_a_host_that_they_can_reach(options: dict[str, str], hos
 
 
 def test_durations_are_milliseconds_and_sizes_bytes() -> None:
-    link = link_settings(configured(**{"rpc.call-timeout": "3 s", "rpc.max-message-size": "128 kb"}))
+    link = link_settings(configured(**{"rpc.call-timeout": "3 s", "rpc.max-message-size": "128 kb"}), None)
     assert (link.call_timeout, link.message_limit) == (3_000, 128 << 10)
     ports = port_settings(
         configured(

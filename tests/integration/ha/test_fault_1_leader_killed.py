@@ -1,0 +1,34 @@
+"""Fault 1: the leading JobManager is killed. The tasks hardly notice."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.ha.load import Load
+from tests.support.elected import SESSION_S, elected_cluster
+from tests.support.zookeeper import Ensemble
+
+pytestmark = pytest.mark.may_leak(reason="processes that take the place of killed ones belong to the cluster")
+
+
+def test_the_tasks_go_on_and_the_next_leader_completes_their_checkpoints(ensemble: Ensemble, tmp_path: Path) -> None:
+    """Same processes, same attempts; no task's records stand for a second; within the session timeout and 3 s a
+    checkpoint is complete and its files are there.
+    """
+    with elected_cluster(tmp_path, ensemble.hosts, jobmanagers=3) as cluster:
+        load = Load(cluster, tmp_path)
+        load.start()
+        for _ in range(2):
+            workers, attempts, newest, files = cluster.all_workers(), load.attempts(), load.newest(), load.published()
+            leader, begun = cluster.leader(), time.monotonic()
+            cluster.jobmanagers[leader].kill()
+            cluster.until(lambda newest=newest: load.newest() > newest, 20, "a new leader completes a checkpoint")
+            cluster.until(lambda files=files: len(load.published() - files) > 0, 20, "its files appear")
+            took = time.monotonic() - begun
+            assert cluster.leader() != leader
+            assert cluster.all_workers() == workers
+            assert load.attempts() == attempts == {1}
+            assert load.longest_stop(begun) < 1.0
+            assert took < SESSION_S + 3
+        load.finish()
