@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import os
+import signal
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ from millstream_dataflow.identity import JobId
 from millstream_proto import client_pb2, client_pb2_grpc
 from millstream_runtime.messages.client import ClusterView, JobDetails
 from millstream_runtime.messages.codec import from_message
-from tests.support.clusters import Cluster, NeverHappenedError, Process, free_port
+from tests.support.clusters import MILLSTREAM, Cluster, NeverHappenedError, Process, alive, free_port
 
 SESSION_S = 2.0
 """The session timeout of the JobManagers, unless a test sets another one."""
@@ -25,18 +27,22 @@ class ElectedCluster(Cluster):
     """JobManagers by number, and TaskManagers. Questions go to whoever leads."""
 
     quorum: str = ""
+    own: Mapping[int, Mapping[str, str]] = field(default_factory=dict[int, Mapping[str, str]])
+    """Options of single JobManagers."""
+    command: Sequence[str] = (MILLSTREAM,)
+    """What a JobManager is started with."""
     jobmanagers: dict[int, Process] = field(default_factory=dict[int, Process])
     ports: dict[int, int] = field(default_factory=dict[int, int])
     _channels: dict[int, grpc.Channel] = field(default_factory=dict[int, grpc.Channel])
 
     # ------------------------------------------------------------------------------------------------ processes
 
-    def start_jobmanagers(self, *numbers: int, options: Mapping[str, str] | None = None) -> None:
+    def start_jobmanagers(self, *numbers: int) -> None:
         """They are there when somebody leads."""
         for number in numbers:
             self.ports.setdefault(number, free_port())
-            own = {"jobmanager.rpc.port": str(self.ports[number]), **(options or {})}
-            self.jobmanagers[number] = self._start("jobmanager", options=own)
+            own = {"jobmanager.rpc.port": str(self.ports[number]), **self.own.get(number, {})}
+            self.jobmanagers[number] = self._start("jobmanager", options=own, command=self.command)
         self.until(self.view, 30, "a JobManager leads")
 
     def leader(self) -> int:
@@ -61,6 +67,16 @@ class ElectedCluster(Cluster):
             channel.close()
         self._channels.clear()
         super().close()
+
+    def freeze(self, pids: Sequence[int]) -> None:
+        """SIGSTOP to all of them."""
+        self.signal(pids, signal.SIGSTOP)
+
+    def signal(self, pids: Sequence[int], number: signal.Signals) -> None:
+        """To those that live."""
+        for pid in pids:
+            if alive(pid):
+                os.kill(pid, number)
 
     def processes(self) -> list[Process]:
         """All of them."""
@@ -115,7 +131,7 @@ class ElectedCluster(Cluster):
 
 
 @contextmanager
-def elected_cluster(  # noqa: PLR0913  # each is a size of the cluster
+def elected_cluster(  # each is a size of the cluster
     directory: Path,
     quorum: str,
     *,
@@ -123,8 +139,11 @@ def elected_cluster(  # noqa: PLR0913  # each is a size of the cluster
     taskmanagers: int = 2,
     slots: int = 1,
     options: Mapping[str, str] | None = None,
+    own: Mapping[int, Mapping[str, str]] | None = None,
+    ports: Mapping[int, int] | None = None,
+    command: Sequence[str] = (MILLSTREAM,),
 ) -> Generator[ElectedCluster]:
-    """A cluster that stands, and is gone afterwards. What has a test's own name lies in its directory."""
+    """A cluster that stands, and is gone afterwards. `own` are options of single JobManagers, by their number."""
     elected = {
         "high-availability.type": "zookeeper",
         "high-availability.zookeeper.quorum": quorum,
@@ -132,7 +151,8 @@ def elected_cluster(  # noqa: PLR0913  # each is a size of the cluster
         "high-availability.zookeeper.client.session-timeout": f"{SESSION_S * 1_000:.0f} ms",
         "high-availability.zookeeper.client.connection-timeout": "1 s",
     }
-    cluster = ElectedCluster(directory, {**elected, **(options or {})}, quorum=quorum)
+    cluster = ElectedCluster(directory, {**elected, **(options or {})}, quorum=quorum, own=own or {}, command=command)
+    cluster.ports.update(ports or {})
     try:
         cluster.start_jobmanagers(*range(1, jobmanagers + 1))
         for number in range(taskmanagers):

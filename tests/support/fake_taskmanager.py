@@ -225,15 +225,15 @@ class FakeTaskManager:
         self.shell.say(self, TaskStateChanged(report))
 
     def _end(self, attempt: RegionAttempt, reason: str, grace: int) -> None:
-        def mine(task: TaskId) -> bool:
-            return task.attempt.region == attempt.region and task.attempt.number <= attempt.number
+        def over(other: RegionAttempt) -> bool:
+            return (other.job, other.region) == (attempt.job, attempt.region) and other.number <= attempt.number
 
-        self.tasks = {task: report for task, report in self.tasks.items() if not mine(task)}
-        self.acknowledgements = {key: a for key, a in self.acknowledgements.items() if not mine(key[0])}
-        self.declines = {key: d for key, d in self.declines.items() if not mine(key[0])}
+        self.tasks = {task: report for task, report in self.tasks.items() if not over(task.attempt)}
+        self.acknowledgements = {key: a for key, a in self.acknowledgements.items() if not over(key[0].attempt)}
+        self.declines = {key: d for key, d in self.declines.items() if not over(key[0].attempt)}
         takes = grace if self.stubborn else CANCEL_TAKES
         for name, worker in list(self.workers.items()):
-            if worker.attempt.region == attempt.region and worker.attempt.number <= attempt.number:
+            if over(worker.attempt):
                 self.leaving.add(name)
                 self.shell.after(takes, lambda name=name: self.ended(name, reason))  # type: ignore[misc]  # a bound value
 

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration.options import health, jobmanager, taskmanager
 from millstream_runtime.configuration import CONFIGURATION_DIRECTORY_VARIABLE, read_configuration
 from tests.support.components import require
 from tests.support.tidy.source import ROOT
@@ -156,7 +158,7 @@ def write_files(directory: Path, files: Mapping[str, str]) -> Path:
 
 def definitions(words: Sequence[str]) -> list[str]:
     """What a command line gives to -D."""
-    return [value for option, value in zip(words, words[1:], strict=False) if option == "-D"]
+    return [value for option, value in pairwise(words) if option == "-D"]
 
 
 def workloads(overlay: str) -> list[Document]:
@@ -176,6 +178,15 @@ def container_named(name: str) -> Container:
     """One of CONTAINERS."""
     (found,) = [one for one in containers(name.partition("-")[0]) if one.name == name]
     return found
+
+
+def ports_of(configuration: Configuration) -> dict[str, int | None]:
+    """The ports that a configuration sets, by the names that they have in manifests."""
+    return {
+        "jobmanager": configuration.get(jobmanager.RPC_PORT),
+        "data": configuration.get(taskmanager.DATA_PORT),
+        "health": configuration.get(health.PORT),
+    }
 
 
 # ------------------------------------------------------------------------------------------------- the image

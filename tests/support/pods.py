@@ -1,7 +1,7 @@
 """Pods as processes of this machine: the commands, environments and config maps of rendered manifests, as they are.
 
-Only what is the machine's is another: each pod has a loopback address of its own instead of an address (so all ports stay
-what they are) and instead of its name, which nobody here resolves, and each mount is a directory below the test's own.
+Only what is the machine's is another: each pod has a loopback address of its own, which stands for its name as well (so
+all ports stay what they are, and nobody has to resolve a name), and each mount is a directory below the test's own.
 The image's tini is left out: whoever starts these processes does what it does.
 """
 
@@ -34,14 +34,15 @@ NAMESPACE: Final = "millstream"
 
 def loopback_addresses(count: int) -> list[str]:
     """Addresses of this host alone, which nobody else has at the moment: drawn from 16 millions."""
-    return [f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{number}" for number in range(1, count + 1)]
+    network = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}"
+    return [f"{network}.{number}" for number in range(1, count + 1)]
 
 
 class Secrets:
     """What the commands of deploy/README.md put into each secret, made by these commands."""
 
     def __init__(self, directory: Path, hosts: Sequence[str]) -> None:
-        write(directory / "tls", hosts, datetime.now(UTC), 1)
+        write(directory / "tls", hosts, datetime.now(UTC), 90)
         text = (DEPLOY / "README.md").read_text(encoding="utf-8")
         for line in re.findall(r"^    (python3 -c .+|printf .+)$", text, re.MULTILINE):
             subprocess.run(["bash", "-ec", line], cwd=directory, check=True)
@@ -104,8 +105,9 @@ class Pod:
             "status.podIP": self.address,
             "metadata.labels['batch.kubernetes.io/controller-uid']": "uid-of-the-job",
         }
-        for mount, volume in container.mounts().items():
-            self._mount(container, mount, volume)
+        if not (self.directory / container.spec["name"]).exists():
+            for mount, volume in container.mounts().items():
+                self._mount(container, mount, volume)
         return {name: self.here(container, value) for name, value in container.environment(fields).items()}
 
     def here(self, container: Container, text: str) -> str:
@@ -134,7 +136,7 @@ class Pod:
     def _place(self, container: Container, mount: str) -> Path:
         volume = container.mounts()[mount]
         if claim := volume.get("persistentVolumeClaim"):
-            return self.shared / claim["claimName"]
+            return self.shared / str(claim["claimName"])
         return self.directory / f"{container.spec['name']}{mount}"
 
     def _mount(self, container: Container, mount: str, volume: Mapping[str, Any]) -> None:
@@ -147,6 +149,8 @@ class Pod:
             files = self.secrets.files[secret["secretName"]]
             wanted = {item["key"]: item["path"] for item in secret.get("items", ())} or {name: name for name in files}
             write_files(place, {path: files[key] for key, path in wanted.items()})
+            for path in wanted.values():
+                (place / path).chmod(secret["defaultMode"])
 
     def _environment_of_image(self, container: Container) -> dict[str, str]:
         variables = dict(re.findall(r"(\w+)=(\S+)", instruction("ENV")))
@@ -193,5 +197,4 @@ def wait_until_ready(pods: Mapping[str, tuple[Pod, Container]], timeout_s: float
             assert process.popen.poll() is None, f"{pod.name} ended\n{pod.tail()}"
         return all(pod.is_ready(container) for pod, container in pods.values())
 
-    tails = lambda: "\n".join(pod.tail() for pod, _ in pods.values())  # noqa: E731  # a name for one expression
-    until(ready, timeout_s, "all pods are ready", tails)
+    until(ready, timeout_s, "all pods are ready", lambda: "\n".join(pod.tail() for pod, _ in pods.values()))

@@ -18,13 +18,14 @@ from millstream_jobmanager.leadership.office import Election, Office
 from millstream_jobmanager.service.addresses import MAX_SOCKET_PATH, ListenAddress
 from millstream_jobmanager.service.inner_server import InnerServers
 from millstream_jobmanager.service.settings import service_settings
-from millstream_jobmanager.service.standby import standby_services
+from millstream_jobmanager.service.standby import CLIENTS, MEMBERS, standby_services
 from millstream_jobmanager.service.startup import StartupError
 from millstream_jobmanager.service.term import Term, begin_term, cancelled
 from millstream_jobmanager.store import StoreError
 from millstream_runtime.door.door import Door
 from millstream_runtime.door.private_socket import private_socket
 from millstream_runtime.door.welcome import Inner, Welcome
+from millstream_runtime.health import health_answers
 from millstream_runtime.leadership.errors import UnansweredError
 from millstream_runtime.leadership.nodes import Leader
 from millstream_runtime.security import accepted_tokens, client_tls, internal_tls
@@ -107,6 +108,8 @@ class JobManagerService:
             place = _Place(configuration, checkpoint_directory, target, advertised)
             service = cls(place, election, servers, resources.pop_all(), port)
         try:
+            names = (CLIENTS.full_name, MEMBERS.full_name)
+            await service._resources.enter_async_context(health_answers(configuration, service, names))
             if not election.repeats and service._life is not None:
                 await service._begun(service._life)
         except BaseException:
@@ -128,9 +131,8 @@ class JobManagerService:
         """End all calls and sessions, finish what the store is doing, let go of its lock. Tasks go on."""
         if self._life is not None:
             await cancelled(self._life)
-            self._life = (
-                None  # its frames know this service: a cycle, and descriptors would stay open until a collection
-            )
+            # Its frames know this service: a cycle, in which descriptors would stay open until a collection.
+            self._life = None
         await self._resources.aclose()
 
     async def wait_deposed(self) -> None:
@@ -139,6 +141,15 @@ class JobManagerService:
         """
         if self._life is not None:
             await asyncio.shield(self._life)
+
+    def live(self) -> str | None:
+        """See HealthState."""
+        failed = self._life is not None and self._life.done() and not self._life.cancelled()
+        return "failed" if failed else None
+
+    def ready(self) -> str | None:
+        """See HealthState: a standby that knows the leader is as good as one."""
+        return "leaderless" if self.leader is None else None
 
     # ------------------------------------------------------------ one term after the other
 

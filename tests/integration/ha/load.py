@@ -98,7 +98,7 @@ class Load:
     keys: int = 10
     parallelism: int = 2
     options: dict[str, object] = field(default_factory=dict[str, object])
-    job: JobId = JobId("")
+    job: JobId = field(default=JobId(""))
 
     def start(self) -> JobDetails:
         """Until it runs, and two checkpoints are complete."""

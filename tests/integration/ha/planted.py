@@ -1,0 +1,80 @@
+"""`millstream` with stops planted into a JobManager: `python planted.py STOPS jobmanager ...`.
+
+While `STOPS/<step>` exists, the JobManager's process stops itself (SIGSTOP) when a checkpoint's completion has come to
+that step, as if it had been hit there. Steps: `metadata` (it is written), `pointer` (it is stored), `first` (one task's
+TaskManager was told), `all` (all were), `adopting` (the first TaskManager has registered with a leader that adopts).
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from millstream.cli.entry import main
+from millstream_dataflow.identity import SessionId
+from millstream_jobmanager.core.commands import WriteMetadata
+from millstream_jobmanager.core.events import Event
+from millstream_jobmanager.service import carrier, outbox, sessions
+from millstream_jobmanager.store import JobStore
+from millstream_proto.session_pb2 import JobManagerMessage
+from millstream_runtime.messages.record import JobRecord
+
+STOPS = Path(sys.argv[1])
+_SENT_S = 0.1  # what was written goes through gRPC and the door of this very process
+
+
+def stop_at(step: str) -> None:
+    """Stops here for good: whoever planted it kills the process."""
+    if (STOPS / step).exists():
+        os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(60)
+
+
+def plant() -> None:
+    """Into the functions that do these steps."""
+    write, store, run = carrier._write_metadata, carrier._store_record, outbox.Outbox.run
+
+    def written(command: WriteMetadata) -> Event:
+        event = write(command)
+        stop_at("metadata")
+        return event
+
+    def stored(kept: JobStore, record: JobRecord) -> Event:
+        event = store(kept, record)
+        if record.checkpoints:
+            stop_at("pointer")
+        return event
+
+    told = [0]
+
+    async def running(self: outbox.Outbox, send: Callable[[JobManagerMessage], Awaitable[None]]) -> None:
+        async def sending(message: JobManagerMessage) -> None:
+            await send(message)
+            if message.WhichOneof("body") == "checkpoint_completed":
+                told[0] += 1
+                step = "first" if told[0] % 2 else "all"
+                if (STOPS / step).exists():
+                    await asyncio.sleep(_SENT_S)
+                    stop_at(step)
+
+        await run(self, sending)
+
+    carrier._write_metadata, carrier._store_record = written, stored
+    outbox.Outbox.run = running  # type: ignore[method-assign]
+    opened = sessions.OpenSessions.open
+
+    def opening(self: sessions.OpenSessions, session: SessionId, box: outbox.Outbox) -> bool:
+        result = opened(self, session, box)
+        stop_at("adopting")
+        return result
+
+    sessions.OpenSessions.open = opening  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    plant()
+    sys.argv[0:2] = ["millstream"]
+    main()
