@@ -30,12 +30,16 @@ demo: $(READY) ## count the flights that left New York in July 2013, on a cluste
 	@echo
 	@$(PYTHON) examples/flight_delays.py
 
+.PHONY: components
+components: $(READY) ## fetch ZooKeeper and Kafka for the tests, which need Java (nothing is done when they are there)
+	@$(PYTHON) tools/fetch_components.py
+
 .PHONY: test
-test: $(READY) ## run the tests, layer by layer
+test: components ## run the tests, layer by layer
 	@$(PYTHON) tools/run_tests.py
 
 .PHONY: test-nightly
-test-nightly: $(READY) ## run the tests together with those that take hours; needs FLIGHTS_2013=the year of flights
+test-nightly: components ## run the tests together with those that take hours; needs FLIGHTS_2013=the year of flights
 	@$(PYTHON) tools/run_tests.py --nightly
 
 .PHONY: check

@@ -10,6 +10,9 @@ python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))" 2
     missing+=(python3 python3-venv)
 # Makes the network namespaces in which tests cut cables.
 command -v ip >/dev/null || missing+=(iproute2)
+# Run and fetch ZooKeeper and Kafka (`make components`).
+command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
+command -v mvn >/dev/null || missing+=(maven)
 
 if ((${#missing[@]} == 0)); then
     exit 0
