@@ -110,8 +110,8 @@ def renew(directory: Path, days: int) -> None:
         written = sign(directory, datetime.now(UTC), days)
     _list(written)
     click.echo(
-        f"\nThey are valid for {days} days, if their authorities are. Copy them over those of each host; new connections use them at once.\n"
-        "Each holds its certificate and its key, so put it there by a rename: nobody then reads a part of it."
+        f"\nThey are valid for {days} days, if their authorities are. Copy them over those of each host, by a rename:\n"
+        "each holds its certificate and its key, and nobody should read a part. New connections use them at once."
     )
 
 

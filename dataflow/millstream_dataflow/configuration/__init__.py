@@ -11,6 +11,7 @@ from millstream_dataflow.configuration.option import FlinkDifference, Group, Opt
 from millstream_dataflow.configuration.origin import DEFAULT, JOB_GRAPH, PROGRAM, Origin, OriginKind
 from millstream_dataflow.configuration.quantities import milliseconds
 from millstream_dataflow.configuration.rules import (
+    Listener,
     check_binding,
     check_consistency,
     checkpoint_directory,
@@ -29,6 +30,7 @@ __all__ = [
     "ConfigurationError",
     "FlinkDifference",
     "Group",
+    "Listener",
     "Option",
     "OptionTable",
     "Origin",

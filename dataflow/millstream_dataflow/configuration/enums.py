@@ -83,6 +83,13 @@ class OnImbalance(enum.Enum):
     WARN = "warn"
 
 
+class LogTarget(enum.Enum):
+    """The stream to which a process logs instead of files."""
+
+    STDERR = "stderr"
+    STDOUT = "stdout"
+
+
 class LogLevel(enum.Enum):
     """The least severe messages that are logged."""
 

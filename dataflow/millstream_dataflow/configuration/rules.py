@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import ipaddress
 from typing import Any, Final
 
@@ -47,27 +48,49 @@ def is_loopback(host: str) -> bool:
         return host.lower().rstrip(".") == "localhost"
 
 
-def check_binding(host: str, configuration: Configuration) -> str | None:
+class Listener(enum.Enum):
+    """Who opens a port."""
+
+    JOBMANAGER = "jobmanager"
+    """For clients and members: whoever may submit a job runs code in the cluster."""
+    DATA_PORT = "data port"
+    """Of a TaskManager, for members alone: whoever sends records sends pickles."""
+
+
+def check_binding(host: str, configuration: Configuration, listener: Listener) -> str | None:
     """Whether a process may listen on ``host``.
 
-    Returns None for a loopback address, and for others a warning, to be logged loudly, when
-    ``security.insecure`` allows them; else raises :class:`ConfigurationError`.
+    Returns None for a loopback address, and for others when this port is safe: connections are encrypted, and nobody
+    comes in who hasn't proved who he is. Else a warning, to be logged loudly, when ``security.insecure`` allows it,
+    else raises :class:`ConfigurationError` with what is missing.
     """
-    if is_loopback(host):
+    if is_loopback(host) or not (missing := _missing(configuration, listener)):
         return None
+    missed = " and ".join(missing)
     if configuration.get(security.INSECURE):
         origin = configuration.origin(security.INSECURE)
         return (
-            f"listening on {host} without encryption or authentication, as {security.INSECURE.key}: true ({origin}) "
-            "allows: whoever reaches this address can run code here"
+            f"LISTENING ON {host} WITHOUT {missed}, as {security.INSECURE.key}: true ({origin}) allows: "
+            "whoever reaches this address can run code here"
         )
     raise ConfigurationError(
         Problem(
-            f"listening on {host} would let everybody who reaches this host run code here, for connections are neither "
-            "encrypted nor authenticated",
-            f"bind to localhost, or, in a network where you trust everybody, set {security.INSECURE.key}: true",
+            f"listening on {host} without {missed} would let everybody who reaches this host run code here",
+            f"set it ('millstream security init' writes all that it needs), bind to localhost, or, in a network where "
+            f"you trust everybody, set {security.INSECURE.key}: true",
         )
     )
+
+
+def _missing(configuration: Configuration, listener: Listener) -> list[str]:
+    """What makes a port unsafe."""
+    wanted = [(security.INTERNAL_ENABLED.key, configuration.get(security.INTERNAL_ENABLED))]
+    if listener is Listener.JOBMANAGER:
+        certificate, token = security.REST_AUTHENTICATION_ENABLED, security.TOKEN_FILE
+        authenticated = configuration.get(certificate) or configuration.get(token) is not None
+        wanted.append((security.REST_ENABLED.key, configuration.get(security.REST_ENABLED)))
+        wanted.append((f"{token.key} or {certificate.key}", authenticated))
+    return [key for key, is_set in wanted if not is_set]
 
 
 _IN_ORDER: Final[tuple[tuple[Option[Any], Option[Any], str], ...]] = (
@@ -87,11 +110,36 @@ _IN_ORDER: Final[tuple[tuple[Option[Any], Option[Any], str], ...]] = (
 """Pairs of options of which the first may not be above the second, with what would happen."""
 
 
+_NEEDS: Final[tuple[tuple[Option[bool], Option[Any]], ...]] = (
+    (security.INTERNAL_ENABLED, security.INTERNAL_KEYSTORE),
+    (security.INTERNAL_ENABLED, security.INTERNAL_TRUSTSTORE),
+    (security.REST_AUTHENTICATION_ENABLED, security.REST_ENABLED),
+    (security.REST_AUTHENTICATION_ENABLED, security.REST_TRUSTSTORE),
+)
+"""Switches, each with what must be set as well. That a JobManager needs a certificate for clients stands elsewhere: a
+client, which reads the same keys, needs none."""
+
+
 def check_consistency(configuration: Configuration) -> None:
     """Raises :class:`ConfigurationError` with every pair of values that contradict each other."""
-    compared = (_compare(configuration, low, high, why) for low, high, why in _IN_ORDER)
+    compared = [_compare(configuration, low, high, why) for low, high, why in _IN_ORDER]
+    compared += [lacking(configuration, switch, needed) for switch, needed in _NEEDS]
     if problems := [problem for problem in compared if problem is not None]:
         raise ConfigurationError(problems)
+
+
+def lacking(configuration: Configuration, switch: Option[bool], needed: Option[Any]) -> Problem | None:
+    """What is wrong when ``switch`` is on and ``needed`` is not set, or off."""
+    if not configuration.get(switch) or configuration.get(needed):
+        return None
+    reason = f"it needs {needed.key}, which is {configuration.text(needed)} ({configuration.origin(needed)})"
+    return Problem(
+        reason,
+        f"set {needed.key}, or turn the first off",
+        switch.key,
+        configuration.text(switch),
+        configuration.origin(switch),
+    )
 
 
 def _compare(configuration: Configuration, low: Option[Any], high: Option[Any], why: str) -> Problem | None:

@@ -1,5 +1,6 @@
 """What follows from several options together."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from millstream_dataflow.configuration import (
     Configuration,
     ConfigurationError,
+    Listener,
     Origin,
     check_binding,
     check_consistency,
@@ -24,22 +26,88 @@ SECOND = timedelta(seconds=1)
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "127.0.0.1", "127.9.9.9", "::1"])
 def test_loopback_may_be_bound(host: str) -> None:
     assert is_loopback(host)
-    assert check_binding(host, Configuration()) is None
+    for listener in Listener:
+        assert check_binding(host, Configuration(), listener) is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "jobmanager", "localhost.example.org", ""])
 def test_anything_else_is_refused_with_the_mend(host: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"run code here.*bind to localhost.*security\.insecure: true"):
-        check_binding(host, Configuration())
+    for listener in Listener:
+        with pytest.raises(ConfigurationError, match=r"run code here.*bind to localhost.*security\.insecure: true"):
+            check_binding(host, Configuration(), listener)
 
 
 def test_insecure_allows_it_with_a_warning() -> None:
     configuration = Configuration().with_(security.INSECURE, value=True, origin=Origin.file("millstream.yaml", 7))
-    warning = check_binding("0.0.0.0", configuration)
+    warning = check_binding("0.0.0.0", configuration, Listener.DATA_PORT)
     assert warning is not None
-    assert warning.startswith("listening on 0.0.0.0 without encryption or authentication")
+    assert warning.startswith("LISTENING ON 0.0.0.0 WITHOUT security.ssl.internal.enabled")
     assert "millstream.yaml:7" in warning
-    assert check_binding("localhost", configuration) is None
+    assert check_binding("localhost", configuration, Listener.DATA_PORT) is None
+
+
+INTERNAL = {"security.ssl.internal.enabled": "true"}
+REST = {"security.ssl.rest.enabled": "true"}
+TOKEN = {"security.token-file": "/tokens"}
+CERTIFICATES = {"security.ssl.rest.authentication-enabled": "true"}
+
+
+@pytest.mark.parametrize(
+    ("listener", "settings"),
+    [
+        (Listener.DATA_PORT, INTERNAL),
+        (Listener.JOBMANAGER, INTERNAL | REST | TOKEN),
+        (Listener.JOBMANAGER, INTERNAL | REST | CERTIFICATES),
+    ],
+)
+def test_a_safe_port_may_be_bound(listener: Listener, settings: dict[str, str]) -> None:
+    configuration = Configuration.from_strings(settings)
+    assert check_binding("0.0.0.0", configuration, listener) is None
+    assert check_binding("0.0.0.0", configuration.with_(security.INSECURE, value=True), listener) is None
+
+
+@pytest.mark.parametrize(
+    ("listener", "settings", "missing"),
+    [
+        (Listener.DATA_PORT, REST | TOKEN, "security.ssl.internal.enabled"),
+        (Listener.JOBMANAGER, REST | TOKEN, "security.ssl.internal.enabled"),
+        (Listener.JOBMANAGER, INTERNAL | TOKEN, "security.ssl.rest.enabled"),
+        (Listener.JOBMANAGER, INTERNAL | CERTIFICATES, "security.ssl.rest.enabled"),
+        (
+            Listener.JOBMANAGER,
+            INTERNAL | REST,
+            "security.token-file or security.ssl.rest.authentication-enabled",
+        ),
+    ],
+)
+def test_what_makes_a_port_unsafe_is_named(listener: Listener, settings: dict[str, str], missing: str) -> None:
+    configuration = Configuration.from_strings(settings)
+    with pytest.raises(ConfigurationError, match=f"listening on 0.0.0.0 without {re.escape(missing)} would let"):
+        check_binding("0.0.0.0", configuration, listener)
+    warning = check_binding("0.0.0.0", configuration.with_(security.INSECURE, value=True), listener)
+    assert warning is not None
+    assert f"WITHOUT {missing}, as security.insecure" in warning
+
+
+@pytest.mark.parametrize(
+    ("switch", "others", "needed"),
+    [
+        ("internal.enabled", ["internal.truststore"], "internal.keystore"),
+        ("internal.enabled", ["internal.keystore"], "internal.truststore"),
+        ("rest.authentication-enabled", ["rest.truststore"], "rest.enabled"),
+        ("rest.authentication-enabled", ["rest.enabled"], "rest.truststore"),
+    ],
+)
+def test_a_switch_without_what_it_needs_is_a_mistake(switch: str, others: list[str], needed: str) -> None:
+    strings = {f"security.ssl.{key}": "true" if key.endswith("enabled") else "/file" for key in (switch, *others)}
+    configuration = Configuration.from_strings(strings)
+    with pytest.raises(ConfigurationError) as caught:
+        check_consistency(configuration)
+    (problem,) = caught.value.problems
+    assert problem.key == f"security.ssl.{switch}"
+    assert f"it needs security.ssl.{needed}, which is" in problem.reason
+    value = "true" if needed.endswith("enabled") else "/file"
+    check_consistency(configuration.with_text(f"security.ssl.{needed}", value))
 
 
 def test_checkpoints_make_exponential_delay_the_default() -> None:

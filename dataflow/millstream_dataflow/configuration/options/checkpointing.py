@@ -85,8 +85,8 @@ DIRECTORY: Final = Option(
     "execution.checkpointing.dir",
     maybe(LOCATION),
     None,
-    "The directory of checkpoints, which every process of the cluster must reach; without it, 'checkpoints' in the job "
-    "store, which only serves a cluster on one host.",
+    "The directory of checkpoints, a path or a URI (docs/storage.md), which every process of the cluster must reach; "
+    "without it, 'checkpoints' in the job store, which only serves a cluster on one host.",
     Scope.JOB,
     flink=FlinkDifference("without it Flink keeps checkpoints in the JobManager's memory, and loses them with it"),
     deprecated_keys=("state.checkpoints.dir", "state.backend.fs.checkpointdir"),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from millstream_dataflow.configuration.checks import at_least, between
-from millstream_dataflow.configuration.enums import LogLevel
+from millstream_dataflow.configuration.enums import LogLevel, LogTarget
 from millstream_dataflow.configuration.option import Group, Option, Scope
 from millstream_dataflow.configuration.parsers import INT, PATH, maybe, one_of
 from millstream_dataflow.configuration.quantities import MEMORY
@@ -15,6 +15,15 @@ DIRECTORY: Final = Option(
     "The directory of the log files of the JobManager, the TaskManager and its tasks; without it the processes log to "
     "stderr and tasks to a temporary directory.",
     Scope.CLUSTER,
+)
+TARGET: Final = Option(
+    "env.log.target",
+    maybe(one_of(LogTarget)),
+    None,
+    "The stream to which the processes log, whatever env.log.dir says (which tasks still log to). What goes to stdout "
+    "is for a container's log: one line a record, line breaks within it written as \\n.",
+    Scope.CLUSTER,
+    own=True,
 )
 LEVEL: Final = Option(
     "env.log.level",
@@ -44,5 +53,5 @@ MAX_FILES: Final = Option(
 )
 
 GROUP: Final = Group(
-    "Logs", "Where the processes log, and how much of it is kept.", (DIRECTORY, LEVEL, MAX_SIZE, MAX_FILES)
+    "Logs", "Where the processes log, and how much of it is kept.", (DIRECTORY, TARGET, LEVEL, MAX_SIZE, MAX_FILES)
 )

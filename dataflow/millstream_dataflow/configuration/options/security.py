@@ -10,7 +10,7 @@ from typing import Final
 
 from millstream_dataflow.configuration.enums import TlsVersion
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
-from millstream_dataflow.configuration.parsers import BOOL, LOCATION, STRING, maybe, one_of
+from millstream_dataflow.configuration.parsers import BOOL, PATH, STRING, maybe, one_of
 
 INSECURE: Final = Option(
     "security.insecure",
@@ -23,7 +23,7 @@ INSECURE: Final = Option(
 )
 TOKEN_FILE: Final = Option(
     "security.token-file",
-    maybe(LOCATION),
+    maybe(PATH),
     None,
     "The file of the tokens, one a line: a JobManager serves clients that show one of them, a client shows the first.",
     Scope.CLUSTER,
@@ -39,7 +39,7 @@ INTERNAL_ENABLED: Final = Option(
 _PEM: Final = FlinkDifference("certificates and keys are PEM files")
 INTERNAL_KEYSTORE: Final = Option(
     "security.ssl.internal.keystore",
-    maybe(LOCATION),
+    maybe(PATH),
     None,
     "PEM file of the certificate, and of its private key, with which a process of the cluster shows that it is one.",
     Scope.CLUSTER,
@@ -47,7 +47,7 @@ INTERNAL_KEYSTORE: Final = Option(
 )
 INTERNAL_KEY: Final = Option(
     "security.ssl.internal.key",
-    maybe(LOCATION),
+    maybe(PATH),
     None,
     "PEM file of the private key, where the keystore doesn't hold it.",
     Scope.CLUSTER,
@@ -62,7 +62,7 @@ INTERNAL_KEY_PASSWORD: Final = Option(
 )
 INTERNAL_TRUSTSTORE: Final = Option(
     "security.ssl.internal.truststore",
-    maybe(LOCATION),
+    maybe(PATH),
     None,
     "PEM file of the authority that signs the certificates of this cluster's processes.",
     Scope.CLUSTER,
@@ -77,7 +77,7 @@ REST_ENABLED: Final = Option(
 )
 REST_KEYSTORE: Final = Option(
     "security.ssl.rest.keystore",
-    maybe(LOCATION),
+    maybe(PATH),
     None,
     "PEM file of the certificate, and of its private key, that the JobManager shows to clients; of a client, the one "
     "that it shows.",
@@ -86,7 +86,7 @@ REST_KEYSTORE: Final = Option(
 )
 REST_KEY: Final = Option(
     "security.ssl.rest.key",
-    maybe(LOCATION),
+    maybe(PATH),
     None,
     "PEM file of the private key, where the keystore doesn't hold it.",
     Scope.CLUSTER,
@@ -101,7 +101,7 @@ REST_KEY_PASSWORD: Final = Option(
 )
 REST_TRUSTSTORE: Final = Option(
     "security.ssl.rest.truststore",
-    maybe(LOCATION),
+    maybe(PATH),
     None,
     "PEM file of the authorities that a client trusts to name the JobManager (without it, those of the system), and "
     "that the JobManager trusts to name clients.",
