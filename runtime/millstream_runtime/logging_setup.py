@@ -1,9 +1,12 @@
-"""Where a process of the cluster logs: to stderr, or to files of `env.log.dir` that are closed when they are full.
+"""Where a process of the cluster logs: to stderr, to stdout, or to files of `env.log.dir` that are closed when full.
 
 A closed file gets the next number (`.1` is the newest), and only `env.log.max` of them are kept. Two processes of one
-kind on one host have different files: each holds a lock on its own for its life. A thread writes: a disk that hangs, or
-a terminal that somebody has stopped, holds up nobody who logs, it costs lines, as a full disk does. How many is said
-where they are missing.
+kind on one host have different files: each holds a lock on its own for its life. A thread writes: a disk that hangs, a
+terminal that somebody has stopped, a full pipe that nobody reads hold up nobody who logs, they cost lines, as a full
+disk does. How many is said where they are missing.
+
+On stdout, which is a container's log, a record is one line: its reader takes lines for records, and no stranger's text
+can begin another.
 """
 
 import contextlib
@@ -19,7 +22,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem
-from millstream_dataflow.configuration.enums import LogLevel
+from millstream_dataflow.configuration.enums import LogLevel, LogTarget
 from millstream_dataflow.configuration.options import logs
 from millstream_dataflow.words import counted
 from millstream_runtime.threads import Threads
@@ -34,7 +37,7 @@ _LEVELS: Final = {
     LogLevel.ERROR: logging.ERROR,
 }
 
-_STDERR: Final = 2
+_DESCRIPTORS: Final = {LogTarget.STDOUT: 1, LogTarget.STDERR: 2}
 _MOST_PROCESSES: Final = 1000
 """Of one kind on one host; whoever finds so many locks held has another trouble."""
 _BEHIND: Final = 1000  # lines that wait for the disk; those that come on top of them are lost
@@ -47,14 +50,15 @@ class LogDirectoryError(ConfigurationError):
 
 
 def set_up_logging(configuration: Configuration, process: str, directory: str | None = None) -> Path | None:
-    """Give the root logger its handler, and the process its level; the log file's path, None where it is stderr.
+    """Give the root logger its handler, and the process its level; the log file's path, None where it is a stream.
 
     `process` is the file's beginning: `jobmanager`, `taskmanager`. `directory` is used where `env.log.dir` is not set.
     LogDirectoryError when the directory can't be written.
     """
     place = configuration.get(logs.DIRECTORY) or directory
-    handler, path = _handler(configuration, process, place)
-    formatter = logging.Formatter(_FORMAT, _TIMES)
+    target = configuration.get(logs.TARGET) or (LogTarget.STDERR if place is None else None)
+    handler, path = _file(configuration, process, str(place)) if target is None else (_stream(target), None)
+    formatter = (_OneLine if target is LogTarget.STDOUT else logging.Formatter)(_FORMAT, _TIMES)
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     root = logging.getLogger()
@@ -66,9 +70,26 @@ def set_up_logging(configuration: Configuration, process: str, directory: str | 
     return path
 
 
-def _handler(configuration: Configuration, process: str, directory: str | None) -> tuple[logging.Handler, Path | None]:
-    if directory is None:  # Python has no stderr where the process has none: its number may be another file's by now
-        return logging.NullHandler() if sys.stderr is None else _ThreadHandler(_Stderr()), None
+def stdout_is_log() -> bool:
+    """Whether this process logs to stdout, where nothing else should go then."""
+    return any(isinstance(handler.formatter, _OneLine) for handler in logging.getLogger().handlers)
+
+
+class _OneLine(logging.Formatter):
+    """Of a record, its traceback too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        return super().format(record).replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _stream(target: LogTarget) -> logging.Handler:
+    # Python has no such stream where the process has none: its number may be another file's by now.
+    there = sys.stdout if target is LogTarget.STDOUT else sys.stderr
+    return logging.NullHandler() if there is None else _ThreadHandler(_Stream(_DESCRIPTORS[target]))
+
+
+def _file(configuration: Configuration, process: str, directory: str) -> tuple[logging.Handler, Path]:
     try:
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
@@ -156,12 +177,13 @@ class _ThreadHandler(logging.Handler):
         return logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None)
 
 
-class _Stderr:
-    """The process's standard error, past Python's own: what hangs in that can't even end."""
+class _Stream:
+    """The process's standard output or error, past Python's own: what hangs in that can't even end."""
 
     name = "whoever reads this log"
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
         self._broken = False  # a line that was written in part
 
     def write(self, line: bytes) -> None:
@@ -169,10 +191,10 @@ class _Stderr:
         rest = (b"\n" if self._broken else b"") + line
         while rest:
             try:
-                rest = rest[os.write(_STDERR, rest) :]
+                rest = rest[os.write(self._descriptor, rest) :]
                 self._broken = bool(rest)
             except BlockingIOError:
-                select.select([], [_STDERR], [])
+                select.select([], [self._descriptor], [])
 
     def close(self) -> None:
         """It stays open, for others."""

@@ -4,8 +4,10 @@ gRPC closes a connection that sends it garbage without a word, keeps one that sa
 limit on their number. So the port is ours, and gRPC listens behind it on a Unix socket in a private directory. Costs
 50 us a message, and nothing where it matters: records never come this way.
 
-A connection is passed on when its client has greeted, by HTTP/2's preface and its settings. Where too many are open the
-oldest that hasn't goes first: a TaskManager that comes back finds a place among any number of silent ones.
+A connection is passed on when its client has greeted, by HTTP/2's preface and its settings. Until then its place is not
+its own: where too many arrive the oldest goes, so that a TaskManager which comes back finds one among any number of
+silent ones. Those that have greeted keep theirs, and members of the cluster, which nobody can pretend to be where TLS
+tells them, aren't counted: however many others are there, they come in.
 
 What speaks no HTTP/2 is closed with a line in the log, unless the port has somebody for it (`Other`).
 """
@@ -19,10 +21,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from millstream_runtime.door.welcome import NotWelcomeError, Welcome
+from millstream_runtime.door import sockets
+from millstream_runtime.door.sockets import AT_ONCE, HANDSHAKE, LAST_BYTES, Ends, closing
+from millstream_runtime.door.welcome import NO_TLS_HERE, Guest, NotWelcomeError, Welcome, words_of
 from millstream_runtime.limited_lines import LimitedLines
-from millstream_runtime.security import IncompleteHelloError, NotAMemberError, asked_name
-from millstream_runtime.security.hello import MAX_HELLO
+from millstream_runtime.security import NotAMemberError
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What every HTTP/2 client says first (RFC 9113, 3.4)."""
@@ -32,36 +35,27 @@ SETTINGS_KIND = 4
 """Of the frame that every client sends behind its preface without waiting for anybody."""
 FIRST_BYTES = 4
 """Enough to tell a preface from anything else, and fewer than any request of HTTP/1 has."""
-HANDSHAKE: Final = b"\x16"
-"""What every TLS client says first (RFC 8446, 5.1); no HTTP begins so."""
-PEEK_S: Final = 0.005
-"""Between two looks at what has come. A ClientHello comes in one piece, as a rule."""
-BACKLOG: Final = 128
 NO_DESCRIPTORS_S: Final = 0.1  # until accepting is tried again when the process has none left
-AT_ONCE = 64 << 10
-"""Bytes read at once; a connection holds at most a few of these, whatever its client sends."""
-LAST_BYTES = 5.0
-"""Seconds in which what gRPC still has to say to a client that has closed its side goes out."""
 
 _log = logging.getLogger("millstream.door")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a port grants to strangers."""
+    """What a port grants to strangers. Fewer connections where the process may open few files."""
 
-    connections: int = 1000
-    """A cluster of a hundred TaskManagers with as many clients needs a quarter of it."""
+    connections: int = 250
+    """That haven't greeted. Each takes milliseconds for that, and in the middle of its handshake 0.3 MB."""
     greeting: float = 10.0
-    """Seconds for the preface and the settings."""
-    keeps_greeted: bool = True
-    """A connection that has greeted isn't closed to make room."""
+    """Seconds for the handshake of TLS, and again for the preface and the settings."""
+    greeted: int | None = 1000
+    """Of those that have greeted and keep their places, but for members; a cluster of a hundred TaskManagers with as
+    many clients needs a quarter of it. None: nobody keeps his place.
+    """
 
 
 CLUSTER = Limits()
 """Of the port where TaskManagers and clients come."""
-
-Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 Other = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 """Serves a connection that began with these bytes, which are no preface. It is closed afterwards."""
@@ -79,12 +73,14 @@ class Door:
         self._connections: set[asyncio.Task[None]] = set()
         self._movable: dict[asyncio.Task[None], str] = {}
         """Those that may be closed to make room, the oldest first, with the names of their peers."""
+        self._greeted: set[asyncio.Task[None]] = set()
+        """Those that keep their places without being members."""
         self._ending = False
         self._lines = LimitedLines(_log)
 
     async def open(self, host: str, port: int) -> int:
         """Listen; the port that was taken. OSError when it can't be had."""
-        self._listening = await _listening(host, port)
+        self._listening = await sockets.listening(host, port)
         self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self._listening]
         taken: int = self._listening[0].getsockname()[1]
         return taken
@@ -114,137 +110,98 @@ class Door:
             self._welcomed(sock, f"{address[0]}:{address[1]}" if address else "a client that is gone")
 
     def _welcomed(self, sock: socket.socket, peer: str) -> None:
-        if len(self._connections) >= self._limits.connections and not self._made_room():
-            text = "the connection from %s is closed: %s others are open"
-            self._lines.say(logging.WARNING, text, peer, self._limits.connections)
-            sock.close()
-            return
+        if len(self._movable) >= sockets.places(self._limits.connections):
+            self._make_room()
         sock.setblocking(False)
         task = asyncio.get_running_loop().create_task(self._serve(peer, sock))
         self._connections.add(task)
         self._movable[task] = peer
-        task.add_done_callback(self._connections.discard)
-        task.add_done_callback(lambda task: self._movable.pop(task, None))
+        task.add_done_callback(self._left)
         task.add_done_callback(lambda _: sock.close())  # a task that was cancelled before it ran closes nothing
 
-    def _made_room(self) -> bool:
-        """Whether there was one that could be closed for it."""
-        for task, peer in self._movable.items():
-            del self._movable[task]
-            why = "it hasn't greeted" if self._limits.keeps_greeted else "it is the oldest"
-            text = "the connection from %s is closed: %s, and %s others are open"
-            self._lines.say(logging.WARNING, text, peer, why, self._limits.connections)
-            task.cancel()
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        self._greeted.discard(task)
+        self._movable.pop(task, None)
+
+    def _make_room(self) -> None:
+        """The oldest that may be closed is."""
+        task, peer = next(iter(self._movable.items()))
+        others = len(self._movable)
+        del self._movable[task]
+        why = "it is the oldest" if self._limits.greeted is None else "it hasn't greeted"
+        self._lines.say(
+            logging.WARNING, f"the connection from %s is closed: {why}, and %s others are open", peer, others
+        )
+        task.cancel()
+
+    def _stays(self, guest: Guest) -> bool:
+        """Whether there is a place for one that has greeted."""
+        task = asyncio.current_task()
+        if self._limits.greeted is None or task is None:
             return True
-        return False
+        if not guest.proven:
+            if len(self._greeted) >= sockets.places(self._limits.greeted):
+                return False
+            self._greeted.add(task)
+        self._movable.pop(task, None)
+        return True
 
     async def _serve(self, peer: str, sock: socket.socket) -> None:
         try:
             async with asyncio.timeout(self._limits.greeting):
-                inner_path, ends = await self._let_in(sock)
+                guest, ends = await self._let_in(sock)
         except TimeoutError:
-            text = "the connection from %s is closed: it said nothing for %g s"
+            text = "the connection from %s is closed: it said nothing, or not enough for TLS, for %g s"
             self._lines.say(logging.WARNING, text, peer, self._limits.greeting)
         except (NotWelcomeError, NotAMemberError, ssl.SSLError) as error:
-            self._lines.say(logging.WARNING, "the connection from %s is closed: %s", peer, _words(error))
+            self._lines.say(logging.WARNING, "the connection from %s is closed: %s", peer, words_of(error))
         except OSError as error:
             self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, error)
         else:
-            await self._served(peer, ends, inner_path)
+            await self._served(peer, ends, guest)
 
-    async def _served(self, peer: str, ends: Ends, inner_path: str) -> None:
+    async def _served(self, peer: str, ends: Ends, guest: Guest) -> None:
         reader, writer = ends
         try:
-            greeting, trouble = await _greeting(reader, self._limits.greeting)
-            if self._other is not None and not PREFACE.startswith(greeting[:FIRST_BYTES]):
-                await self._other(greeting, reader, writer)
-                return
-            if trouble:
-                self._lines.say(logging.WARNING, "the connection from %s is closed: %s", peer, trouble)
-                return
-            if self._limits.keeps_greeted and (task := asyncio.current_task()) is not None:
-                self._movable.pop(task, None)
-            inner_reader, inner_writer = await asyncio.open_unix_connection(inner_path, limit=AT_ONCE)
-            try:
-                inner_writer.write(greeting)
-                if not await _pass_on((reader, writer), (inner_reader, inner_writer)) and not self._ending:
-                    text = "the connection from %s was closed by gRPC, which can't read what it sent"
-                    self._lines.say(logging.WARNING, text, peer)
-            finally:
-                await _close(inner_writer)
+            async with closing(writer):
+                greeting, trouble = await _greeting(reader, self._limits.greeting)
+                if self._other is not None and not PREFACE.startswith(greeting[:FIRST_BYTES]):
+                    await self._other(greeting, reader, writer)
+                elif trouble:
+                    self._lines.say(logging.WARNING, "the connection from %s is closed: %s", peer, trouble)
+                elif not self._stays(guest):
+                    text = "the connection from %s is closed: %s others are open"
+                    self._lines.say(logging.WARNING, text, peer, len(self._greeted))
+                else:
+                    await self._passed_on(peer, ends, guest.inner, greeting)
         except OSError as error:
             self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, error)
-        finally:
-            await _close(writer)
 
-    async def _let_in(self, sock: socket.socket) -> tuple[str, Ends]:
-        """The socket behind the door for this connection, and its ends; its TLS, if any, is done."""
+    async def _passed_on(self, peer: str, ends: Ends, inner_path: str, greeting: bytes) -> None:
+        inner = await asyncio.open_unix_connection(inner_path, limit=AT_ONCE)
+        async with closing(inner[1]):
+            inner[1].write(greeting)
+            if not await _pass_on(ends, inner) and not self._ending:
+                text = "the connection from %s was closed by gRPC, which can't read what it sent"
+                self._lines.say(logging.WARNING, text, peer)
+
+    async def _let_in(self, sock: socket.socket) -> tuple[Guest, Ends]:
+        """Whose connection it is, and its ends; its TLS, if any, is done."""
         if not self._welcome.knows_tls:
-            return self._welcome.without_tls(), await _ends(sock, None)
-        name, speaks_tls = await _asked(sock)
+            return self._welcome.without_tls(), await sockets.ends(sock, None)
+        try:
+            name, speaks_tls = await sockets.asked(sock)
+        except ValueError as error:
+            raise NotWelcomeError(f"it speaks neither gRPC nor TLS: {error}") from error
         if not speaks_tls:
-            return self._welcome.without_tls(), await _ends(sock, None)
-        ends = await _ends(sock, self._welcome.context(name))
+            return self._welcome.without_tls(), await sockets.ends(sock, None)
+        ends = await sockets.ends(sock, self._welcome.context(name))
         try:
             return self._welcome.with_tls(name, ends[1].get_extra_info("ssl_object")), ends
         except BaseException:
             ends[1].transport.abort()
             raise
-
-
-async def _listening(host: str, port: int) -> list[socket.socket]:
-    """A socket for each address that the host has here, all with the same port."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    made: list[socket.socket] = []
-    try:
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            sock = socket.socket(family, kind, protocol)
-            made.append(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            taken = made[0].getsockname()[1] if len(made) > 1 else port
-            sock.bind((address[0], taken, *address[2:]))
-            sock.listen(BACKLOG)
-            sock.setblocking(False)
-    except BaseException:
-        for sock in made:
-            sock.close()
-        raise
-    return made
-
-
-async def _ends(sock: socket.socket, context: ssl.SSLContext | None) -> Ends:
-    """Streams over an accepted socket, behind its handshake."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=AT_ONCE, loop=loop)
-    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-    transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, ssl=context)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
-
-
-async def _asked(sock: socket.socket) -> tuple[str | None, bool]:
-    """The name that a ClientHello asks for, and whether there was one. Nothing is taken out of the socket."""
-    while True:
-        with contextlib.suppress(BlockingIOError, IncompleteHelloError):
-            said = sock.recv(MAX_HELLO, socket.MSG_PEEK)
-            if not said:
-                raise ConnectionResetError("it ended before it had said anything")
-            return (_asked_name(said), True) if said.startswith(HANDSHAKE) else (None, False)
-        await asyncio.sleep(PEEK_S)
-
-
-def _asked_name(said: bytes) -> str | None:
-    try:
-        return asked_name(said)
-    except IncompleteHelloError:
-        raise
-    except ValueError as error:
-        raise NotWelcomeError(f"its first bytes {said[:FIRST_BYTES]!r} are neither gRPC nor TLS") from error
-
-
-def _words(error: Exception) -> str:
-    return str(getattr(error, "verify_message", "")) or str(getattr(error, "reason", "")) or str(error)
 
 
 async def _greeting(reader: asyncio.StreamReader, limit: float) -> tuple[bytes, str]:
@@ -254,7 +211,8 @@ async def _greeting(reader: asyncio.StreamReader, limit: float) -> tuple[bytes, 
         async with asyncio.timeout(limit):
             said = await reader.readexactly(FIRST_BYTES)
             if not PREFACE.startswith(said):
-                return said, f"its first bytes {said!r} are no gRPC"
+                what = NO_TLS_HERE if said.startswith(HANDSHAKE) else "are no gRPC"
+                return said, f"its first bytes {said!r} {what}"
             said += await reader.readexactly(len(PREFACE) - FIRST_BYTES)
             if said != PREFACE:
                 return said, f"its first bytes {said!r} are no gRPC"
@@ -291,12 +249,3 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while data := await reader.read(AT_ONCE):
         writer.write(data)
         await writer.drain()
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError):
-        async with asyncio.timeout(LAST_BYTES):
-            await writer.wait_closed()
-            return
-    writer.transport.abort()

@@ -46,25 +46,55 @@ def test_without_a_directory_it_is_stderr_with_time_level_and_name(capfd: pytest
     assert (level, name, " ".join(words)) == ("WARNING", "a.b:", "shown 5")
 
 
-def test_a_terminal_that_takes_nothing_holds_up_neither_who_logs_nor_the_end() -> None:
-    code = "logging_setup._END_S = 0.01; [log('.' * 1000) for _ in range(2000)]; print('logged', flush=True)"
-    process = subprocess.Popen(logging_script(code), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stderr is not None
+def test_on_stdout_a_record_is_a_line_whatever_the_directory(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert set_up_logging(configuration(target="stdout", dir=tmp_path / "logs"), "jobmanager") is None
+    assert logging_setup.stdout_is_log()
     try:
-        assert process.wait(20) == 0  # and its stderr holds no more than 64 KiB
-        assert process.stdout.read() == b"logged\n"
+        raise ValueError("a stranger's text\r\n2026-01-01T00:00:00.000Z INFO forged: a line")
+    except ValueError:
+        logging.getLogger("a.b").exception("it failed")
+    logging.getLogger("a.b").info("next")
+    logging.getLogger().handlers[0].close()
+    captured = capfd.readouterr()
+    failed, following = captured.out.splitlines()
+    assert "a.b: it failed\\nTraceback (most recent call last):\\n" in failed
+    assert failed.endswith("a stranger's text\\r\\n2026-01-01T00:00:00.000Z INFO forged: a line")
+    assert following.endswith(" INFO    a.b: next")
+    assert captured.err == ""
+    assert not (tmp_path / "logs").exists()
+
+
+def test_stderr_can_be_wanted_though_there_is_a_directory(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert set_up_logging(configuration(target="stderr", dir=tmp_path / "logs"), "jobmanager") is None
+    assert not logging_setup.stdout_is_log()
+    logging.getLogger("a.b").info("here")
+    logging.getLogger().handlers[0].close()
+    assert capfd.readouterr().err.endswith("a.b: here\n")
+
+
+@pytest.mark.parametrize("target", ["stderr", "stdout"])
+def test_a_reader_that_takes_nothing_holds_up_neither_who_logs_nor_the_end(target: str) -> None:
+    other = {"stderr": "stdout", "stdout": "stderr"}[target]
+    code = f"logging_setup._END_S = 0.01; [log('.' * 1000) for _ in range(2000)]; print('logged', file=sys.{other})"
+    process = subprocess.Popen(logging_script(code, target), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    streams = {"stdout": process.stdout, "stderr": process.stderr}
+    said = streams[other]
+    assert said is not None
+    try:
+        assert process.wait(20) == 0  # and its pipe holds no more than 64 KiB
+        assert said.read() == b"logged\n"
     finally:
         process.kill()
         process.communicate()
 
 
-def logging_script(lines: str) -> list[str]:
-    """The command of a process that logs to its stderr."""
+def logging_script(lines: str, target: str = "stderr") -> list[str]:
+    """The command of a process that logs to a stream."""
     head = (
         "import logging, os, sys; from millstream_dataflow.configuration import Configuration; "
         "from millstream_runtime import logging_setup; "
-        "logging_setup.set_up_logging(Configuration(), 'jobmanager'); log = logging.getLogger('x').info; "
+        f"settings = Configuration.from_strings({{'env.log.target': {target!r}}}); "
+        "logging_setup.set_up_logging(settings, 'jobmanager'); log = logging.getLogger('x').info; "
     )
     return [sys.executable, "-c", head + lines]
 
@@ -170,6 +200,7 @@ class TestHangingDisk:
     def free(self, monkeypatch: pytest.MonkeyPatch) -> Generator[threading.Event]:
         """Set: writes go through."""
         free, write = threading.Event(), logging_setup._LockedFile.write
+        before = set(threading.enumerate())  # another test's handler may live on
 
         def hanging(file: logging_setup._LockedFile, line: bytes) -> None:
             assert free.wait(20), "whoever logs was held up"
@@ -178,7 +209,7 @@ class TestHangingDisk:
         monkeypatch.setattr(logging_setup._LockedFile, "write", hanging)
         yield free
         free.set()
-        for thread in threading.enumerate():
+        for thread in set(threading.enumerate()) - before:
             if thread.name.startswith("millstream-log"):
                 thread.join(20)
 

@@ -102,7 +102,10 @@ async def test_a_jobmanager_sweeps_for_its_predecessor(tmp_path: Path) -> None:
 
 
 async def test_a_place_that_can_t_be_written_is_named_with_its_key(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match=r"io\.tmp\.dirs = .*/file/inside.*: no directory can be made there"):
-        async with leading(tmp_path, {"io.tmp.dirs": f"{tmp_path}/file/inside"}, ListenAddress.tcp("localhost", 0)):
+    named = r"io\.tmp\.dirs = .*/inside.*: no directory can be made there"
+    with (
+        tempfile.NamedTemporaryFile() as file,  # its path is short enough for a socket's
+        pytest.raises(ConfigurationError, match=named),
+    ):
+        async with leading(tmp_path, {"io.tmp.dirs": f"{file.name}/inside"}, ListenAddress.tcp("localhost", 0)):
             pass
