@@ -52,14 +52,9 @@ def publish_metadata(path: str, metadata: CheckpointMetadata) -> int:
     data = _encoded(metadata)
     with changing(name, "written"):
         place = locate(path) / METADATA_NAME
-        try:
-            there = _read(place)
-        except FileNotFoundError:
-            place.storage.write(place.path, [data])
-        else:
-            if there != data:
-                _refuse(name, there, metadata)
-            place.storage.confirm(place.path, [data])
+        there = place.storage.publish(place.path, data)
+    if there != data:
+        _refuse(name, there, metadata)
     return len(data) + sum(
         task.snapshot.handle.size for task in metadata.tasks if isinstance(task.snapshot.handle, FileRef)
     )
@@ -87,7 +82,8 @@ def load_metadata(path: str) -> CheckpointMetadata:
     """
     name = f"{path}/{METADATA_NAME}"
     with reading(name):
-        return _decoded(name, _read(locate(path) / METADATA_NAME))
+        place = locate(path) / METADATA_NAME
+        return _decoded(name, place.storage.read(place.path))
 
 
 def read_heading(name: str, place: Location) -> Heading:
@@ -98,14 +94,6 @@ def read_heading(name: str, place: Location) -> Heading:
             return _heading(name, file.read_at(0, _HEADER_SIZE))
         finally:
             file.close()
-
-
-def _read(place: Location) -> bytes:
-    file = place.storage.open(place.path)
-    try:
-        return file.read_at(0, file.size)
-    finally:
-        file.close()
 
 
 def _encoded(metadata: CheckpointMetadata) -> bytes:

@@ -4,8 +4,9 @@ Read in this order:
 
 * `errors`   which failures are refusals, and which leave it open whether the bytes were written
 * `names`    which texts may become names of files
-* `storage`  what checkpoints ask of a file system
+* `storage`  what checkpoints and the job store ask of a file system
 * `local`    disks, written so that what is said to be there survives a power cut (law 4.3)
+* `object_store` S3 and its like, by obstore: files that are published once, by one conditional write (law 1.4)
 * `arrow`    everything else, by `pyarrow.fs`
 * `location` from a path or URI to the file system that serves it
 """

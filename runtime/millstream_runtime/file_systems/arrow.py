@@ -1,20 +1,18 @@
-"""Object stores and other file systems, by `pyarrow.fs`.
+"""Other file systems (Hadoop's), by `pyarrow.fs`.
 
-On an object store an acknowledged PUT is durable and whole (law 4.3). Elsewhere a file is written under a temporary
-name and moved; how durable that is, the file system decides, since pyarrow has no call to sync.
+A file is written under a temporary name and moved; how durable that is, the file system decides, since pyarrow has no
+call to sync.
 """
 
 import errno
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 
 from pyarrow import ArrowInvalid, NativeFile
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from millstream_runtime.file_systems.errors import UncertainWriteError
-
-_OBJECT_STORES = {"s3", "gcs", "abfs"}
 
 
 def connect(uri: str) -> tuple["ArrowStorage", str]:
@@ -27,7 +25,7 @@ def connect(uri: str) -> tuple["ArrowStorage", str]:
 
 
 class ArrowFile:
-    """An open file or object."""
+    """An open file."""
 
     def __init__(self, file: NativeFile) -> None:
         self._file = file
@@ -35,7 +33,7 @@ class ArrowFile:
 
     def read_at(self, offset: int, length: int) -> bytes:
         """One request."""
-        self._file.seek(offset)
+        self._file.seek(min(offset, self.size))
         return self._file.read(length)
 
     def close(self) -> None:
@@ -48,34 +46,37 @@ class ArrowStorage:
 
     def __init__(self, file_system: FileSystem) -> None:
         self._files = file_system
-        self._whole_puts = file_system.type_name in _OBJECT_STORES
 
-    def write(self, path: str, chunks: Sequence[bytes]) -> None:
-        """In one call of `write`: when it fails halfway, closing the stream would publish the half."""
-        data = b"".join(chunks)
-        if self._whole_puts:
-            self._put(path, data)
-            return
+    def write(self, path: str, chunks: Iterable[bytes]) -> None:
+        """Closing the stream doesn't publish what came before a failure: it has another name."""
         directory, _, name = path.rpartition("/")
         self._files.create_dir(directory, recursive=True)
         temporary = f"{directory}/.{name}.{secrets.token_hex(8)}.writing"
-        with self._files.open_output_stream(temporary) as stream:
-            stream.write(data)
+        try:
+            with self._files.open_output_stream(temporary) as stream:
+                for chunk in chunks:
+                    stream.write(chunk)
+        except BaseException:
+            with suppress(OSError):
+                self._files.delete_file(temporary)
+            raise
         try:
             self._files.move(temporary, path)
         except OSError as error:
             raise UncertainWriteError(error.errno, str(error), path) from error
 
-    def _put(self, path: str, data: bytes) -> None:
-        upload = self._files.open_output_stream(path)
+    def publish(self, path: str, data: bytes) -> bytes:
+        """Somebody who publishes in the same moment isn't noticed: pyarrow has no call for it."""
         try:
-            with upload as stream:
-                stream.write(data)
-        except FileNotFoundError as error:  # an upload that isn't there any more may be one that has landed
-            raise UncertainWriteError(error.errno, str(error), path) from error
+            return self.read(path)
+        except FileNotFoundError:
+            self.write(path, [data])
+            return data
 
-    def confirm(self, path: str, chunks: Sequence[bytes]) -> None:
-        """What is seen was acknowledged."""
+    def read(self, path: str) -> bytes:
+        """As it is."""
+        with self._files.open_input_file(path) as file:
+            return file.read()
 
     def open(self, path: str) -> ArrowFile:
         """For reading."""
@@ -87,7 +88,7 @@ class ArrowStorage:
         return sorted(info.base_name for info in found)
 
     def find(self, directory: str, name: str) -> list[str]:
-        """One listing of everything: an object store has no levels, and gives 1,000 names a request."""
+        """One listing of everything."""
         found = self._files.get_file_info(FileSelector(directory, allow_not_found=True, recursive=True))
         paths = sorted(info.path for info in found if info.base_name == name and info.type == FileType.File)
         return [path for path in paths if path.count("/") - directory.count("/") in (2, 3)]
@@ -106,7 +107,7 @@ class ArrowStorage:
             self._files.delete_file(path)
 
     def remove_tree(self, path: str) -> None:
-        """With all objects below."""
+        """With all that is below."""
         with suppress(FileNotFoundError):
             if self._files.get_file_info(path).type == FileType.File:
                 self._files.delete_file(path)

@@ -19,9 +19,6 @@ _REFUSALS = {
     errno.EROFS,
 }
 
-# Object stores answer with a code of their own, which pyarrow only puts into the text.
-_REFUSING_WORDS = ("ACCESS_DENIED", "AccessDenied", "NO_SUCH_BUCKET", "NoSuchBucket", "PermissionDenied")
-
 
 class UncertainWriteError(OSError):
     """The write failed at a point where its bytes may have become visible, or may yet."""
@@ -33,6 +30,4 @@ def is_refusal(error: OSError) -> bool:
 
     Everything else (a broken disk, a server that doesn't answer) leaves it open.
     """
-    if isinstance(error, UncertainWriteError):
-        return False
-    return error.errno in _REFUSALS or any(word in str(error) for word in _REFUSING_WORDS)
+    return not isinstance(error, UncertainWriteError) and error.errno in _REFUSALS

@@ -3,6 +3,9 @@
 What is said to be written survives a power cut (law 4.3): a temporary name, fsync of the file, rename, fsync of the
 directory. Up to the rename nothing has happened; from the rename on a failure leaves open what the disk holds. So a
 directory in which a name is made is opened before: one that may be passed through but not read refuses in time.
+
+A name that must be new is a hard link instead, which fails where there is one, on NFS too. Where a file system has no
+links, somebody who takes the name in the same moment isn't noticed.
 """
 
 import errno
@@ -17,11 +20,14 @@ from millstream_runtime.file_systems.errors import UncertainWriteError
 
 TEMPORARY_SUFFIX = ".writing"
 _MOST_BUFFERS = 512  # half of what Linux takes in one writev
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _LEVELS = 3  # chk-7, the job's directory and the directory of all jobs: another task may have just made them
 
 
-def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
-    """Replace a file in a directory that exists. What `chunks` raises leaves nothing behind."""
+def write_durably(path: Path, chunks: Iterable[bytes], *, new: bool = False) -> None:
+    """Replace a file in a directory that exists, or with `new` make it: FileExistsError when there is one. What
+    `chunks` raises leaves nothing behind.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     with _opened(path.parent) as directory:
         try:
@@ -31,12 +37,30 @@ def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
                 temporary.unlink()
             raise
         try:
-            temporary.rename(path)
+            if new:
+                _take_name(temporary, path)
+            else:
+                temporary.rename(path)
             os.fsync(directory)
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink()
+            if new and isinstance(error, FileExistsError):
+                raise
             raise UncertainWriteError(error.errno, f"{error.strerror}, while it took its name", str(path)) from error
+
+
+def _take_name(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        temporary.rename(path)
+    else:
+        temporary.unlink()
 
 
 def _write_new(path: Path, chunks: Iterable[bytes]) -> None:
@@ -135,16 +159,33 @@ class LocalFile:
 class LocalStorage:
     """The file system of this machine; it has no state, so one object serves everybody."""
 
-    def write(self, path: str, chunks: Sequence[bytes]) -> None:
+    def write(self, path: str, chunks: Iterable[bytes]) -> None:
         """The directories above are durable too."""
         target = Path(path)
         make_directories(target.parent)
         write_durably(target, chunks)
         _sync_above(path, target.parents[1:_LEVELS])
 
-    def confirm(self, path: str, chunks: Sequence[bytes]) -> None:
-        """Anew: where a sync has failed, a second one that doesn't proves nothing."""
-        self.write(path, chunks)
+    def publish(self, path: str, data: bytes) -> bytes:
+        """The same bytes are written anew: where a sync has failed, a second one that doesn't proves nothing."""
+        target = Path(path)
+        make_directories(target.parent)
+        with suppress(FileExistsError):
+            if not target.exists():
+                write_durably(target, [data], new=True)
+                _sync_above(path, target.parents[1:_LEVELS])
+                return data
+        try:
+            there = target.read_bytes()
+        except FileNotFoundError as error:
+            raise UncertainWriteError(error.errno, "somebody's was there, and has gone", path) from error
+        if there == data:
+            self.write(path, [data])
+        return there
+
+    def read(self, path: str) -> bytes:
+        """As it is."""
+        return Path(path).read_bytes()
 
     def open(self, path: str) -> LocalFile:
         """For reading."""

@@ -1,6 +1,6 @@
-"""What checkpoints ask of a file system. Paths are the file system's own, without a scheme."""
+"""What checkpoints and the job store ask of a file system. Paths are the file system's own, without a scheme."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 
@@ -24,16 +24,21 @@ class OpenFile(Protocol):
 class Storage(Protocol):
     """One file system. FileNotFoundError where something that is read isn't there."""
 
-    def write(self, path: str, chunks: Sequence[bytes]) -> None:
+    def write(self, path: str, chunks: Iterable[bytes]) -> None:
         """A whole file, durable when this returns; it takes the place of an older one at once or not at all. Its
-        directory is made. UncertainWriteError when nobody knows whether it is there.
+        directory is made. Chunks are taken as they are needed; nothing is written when they raise.
+        UncertainWriteError when nobody knows whether it is there.
         """
         ...
 
-    def confirm(self, path: str, chunks: Sequence[bytes]) -> None:
-        """A file that is seen with just these bytes is durable when this returns, whoever wrote it and whatever they
-        heard; else as `write`.
+    def publish(self, path: str, data: bytes) -> bytes:
+        """As `write`, where there is no file yet. Gives what is there then: `data`, durable whoever wrote it and
+        whatever they heard; or what somebody else has published, which stays.
         """
+        ...
+
+    def read(self, path: str) -> bytes:
+        """A whole file, at once."""
         ...
 
     def open(self, path: str) -> OpenFile:

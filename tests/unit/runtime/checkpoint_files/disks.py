@@ -47,7 +47,7 @@ class Journal:
         self.calls: list[str] = []
         self.fails = fails
         self._number = number
-        real_fsync, real_rename = os.fsync, Path.rename
+        real_fsync, real_rename, real_link = os.fsync, Path.rename, os.link
 
         def fsync(descriptor: int) -> None:
             path = Path(f"/proc/self/fd/{descriptor}").readlink()
@@ -58,7 +58,12 @@ class Journal:
             self._note(f"rename to {target.name}")
             return real_rename(path, target)
 
+        def link(path: Path, target: Path) -> None:
+            self._note(f"link to {target.name}")
+            real_link(path, target)
+
         monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(os, "link", link)
         monkeypatch.setattr(Path, "rename", rename)
 
     def _note(self, call: str) -> None:

@@ -25,6 +25,7 @@ from millstream_runtime.checkpoint_files import (
     publish_metadata,
     write_data_file,
 )
+from millstream_runtime.file_systems import locate
 from millstream_runtime.messages.snapshots import (
     CheckpointMetadata,
     FileRef,
@@ -121,6 +122,18 @@ def read_back(reader: SnapshotReader) -> dict[str, tuple[dict[str, list[bytes]],
         groups = reader.groups(operator)
         found[operator] = (lists, list(reader.runs(operator, groups.start, groups.stop)))
     return found
+
+
+def content(path: str) -> bytes:
+    """All of a file, wherever it lies."""
+    place = locate(path)
+    return place.storage.read(place.path)
+
+
+def overwrite(path: str, data: bytes) -> None:
+    """What nobody of us does to a file."""
+    place = locate(path)
+    place.storage.write(place.path, [data])
 
 
 def flip(path: Path, offset: int, bits: int) -> None:

@@ -32,7 +32,7 @@ from millstream_runtime.checkpoint_files.layout import (
     index_decoder,
     index_encoder,
 )
-from millstream_runtime.file_systems.local import LocalFile
+from millstream_runtime.file_systems.local import LocalStorage
 from millstream_runtime.messages.snapshots import InlineBytes
 from tests.unit.runtime.checkpoint_files.samples import (
     CONTENTS,
@@ -206,10 +206,10 @@ def test_a_file_that_shrinks_while_it_is_open_is_noticed(two_blocks: tuple[Path,
 
 
 def test_a_disk_that_fails_is_unreachable_not_corrupt(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_file: LocalFile, _offset: int, _length: int) -> bytes:
+    def broken(_storage: LocalStorage, _path: str) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(LocalFile, "read_at", broken)
+    monkeypatch.setattr(LocalStorage, "read", broken)
     with pytest.raises(StorageUnreachableError, match="_metadata could not be read"):
         load_metadata(str(checkpoint))
 

@@ -1,20 +1,17 @@
 """Durable before it is said to be (law 4.3), and the two ways in which a write fails (law 2.1)."""
 
 import errno
-import io
 import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
 
 import pytest
-from pyarrow.fs import FileSystem
 
 from millstream_runtime.checkpoint_files import (
+    CheckpointConflictError,
     CheckpointFileError,
     StorageRefusedError,
     StorageUnreachableError,
@@ -25,7 +22,6 @@ from millstream_runtime.checkpoint_files import (
     write_data_file,
 )
 from millstream_runtime.file_systems import UncertainWriteError, is_refusal
-from millstream_runtime.file_systems.arrow import ArrowStorage
 from millstream_runtime.file_systems.local import make_directories, write_durably
 from tests.support.full_disk import files_of_at_most
 from tests.unit.runtime.checkpoint_files.disks import Journal, make_read_only, small_disk
@@ -98,7 +94,7 @@ def test_metadata_is_durable_with_all_directories_above(tmp_path: Path, monkeypa
     path.mkdir(parents=True)
     journal = Journal(monkeypatch)
     publish_metadata(str(path), metadata(1))
-    after = journal.calls[journal.calls.index("rename to _metadata") :]
+    after = journal.calls[journal.calls.index("link to _metadata") :]
     assert {"sync directory chk-1", f"sync directory {JOB}", f"sync directory {tmp_path.name}"} <= set(after)
 
 
@@ -162,11 +158,29 @@ def test_a_disk_that_fails_leaves_nothing_half_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_from_the_rename_on_no_failure_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server may have renamed before it said that there is no room."""
-    Journal(monkeypatch, "rename", errno.ENOSPC)
+def test_from_the_rename_or_link_on_no_failure_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may have done it before it said that there is no room."""
+    for call in ("rename", "link"):
+        Journal(monkeypatch, call, errno.ENOSPC)
+    with pytest.raises(StorageUnreachableError, match="perhaps"):
+        write_data_file(str(tmp_path), "part", CHUNKS)
     with pytest.raises(StorageUnreachableError, match="perhaps"):
         publish_metadata(str(tmp_path), metadata(1))
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_where_there_are_no_links_metadata_is_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    journal = Journal(monkeypatch, "link", number)
+    publish_metadata(str(tmp_path), metadata(1))
+    assert "rename to _metadata" in journal.calls
+    assert [path.name for path in tmp_path.iterdir()] == ["_metadata"]
+    with pytest.raises(CheckpointConflictError):
+        publish_metadata(str(tmp_path), metadata(2))
+    with pytest.raises(FileExistsError):
+        write_durably(tmp_path / "_metadata", [b"another's"], new=True)
+    assert load_metadata(str(tmp_path)) == metadata(1)
 
 
 def test_a_full_disk_refuses_and_keeps_what_it_had(tmp_path: Path) -> None:
@@ -229,22 +243,6 @@ def test_a_directory_that_can_t_be_made_is_a_refusal() -> None:
         publish_metadata("/proc/nope/chk-1", metadata(1))
 
 
-def test_an_upload_that_is_not_there_any_more_may_have_landed() -> None:
-    """An object store says so too when an upload was completed twice."""
-
-    class Uploads:
-        type_name = "s3"
-
-        @contextmanager
-        def open_output_stream(self, _path: str) -> Generator[io.BytesIO]:
-            yield io.BytesIO()
-            raise FileNotFoundError(errno.ENOENT, "no such upload")
-
-    storage = ArrowStorage(cast("FileSystem", Uploads()))
-    with pytest.raises(UncertainWriteError, match="no such upload"):
-        storage.write("bucket/file", [b"bytes"])
-
-
 def test_a_file_of_many_chunks_is_written_whole(tmp_path: Path) -> None:
     """More than one call takes, empty ones among them."""
     chunks = [b"%d," % number * (number % 3) for number in range(3_000)]
@@ -282,10 +280,6 @@ def test_want_of_room_or_permission_or_of_the_place_is_a_refusal(number: int) ->
 @pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.ECONNRESET, None])
 def test_everything_else_is_unknown(number: int | None) -> None:
     assert not is_refusal(OSError(number, "words") if number else OSError("words"))
-
-
-def test_an_object_store_says_access_denied_in_words() -> None:
-    assert is_refusal(OSError("When uploading: AWS Error ACCESS_DENIED during PutObject operation"))
 
 
 def test_every_error_is_one_of_the_family() -> None:

@@ -16,8 +16,9 @@ from millstream_runtime.checkpoint_files import (
     publish_metadata,
     verify_checkpoint,
 )
+from millstream_runtime.file_systems import locate
 from tests.unit.runtime.checkpoint_files.disks import Journal
-from tests.unit.runtime.checkpoint_files.samples import JOB, flip, metadata, write_checkpoint
+from tests.unit.runtime.checkpoint_files.samples import JOB, content, metadata, overwrite, write_checkpoint
 
 OTHER = JobId("0ddba115" * 4)
 
@@ -25,6 +26,25 @@ OTHER = JobId("0ddba115" * 4)
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path / "checkpoints"
+
+
+def damage(path: str, offset: int) -> None:
+    data = bytearray(content(path))
+    data[offset] ^= 1
+    overwrite(path, bytes(data))
+
+
+def below(path: str) -> list[str]:
+    place = locate(path)
+    return place.storage.entries(place.path)
+
+
+def exists(path: str) -> bool:
+    return path.rpartition("/")[2] in below(path.rpartition("/")[0])
+
+
+def names(paths: list[str]) -> list[str]:
+    return [path.rpartition("/")[2] for path in paths]
 
 
 def tree(directory: Path) -> set[str]:
@@ -42,29 +62,29 @@ def test_an_empty_or_missing_directory_has_no_epoch_and_no_checkpoints(directory
     assert latest_checkpoints(str(directory), JOB) == []
 
 
-def test_the_highest_epoch_is_that_of_all_jobs_and_savepoints(directory: Path) -> None:
-    write_checkpoint(str(directory), 1, epoch=3)
-    write_checkpoint(str(directory), 2, epoch=5, job=OTHER)
-    assert highest_epoch(str(directory)) == 5
-    publish_metadata(str(directory / "savepoint-5ca1ab-9"), metadata(9, epoch=8))
-    assert highest_epoch(str(directory)) == 8
+def test_the_highest_epoch_is_that_of_all_jobs_and_savepoints(place: str) -> None:
+    write_checkpoint(place, 1, epoch=3)
+    write_checkpoint(place, 2, epoch=5, job=OTHER)
+    assert highest_epoch(place) == 5
+    publish_metadata(f"{place}/savepoint-5ca1ab-9", metadata(9, epoch=8))
+    assert highest_epoch(place) == 8
 
 
-def test_an_epoch_is_read_where_the_rest_is_damaged(directory: Path) -> None:
-    path = Path(write_checkpoint(str(directory), 1, epoch=6))
-    flip(path / "_metadata", 60, 1)
-    assert highest_epoch(str(directory)) == 6
-    flip(path / "_metadata", 12, 1)
-    assert highest_epoch(str(directory)) == 0
+def test_an_epoch_is_read_where_the_rest_is_damaged(place: str) -> None:
+    path = write_checkpoint(place, 1, epoch=6)
+    damage(f"{path}/_metadata", 60)
+    assert highest_epoch(place) == 6
+    damage(f"{path}/_metadata", 12)
+    assert highest_epoch(place) == 0
 
 
-def test_the_latest_is_that_of_the_highest_epoch_then_id(directory: Path) -> None:
+def test_the_latest_is_that_of_the_highest_epoch_then_id(place: str) -> None:
     """A deposed leader went on counting on its side of the cut."""
     for number, epoch in ((1, 1), (2, 1), (110, 1), (101, 2), (102, 2)):
-        write_checkpoint(str(directory), number, epoch)
-    write_checkpoint(str(directory), 900, 9, job=OTHER)
-    found = latest_checkpoints(str(directory), JOB)
-    assert [Path(path).name for path in found] == ["chk-102", "chk-101", "chk-110", "chk-2", "chk-1"]
+        write_checkpoint(place, number, epoch)
+    write_checkpoint(place, 900, 9, job=OTHER)
+    found = latest_checkpoints(place, JOB)
+    assert names(found) == ["chk-102", "chk-101", "chk-110", "chk-2", "chk-1"]
     for path in found:
         verify_checkpoint(path)
 
@@ -77,13 +97,13 @@ def test_what_has_no_metadata_is_no_checkpoint(directory: Path) -> None:
     assert [Path(path).name for path in latest_checkpoints(str(directory), JOB)] == ["chk-1"]
 
 
-def test_a_damaged_checkpoint_stays_in_its_place(directory: Path) -> None:
+def test_a_damaged_checkpoint_stays_in_its_place(place: str) -> None:
     """Else an older one would be taken in silence (law 4.6)."""
     for number in (8, 9, 10):
-        write_checkpoint(str(directory), number)
-    flip(directory / JOB / "chk-10" / "_metadata", 15, 1)
-    flip(directory / JOB / "chk-9" / "_metadata", 100, 1)
-    assert [Path(path).name for path in latest_checkpoints(str(directory), JOB)] == ["chk-10", "chk-9", "chk-8"]
+        write_checkpoint(place, number)
+    damage(f"{place}/{JOB}/chk-10/_metadata", 15)
+    damage(f"{place}/{JOB}/chk-9/_metadata", 100)
+    assert names(latest_checkpoints(place, JOB)) == ["chk-10", "chk-9", "chk-8"]
 
 
 @pytest.mark.parametrize("job", ["", ".", "..", "../other", "a/b", "/etc", "a\0b", "x" * 300])
@@ -99,10 +119,11 @@ def test_a_job_id_that_is_a_path_is_refused(directory: Path, job: str) -> None:
 # ------------------------------------------------------------ deleting
 
 
-def test_a_discarded_checkpoint_is_gone_and_the_others_stay(directory: Path) -> None:
-    first, second = write_checkpoint(str(directory), 1), write_checkpoint(str(directory), 2)
+def test_a_discarded_checkpoint_is_gone_and_the_others_stay(place: str) -> None:
+    first, second = write_checkpoint(place, 1), write_checkpoint(place, 2)
     discard_checkpoint(first)
-    assert not Path(first).exists()
+    assert latest_checkpoints(place, JOB) == [second]
+    assert not exists(first)
     verify_checkpoint(second)
     discard_checkpoint(first)
 
@@ -125,29 +146,28 @@ def test_only_what_is_named_like_a_checkpoint_is_discarded(directory: Path, name
     assert (directory / "home").is_dir()
 
 
-def test_a_job_goes_with_all_it_has_and_others_stay(directory: Path) -> None:
-    write_checkpoint(str(directory), 1)
-    (directory / JOB / "shared").mkdir()
-    (directory / JOB / "shared" / "file").touch()
-    other = write_checkpoint(str(directory), 2, job=OTHER)
-    discard_job(str(directory), JOB, ())
-    assert [path.name for path in directory.iterdir()] == [OTHER]
+def test_a_job_goes_with_all_it_has_and_others_stay(place: str) -> None:
+    write_checkpoint(place, 1)
+    overwrite(f"{place}/{JOB}/shared/file", b"")
+    other = write_checkpoint(place, 2, job=OTHER)
+    discard_job(place, JOB, ())
+    assert below(place) == [OTHER]
     verify_checkpoint(other)
-    discard_job(str(directory), JOB, ())
+    discard_job(place, JOB, ())
 
 
-def test_what_is_kept_stays_whole(directory: Path) -> None:
-    one, *_, other = [write_checkpoint(str(directory), number) for number in (2, 3, 4, 20, 40)]
-    inner = str(directory / JOB / "mine" / "savepoint-5ca1ab-7")
+def test_what_is_kept_stays_whole(place: str) -> None:
+    one, *_, other = [write_checkpoint(place, number) for number in (2, 3, 4, 20, 40)]
+    inner = f"{place}/{JOB}/mine/savepoint-5ca1ab-7"
     publish_metadata(inner, metadata())
-    (directory / JOB / "mine" / "chk-6").mkdir()
-    elsewhere = str(directory / "savepoint-5ca1ab-8")
+    overwrite(f"{place}/{JOB}/mine/chk-6/part", b"")
+    elsewhere = f"{place}/savepoint-5ca1ab-8"
     publish_metadata(elsewhere, metadata(8))
-    discard_job(str(directory), JOB, (one, f"{other}/", inner, elsewhere))
+    discard_job(place, JOB, (one, f"{other}/", inner, elsewhere))
     for path in (one, other, inner, elsewhere):
         verify_checkpoint(path)
-    assert {path.name for path in (directory / JOB).iterdir()} == {"chk-2", "chk-40", "mine"}
-    assert [path.name for path in (directory / JOB / "mine").iterdir()] == ["savepoint-5ca1ab-7"]
+    assert below(f"{place}/{JOB}") == ["chk-2", "chk-40", "mine"]
+    assert below(f"{place}/{JOB}/mine") == ["savepoint-5ca1ab-7"]
 
 
 def test_what_is_kept_may_be_named_through_a_link_or_a_uri(directory: Path, tmp_path: Path) -> None:

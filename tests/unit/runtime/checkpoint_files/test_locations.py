@@ -21,6 +21,7 @@ from millstream_runtime.checkpoint_files import (
     write_data_file,
 )
 from millstream_runtime.file_systems import is_plain_name, locate
+from tests.support.object_store import ObjectStore
 from tests.unit.runtime.checkpoint_files.samples import (
     CONTENTS,
     JOB,
@@ -32,9 +33,13 @@ from tests.unit.runtime.checkpoint_files.samples import (
 )
 
 
-@pytest.fixture(params=["path", "file", "mock"])
+@pytest.fixture(params=["path", "file", "mock", "s3"])
 def directory(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """`mock` is pyarrow's file system in memory; one for each of its names."""
+    if request.param == "s3":
+        store = request.getfixturevalue("object_store")
+        assert isinstance(store, ObjectStore)
+        return store.uri(f"{secrets.token_hex(4)}/a%20b")
     uris = {"path": f"{tmp_path}/a b", "file": f"file://{tmp_path}/a%20b", "mock": f"mock://{secrets.token_hex(4)}/a/b"}
     return uris[request.param]
 

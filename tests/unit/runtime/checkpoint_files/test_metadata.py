@@ -1,8 +1,10 @@
 """`_metadata` appears whole or not at all, and never takes the place of another (law 1.4)."""
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given
@@ -21,7 +23,16 @@ from millstream_runtime.checkpoint_files import (
 )
 from millstream_runtime.checkpoint_files.layout import CHECKSUM, checksum
 from millstream_runtime.messages.snapshots import CheckpointMetadata, OperatorCount
-from tests.unit.runtime.checkpoint_files.samples import CONTENTS, COUNT, described, inlined, metadata, stored
+from tests.unit.runtime.checkpoint_files.samples import (
+    CONTENTS,
+    COUNT,
+    content,
+    described,
+    inlined,
+    metadata,
+    overwrite,
+    stored,
+)
 
 st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))
 
@@ -40,10 +51,10 @@ def test_the_size_is_that_of_all_files(tmp_path: Path) -> None:
     assert size == sum(path.stat().st_size for path in tmp_path.iterdir())
 
 
-def test_the_same_may_be_published_again(tmp_path: Path) -> None:
-    size = publish_metadata(str(tmp_path), metadata())
-    assert publish_metadata(str(tmp_path), metadata()) == size
-    assert load_metadata(str(tmp_path)) == metadata()
+def test_the_same_may_be_published_again(place: str) -> None:
+    size = publish_metadata(place, metadata())
+    assert publish_metadata(place, metadata()) == size
+    assert load_metadata(place) == metadata()
 
 
 @pytest.mark.parametrize(
@@ -51,36 +62,54 @@ def test_the_same_may_be_published_again(tmp_path: Path) -> None:
     [metadata(epoch=4), metadata(epoch=2), metadata(number=8), replace(metadata(), completed_at=1)],
     ids=["newer epoch", "older epoch", "other id", "other content"],
 )
-def test_another_checkpoint_of_the_job_is_a_conflict(tmp_path: Path, other: CheckpointMetadata) -> None:
-    publish_metadata(str(tmp_path), metadata())
+def test_another_checkpoint_of_the_job_is_a_conflict(place: str, other: CheckpointMetadata) -> None:
+    publish_metadata(place, metadata())
     with pytest.raises(CheckpointConflictError, match="doesn't replace it"):
-        publish_metadata(str(tmp_path), other)
-    assert load_metadata(str(tmp_path)) == metadata()
+        publish_metadata(place, other)
+    assert load_metadata(place) == metadata()
 
 
-def test_the_place_of_another_job_is_refused(tmp_path: Path) -> None:
+def test_the_place_of_another_job_is_refused(place: str) -> None:
     """Two jobs whose savepoints were sent to one directory; neither of the two leaders has to step down for it."""
-    publish_metadata(str(tmp_path), metadata())
+    publish_metadata(place, metadata())
     with pytest.raises(StorageRefusedError, match="another directory"):
-        publish_metadata(str(tmp_path), metadata(job=JobId("0" * 32)))
-    assert load_metadata(str(tmp_path)) == metadata()
+        publish_metadata(place, metadata(job=JobId("0" * 32)))
+    assert load_metadata(place) == metadata()
 
 
-def test_a_damaged_file_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "_metadata").write_bytes(b"somebody's")
+def test_a_damaged_file_is_not_replaced(place: str) -> None:
+    overwrite(f"{place}/_metadata", b"somebody's")
     with pytest.raises(StorageRefusedError, match="no metadata"):
-        publish_metadata(str(tmp_path), metadata())
-    assert (tmp_path / "_metadata").read_bytes() == b"somebody's"
+        publish_metadata(place, metadata())
+    assert content(f"{place}/_metadata") == b"somebody's"
 
 
-def test_a_newer_format_is_named(tmp_path: Path) -> None:
-    publish_metadata(str(tmp_path), metadata())
-    data = bytearray((tmp_path / "_metadata").read_bytes())
+def test_a_newer_format_is_named(place: str) -> None:
+    publish_metadata(place, metadata())
+    data = bytearray(content(f"{place}/_metadata"))
     data[8] = 2
     data[36:40] = CHECKSUM.pack(checksum(bytes(data[:36])))
-    (tmp_path / "_metadata").write_bytes(data)
+    overwrite(f"{place}/_metadata", bytes(data))
     with pytest.raises(CorruptCheckpointError, match="format 2, this Millstream reads 1"):
-        load_metadata(str(tmp_path))
+        load_metadata(place)
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_of_two_leaders_that_publish_at_once_one_wins(place: str, round_: int) -> None:
+    at_once = Barrier(2)
+
+    def publish(epoch: int) -> bool:
+        at_once.wait(5)
+        try:
+            publish_metadata(place, metadata(epoch=epoch))
+        except CheckpointConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        won = list(pool.map(publish, (4, 5)))
+    assert sorted(won) == [False, True]
+    assert won[load_metadata(place).epoch - 4]
 
 
 def test_a_large_checkpoint_of_inlined_states_is_one_file(tmp_path: Path) -> None:
