@@ -189,18 +189,20 @@ class JobDetails(_message.Message):
     def __init__(self, status: _Optional[_Union[JobStatus, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[TaskView, _Mapping]]] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointView, _Mapping]]] = ..., counts: _Optional[_Union[CheckpointCounts, _Mapping]] = ..., edges: _Optional[_Iterable[_Union[EdgeAudit, _Mapping]]] = ..., operators: _Optional[_Iterable[_Union[OperatorAudit, _Mapping]]] = ..., savepoints: _Optional[_Iterable[_Union[SavepointStatus, _Mapping]]] = ..., restarts: _Optional[_Iterable[_Union[RestartView, _Mapping]]] = ...) -> None: ...
 
 class TaskManagerView(_message.Message):
-    __slots__ = ("taskmanager", "host", "port", "slots", "free_slots")
+    __slots__ = ("taskmanager", "host", "port", "slots", "free_slots", "leaving")
     TASKMANAGER_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     FREE_SLOTS_FIELD_NUMBER: _ClassVar[int]
+    LEAVING_FIELD_NUMBER: _ClassVar[int]
     taskmanager: str
     host: str
     port: int
     slots: int
     free_slots: int
-    def __init__(self, taskmanager: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ..., slots: _Optional[int] = ..., free_slots: _Optional[int] = ...) -> None: ...
+    leaving: bool
+    def __init__(self, taskmanager: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ..., slots: _Optional[int] = ..., free_slots: _Optional[int] = ..., leaving: _Optional[bool] = ...) -> None: ...
 
 class ClusterView(_message.Message):
     __slots__ = ("leader", "epoch", "versions", "taskmanagers", "jobs")

@@ -59,7 +59,7 @@ class CheckpointAcknowledged(_message.Message):
     def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., checkpoint: _Optional[int] = ..., snapshot: _Optional[_Union[_snapshots_pb2.TaskSnapshot, _Mapping]] = ...) -> None: ...
 
 class Register(_message.Message):
-    __slots__ = ("address", "slots", "versions", "epoch_seen", "resource", "workers", "tasks", "acknowledgements", "declines", "jobs")
+    __slots__ = ("address", "slots", "versions", "epoch_seen", "resource", "workers", "tasks", "acknowledgements", "declines", "jobs", "leaving")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class Register(_message.Message):
     ACKNOWLEDGEMENTS_FIELD_NUMBER: _ClassVar[int]
     DECLINES_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
+    LEAVING_FIELD_NUMBER: _ClassVar[int]
     address: _deployments_pb2.DataAddress
     slots: int
     versions: _job_graph_pb2.Versions
@@ -80,7 +81,12 @@ class Register(_message.Message):
     acknowledgements: _containers.RepeatedCompositeFieldContainer[CheckpointAcknowledged]
     declines: _containers.RepeatedCompositeFieldContainer[CheckpointDeclined]
     jobs: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, address: _Optional[_Union[_deployments_pb2.DataAddress, _Mapping]] = ..., slots: _Optional[int] = ..., versions: _Optional[_Union[_job_graph_pb2.Versions, _Mapping]] = ..., epoch_seen: _Optional[int] = ..., resource: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[WorkerReport, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskReport, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[CheckpointAcknowledged, _Mapping]]] = ..., declines: _Optional[_Iterable[_Union[CheckpointDeclined, _Mapping]]] = ..., jobs: _Optional[_Iterable[str]] = ...) -> None: ...
+    leaving: bool
+    def __init__(self, address: _Optional[_Union[_deployments_pb2.DataAddress, _Mapping]] = ..., slots: _Optional[int] = ..., versions: _Optional[_Union[_job_graph_pb2.Versions, _Mapping]] = ..., epoch_seen: _Optional[int] = ..., resource: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[WorkerReport, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskReport, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[CheckpointAcknowledged, _Mapping]]] = ..., declines: _Optional[_Iterable[_Union[CheckpointDeclined, _Mapping]]] = ..., jobs: _Optional[_Iterable[str]] = ..., leaving: _Optional[bool] = ...) -> None: ...
+
+class Leaving(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("sequence",)
@@ -294,8 +300,12 @@ class JobEnded(_message.Message):
     job: str
     def __init__(self, job: _Optional[str] = ...) -> None: ...
 
+class Dismissed(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class TaskManagerMessage(_message.Message):
-    __slots__ = ("session", "epoch", "register", "heartbeat", "task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "worker_ended", "progress", "task_output", "operator_reply", "part")
+    __slots__ = ("session", "epoch", "register", "heartbeat", "task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "worker_ended", "progress", "task_output", "operator_reply", "part", "leaving")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REGISTER_FIELD_NUMBER: _ClassVar[int]
@@ -309,6 +319,7 @@ class TaskManagerMessage(_message.Message):
     TASK_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_REPLY_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
+    LEAVING_FIELD_NUMBER: _ClassVar[int]
     session: _identity_pb2.SessionId
     epoch: int
     register: Register
@@ -322,10 +333,11 @@ class TaskManagerMessage(_message.Message):
     task_output: TaskOutput
     operator_reply: OperatorReply
     part: _blobs_pb2.Part
-    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., task_state_changed: _Optional[_Union[TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[PeerLost, _Mapping]] = ..., worker_ended: _Optional[_Union[WorkerEnded, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., task_output: _Optional[_Union[TaskOutput, _Mapping]] = ..., operator_reply: _Optional[_Union[OperatorReply, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ...) -> None: ...
+    leaving: Leaving
+    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., task_state_changed: _Optional[_Union[TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[PeerLost, _Mapping]] = ..., worker_ended: _Optional[_Union[WorkerEnded, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., task_output: _Optional[_Union[TaskOutput, _Mapping]] = ..., operator_reply: _Optional[_Union[OperatorReply, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., leaving: _Optional[_Union[Leaving, _Mapping]] = ...) -> None: ...
 
 class JobManagerMessage(_message.Message):
-    __slots__ = ("session", "epoch", "registered", "refused", "heartbeat", "deploy_worker", "cancel_region", "region_ended", "confirm_acknowledged", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "job_ended", "part", "output_taken")
+    __slots__ = ("session", "epoch", "registered", "refused", "heartbeat", "deploy_worker", "cancel_region", "region_ended", "confirm_acknowledged", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "job_ended", "part", "output_taken", "dismissed")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
@@ -345,6 +357,7 @@ class JobManagerMessage(_message.Message):
     JOB_ENDED_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    DISMISSED_FIELD_NUMBER: _ClassVar[int]
     session: _identity_pb2.SessionId
     epoch: int
     registered: Registered
@@ -364,4 +377,5 @@ class JobManagerMessage(_message.Message):
     job_ended: JobEnded
     part: _blobs_pb2.Part
     output_taken: OutputTaken
-    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., deploy_worker: _Optional[_Union[_deployments_pb2.DeployWorker, _Mapping]] = ..., cancel_region: _Optional[_Union[CancelRegion, _Mapping]] = ..., region_ended: _Optional[_Union[RegionEnded, _Mapping]] = ..., confirm_acknowledged: _Optional[_Union[ConfirmAcknowledged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[ListenOutput, _Mapping]] = ..., job_ended: _Optional[_Union[JobEnded, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., output_taken: _Optional[_Union[OutputTaken, _Mapping]] = ...) -> None: ...
+    dismissed: Dismissed
+    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., deploy_worker: _Optional[_Union[_deployments_pb2.DeployWorker, _Mapping]] = ..., cancel_region: _Optional[_Union[CancelRegion, _Mapping]] = ..., region_ended: _Optional[_Union[RegionEnded, _Mapping]] = ..., confirm_acknowledged: _Optional[_Union[ConfirmAcknowledged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[ListenOutput, _Mapping]] = ..., job_ended: _Optional[_Union[JobEnded, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., output_taken: _Optional[_Union[OutputTaken, _Mapping]] = ..., dismissed: _Optional[_Union[Dismissed, _Mapping]] = ...) -> None: ...

@@ -81,7 +81,7 @@ async def until_told(
     for number in _SIGNALS:
         loop.add_signal_handler(number, signals.put_nowait, number)
     life, told = asyncio.create_task(otherwise), asyncio.create_task(signals.get())
-    waits = [life, told]
+    waits: list[asyncio.Task[Any]] = [life, told]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if hand_over is not None and told.done() and told.result() is signal.SIGTERM:

@@ -29,7 +29,7 @@ from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.moment import Moment
 from millstream_jobmanager.core.region import Region, UnbelievableReportError
 from millstream_jobmanager.core.region_states import RegionState
-from millstream_jobmanager.core.sessions import Members
+from millstream_jobmanager.core.sessions import Member, Members
 from millstream_jobmanager.core.settings import ClusterSettings, JobSettings
 from millstream_jobmanager.core.slots import SlotPool
 from millstream_jobmanager.core.standing import GOING, Standing
@@ -190,9 +190,7 @@ class ClusterCore:
             self._lose(turn, predecessor, "it was started again")
         self._members.add(session, registration, turn.now.monotonic)
         held = [(report.slot, report.worker) for report in registration.workers]
-        self._pool.add(session.taskmanager, registration.slots, held)
-        if registration.leaving:
-            self._pool.pause(session.taskmanager)
+        self._pool.add(session.taskmanager, registration.slots, held, accepts=not registration.leaving)
         settings = self._settings
         turn.emit(Send(session, Registered(settings.leader, settings.heartbeat_interval, settings.heartbeat_timeout)))
         mentioned = {report.attempt.job for report in registration.workers}
@@ -209,22 +207,7 @@ class ClusterCore:
         if member is None:
             return
         member.heard_at = turn.now.monotonic
-        match message:
-            case Heartbeat():
-                return
-            case Progress(tasks=tasks):
-                self._count(tasks)
-                return
-            case Leaving():
-                member.leaving = True
-                self._pool.pause(session.taskmanager)
-            case WorkerEnded(worker=worker):
-                self._pool.release(worker)
-            case PeerLost(peer=peer):
-                if (lost := self._members.get(peer)) is not None:
-                    lost.peer_reported_at = turn.now.monotonic
-            case _:
-                pass
+        self._note(turn, member, message)
         job = _job_of(message)
         if job is None:
             return
@@ -235,6 +218,22 @@ class ClusterCore:
                 turn.emit(CloseSession(session, f"{error}, which can't be; its next registration tells the truth"))
         else:
             turn.emit(Send(session, JobEnded(job)))
+
+    def _note(self, turn: Turn, member: Member, message: FromTaskManager) -> None:
+        """What it says to the cluster, whatever it says to a job."""
+        match message:
+            case Progress(tasks=tasks):
+                self._count(tasks)
+            case Leaving():
+                member.leaving = True
+                self._pool.pause(member.session.taskmanager)
+            case WorkerEnded(worker=worker):
+                self._pool.release(worker)
+            case PeerLost(peer=peer):
+                if (lost := self._members.get(peer)) is not None:
+                    lost.peer_reported_at = turn.now.monotonic
+            case _:
+                pass
 
     def _count(self, tasks: Iterable[TaskTotals]) -> None:
         for totals in tasks:

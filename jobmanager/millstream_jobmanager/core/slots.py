@@ -33,9 +33,11 @@ class SlotPool:
     def __init__(self) -> None:
         self._holders: dict[TaskManagerId, _Holder] = {}
 
-    def add(self, taskmanager: TaskManagerId, slots: int, held: Sequence[tuple[int, WorkerId]]) -> None:
+    def add(
+        self, taskmanager: TaskManagerId, slots: int, held: Sequence[tuple[int, WorkerId]], *, accepts: bool = True
+    ) -> None:
         """A TaskManager registered, with what occupies its slots; this replaces what was known of it."""
-        holder = _Holder([None] * slots)
+        holder = _Holder([None] * slots, accepts)
         for slot, worker in held:
             if 0 <= slot < slots:
                 holder.slots[slot] = worker

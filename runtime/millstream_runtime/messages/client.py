@@ -176,6 +176,8 @@ class TaskManagerView:
     port: int
     slots: int
     free_slots: int
+    leaving: bool = False
+    """It is to end, and takes no new tasks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,13 @@ class Register:
     declines: tuple[CheckpointDeclined, ...] = ()
     jobs: tuple[JobId, ...] = ()
     """All that have left anything there: a leader in which they have ended says so."""
+    leaving: bool = False
+    """It said so already to whoever led then (see Leaving)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The TaskManager is to end: it takes no new tasks, and goes when it is dismissed, or when its grace is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +304,14 @@ class JobEnded:
     job: JobId
 
 
+@dataclass(frozen=True, slots=True)
+class Dismissed:
+    """Nothing runs on a TaskManager that is leaving, and nothing will: it may go.
+
+    Only the leader can say so, since a deployment may be on its way.
+    """
+
+
 FromTaskManager = (
     Register
     | Heartbeat
@@ -308,6 +323,7 @@ FromTaskManager = (
     | Progress
     | TaskOutput
     | OperatorReply
+    | Leaving
 )
 
 FromJobManager = (
@@ -327,4 +343,5 @@ FromJobManager = (
     | ListenOutput
     | OutputTaken
     | JobEnded
+    | Dismissed
 )

@@ -60,6 +60,11 @@ class DropJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """This TaskManager, which was told to leave, keeps nobody waiting any more: stop it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """A line for people."""
 
@@ -67,4 +72,4 @@ class Tell:
     warning: bool = False
 
 
-Command = SendToLeader | CloseSession | StartWorker | SendToWorker | KillWorker | DropJob | Tell
+Command = SendToLeader | CloseSession | StartWorker | SendToWorker | KillWorker | DropJob | Leave | Tell

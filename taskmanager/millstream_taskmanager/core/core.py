@@ -4,6 +4,10 @@ It stands between one leader and its own workers. It obeys the highest epoch it 
 runs (law 1.2); passes orders down and reports up; keeps what the leader hasn't confirmed; ends what no leader wants
 any more. Without a leader its tasks go on computing and commit nothing, since only a leader's word makes them commit
 (law 3.5).
+
+Told to leave it says so, also in each registration from then on, and goes when the leader has dismissed it: only the
+leader knows whether a deployment is on its way. Without a leader it goes when nothing runs here. In any case it goes
+when its grace is over, and what still runs is lost as with any TaskManager that dies (ARCHITECTURE 5).
 """
 
 from collections.abc import Iterable
@@ -20,6 +24,7 @@ from millstream_dataflow.identity import (
     WorkerId,
 )
 from millstream_dataflow.job_graph import Versions
+from millstream_dataflow.words import counted
 from millstream_runtime.messages.deployments import DataAddress, DeployWorker
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import (
@@ -29,11 +34,13 @@ from millstream_runtime.messages.session import (
     CheckpointCompleted,
     CheckpointDeclined,
     ConfirmAcknowledged,
+    Dismissed,
     DropLeftovers,
     FromJobManager,
     FromTaskManager,
     Heartbeat,
     JobEnded,
+    Leaving,
     ListenOutput,
     OperatorRequest,
     OutputTaken,
@@ -55,6 +62,7 @@ from millstream_taskmanager.core.commands import (
     Command,
     DropJob,
     KillWorker,
+    Leave,
     SendToLeader,
     SendToWorker,
     StartWorker,
@@ -67,6 +75,7 @@ from millstream_taskmanager.core.events import (
     LeaderSaid,
     Stopping,
     Tick,
+    ToldToLeave,
     WorkerExited,
     WorkerSaid,
 )
@@ -83,6 +92,8 @@ class TaskManagerSettings:
     """After this long without a leader the tasks are cancelled (law 3.5)."""
     ended_grace: int = 200
     """What a worker gets to leave once its region or job has ended."""
+    shutdown_timeout: int = 20_000
+    """How long a TaskManager that is told to leave waits until its tasks run elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +122,8 @@ class TaskManagerCore:
         self._leaderless_since: int | None = 0
         self._cancelled: dict[tuple[JobId, RegionId], int] = {}
         self._listened: set[JobId] = set()
+        self._leave_by: int | None = None
+        self._left = False
         self.epoch = Epoch(0)
         self.ledger = Ledger()
         self.workers = Workers()
@@ -133,12 +146,21 @@ class TaskManagerCore:
                 self._worker_said(worker, message)
             case WorkerExited():
                 self._worker_exited(event)
+            case ToldToLeave():
+                self._begin_to_leave()
             case Stopping():
                 self._stop()
             case Tick():
                 pass
         self._time_passes()
         return self._commands
+
+    @property
+    def unready(self) -> str | None:
+        """In a word, why no task would be placed here; None when one could."""
+        if self._leave_by is not None:
+            return "leaving"
+        return "unregistered" if self._registered is None else None
 
     def deadline(self) -> int | None:
         """The time of the next Tick that would change something."""
@@ -147,6 +169,8 @@ class TaskManagerCore:
             times += [self._next_heartbeat, self._heard_at + self._registered.heartbeat_timeout]
         elif self._leaderless_since is not None and any(not worker.ending for _, worker in self.workers):
             times.append(self._leaderless_since + self._settings.leader_absence_timeout)
+        if not self._left:
+            times.append(self._leave_by)
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -175,6 +199,7 @@ class TaskManagerCore:
             tuple(self.ledger.acknowledgements.values()),
             tuple(self.ledger.declines.values()),
             tuple(sorted(self.ledger.jobs)),
+            leaving=self._leave_by is not None,
         )
 
     def _leader_lost(self, reason: str) -> None:
@@ -217,6 +242,8 @@ class TaskManagerCore:
                 self._end_region(attempt, self._settings.ended_grace, "its region has ended")
             case JobEnded(job=job):
                 self._end_job(job)
+            case Dismissed():
+                self._leave("nothing runs here")
             case ConfirmAcknowledged(task=task, checkpoint=checkpoint):
                 self.ledger.confirmed(task, checkpoint)
             case ListenOutput():
@@ -268,6 +295,29 @@ class TaskManagerCore:
     def _to_attempt(self, attempt: RegionAttempt, message: ToWorker) -> None:
         for worker in self.workers.of_attempt(attempt):
             self._tell_worker(worker, message)
+
+    # ------------------------------------------------------------ it is to end
+
+    def _begin_to_leave(self) -> None:
+        if self._leave_by is not None:
+            return
+        self._leave_by = self._now + self._settings.shutdown_timeout
+        self._commands.append(Tell("told to end; no task begins here any more, and those that run are to go elsewhere"))
+        self._send(Leaving())
+
+    def _leave(self, reason: str) -> None:
+        """Once; a dismissal that nobody waits for means nothing."""
+        if self._leave_by is not None and not self._left:
+            self._left = True
+            self._commands += [Tell(f"this TaskManager leaves: {reason}"), Leave()]
+
+    def _may_leave(self, leave_by: int) -> None:
+        running = sum(1 for _ in self.workers)
+        if self._now >= leave_by:
+            text = f"{counted(running, 'worker')} could not be placed elsewhere within taskmanager.shutdown-timeout"
+            self._leave(text if running else "the JobManager has not dismissed it within taskmanager.shutdown-timeout")
+        elif self._registered is None and not running:
+            self._leave("nothing runs here, and there is no leader")
 
     # ------------------------------------------------------------ workers begin and end
 
@@ -365,6 +415,8 @@ class TaskManagerCore:
             self._beat(self._registered)
         elif self._leaderless_since is not None:
             self._abandon(self._leaderless_since)
+        if self._leave_by is not None:
+            self._may_leave(self._leave_by)
 
     def _beat(self, registered: Registered) -> None:
         if self._session is not None and self._now >= self._heard_at + registered.heartbeat_timeout:

@@ -52,6 +52,11 @@ class WorkerExited:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldToLeave:
+    """The TaskManager is to end as soon as its tasks run elsewhere, or its grace is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """The TaskManager is to end: its session is closed, its workers must go."""
 
@@ -61,4 +66,4 @@ class Tick:
     """Time has passed."""
 
 
-Event = LeaderConnected | LeaderDisconnected | LeaderSaid | WorkerSaid | WorkerExited | Stopping | Tick
+Event = LeaderConnected | LeaderDisconnected | LeaderSaid | WorkerSaid | WorkerExited | ToldToLeave | Stopping | Tick

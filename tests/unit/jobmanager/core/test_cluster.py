@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 import pytest
 
-from millstream_dataflow.identity import TaskId
+from millstream_dataflow.identity import JobId, TaskId
 from millstream_jobmanager.core.commands import CloseSession, Command, Send
 from millstream_jobmanager.core.events import MessageReceived, SessionClosed, SessionOpened
 from millstream_jobmanager.core.region_states import RegionState
@@ -231,3 +231,38 @@ def test_a_region_that_lost_a_worker_gets_no_deployment_again() -> None:
     assert region.failed_number == 1
     sent = [command.message for command in shell.commands if isinstance(command, Send)]
     assert not [message for message in sent if isinstance(message, DeployWorker)]
+
+
+class TestLeaving:
+    """A TaskManager that is to end (ARCHITECTURE 5); tests/stories/core/leaving*.txt tell the rest."""
+
+    def test_one_job_that_waits_in_vain_does_not_hold_up_the_moves_of_another(self) -> None:
+        """Its region is larger than all that is free, so it claims nothing of it."""
+        shell = CoreShell(settings_of(checkpoints={"interval": 1_000}))
+        running(shell, 1)
+        shell.submit(replace(keyed_job(9), job=JobId("greedy")))
+        shell.register("b", 1)
+        shell.taskmanagers["a"].leave()
+        shell.run(100)
+        assert shell.job().context.regions[0].taskmanagers == {"b"}
+        assert "a" not in shell.taskmanagers
+
+    def test_two_jobs_do_not_move_into_one_slot(self) -> None:
+        """The first waits for the worker that it leaves at b; the second stays where it is, rather than take the slot
+        that the first needs as well.
+        """
+        shell = CoreShell(settings_of(checkpoints={"interval": 1_000}))
+        jobs = [JobId("one"), JobId("two")]
+        shell.register("a")
+        shell.register("b").stubborn = True
+        shell.submit(replace(keyed_job(2), job=jobs[0]))
+        shell.register("c")
+        shell.submit(replace(keyed_job(1), job=jobs[1]))
+        shell.run(500)
+        shell.register("d")
+        shell.taskmanagers["a"].leave()
+        shell.taskmanagers["c"].leave()
+        shell.run(300)
+        assert [shell.job(job).state for job in jobs] == [JobState.RUNNING] * 2
+        assert [shell.job(job).context.regions[0].taskmanagers for job in jobs] == [{"b", "d"}, {"c"}]
+        assert [shell.job(job).context.regions[0].number for job in jobs] == [2, 1]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from millstream_jobmanager.core.views import job_details
+from millstream_jobmanager.core.views import cluster_view, job_details
 from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import TaskReport
 from millstream_runtime.states import JobState, TaskState
 from tests.support.core_shell import CoreShell, settings_of
-from tests.support.graphs import keyed_job
+from tests.support.graphs import VERSIONS, keyed_job
 
 
 def details(shell: CoreShell) -> JobDetails:
@@ -71,3 +71,19 @@ def test_a_damaged_checkpoint_leads_to_older_ones_only_where_there_are_some(chec
     assert ("there is no older one" in told.message) is not bool(older)
     assert ("--accept-duplicates" in told.message) is bool(older)
     assert all(path in told.message for path in older)
+
+
+def test_a_taskmanager_that_is_leaving_is_shown_as_such() -> None:
+    shell = CoreShell(settings_of())
+    shell.register("a")
+    shell.submit(keyed_job(1))
+    shell.until_state(JobState.RUNNING)
+    shell.register("b")
+    shell.taskmanagers["a"].leave()
+    shell.run(1)
+    view = cluster_view(shell.core, VERSIONS)
+    assert [(taskmanager.taskmanager, taskmanager.leaving) for taskmanager in view.taskmanagers] == [
+        ("a", True),
+        ("b", False),
+    ]
+    assert view.jobs[0].note.startswith("TaskManager a is leaving")

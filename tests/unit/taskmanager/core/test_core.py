@@ -28,9 +28,11 @@ from millstream_runtime.messages.session import (
     CheckpointAcknowledged,
     CheckpointCompleted,
     ConfirmAcknowledged,
+    Dismissed,
     FromJobManager,
     Heartbeat,
     JobEnded,
+    Leaving,
     ListenOutput,
     Refused,
     RegionEnded,
@@ -50,6 +52,7 @@ from millstream_taskmanager.core.commands import (
     Command,
     DropJob,
     KillWorker,
+    Leave,
     SendToLeader,
     SendToWorker,
     StartWorker,
@@ -63,6 +66,7 @@ from millstream_taskmanager.core.events import (
     LeaderSaid,
     Stopping,
     Tick,
+    ToldToLeave,
     WorkerExited,
     WorkerSaid,
 )
@@ -83,7 +87,7 @@ class Told:
     """A core with a leader, and what it has asked for."""
 
     def __init__(self, *, slots: int = 2) -> None:
-        self.core = TaskManagerCore(ME, TaskManagerSettings(slots, leader_absence_timeout=1_000))
+        self.core = TaskManagerCore(ME, TaskManagerSettings(slots, leader_absence_timeout=1_000, shutdown_timeout=400))
         self.now = 0
         self.sessions = 0
         self.last: list[Command] = []
@@ -361,3 +365,62 @@ def test_when_it_stops_its_workers_leave_or_are_killed(told: Told) -> None:
     told.tell(WorkerExited(WORKER, "killed", crashed=False))
     assert told.last == []
     assert told.core.deadline() is None
+
+
+class TestLeaving:
+    """Told to end, it has its tasks go elsewhere first (ARCHITECTURE 5)."""
+
+    def test_it_tells_the_leader_once_and_goes_when_it_is_dismissed(self, told: Told) -> None:
+        told.tell(ToldToLeave())
+        assert told.to_leader(Leaving) == [Leaving()]
+        assert told.tell(ToldToLeave()) == []
+        told.leader(CancelRegion(ATTEMPT, 200))
+        told.tell(WorkerExited(WORKER, "it ended", crashed=False))
+        assert Leave() not in told.last  # a deployment may be on its way
+        told.leader(Dismissed())
+        assert Leave() in told.last
+        assert Leave() not in told.leader(Dismissed())
+        assert Leave() not in told.at(1_000)
+
+    def test_a_dismissal_means_nothing_to_one_that_stays(self, told: Told) -> None:
+        assert told.leader(Dismissed()) == []
+
+    def test_every_registration_from_then_on_says_so(self, told: Told) -> None:
+        """Law 3.1: a registration carries the whole truth."""
+        assert not told.connect().leaving
+        told.tell(ToldToLeave())
+        assert told.connect().leaving
+        told.tell(LeaderDisconnected(told.session, "it broke"))
+        assert told.connect(epoch=2).leaving
+
+    def test_a_deployment_that_crossed_the_word_begins_all_the_same(self, told: Told) -> None:
+        """The leader moves it; to refuse it would be a failure of its region."""
+        told.tell(ToldToLeave())
+        subtasks = (SubtaskId(VertexId("v"), 1),)
+        other = replace(DEPLOY, worker=worker_id(ATTEMPT, 1), ordinal=1, slot=1, subtasks=subtasks)
+        assert StartWorker(other) in told.leader(other)
+
+    def test_when_its_grace_is_over_it_goes_with_what_runs(self, told: Told) -> None:
+        told.tell(ToldToLeave())
+        assert told.core.deadline() == 100  # the heartbeat
+        told.at(399)
+        assert Leave() not in told.last
+        assert told.core.deadline() == 400
+        told.at(400)
+        assert Leave() in told.last
+        [why] = [c.text for c in told.last if isinstance(c, Tell)]
+        assert why.endswith("1 worker could not be placed elsewhere within taskmanager.shutdown-timeout")
+        assert told.core.deadline() == 499  # the next heartbeat: it stands still for nobody
+
+    def test_without_a_leader_it_goes_when_nothing_runs(self) -> None:
+        told = Told()
+        assert Leave() in told.tell(ToldToLeave())
+
+    def test_without_a_leader_its_tasks_have_the_grace_for_one_to_come(self, told: Told) -> None:
+        told.tell(LeaderDisconnected(told.session, "it broke"))
+        told.tell(ToldToLeave())
+        assert Leave() not in told.last
+        assert told.core.deadline() == 400
+        assert Leave() not in told.at(399)
+        told.tell(WorkerExited(WORKER, "it ended", crashed=False))
+        assert Leave() in told.last
