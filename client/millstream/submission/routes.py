@@ -46,6 +46,7 @@ class ElectedRoute(Route):
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(target_of(configuration), Access.configured(configuration))
         self._configuration = configuration
+        self._trouble = ""
         self.lost()
 
     def lost(self) -> None:
@@ -60,7 +61,9 @@ class ElectedRoute(Route):
         try:
             leader = find_leader(connection, cluster_nodes(self._configuration), _LOOK_S)
         except (UnansweredError, ZooKeeperDeniedError) as error:
-            _log.warning("who leads can't be found: %s", error)
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                _log.warning("who leads can't be found: %s", error)
         else:
             if leader is not None:
                 self.target = leader.address
