@@ -40,10 +40,14 @@ class ElectedCluster(Cluster):
     def start_jobmanagers(self, *numbers: int) -> None:
         """They are there when somebody leads."""
         for number in numbers:
-            self.ports.setdefault(number, free_port())
-            own = {"jobmanager.rpc.port": str(self.ports[number]), **self.own.get(number, {})}
-            self.jobmanagers[number] = self._start("jobmanager", options=own, command=self.command)
+            self.launch_jobmanager(number)
         self.until(self.view, 30, "a JobManager leads")
+
+    def launch_jobmanager(self, number: int) -> None:
+        """Its process is there, no more."""
+        self.ports.setdefault(number, free_port())
+        own = {"jobmanager.rpc.port": str(self.ports[number]), **self.own.get(number, {})}
+        self.jobmanagers[number] = self._start("jobmanager", options=own, command=self.command)
 
     def leader(self) -> int:
         """The number of the one that leads, in the eyes of its clients; of several, which is a fault, any."""

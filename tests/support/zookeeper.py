@@ -68,7 +68,8 @@ def require_zookeeper() -> None:
     require(_is_there(), "ZooKeeper", fetch_components.INSTALL)
 
 
-def _unused_ports(count: int) -> list[int]:
+def unused_ports(count: int) -> list[int]:
+    """So many of PORTS, for servers that will be killed and started again."""
     ports: list[int] = []
     with ExitStack() as bound:
         for port in random.sample(PORTS, len(PORTS)):
@@ -127,7 +128,7 @@ class Ensemble:
         *,
         tls: bool = False,
     ) -> None:
-        ports = _unused_ports(4 * servers)
+        ports = unused_ports(4 * servers)
         self.servers = {
             number: Server(number, directory / f"zookeeper-{number}", *(ports.pop() for _ in range(4)))
             for number in range(1, servers + 1)
@@ -179,10 +180,14 @@ class Ensemble:
 
     def start(self, *numbers: int) -> None:
         """Start those servers, or all, on the data they left; they serve when this returns."""
+        self.launch(*numbers)
+        self.wait(*numbers)
+
+    def launch(self, *numbers: int) -> None:
+        """Their processes are there, no more."""
         for number in numbers or self.servers:
             if not self.is_running(number):
                 self._start(self.servers[number])
-        self.wait(*numbers)
 
     def wait(self, *numbers: int) -> None:
         """Until those servers, or all, serve: they belong to a quorum."""
@@ -214,14 +219,15 @@ class Ensemble:
         """SIGCONT."""
         self._signal(signal.SIGCONT, numbers)
 
-    def stop_quorum(self, *, freeze: bool = False) -> None:
+    def stop_quorum(self, *, freeze: bool = False) -> list[int]:
         """Take the leader and as many followers as leave no majority. Killed, it is noticed at once; frozen, by timeout
-        only: by clients after theirs, by the server that is left after syncLimit.
+        only: by clients after theirs, by the server that is left after syncLimit. Gives those that were taken.
         """
         leader = self.leader()
         order = sorted(self.servers, key=lambda number: number != leader)
         self._stopped = order[: (len(order) + 1) // 2]
         (self.freeze if freeze else self.kill)(*self._stopped)
+        return self._stopped
 
     def restore_quorum(self) -> None:
         """Bring back those that `stop_quorum` took; all serve when this returns."""
@@ -256,9 +262,7 @@ class Ensemble:
 
     def free_disk(self, *numbers: int) -> None:
         """There is room again, and what has ended is started as by a supervisor; they serve when this returns."""
-        for number in numbers:
-            if self.is_running(number):
-                free_disk_of(self._process(number).pid)
+        self.make_room(*numbers)
 
         def serve() -> bool:
             for number in numbers:
@@ -267,6 +271,12 @@ class Ensemble:
             return all(self.servers[number].mode() for number in numbers)
 
         until(serve, READY_S, f"ZooKeeper {numbers} serves again", self.tail)
+
+    def make_room(self, *numbers: int) -> None:
+        """On their disks; those that have ended stay so."""
+        for number in numbers:
+            if self.is_running(number):
+                free_disk_of(self._process(number).pid)
 
     # ----------------------------------------------------------------------------------------------------- inside
 

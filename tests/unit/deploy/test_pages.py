@@ -1,0 +1,148 @@
+"""What deploy/README.md and docs/deploy.md show as files is taken by what reads these, and what they name is there."""
+
+import os
+import re
+import shlex
+import subprocess
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from millstream.cli.main import VERBS, main
+from millstream_dataflow.configuration.options import jobmanager, taskmanager
+from millstream_runtime.configuration import read_configuration
+from tests.support.manifests import DEPLOY, container_named, definitions, kubectl, named, ports_of
+from tests.support.tidy.source import ROOT
+
+README = DEPLOY / "README.md"
+PAGE = ROOT / "docs" / "deploy.md"
+SESSION = DEPLOY / "kubernetes" / "session"
+UNITS = ("jobmanager", "taskmanager")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The files that a page shows."""
+    text = page.read_text(encoding="utf-8")
+    return [textwrap.dedent(found) for found in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)]
+
+
+def overlaid(directory: Path, text: str, **files: str) -> list[dict[str, Any]]:
+    """What an overlay of somebody's own renders to; its base is found from where it lies."""
+    base = os.path.relpath(SESSION, directory)
+    text = text.replace("path/to/deploy/kubernetes/session", base).replace("../deploy/kubernetes/session", base)
+    for name, content in {"kustomization.yaml": text, **files}.items():
+        (directory / name).write_text(content, encoding="utf-8")
+    done = subprocess.run([kubectl(), "kustomize", str(directory)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    documents: list[dict[str, Any]] = list(yaml.safe_load_all(done.stdout))
+    for document in documents:
+        kubernetes_validate.validate(document, "1.37", strict=True)
+    return documents
+
+
+@pytest.mark.parametrize("page", [README, PAGE], ids=lambda page: page.stem)
+def test_an_overlay_of_ones_own_names_its_image_and_storage(page: Path, tmp_path: Path) -> None:
+    (text,) = [text for text in blocks(page, "yaml") if "kustomization.yaml" in text.splitlines()[0]]
+    rendered = overlaid(tmp_path, text)
+    images = {
+        container["image"]
+        for document in rendered
+        if document["kind"] == "StatefulSet"
+        for container in document["spec"]["template"]["spec"]["containers"]
+    }
+    assert {image.partition("/")[0] for image in images} == {"images.example.com", "docker.io"}
+    if page == PAGE:
+        (claim,) = [document for document in rendered if document["kind"] == "PersistentVolumeClaim"]
+        assert claim["spec"]["storageClassName"] == "my-shared-class"
+
+
+def test_the_patch_for_object_storage_leaves_no_claim(tmp_path: Path) -> None:
+    (text,) = [text for text in blocks(README, "yaml") if "$patch: delete" in text]
+    own = (
+        (SESSION / "millstream.yaml")
+        .read_text(encoding="utf-8")
+        .replace("/var/lib/millstream", "s3://bucket/millstream")
+    )
+    rendered = overlaid(tmp_path, f"resources: [path/to/deploy/kubernetes/session]\n{text}", **{"millstream.yaml": own})
+    assert [document for document in rendered if document["kind"] == "PersistentVolumeClaim"] == []
+    volumes = [
+        volume
+        for document in rendered
+        if document["kind"] == "StatefulSet" and document["metadata"]["name"] != "zookeeper"
+        for volume in document["spec"]["template"]["spec"]["volumes"]
+    ]
+    storage = [volume for volume in volumes if volume["name"] == "storage"]
+    assert storage == [{"name": "storage", "emptyDir": {"sizeLimit": "1Gi"}}] * 2
+    (configuration,) = [one for one in rendered if one["metadata"]["name"].startswith("millstream-") and "data" in one]
+    assert "s3://bucket/millstream" in configuration["data"]["millstream.yaml"]
+
+
+def test_the_network_policy_that_it_shows_is_one() -> None:
+    (text,) = [text for text in blocks(README, "yaml") if "kind: NetworkPolicy" in text]
+    kubernetes_validate.validate(yaml.safe_load(text), "1.37", strict=True)
+
+
+def test_the_pod_of_a_client_is_valid_safe_and_let_in() -> None:
+    pod = yaml.safe_load((DEPLOY / "kubernetes" / "client.yaml").read_text(encoding="utf-8"))
+    kubernetes_validate.validate(pod, "1.37", strict=True)
+    (container,) = pod["spec"]["containers"]
+    example = container_named("session-jobmanager-jobmanager")
+    assert container["securityContext"] == example.spec["securityContext"]
+    assert container["image"] == example.spec["image"]
+    assert pod["spec"]["securityContext"].items() <= example.pod["securityContext"].items()
+    for name in ("automountServiceAccountToken", "enableServiceLinks", "serviceAccountName"):
+        assert pod["spec"][name] == example.pod[name]
+    read = read_configuration(None, {variable["name"]: variable["value"] for variable in container["env"]})
+    service = named("session", "Service", "jobmanager")["metadata"]
+    assert read.get(jobmanager.RPC_ADDRESS) == f"{service['name']}.{service['namespace']}.svc"
+    (rule,) = named("session", "NetworkPolicy", "jobmanager")["spec"]["ingress"]
+    assert pod["metadata"]["labels"].items() >= rule["from"][1]["podSelector"]["matchLabels"].items()
+
+
+def test_the_configuration_of_plain_machines_is_read(tmp_path: Path) -> None:
+    (text,) = [text for text in blocks(PAGE, "yaml") if "jobmanager.bind-host" in text]
+    file = tmp_path / "millstream.yaml"
+    file.write_text(text, encoding="utf-8")
+    ports: set[int | None] = set()
+    for unit in UNITS:
+        lines = (DEPLOY / "systemd" / f"millstream-{unit}.service").read_text(encoding="utf-8")
+        (command,) = re.findall(r"^ExecStart=/opt/millstream/bin/millstream (.+)$", lines, re.MULTILINE)
+        verb, *words = shlex.split(command.replace("%H", "machine-1.example.org"))
+        assert verb == unit
+        read = read_configuration(file, {}, definitions(words))
+        ports |= set(ports_of(read).values())
+        (grace,) = re.findall(r"^TimeoutStopSec=(\d+)$", lines, re.MULTILINE)
+        assert int(grace) >= read.get(taskmanager.SHUTDOWN_TIMEOUT).total_seconds() + 10
+    assert ports == {6121, 6123, 6125, 6126}
+    assert all(str(port) in PAGE.read_text(encoding="utf-8") for port in ports)
+
+
+@pytest.mark.parametrize("page", [README, PAGE], ids=lambda page: page.stem)
+def test_commands_of_millstream_have_verbs_and_options_that_there_are(page: Path) -> None:
+    lines = re.findall(
+        r"^ +(?:.* )?(millstream \w.*|run --rm client .*)$", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    found = [shlex.split(line.replace("run --rm client", "millstream")) for line in lines if " -- " not in line]
+    commands = [words[1:] for words in found if words[0] == "millstream" and words[1] in VERBS]
+    assert len(commands) >= 4
+    for words in commands:
+        verb = [word for word in words[:2] if word in VERBS or words[0] == "security"]
+        # What follows a program's name is the program's.
+        program = next((place for place, word in enumerate(words) if word.endswith(".py")), len(words))
+        options = {word.partition("=")[0] for word in words[:program] if word.startswith("-")}
+        shown = CliRunner().invoke(main, [*verb, "--help"]).output
+        assert [option for option in options if not re.search(rf"{option}\b", shown)] == [], words
+
+
+@pytest.mark.parametrize("page", [README, PAGE], ids=lambda page: page.stem)
+def test_paths_that_it_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", text):
+        assert (page.parent / target).exists(), target
+    for path in re.findall(r"\bdeploy/[\w./-]*\w", text):
+        assert (ROOT / path).exists(), path
