@@ -19,7 +19,9 @@ from millstream_runtime.messages.client import JobStatus
 def connected(configuration: Configuration) -> Generator[Gateway]:
     """Its calls; our errors end the command with their exit code."""
     timeout = configuration.get(client.TIMEOUT).total_seconds()
-    gateway = Gateway(route_of(configuration), timeout, waiting=lambda text: click.echo(text, err=True))
+    with told_by_exit_code():
+        route = route_of(configuration)
+    gateway = Gateway(route, timeout, waiting=lambda text: click.echo(text, err=True))
     settle()
     try:
         with told_by_exit_code():

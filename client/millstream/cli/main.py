@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "savepoint": "take a savepoint of a job that goes on",
     "stop": "end a job with a savepoint",
     "cancel": "end a job without one",
+    "recover": "find the jobs of a cluster, and their latest checkpoints, in its storage directory alone",
     "jobmanager": "start a JobManager",
     "taskmanager": "start a TaskManager with a number of slots",
     "security": "write the certificates and tokens of a small cluster, or renew them",

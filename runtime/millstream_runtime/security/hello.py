@@ -14,8 +14,11 @@ key is exchanged that quantum computers can't find.
 """
 RECORD_HEADER: Final = 5
 """Bytes: 8 bits of kind, 16 of version, 16 of length (RFC 8446, 5.1)."""
+BEGINNING: Final = RECORD_HEADER + 1
+"""With the kind of the message in the record: enough to tell a ClientHello from most other things."""
 
 _HANDSHAKE: Final = 22  # a record's kind
+_MAJOR_VERSION: Final = 3  # of all TLS
 _CLIENT_HELLO: Final = 1  # a handshake message's kind
 _SERVER_NAME: Final = 0  # an extension's kind
 _HOST_NAME: Final = 0  # a server name's kind
@@ -38,8 +41,10 @@ def asked_name(said: bytes) -> str | None:
     """
     if said and said[0] != _HANDSHAKE:
         raise ValueError("no TLS client begins like this")
-    if len(said) < RECORD_HEADER:
-        raise IncompleteHelloError(RECORD_HEADER)
+    if len(said) < BEGINNING:
+        raise IncompleteHelloError(BEGINNING)
+    if said[1] != _MAJOR_VERSION or said[RECORD_HEADER] != _CLIENT_HELLO:
+        raise ValueError("no TLS client begins like this")
     end = RECORD_HEADER + int.from_bytes(said[3:RECORD_HEADER])
     if end > MAX_HELLO:
         raise ValueError(f"no TLS client begins like this: it has announced {end} bytes")
@@ -78,8 +83,7 @@ class _Bytes:
 
 def _name(record: _Bytes) -> str | None:
     """Of RFC 8446, 4.1.2, and RFC 6066, 3."""
-    if record.number(1) != _CLIENT_HELLO:
-        raise IndexError("another message")
+    record.number(1)  # the message's kind
     hello = record.vector(3)
     hello.take(_VERSION_AND_RANDOM)
     for size in (1, 2, 1):  # session, ciphers, compressions

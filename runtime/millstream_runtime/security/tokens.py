@@ -7,6 +7,7 @@ into a log; they are compared in a time that tells nothing.
 import hashlib
 import hmac
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -99,9 +100,12 @@ def _checked(file: SettingFile) -> list[str]:
     if short := [str(number) for number, token in enumerate(tokens, 1) if len(token) < SHORTEST]:
         reason = f"token {', '.join(short)} of it has under {SHORTEST} characters, and could be guessed"
         raise ConfigurationError(file.problem(reason, _MAKE_ONE))
-    if (mode := file.path.stat().st_mode & 0o777) & 0o077:
+    found = file.path.stat()
+    # Kubernetes gives secrets to a pod's own group, and cannot do otherwise.
+    strangers = 0o007 if found.st_gid in {os.getegid(), *os.getgroups()} else 0o077
+    if found.st_mode & strangers:
         text = "OTHERS CAN READ THE TOKENS OF %s (mode %04o), and then run code in the cluster; chmod 600 mends it"
-        _log.warning(text, file.path, mode)
+        _log.warning(text, file.path, found.st_mode & 0o777)
     return tokens
 
 

@@ -82,6 +82,12 @@ class TestList:
         assert result.exit_code == ExitCode.CLUSTER_UNREACHABLE
         assert "gave no answer for 0.2 s" in result.stderr
 
+    def test_a_file_of_tls_that_cannot_be_used_is_a_wrong_use(self) -> None:
+        definitions = ("security.ssl.rest.enabled=true", "security.ssl.rest.truststore=/nowhere/ca.crt")
+        result = CliRunner().invoke(main, ["list", *(part for text in definitions for part in ("-D", text))])
+        assert result.exit_code == ExitCode.USAGE
+        assert "security.ssl.rest.truststore = '/nowhere/ca.crt'" in result.output
+
 
 class TestCancel:
     """`millstream cancel`."""

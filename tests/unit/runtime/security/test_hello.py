@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_runtime.security import INTERNAL_NAME, IncompleteHelloError, asked_name
-from millstream_runtime.security.hello import RECORD_HEADER
+from millstream_runtime.security.hello import BEGINNING
 
 
 def hello(name: str | None) -> bytes:
@@ -39,7 +39,7 @@ def test_every_beginning_of_it_says_how_much_it_needs() -> None:
     for count in range(len(said)):
         with pytest.raises(IncompleteHelloError) as caught:
             asked_name(said[:count])
-        assert caught.value.needed == (RECORD_HEADER if count < RECORD_HEADER else len(said))
+        assert caught.value.needed == (BEGINNING if count < BEGINNING else len(said))
 
 
 def test_what_comes_behind_it_is_not_looked_at() -> None:

@@ -106,13 +106,24 @@ def test_at_start_a_file_that_isn_t_there_is_a_mistake(tmp_path: Path) -> None:
         accepted_tokens(configured(tmp_path / "none"))
 
 
-@pytest.mark.parametrize(("mode", "warnings"), [(0o600, 0), (0o400, 0), (0o640, 1), (0o644, 1)])
+@pytest.mark.parametrize(("mode", "warnings"), [(0o600, 0), (0o400, 0), (0o440, 0), (0o644, 1)])
 def test_tokens_that_others_may_read_are_warned_of(
     file: Path, mode: int, warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.chmod(mode)
     assert accepted_tokens(configured(file)) is not None
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * warnings
+
+
+def test_a_strangers_group_that_can_read_them_is_warned_of(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.chmod(0o440)
+    stranger = file.stat().st_gid + 1
+    monkeypatch.setattr("os.getegid", lambda: stranger)
+    monkeypatch.setattr("os.getgroups", lambda: [stranger])
+    assert accepted_tokens(configured(file)) is not None
+    assert len(caplog.records) == 1
 
 
 def test_a_secret_s_file_behind_links_is_read_again_when_its_link_moves(tmp_path: Path) -> None:
