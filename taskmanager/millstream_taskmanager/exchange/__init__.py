@@ -17,12 +17,13 @@ Then the wire, between the workers of a region's attempt:
 * `frames`        bytes to frames; sequence numbers (pure)
 * `codecs`        elements to payloads (pure)
 * `remote`        the two ends of a channel between workers
-* `outbox`        what waits for a socket
+* `wire`          what bytes go by, `tls`: between hosts that don't trust their network
+* `outbox`        what waits for a wire
 * `polling`       how sockets are waited for
 * `countdown`     limits of time, for a loop that may stand still
 * `handshake`     who may talk to whom (pure), `preface`, `addresses`
-* `greeting`      a handshake on a socket
-* `connection`    one socket that stands
+* `greeting`      a handshake on a wire
+* `connection`    one wire that stands
 * `link`          everything between this worker and one other
 * `dialling`      connecting, again and again
 * `peers`         all links of a worker

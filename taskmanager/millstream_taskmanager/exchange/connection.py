@@ -1,4 +1,4 @@
-"""A data connection that stands: one non-blocking socket, an outbox, and a parser for what comes.
+"""A data connection that stands: one wire, an outbox, and a parser for what comes.
 
 It decides nothing. Frames that come go to its user; an end, an error of the system or bytes that can't be from a
 worker close the socket and are a loss, told once.
@@ -13,6 +13,7 @@ from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import Frame, FrameParser
 from millstream_taskmanager.exchange.greeting import Loop
 from millstream_taskmanager.exchange.outbox import Outbox
+from millstream_taskmanager.exchange.wire import Wire
 
 _SEND_BUFFER = 1 << 20  # bytes: the kernel gives what it may, 416 KiB for a net.core.wmem_max of 208
 _READS_A_TURN = 16  # then tasks have their turn; what is left makes the socket readable again
@@ -40,9 +41,9 @@ class User(Protocol):
 class Connection:
     """See the module."""
 
-    def __init__(self, sock: socket.socket, loop: Loop, parser: FrameParser, outbox: Outbox, user: User) -> None:
+    def __init__(self, wire: Wire, loop: Loop, parser: FrameParser, outbox: Outbox, user: User) -> None:
         """`parser` may have taken in frames already that came with the handshake: see `resume`."""
-        self._sock: socket.socket | None = sock
+        self._wire: Wire | None = wire
         self._loop = loop
         self._poller = loop.poller
         self._parser = parser
@@ -52,23 +53,25 @@ class Connection:
         """Whether the kernel takes nothing at the moment; the poller, or a timer, says when to try again."""
         self._is_waiting = False  # for the poller
         self._retry: ScheduledCall | None = None
-        if sock.family == socket.AF_UNIX:  # TCP finds its size by itself
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        self._poller.register(sock, self._read)
+        if wire.sock.family == socket.AF_UNIX:  # TCP finds its size by itself
+            wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        self._poller.register(wire.sock, self._read)
 
     def resume(self) -> None:
-        """Hand on what the parser has already."""
+        """Hand on what the parser has already, and the wire."""
         try:
             self._hand_on()
         except ExchangeError as error:
             self._lose(str(error))
+        if self._wire is not None and self._wire.holds:
+            self._read()
 
     def flush(self) -> None:
         """Send as much of the outbox as the kernel takes."""
-        if self._sock is None:
+        if self._wire is None:
             return
         try:
-            self._outbox.send(self._sock)
+            self._outbox.send(self._wire)
             self._wait(waiting=False)
         except BlockingIOError:
             self.blocked = True
@@ -93,15 +96,15 @@ class Connection:
         """Close without telling anybody."""
         if self._retry is not None:
             self._retry.cancel()
-        sock, self._sock = self._sock, None
-        if sock is not None:
-            self._poller.unregister(sock)
-            sock.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            self._poller.unregister(wire.sock)
+            wire.sock.close()
 
     def _wait(self, *, waiting: bool) -> None:
-        if waiting is not self._is_waiting and self._sock is not None:
+        if waiting is not self._is_waiting and self._wire is not None:
             self._is_waiting = waiting
-            self._poller.want_write(self._sock, self._writable if waiting else None)
+            self._poller.want_write(self._wire.sock, self._writable if waiting else None)
 
     def _writable(self) -> None:
         self.blocked = False
@@ -110,17 +113,17 @@ class Connection:
 
     def _read(self) -> None:
         try:
-            for _ in range(_READS_A_TURN):
-                if self._sock is None:
-                    return
+            reads = 0
+            while (wire := self._wire) is not None:
                 room = self._parser.room()
-                count = self._sock.recv_into(room[0]) if len(room) == 1 else self._sock.recvmsg_into(room)[0]
+                count = wire.receive(room)
                 if count == 0:
                     self._lose("it closed the connection" + (" in the middle of a frame" * self._parser.half))
                     return
                 self._parser.received(count)
                 self._hand_on()
-                if count < sum(map(len, room)):
+                reads += 1
+                if not wire.holds and (reads == _READS_A_TURN or count < sum(map(len, room))):
                     return
         except BlockingIOError:
             return
@@ -130,10 +133,10 @@ class Connection:
             self._lose(str(error))
 
     def _hand_on(self) -> None:
-        while self._sock is not None and (frame := self._parser.next_frame()) is not None:
+        while self._wire is not None and (frame := self._parser.next_frame()) is not None:
             self._user.take(frame)
 
     def _lose(self, reason: str) -> None:
-        if self._sock is not None:
+        if self._wire is not None:
             self.close()
             self._user.lose(reason)

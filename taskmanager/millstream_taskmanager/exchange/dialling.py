@@ -22,6 +22,7 @@ from millstream_taskmanager.exchange.frames import FrameParser
 from millstream_taskmanager.exchange.greeting import Calling, Greeted, Loop
 from millstream_taskmanager.exchange.handshake import Connector
 from millstream_taskmanager.exchange.preface import encode_preface
+from millstream_taskmanager.exchange.wire import PlainWire, Wire, Wires
 
 _FIRST_PAUSE: Final = 10  # milliseconds: a worker starts in some 100
 _LONGEST_PAUSE: Final = 500
@@ -35,6 +36,9 @@ class Route:
     address: str | tuple[str, int]
     """A socket file, or host and port."""
     preface: bytes
+    """In clear, for whoever hands the socket on to the peer."""
+    wire: Callable[[socket.socket], Wire]
+    """What the socket becomes behind it."""
 
     def __str__(self) -> str:
         return self.address if isinstance(self.address, str) else f"{self.address[0]}:{self.address[1]}"
@@ -55,12 +59,12 @@ class Route:
         return sock, sock.connect_ex(address)
 
 
-def route_to(peer: WorkerPlacement, machine: str) -> Route:
-    """`machine`: ours (`DataAddress.machine`)."""
+def route_to(peer: WorkerPlacement, machine: str, wires: Wires) -> Route:
+    """`machine`: ours (`DataAddress.machine`); `wires`: between hosts."""
     address = peer.address
     if address.machine == machine:
-        return Route(socket_path(address.directory, peer.worker), b"")
-    return Route((address.host, address.port), encode_preface(peer.worker))
+        return Route(socket_path(address.directory, peer.worker), b"", PlainWire)
+    return Route((address.host, address.port), encode_preface(peer.worker), wires.calling)
 
 
 class Dialler:
@@ -88,6 +92,11 @@ class Dialler:
         self._greeting: Calling | None = None
         self._countdown: Countdown | None = None
         self._retrying: ScheduledCall | None = None
+
+    def __str__(self) -> str:
+        """How far it has come."""
+        tried = f"no connection by {self._route} in {counted(self._tries, 'try', 'tries')}"
+        return f"{tried}, the last one: {self._reason}" if self._reason else tried
 
     def start(self, timeout: int) -> None:
         """Try until the peer could not be reached for so many milliseconds."""
@@ -139,12 +148,21 @@ class Dialler:
 
     def _greet(self, sock: socket.socket) -> None:
         self._reached = True
-        self._greeting = Calling(sock, self._loop, self._make_handshake(), self._done, self._retry)
-        self._greeting.begin(self._route.preface)
+        preface = self._route.preface
+        try:
+            if preface and sock.send(preface) != len(preface):
+                raise OSError(f"the system takes less than the {len(preface)} bytes of a preface")
+            wire = self._route.wire(sock)
+        except OSError as error:
+            sock.close()
+            self._retry(str(error))
+            return
+        self._greeting = Calling(wire, self._loop, self._make_handshake(), self._done, self._retry)
+        self._greeting.begin()
 
-    def _done(self, sock: socket.socket, parser: FrameParser, peer: WorkerId) -> None:
+    def _done(self, wire: Wire, parser: FrameParser, peer: WorkerId) -> None:
         self.close()
-        self._on_done(sock, parser, peer)
+        self._on_done(wire, parser, peer)
 
     def _retry(self, reason: str, *, crowded: bool = False) -> None:
         """`crowded`: the peer listens, but too many connections wait to be accepted."""

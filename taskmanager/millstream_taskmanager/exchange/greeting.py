@@ -1,4 +1,4 @@
-"""A new socket until its handshake is through, or has failed. What is decided is decided in `handshake`; this carries
+"""A new wire until its handshake is through, or has failed. What is decided is decided in `handshake`; this carries
 it to and fro. Nobody who hasn't proved himself gets more than a small buffer.
 
 The end that accepted gives it a bounded time, for a stranger may say nothing. The end that connected waits as long as
@@ -6,7 +6,6 @@ the connection lasts: who is at the other end may restore its state, or load a m
 dies closes its connections; a host that is silent is found by the TaskManagers' pings (law 9.2).
 """
 
-import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import NO_CHANNEL, Frame, FrameParser, Kind, pack_header
 from millstream_taskmanager.exchange.handshake import MAX_SIZE, Acceptor, Connector, HandshakeError
 from millstream_taskmanager.exchange.polling import Poller
+from millstream_taskmanager.exchange.wire import ON_BOTH, SPEAKS_NO_TLS, Wire, begins_tls
 
 _BUFFER: Final = 2 << 10  # bytes: the largest payload and whatever comes with it
 
 
-Greeted = Callable[[socket.socket, FrameParser, WorkerId], None]
-"""The socket, unregistered; what has come behind the handshake; who is at the other end."""
+Greeted = Callable[[Wire, FrameParser, WorkerId], None]
+"""The wire, its socket unregistered; what has come behind the handshake; who is at the other end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,50 +38,65 @@ class Loop:
 class Greeting(ABC):
     """One end of a handshake. Either `on_done` is called or `on_failed`, with a sentence, once."""
 
-    def __init__(self, sock: socket.socket, loop: Loop, on_done: Greeted, on_failed: Callable[[str], None]) -> None:
-        self._sock = sock
+    def __init__(self, wire: Wire, loop: Loop, on_done: Greeted, on_failed: Callable[[str], None]) -> None:
+        self._wire = wire
         self._poller = loop.poller
         self._on_done = on_done
         self._on_failed = on_failed
         self._parser = FrameParser(MAX_SIZE, _BUFFER)
+        self._heard = False
         self._over = False
-        loop.poller.register(sock, self._read)
+        loop.poller.register(wire.sock, self._read)
 
     def close(self) -> None:
         """Give up without telling anybody."""
         if not self._over:
             self._end()
-            self._sock.close()
+            self._wire.sock.close()
 
     @abstractmethod
     def _take(self, frame: Frame) -> WorkerId | None:
         """Answer; who is at the other end once that is known. HandshakeError when it isn't who it should be."""
 
-    def _send(self, kind: Kind, sequence: int, payload: bytes, before: bytes = b"") -> None:
-        data = before + pack_header(kind, 0, NO_CHANNEL, sequence, len(payload)) + payload
-        if self._sock.send(data) != len(data):  # a fresh socket has room for a few hundred bytes
+    def _send(self, kind: Kind, sequence: int, payload: bytes) -> None:
+        data = pack_header(kind, 0, NO_CHANNEL, sequence, len(payload)) + payload
+        if self._wire.send([data]) != len(data):  # a fresh socket has room for a few hundred bytes
             raise HandshakeError(f"the system takes less than the {len(data)} bytes of a handshake")
 
     def _read(self) -> None:
         if self._over:
             return
         try:
-            room = self._parser.room()[0]
-            if not room:
-                raise HandshakeError("it talks without saying who it is")
-            count = self._sock.recv_into(room)
-            if count == 0:
-                raise HandshakeError("it closed the connection during the handshake")
-            self._parser.received(count)
-            while (frame := self._parser.next_frame()) is not None:
-                if (worker := self._take(frame)) is not None:
-                    self._end()
-                    self._on_done(self._sock, self._parser, worker)
-                    return
+            self._receive()
+            while self._wire.holds and not self._over:
+                self._receive()
         except BlockingIOError:
             return
         except (HandshakeError, ExchangeError, OSError) as error:
             self._fail(str(error))
+
+    def _receive(self) -> None:
+        room = self._parser.room()
+        if not room[0]:
+            raise HandshakeError("it talks without saying who it is")
+        count = self._wire.receive(room)
+        if count == 0:
+            raise HandshakeError("it closed the connection during the handshake")
+        if not self._heard:
+            self._hear(room[0][:count])
+        self._parser.received(count)
+        while (frame := self._parser.next_frame()) is not None:
+            if (worker := self._take(frame)) is not None:
+                self._end()
+                self._on_done(self._wire, self._parser, worker)
+                return
+
+    def _hear(self, said: memoryview) -> None:
+        """The first bytes that come: one that expects TLS would understand nothing else that we say."""
+        self._heard = True
+        if begins_tls(said):
+            self._wire.send([SPEAKS_NO_TLS])
+            raise HandshakeError(f"it speaks TLS, and we don't: {ON_BOTH}")
 
     def _fail(self, reason: str) -> None:
         if not self._over:
@@ -90,7 +105,7 @@ class Greeting(ABC):
 
     def _end(self) -> None:
         self._over = True
-        self._poller.unregister(self._sock)
+        self._poller.unregister(self._wire.sock)
 
 
 def _expect(frame: Frame, kind: Kind, sequence: int) -> None:
@@ -103,20 +118,20 @@ class Calling(Greeting):
 
     def __init__(
         self,
-        sock: socket.socket,
+        wire: Wire,
         loop: Loop,
         handshake: Connector,
         on_done: Greeted,
         on_failed: Callable[[str], None],
     ) -> None:
-        super().__init__(sock, loop, on_done, on_failed)
+        super().__init__(wire, loop, on_done, on_failed)
         self._handshake = handshake
 
-    def begin(self, preface: bytes) -> None:
-        """Say hello. `preface`: for whoever hands the socket on to the peer."""
+    def begin(self) -> None:
+        """Say hello."""
         try:
-            self._send(Kind.HELLO, 0, self._handshake.hello(), preface)
-        except (HandshakeError, OSError) as error:
+            self._send(Kind.HELLO, 0, self._handshake.hello())
+        except (HandshakeError, ExchangeError, OSError) as error:
             self._fail(str(error))
 
     def _take(self, frame: Frame) -> WorkerId | None:
@@ -130,13 +145,13 @@ class Answering(Greeting):
 
     def __init__(
         self,
-        sock: socket.socket,
+        wire: Wire,
         loop: Loop,
         handshake: Acceptor,
         on_done: Greeted,
         on_failed: Callable[[str], None],
     ) -> None:
-        super().__init__(sock, loop, on_done, on_failed)
+        super().__init__(wire, loop, on_done, on_failed)
         self._handshake = handshake
         self._greeted = False
         limit = loop.handshake_timeout

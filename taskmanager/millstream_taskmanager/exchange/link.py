@@ -4,7 +4,6 @@ Ends can be used at once. What they send waits in the outbox until the connectio
 allows. A connection is made once: whatever ends it before all channels have ended is a loss (law 9.2).
 """
 
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -35,6 +34,7 @@ from millstream_taskmanager.exchange.frames import (
 from millstream_taskmanager.exchange.greeting import Loop
 from millstream_taskmanager.exchange.outbox import Outbox
 from millstream_taskmanager.exchange.remote import RemoteReceivingEnd, RemoteSendingEnd
+from millstream_taskmanager.exchange.wire import Wire
 
 _End = TypeVar("_End")
 
@@ -133,10 +133,10 @@ class Link:
         """Whether there has been no connection yet, and one is expected."""
         return self._connection is None and not self._over
 
-    def connect(self, sock: socket.socket, loop: Loop, parser: FrameParser) -> None:
+    def connect(self, wire: Wire, loop: Loop, parser: FrameParser) -> None:
         """The handshake is done: what has waited goes out, and what has come behind it is taken."""
         parser.widen(self._limit, _RECEIVE_BUFFER)
-        self._connection = Connection(sock, loop, parser, self._outbox, self)
+        self._connection = Connection(wire, loop, parser, self._outbox, self)
         self.flush()
         self._connection.resume()
 

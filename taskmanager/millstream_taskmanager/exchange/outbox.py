@@ -1,11 +1,11 @@
-"""What waits for a socket, in order: the buffers of frames, as they are. Nothing is joined or copied."""
+"""What waits for a wire, in order: the buffers of frames, as they are. Nothing is joined or copied."""
 
 import os
-import socket
 from collections import deque
 from typing import Final
 
 from millstream_taskmanager.exchange.frames import Buffer
+from millstream_taskmanager.exchange.wire import Wire
 
 _MOST_BUFFERS: Final = max(16, os.sysconf("SC_IOV_MAX"))  # of one system call; 1,024 on Linux. POSIX promises 16
 _MOST_BYTES: Final = 1 << 20  # of one: the kernel takes 208 KiB at a time (net.core.wmem_default)
@@ -39,15 +39,16 @@ class Outbox:
         self._buffers.clear()
         self._torn = False
 
-    def send(self, sock: socket.socket) -> None:
-        """As much as the socket takes; BlockingIOError when that isn't all."""
+    def send(self, wire: Wire) -> None:
+        """As much as the wire takes; BlockingIOError when that isn't all, or not all of it is sent."""
         while self._buffers:
             chosen, size = self._next()
-            sent = sock.sendmsg(chosen)
+            sent = wire.send(chosen)
             if sent == size:
                 self._drop(len(chosen))
             else:
                 self._sent(sent)
+        wire.flush()
 
     def _next(self) -> tuple[list[Buffer], int]:
         """What goes in one call, and its bytes."""

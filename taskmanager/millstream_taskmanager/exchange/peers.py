@@ -37,6 +37,7 @@ from millstream_taskmanager.exchange.handshake import NONCE_SIZE, Acceptor, Conn
 from millstream_taskmanager.exchange.link import Link, PeerLoss
 from millstream_taskmanager.exchange.polling import Poller
 from millstream_taskmanager.exchange.remote import RemoteReceivingEnd, RemoteSendingEnd
+from millstream_taskmanager.exchange.wire import PlainWire, PlainWires, Wire, Wires
 
 _BACKLOG: Final = 128  # connections that wait to be accepted
 _STRANGERS: Final = 16  # more than that many unproved connections beside those of missing peers are too many
@@ -49,20 +50,24 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
-    """Bytes of a payload; milliseconds. `deploy_timeout`: for which a peer may be out of reach before it is lost."""
+    """Bytes of a payload; milliseconds. `deploy_timeout`: for which a peer may be out of reach before it is lost.
+    `wires`: between hosts; on one machine nobody else comes near a socket in a private directory.
+    """
 
     max_frame: int = network.MAX_FRAME_SIZE.default
     handshake_timeout: int = network.HANDSHAKE_TIMEOUT.default // _MILLISECOND
     deploy_timeout: int = jobmanager.DEPLOYMENT_TIMEOUT.default // _MILLISECOND
+    wires: Wires = PlainWires()  # noqa: RUF009  # it has no state
 
 
-def peer_settings(configuration: Configuration) -> PeerSettings:
+def peer_settings(configuration: Configuration, wires: Wires) -> PeerSettings:
     """What the configuration says."""
     get = configuration.get
     return PeerSettings(
         get(network.MAX_FRAME_SIZE),
         get(network.HANDSHAKE_TIMEOUT) // _MILLISECOND,
         get(jobmanager.DEPLOYMENT_TIMEOUT) // _MILLISECOND,
+        wires,
     )
 
 
@@ -94,6 +99,8 @@ class Peers:
         self._diallers: dict[WorkerId, Dialler] = {}
         self._greetings: dict[Answering, None] = {}  # the oldest first
         self._awaited: dict[WorkerId, Countdown] = {}
+        self._closed = ""
+        """Why the last connection was that came and couldn't prove itself."""
         self._accepts_again: ScheduledCall | None = None
         self._listener: socket.socket | None = None
         self._path = ""
@@ -158,13 +165,13 @@ class Peers:
         """A connection for us that came through the TaskManager's data port, behind its preface."""
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._answer(sock)
+        self._answer(self._settings.wires.answering(sock))
 
     def _dial(self, worker: WorkerId, link: Link, timeout: int) -> None:
         def handshake() -> Connector:
             return Connector(self._party, worker, secrets.token_bytes(NONCE_SIZE))
 
-        route = route_to(link.placement, self._me.address.machine)
+        route = route_to(link.placement, self._me.address.machine, self._settings.wires)
         dialler = Dialler(route, self._loop, handshake, self._connected, link.lose)
         self._diallers[worker] = dialler
         dialler.start(timeout)
@@ -192,13 +199,13 @@ class Peers:
             self._accepts_again = self._loop.call_later(_PAUSE, self._accept_again)
             return
         sock.setblocking(False)
-        self._answer(sock)
+        self._answer(PlainWire(sock))
 
     def _accept_again(self) -> None:
         if self._listener is not None:
             self._loop.poller.register(self._listener, self._accept)
 
-    def _answer(self, sock: socket.socket) -> None:
+    def _answer(self, wire: Wire) -> None:
         missing = sum(link.waits for link in self._links.values())
         if (waiting := len(self._greetings)) >= missing + _STRANGERS:
             oldest = next(iter(self._greetings))  # whoever is honest and not busy has proved itself in milliseconds
@@ -206,16 +213,17 @@ class Peers:
             oldest.close()
             _log.warning("%s closed a connection: %d haven't proved who they are", self._me.worker, waiting)
 
-        def done(sock: socket.socket, parser: FrameParser, peer: WorkerId) -> None:
+        def done(wire: Wire, parser: FrameParser, peer: WorkerId) -> None:
             self._greetings.pop(greeting, None)
-            self._connected(sock, parser, peer)
+            self._connected(wire, parser, peer)
 
         def failed(reason: str) -> None:
             self._greetings.pop(greeting, None)
+            self._closed = reason
             _log.warning("%s closed a connection: %s", self._me.worker, reason)
 
         handshake = Acceptor(self._party, self._refusal, secrets.token_bytes(NONCE_SIZE))
-        greeting = Answering(sock, self._loop, handshake, done, failed)
+        greeting = Answering(wire, self._loop, handshake, done, failed)
         self._greetings[greeting] = None
 
     def _refusal(self, worker: WorkerId) -> str | None:
@@ -226,10 +234,10 @@ class Peers:
             return "it is called, it doesn't call"
         return None if link.waits else "it is connected, or was"
 
-    def _connected(self, sock: socket.socket, parser: FrameParser, peer: WorkerId) -> None:
+    def _connected(self, wire: Wire, parser: FrameParser, peer: WorkerId) -> None:
         self._diallers.pop(peer, None)
         self._give_up_waiting(peer)
-        self._links[peer].connect(sock, self._loop, parser)
+        self._links[peer].connect(wire, self._loop, parser)
 
     def _give_up_waiting(self, peer: WorkerId) -> None:
         if (countdown := self._awaited.pop(peer, None)) is not None:
@@ -241,10 +249,17 @@ class Peers:
         """Close all connections with the workers of a TaskManager: it is silent (law 9.2)."""
         for worker, link in self._links.items():
             if link.placement.taskmanager == taskmanager:
-                if (dialler := self._diallers.pop(worker, None)) is not None:
-                    dialler.close()
-                self._give_up_waiting(worker)
-                link.lose(reason)
+                link.lose("; ".join([reason, *self._tried(worker, link)]))
+
+    def _tried(self, worker: WorkerId, link: Link) -> list[str]:
+        """Don't expect it any more. What has come of it so far, where there was no connection yet."""
+        self._give_up_waiting(worker)
+        if (dialler := self._diallers.pop(worker, None)) is not None:
+            dialler.close()
+            return [str(dialler)]
+        if link.waits and self._closed:
+            return [f"the last connection that came was closed: {self._closed}"]
+        return []
 
     def close(self) -> None:
         """Send what the kernel still takes, then close everything. Nothing is reported any more."""

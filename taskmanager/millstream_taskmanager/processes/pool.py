@@ -114,6 +114,11 @@ class WorkerPool:
         await self._start_forkserver()
         self._watch = asyncio.create_task(self._watch_forkserver())
 
+    @property
+    def has_forkserver(self) -> bool:
+        """Whether a worker could be started now. Seldom not, and then for as long as another one takes to come up."""
+        return self._is_ready.is_set()
+
     async def stop(self) -> None:
         """Kill every worker. Returns when all are gone, the forkserver too."""
         self._is_stopping = True

@@ -21,6 +21,7 @@ from millstream_taskmanager.exchange.preface import PrefaceError, PrefaceReader
 from millstream_taskmanager.service.pings import (
     HEAD,
     PING_MAGIC,
+    PING_TLS_MAGIC,
     PingPrefaceError,
     PingSender,
     ping_length,
@@ -81,22 +82,30 @@ class DataPort:
         self._listening = listening
         self._settings = settings
         self._receivers = receivers
-        self._unknown: dict[asyncio.Task[None], socket.socket] = {}
+        self._unknown: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._lines = LimitedLines(log)
 
     async def run(self) -> None:
         """Until cancelled; then nothing of it is open."""
         loop = asyncio.get_running_loop()
+        somebody_comes = asyncio.Event()
+        loop.add_reader(self._listening, somebody_comes.set)
         try:
             while True:
                 try:
-                    sock, address = await loop.sock_accept(self._listening)
+                    # Not by sock_accept, which loses whom it has accepted when it is cancelled in that moment.
+                    sock, address = self._listening.accept()
+                except BlockingIOError:
+                    somebody_comes.clear()
+                    await somebody_comes.wait()
+                    continue
                 except OSError as error:
                     self._lines.say(logging.WARNING, "the data port can't accept a connection: %s", error)
                     await asyncio.sleep(_NO_DESCRIPTORS_S)
                     continue
                 self._welcome(sock, str(address[0] if address else "?"))
         finally:
+            loop.remove_reader(self._listening)
             self._listening.close()
             for task in self._unknown:
                 task.cancel()
@@ -112,29 +121,35 @@ class DataPort:
             text = "a connection to the data port is closed: %d others haven't said what they want either"
             self._lines.say(logging.WARNING, text, self._settings.unknown_limit)
         sock.setblocking(False)
-        task = asyncio.create_task(self._receive(sock, address), name=f"preface from {address}")
-        self._unknown[task] = sock
-        task.add_done_callback(lambda task: self._unknown.pop(task, None))
+        ours = contextlib.ExitStack()
+        ours.callback(sock.close)
+        task = asyncio.create_task(self._receive(sock, address, ours), name=f"preface from {address}")
+        self._unknown[task] = None
 
-    async def _receive(self, sock: socket.socket, address: str) -> None:
-        with contextlib.ExitStack() as stack:
-            stack.callback(sock.close)
-            try:
-                async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
-                    wanted = await _preface(sock)
-            except TimeoutError:
-                self._closed(address, f"it didn't say what it wants within {self._settings.handshake_timeout} ms")
-                return
-            except (PrefaceError, PingPrefaceError, OSError, EOFError) as error:
-                self._closed(address, str(error))
-                return
-            if isinstance(wanted, PingSender):
-                stack.pop_all()
-                await self._receivers.ping(wanted, sock)
-            elif self._receivers.worker(wanted, sock):
-                stack.pop_all()
-            else:
-                self._closed(address, f"worker {wanted} isn't here (yet)")
+        def done(task: asyncio.Task[None]) -> None:
+            self._unknown.pop(task, None)
+            ours.close()  # here, since one that is cancelled at once never begins
+
+        task.add_done_callback(done)
+
+    async def _receive(self, sock: socket.socket, address: str, ours: contextlib.ExitStack) -> None:
+        """`ours`: closes the socket, as long as nobody else has it."""
+        try:
+            async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
+                wanted = await _preface(sock)
+        except TimeoutError:
+            self._closed(address, f"it didn't say what it wants within {self._settings.handshake_timeout} ms")
+            return
+        except (PrefaceError, PingPrefaceError, OSError, EOFError) as error:
+            self._closed(address, str(error))
+            return
+        if isinstance(wanted, PingSender):
+            ours.pop_all()
+            await self._receivers.ping(wanted, sock)
+        elif self._receivers.worker(wanted, sock):
+            ours.pop_all()
+        else:
+            self._closed(address, f"worker {wanted} isn't here (yet)")
 
     def _closed(self, address: str, why: str) -> None:
         self._lines.say(logging.WARNING, "a connection from %s to the data port is closed: %s", address, why)
@@ -143,8 +158,8 @@ class DataPort:
 async def _preface(sock: socket.socket) -> WorkerId | PingSender:
     """Exactly the preface: what comes behind belongs to somebody else."""
     head = await _exactly(sock, HEAD.size)
-    if head.startswith(PING_MAGIC):
-        return ping_sender(await _exactly(sock, ping_length(head)))
+    if head.startswith((PING_MAGIC, PING_TLS_MAGIC)):
+        return ping_sender(head, await _exactly(sock, ping_length(head)))
     reader = PrefaceReader()
     worker = reader.feed(head)
     while worker is None:

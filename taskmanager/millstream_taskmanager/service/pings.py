@@ -4,10 +4,12 @@ Workers don't ping: one that is busy in user code for a minute is alive. A TaskM
 its silence means that the host or the network between is gone. Over the data port, with a preface of its own:
 
     "MSK1" | length u16, little endian | id of the TaskManager that connects, ASCII | proof;  then "?", answered by "!"
+    "MSK2" | the same, in clear; then TLS, and both in it
 
 The proof is an HMAC of both ids with the secret of an attempt that has workers on both. Who hasn't given one is
 answered too, for our worker of that attempt may be about to start; but he isn't heard, and when there are too many of
-that kind the oldest goes. So made-up ids neither push out a peer nor speak for a dead one.
+that kind the oldest goes. So made-up ids neither push out a peer nor speak for a dead one. With TLS he must show a
+certificate of the cluster before any of that.
 """
 
 import asyncio
@@ -16,6 +18,7 @@ import hmac
 import logging
 import re
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +29,8 @@ from millstream_dataflow.words import counted
 from millstream_runtime.limited_lines import LimitedLines
 from millstream_runtime.messages.deployments import DataAddress, RegionDeployment
 from millstream_runtime.messages.worker import DropPeer
+from millstream_runtime.security import INTERNAL_NAME, InternalTls, NotAMemberError, check_member
+from millstream_taskmanager.exchange.wire import ON_BOTH
 from millstream_taskmanager.service.peer_pairs import PeerPairs
 from millstream_taskmanager.service.settings import PortSettings
 from millstream_taskmanager.service.shell import monotonic_ms
@@ -33,6 +38,7 @@ from millstream_taskmanager.service.shell import monotonic_ms
 log = logging.getLogger("millstream.taskmanager")
 
 PING_MAGIC: Final = b"MSK1"
+PING_TLS_MAGIC: Final = b"MSK2"
 HEAD: Final = struct.Struct("<4sH")
 LONGEST_ID: Final = 64
 PROOF_SIZE: Final = hashlib.sha256().digest_size
@@ -50,6 +56,8 @@ class PingSender:
 
     name: TaskManagerId
     proof: bytes
+    tls: bool = False
+    """Whether he goes on in TLS."""
 
 
 def ping_proof(secret: bytes, sender: TaskManagerId, receiver: TaskManagerId) -> bytes:
@@ -59,7 +67,8 @@ def ping_proof(secret: bytes, sender: TaskManagerId, receiver: TaskManagerId) ->
 
 def encode_ping_preface(sender: PingSender) -> bytes:
     """What the connecting TaskManager writes first."""
-    return HEAD.pack(PING_MAGIC, len(sender.name)) + sender.name.encode() + sender.proof
+    magic = PING_TLS_MAGIC if sender.tls else PING_MAGIC
+    return HEAD.pack(magic, len(sender.name)) + sender.name.encode() + sender.proof
 
 
 def ping_length(head: bytes) -> int:
@@ -70,12 +79,12 @@ def ping_length(head: bytes) -> int:
     return length + PROOF_SIZE
 
 
-def ping_sender(rest: bytes) -> PingSender:
-    """What followed: the id and the proof."""
+def ping_sender(head: bytes, rest: bytes) -> PingSender:
+    """Of the head and what followed: the id and the proof."""
     name, proof = rest[:-PROOF_SIZE], rest[-PROOF_SIZE:]
     if not _ID.fullmatch(name):
         raise PingPrefaceError(f"a TaskManager's id of {name!r}")
-    return PingSender(TaskManagerId(name.decode()), proof)
+    return PingSender(TaskManagerId(name.decode()), proof, head.startswith(PING_TLS_MAGIC))
 
 
 class _Connection(asyncio.Protocol):
@@ -94,6 +103,8 @@ class _Connection(asyncio.Protocol):
         self.proof = sender.proof
         self.proved = False
         self.heard_at = monotonic_ms()
+        self.lost = ""
+        """Why it is gone, when that wasn't our wish."""
         self._hears = hears
         self._answer = answer
         self._on_heard = on_heard
@@ -102,9 +113,18 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        try:
+            if (tls := transport.get_extra_info("ssl_object")) is not None:
+                check_member(tls)
+        except NotAMemberError as error:
+            self.lost = str(error)
+            transport.abort()
+        else:
+            self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        if not self.is_open:
+            return
         if data.strip(self._hears):
             text = "the ping connection with TaskManager %s is closed: it said %r"
             self._lines.say(logging.WARNING, text, self.peer, data[:40])
@@ -116,11 +136,21 @@ class _Connection(asyncio.Protocol):
             self.write(self._answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self.lost = str(exc or "it closed the connection")
         self._transport = None
 
     @property
     def is_open(self) -> bool:
         return self._transport is not None
+
+    async def begin_tls(self, context: ssl.SSLContext) -> None:
+        """Behind what was written; OSError when the other end is no member."""
+        if self._transport is not None:
+            loop = asyncio.get_running_loop()
+            made = await loop.start_tls(self._transport, self, context, server_hostname=INTERNAL_NAME)
+            assert made is not None, "asyncio's types say that it may be"
+            self._transport = made
 
     def write(self, data: bytes) -> None:
         """Unless the peer reads nothing."""
@@ -139,15 +169,23 @@ class Pings:
     """All ping connections of this TaskManager. `run` is its task."""
 
     def __init__(
-        self, me: TaskManagerId, machine: str, settings: PortSettings, drop: Callable[[WorkerId, DropPeer], None]
+        self,
+        me: TaskManagerId,
+        machine: str,
+        settings: PortSettings,
+        drop: Callable[[WorkerId, DropPeer], None],
+        tls: InternalTls | None = None,
     ) -> None:
         self._me = me
         self._settings = settings
+        self._tls = tls
         self._drop = drop
         self._pairs = PeerPairs(me, machine, settings.ping_timeout)
         self._asked: dict[TaskManagerId, _Connection] = {}
         self._connecting: dict[TaskManagerId, asyncio.Task[None]] = {}
         self._answered: list[_Connection] = []
+        self._failures: dict[TaskManagerId, str] = {}
+        """Why the last connection with a peer, or with who said that he is one, has failed."""
         self._changed = asyncio.Event()
         self._tries = 0
         self._lines = LimitedLines(log)
@@ -170,8 +208,37 @@ class Pings:
             of_this_name = [connection for connection in strangers if connection.peer == sender.name]
             (of_this_name or strangers)[0].close()
         connection = _Connection(sender, b"?", b"!", self._asked_by, self._lines)
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
-        self._answered.append(connection)
+        try:
+            await self._accept(sender, sock, connection)
+        except OSError as error:  # those of TLS are some
+            connection.close()
+            self._failed(sender.name, _words(error), logging.WARNING)
+        else:
+            self._answered.append(connection)
+
+    async def _accept(self, sender: PingSender, sock: socket.socket, connection: _Connection) -> None:
+        loop, tls = asyncio.get_running_loop(), self._tls
+        if sender.tls is not (tls is not None):
+            sock.close()
+            speaks = "it speaks TLS, and we don't" if sender.tls else "it doesn't speak TLS"
+            raise ConnectionRefusedError(f"{speaks}: {ON_BOTH}")
+        if tls is None:
+            await loop.connect_accepted_socket(lambda: connection, sock)
+            return
+        limit = self._settings.handshake_timeout / 1_000
+        await loop.connect_accepted_socket(
+            lambda: connection, sock, ssl=tls.server_context(), ssl_handshake_timeout=limit
+        )
+        if connection.lost:
+            raise NotAMemberError(connection.lost)
+
+    def _failed(self, peer: TaskManagerId, why: str, level: int = logging.DEBUG) -> None:
+        """A connection has, with a peer or with who says that he is one. A warning where it may be a stranger: of a
+        peer that stays silent it is said with his silence.
+        """
+        if self._pairs.secrets(peer):
+            self._failures[peer] = why
+        self._lines.say(level, "a ping connection with TaskManager %s has failed: %s", peer, why)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -211,6 +278,8 @@ class Pings:
         """One ping to each peer that we connect with, a new connection where there is none."""
         wanted = self._pairs.to_connect()
         for peer, connection in list(self._asked.items()):
+            if connection.lost:
+                self._failed(peer, connection.lost)
             if peer not in wanted or not connection.is_open:
                 connection.close()
                 del self._asked[peer]
@@ -225,10 +294,14 @@ class Pings:
         try:
             async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
                 await asyncio.get_running_loop().create_connection(lambda: connection, address.host, address.port)
-            connection.write(encode_ping_preface(self._introduction(peer)) + b"?")
+                connection.write(encode_ping_preface(self._introduction(peer)))
+                if self._tls is not None:
+                    await connection.begin_tls(self._tls.client_context())
+            connection.write(b"?")
             self._asked[peer] = connection
         except (OSError, TimeoutError) as error:
-            log.debug("TaskManager %s at %s:%d can't be pinged: %s", peer, address.host, address.port, error)
+            connection.close()
+            self._failed(peer, f"{address.host}:{address.port} can't be reached: {_words(error)}")
         finally:
             del self._connecting[peer]
 
@@ -237,10 +310,14 @@ class Pings:
         known = self._pairs.secrets(peer)
         self._tries += 1
         proof = ping_proof(known[self._tries % len(known)], self._me, peer) if known else bytes(PROOF_SIZE)
-        return PingSender(self._me, proof)
+        return PingSender(self._me, proof, self._tls is not None)
 
     def _answered_by(self, connection: _Connection) -> None:
-        self._pairs.heard(connection.peer, monotonic_ms())
+        self._hear(connection.peer)
+
+    def _hear(self, peer: TaskManagerId) -> None:
+        self._pairs.heard(peer, monotonic_ms())
+        self._failures.pop(peer, None)
 
     def _asked_by(self, connection: _Connection) -> None:
         """He is heard if he is a peer; one that says so and can't prove it is closed, a peer tries again."""
@@ -258,11 +335,13 @@ class Pings:
                     other.close()  # a peer has one; this is what is left of one that broke
             connection.proved = True
         if connection.proved:
-            self._pairs.heard(peer, monotonic_ms())
+            self._hear(peer)
 
     def _judge(self, now: int) -> None:
         for silence in self._pairs.silent(now):
             reason = f"TaskManager {silence.taskmanager} has not answered for {silence.lasted} ms"
+            if why := self._failures.pop(silence.taskmanager, ""):
+                reason += f" ({why})"
             log.warning("%s; %s: connections dropped", reason, counted(len(silence.workers), "worker"))
             for worker in silence.workers:
                 self._drop(worker, DropPeer(silence.taskmanager, reason))
@@ -271,3 +350,8 @@ class Pings:
         for connection in self._answered:
             if now - connection.heard_at >= self._settings.ping_timeout:
                 connection.close()
+
+
+def _words(error: OSError) -> str:
+    """An end that was closed, or a time that is over, has none of its own."""
+    return str(error) or ("nobody answers" if isinstance(error, TimeoutError) else "it closed the connection")

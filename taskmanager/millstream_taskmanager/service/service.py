@@ -14,6 +14,7 @@ from millstream_dataflow.configuration.options import logs, taskmanager
 from millstream_dataflow.identity import TaskManagerId
 from millstream_runtime.health import health_answers
 from millstream_runtime.messages.deployments import DataAddress
+from millstream_runtime.security import internal_tls
 from millstream_runtime.versions import own_versions
 from millstream_taskmanager.core.commands import (
     CloseSession,
@@ -142,13 +143,14 @@ class TaskManagerService:
         """What comes last here ends first."""
         self._core = core = self._new_core(configuration)
         self._shell = Shell(core, self._carry_out)
-        settings, peers = link_settings(configuration), port_settings(configuration)
+        tls = internal_tls(configuration)
+        settings, peers = link_settings(configuration, tls), port_settings(configuration)
         found = await parts.enter_async_context(leaders(configuration, target))
         self._link = LeaderLink(found, self.id, settings, self._shell.tell, lambda: core.epoch)
         self._blobs = BlobCache(directories.blobs, LeaderBlobs(self._link, settings.call_timeout))
         parts.push_async_callback(self._blobs.stop)
         self._launcher = Launcher(self._blobs, directories.sockets, self._shell.tell)
-        pings = Pings(self.id, self.address.machine, peers, self._launcher.send)
+        pings = Pings(self.id, self.address.machine, peers, self._launcher.send, tls)
         options = pool_options(configuration, _logs(configuration, directories))
         self._pool = pool = WorkerPool(options, self._launcher, self._forkserver)
         self._launcher.use(pool, pings)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import checkpointing
 from millstream_dataflow.identity import TaskId
 from millstream_dataflow.records import Barrier
@@ -43,6 +44,8 @@ from millstream_runtime.messages.worker import (
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.exchange.link import PeerLoss
 from millstream_taskmanager.exchange.peers import Peers, peer_settings
+from millstream_taskmanager.exchange.tls import wires_between_hosts
+from millstream_taskmanager.exchange.wire import PlainWires, Wires
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.user_code.errors import failure_of
 from millstream_taskmanager.worker.control import Control
@@ -245,8 +248,11 @@ class Worker:
     # -------------------------------------------------------------------------------------------------- peers
 
     def _make_peers(self, assignment: Assignment) -> Peers:
-        settings = peer_settings(assignment.configuration(self._options.configuration))
         own, attempt = assignment.placement, assignment.deployment.attempt
+        wires: Wires = PlainWires()
+        if any(placement.address.machine != own.address.machine for placement in assignment.deployment.workers):
+            wires = wires_between_hosts(Configuration.from_strings(self._options.configuration))
+        settings = peer_settings(assignment.configuration(self._options.configuration), wires)
 
         def lost(loss: PeerLoss) -> None:
             if loss.taskmanager != own.taskmanager:

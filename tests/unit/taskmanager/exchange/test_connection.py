@@ -19,6 +19,7 @@ from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.greeting import Loop
 from millstream_taskmanager.exchange.link import Link, PeerLoss
 from millstream_taskmanager.exchange.outbox import Outbox
+from millstream_taskmanager.exchange.wire import PlainWire, Wire
 from tests.support.wire import ANYTHING, WireLoop, channel, deployment, drain
 
 REGION = deployment(Path("nowhere"))
@@ -54,9 +55,9 @@ class Two:
         own.setblocking(False)
         self.far.setblocking(False)
         if isinstance(host, Link):
-            host.connect(own, self.around, FrameParser(1_000, 2_000))
+            host.connect(PlainWire(own), self.around, FrameParser(1_000, 2_000))
         else:
-            self.connection = Connection(own, self.around, FrameParser(1 << 20, 4_096), self.outbox, host)
+            self.connection = Connection(PlainWire(own), self.around, FrameParser(1 << 20, 4_096), self.outbox, host)
         self.own = own
 
     def close(self) -> None:
@@ -194,11 +195,11 @@ class Failing(Outbox):
         super().__init__()
         self.errors = list(numbers)
 
-    def send(self, sock: socket.socket) -> None:
+    def send(self, wire: Wire) -> None:
         if self.errors:
             number = self.errors.pop(0)
             raise OSError(number, os.strerror(number))
-        super().send(sock)
+        super().send(wire)
 
 
 class Flushing(Host):

@@ -180,19 +180,22 @@ async def test_a_flood_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
     assert "more like it since the line before" in caplog.messages[-1]
 
 
-async def test_it_lives_through_a_time_without_descriptors(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    loop = asyncio.get_running_loop()
-    accept, failures = loop.sock_accept, [OSError(24, "Too many open files")]
+class Full(socket.socket):
+    """Of a process that has no descriptors left, once."""
 
-    async def failing(sock: socket.socket) -> tuple[socket.socket, object]:
-        if failures:
-            raise failures.pop()
-        return await accept(sock)
+    full = True
 
-    monkeypatch.setattr(loop, "sock_accept", failing)
-    async with made().running() as port:
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.full:
+            self.full = False
+            raise OSError(24, "Too many open files")
+        return super().accept()
+
+
+async def test_it_lives_through_a_time_without_descriptors(caplog: pytest.LogCaptureFixture) -> None:
+    full = Full(fileno=listen(Configuration()).detach())
+    full.setblocking(False)
+    async with Port(PortSettings(), full).running() as port:
         _, writer = await port.connect(encode_preface(WORKER))
         await eventually(lambda: port.workers)
         assert "Too many open files" in caplog.text
@@ -218,4 +221,16 @@ def test_other_hosts_are_let_in_only_when_that_is_said(caplog: pytest.LogCapture
     with pytest.raises(ConfigurationError):
         listen(wide)
     listen(wide.with_(security.INSECURE, value=True)).close()
-    assert "without encryption" in caplog.text
+    assert "LISTENING ON 0.0.0.0 WITHOUT" in caplog.text
+
+
+async def test_its_end_closes_what_has_just_come() -> None:
+    """Although nobody has looked at it yet."""
+    port = made()
+    with port.listening, socket.create_connection(port.listening.getsockname()) as far:
+        data_port = DataPort(port.listening, port.settings, Receivers(port.worker, port.ping))
+        data_port._welcome(port.listening.accept()[0], "far")
+        [task] = data_port._unknown
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert far.recv(1) == b""

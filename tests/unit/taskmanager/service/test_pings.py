@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -12,13 +12,16 @@ from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.identity import Epoch, JobId, RegionAttempt, RegionId, TaskManagerId, WorkerId
 from millstream_runtime.messages.deployments import DataAddress, RegionDeployment, WorkerPlacement
 from millstream_runtime.messages.worker import DropPeer
+from millstream_runtime.security import INTERNAL_NAME, InternalTls
+from millstream_taskmanager.exchange.wire import ON_BOTH
 from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
 from millstream_taskmanager.service.pings import PROOF_SIZE, Pings, PingSender, encode_ping_preface, ping_proof
 from millstream_taskmanager.service.settings import PortSettings
 from millstream_taskmanager.service.shell import monotonic_ms
+from tests.support.certificates import WorkingSet, plain_contexts
 from tests.unit.taskmanager.service.scripted import eventually
 
-SETTINGS = PortSettings(ping_interval=20, ping_timeout=200, handshake_timeout=1_000, ping_limit=2)
+SETTINGS = PortSettings(ping_interval=20, ping_timeout=200, handshake_timeout=300, ping_limit=2)
 SMALL, LARGE = TaskManagerId("a"), TaskManagerId("b")
 
 
@@ -37,7 +40,11 @@ class Cable:
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        there, back = await asyncio.open_connection("127.0.0.1", self._to)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._to)
+        except ConnectionError:  # nobody is there any more
+            writer.close()
+            return
         await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -57,10 +64,10 @@ class Cable:
 class End:
     """A TaskManager, as far as pings go."""
 
-    def __init__(self, name: TaskManagerId) -> None:
+    def __init__(self, name: TaskManagerId, tls: InternalTls | None) -> None:
         self.name = name
         self.dropped: list[tuple[WorkerId, DropPeer]] = []
-        self.pings = Pings(name, f"machine of {name}", SETTINGS, self.drop)
+        self.pings = Pings(name, f"machine of {name}", SETTINGS, self.drop, tls)
         self.listening = listen(Configuration())
         self.port = int(self.listening.getsockname()[1])
         receivers = Receivers(lambda *_: False, self.pings.adopt)
@@ -81,8 +88,8 @@ class End:
 class Pair:
     """Both, and the cable between them."""
 
-    def __init__(self) -> None:
-        self.small, self.large = End(SMALL), End(LARGE)
+    def __init__(self, *tls: InternalTls | None) -> None:
+        self.small, self.large = map(End, (SMALL, LARGE), tls)
         self.cable = Cable(self.large.port)
         self.address = 0
 
@@ -109,14 +116,38 @@ class Pair:
         await eventually(heard)
 
 
-@pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
-    pair = Pair()
+@contextlib.asynccontextmanager
+async def paired(small: InternalTls | None = None, large: InternalTls | None = None) -> AsyncGenerator[Pair]:
+    pair = Pair(small, large)
     pair.address = await pair.cable.start()
     yield pair
     await pair.small.stop()
     await pair.large.stop()
     pair.cable.stop()
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
+    return WorkingSet(tmp_path_factory.mktemp("members") / "set")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
+    """Of another cluster."""
+    return WorkingSet(tmp_path_factory.mktemp("others") / "set")
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    async with paired() as pair:
+        yield pair
+
+
+@pytest.fixture
+async def secured(members: WorkingSet) -> AsyncIterator[Pair]:
+    tls = InternalTls(members.configuration())
+    async with paired(tls, tls) as pair:
+        yield pair
 
 
 async def test_a_pair_keeps_one_connection_and_nobody_is_dropped(pair: Pair) -> None:
@@ -163,8 +194,8 @@ async def test_the_connection_ends_with_the_last_worker(pair: Pair) -> None:
     await eventually(lambda: not any(connection.is_open for connection in pair.large.pings._answered))
 
 
-def preface(name: TaskManagerId, proof: bytes = bytes(PROOF_SIZE)) -> bytes:
-    return encode_ping_preface(PingSender(name, proof))
+def preface(name: TaskManagerId, proof: bytes = bytes(PROOF_SIZE), *, tls: bool = False) -> bytes:
+    return encode_ping_preface(PingSender(name, proof, tls))
 
 
 async def call(port: int, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -256,3 +287,83 @@ async def test_a_peer_that_knows_more_attempts_than_we_finds_one_that_both_know(
     pair.large.pings.begin(WorkerId("w-b"), pair.region())
     await eventually(lambda: any(connection.proved for connection in pair.large.pings._answered))
     assert (pair.small.dropped, pair.large.dropped) == ([], [])
+
+
+async def test_members_ping_each_other_in_tls(secured: Pair) -> None:
+    secured.begin()
+    await secured.talk(2 * SETTINGS.ping_timeout)
+    assert (secured.small.dropped, secured.large.dropped, secured.cable.connections) == ([], [], 1)
+    connection = secured.large.pings._answered[0]
+    assert connection._transport is not None
+    assert connection._transport.get_extra_info("cipher") is not None
+
+
+async def test_a_lost_network_is_noticed_through_tls(secured: Pair) -> None:
+    secured.begin()
+    await secured.talk(0)
+    secured.cable.cut = True
+    await eventually(lambda: secured.small.dropped and secured.large.dropped)
+
+
+@pytest.mark.parametrize("with_tls", [0, 1])
+async def test_with_and_without_tls_there_is_no_ping_and_the_silence_says_why(
+    with_tls: int, members: WorkingSet
+) -> None:
+    """At the end that answers; the other one knows that it was closed."""
+    between: list[InternalTls | None] = [None, None]
+    between[with_tls] = InternalTls(members.configuration())
+    async with paired(*between) as pair:
+        pair.begin()
+        await eventually(lambda: pair.small.dropped and pair.large.dropped)
+        speaks = ("it speaks TLS, and we don't", "it doesn't speak TLS")[with_tls]
+        assert pair.large.dropped[0][1].reason.endswith(f"({speaks}: {ON_BOTH})")
+        assert "it closed the connection" in pair.small.dropped[0][1].reason
+
+
+async def test_a_taskmanager_of_another_cluster_is_not_heard(
+    members: WorkingSet, others: WorkingSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with paired(InternalTls(others.configuration()), InternalTls(members.configuration())) as pair:
+        pair.begin()
+        await eventually(lambda: pair.small.dropped and pair.large.dropped)
+        assert "certificate verify failed" in pair.small.dropped[0][1].reason
+        assert "a ping connection with TaskManager a has failed: " in caplog.text
+
+
+async def test_who_shows_no_certificate_is_not_answered(
+    secured: Pair, members: WorkingSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await call(secured.large.port, preface(TaskManagerId("c"), tls=True))
+    context = plain_contexts(None, members.trusted())[1]
+    with contextlib.suppress(OSError):
+        await writer.start_tls(context, server_hostname=INTERNAL_NAME)
+        writer.write(b"?")
+        assert await reader.read(1) == b""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    await eventually(lambda: "TaskManager c has failed: " in caplog.text)
+    assert "peer did not return a certificate" in caplog.text
+
+
+async def test_who_has_a_certificate_without_the_name_is_not_answered(
+    secured: Pair, members: WorkingSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await call(secured.large.port, preface(TaskManagerId("c"), tls=True))
+    context = plain_contexts(members.issued("somebody"), members.trusted())[1]
+    await writer.start_tls(context, server_hostname=INTERNAL_NAME)
+    writer.write(b"?")
+    with contextlib.suppress(OSError):
+        assert await reader.read(1) == b""
+    await eventually(lambda: "lacks the name internal.millstream" in caplog.text)
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+async def test_who_begins_no_tls_is_closed_in_time_while_others_go_on(secured: Pair) -> None:
+    secured.begin()
+    silent = await call(secured.large.port, preface(TaskManagerId("c"), tls=True))
+    await secured.talk(SETTINGS.ping_timeout)
+    await end(*silent)
+    assert (secured.small.dropped, secured.large.dropped) == ([], [])
