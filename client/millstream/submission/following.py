@@ -6,7 +6,7 @@ from typing import Any, Final
 import grpc
 
 from millstream.submission.gateway import Gateway, Pause, details_of
-from millstream.submission.refusals import PASSING, refusal, words_of
+from millstream.submission.refusals import PASSING, refusal
 from millstream_dataflow.identity import JobId
 from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.states import JOB_STATES
@@ -41,7 +41,7 @@ def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
                 raise refusal(error, gateway.target, job) from error
             if heard and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 continue  # the stream's own planned end
-            reason, broken = words_of(error), error
+            reason, broken = gateway.words_of(error), error
         except ValueError as error:  # gRPC's word for a channel that was closed
             reason = str(error)
         finally:

@@ -20,7 +20,6 @@ from millstream.submission.refusals import (
     failure_of,
     leader_of,
     refusal,
-    words_of,
 )
 from millstream.submission.routes import Route
 from millstream_dataflow.identity import Digest, JobId, OperatorId
@@ -75,8 +74,9 @@ class Gateway:
         self._said_waiting = False
         self._moving = threading.Lock()
         self._target = route.target
-        self._channels = [route.channel()]
-        self._calls = client_pb2_grpc.ClientGatewayStub(self._channels[-1])
+        self._channels = {route.target: route.channel()}
+        """By target; those of former leaders too, for others have calls under way there."""
+        self._calls = client_pb2_grpc.ClientGatewayStub(self._channels[route.target])
         _open.add(self)
 
     @property
@@ -87,7 +87,7 @@ class Gateway:
     def close(self) -> None:
         """Every call and stream that is under way ends."""
         self.closed.set()
-        for channel in self._channels:
+        for channel in self._channels.values():
             channel.close()
 
     def move(self, tried: str, error: grpc.RpcError | None = None) -> None:
@@ -98,14 +98,15 @@ class Gateway:
             if self.closed.is_set() or tried != self._target:
                 return  # another thread has gone already
             named = "" if error is None else leader_of(error)
-            if named:
+            if named and named != tried:
                 self._route.redirected(named)
             else:
                 self._route.lost()
             if self._route.target != self._target:
                 self._target = self._route.target
-                self._channels.append(self._route.channel())
-                self._calls = client_pb2_grpc.ClientGatewayStub(self._channels[-1])
+                if self._target not in self._channels:
+                    self._channels[self._target] = self._route.channel()
+                self._calls = client_pb2_grpc.ClientGatewayStub(self._channels[self._target])
 
     # ------------------------------------------------------------------------------------------------ the calls
 
@@ -174,13 +175,17 @@ class Gateway:
             except grpc.RpcError as error:
                 if error.code() not in PASSING and not self.closed.is_set():
                     raise refusal(error, self.target, job) from error
-                pause.take(words_of(error), job, answered=failure_of(error) is not None)
+                pause.take(self.words_of(error), job, answered=failure_of(error) is not None)
                 self.move(tried, error)
             except ValueError as error:  # gRPC's word for a channel that was closed
                 pause.take(str(error), job)
             else:
                 self.answers()
                 return answer
+
+    def words_of(self, error: grpc.RpcError) -> str:
+        """What is known of it, a sentence."""
+        return self._route.words_of(error)
 
     def check(self, job: JobId | None) -> None:
         """ClusterUnreachableError when the cluster is known to be gone."""

@@ -39,6 +39,10 @@ class Route:
         """To the target. Connects when it is first used."""
         return self._access.channel(self.target)
 
+    def words_of(self, error: grpc.RpcError) -> str:
+        """What is known of it, a sentence."""
+        return self._access.words_of(error, self.target)
+
 
 class ElectedRoute(Route):
     """To the leader that ZooKeeper names; to the configured address as long as it names none."""

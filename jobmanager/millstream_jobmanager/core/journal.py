@@ -39,6 +39,8 @@ class Journal:
         self._written: JobRecord | None = None
         self._retry_at: int | None = None
         self._doubtful = False
+        self._trouble = ""
+        """Why the last try was unanswered, which people hear once."""
 
     @property
     def settled(self) -> bool:
@@ -69,6 +71,9 @@ class Journal:
             case Outcome.CONFLICT:
                 turn.emit(StepDown(f"the record of job {written.job} was written by another leader: {event.reason}"))
             case Outcome.UNKNOWN | Outcome.REFUSED:
+                if event.reason != self._trouble:
+                    self._trouble = event.reason
+                    turn.tell(written.job, f"it isn't known whether its record is stored: {event.reason}", warning=True)
                 self._doubtful = True
                 self._retry_at = turn.now.later(self.retry_delay)
 
@@ -80,7 +85,7 @@ class Journal:
 
     def _finish(self, turn: Turn, calls: list[Then]) -> None:
         self._written, self._flying = None, []
-        self._retry_at, self._doubtful = None, False
+        self._retry_at, self._doubtful, self._trouble = None, False, ""
         for call in calls:
             call(turn)
         self._write(turn)

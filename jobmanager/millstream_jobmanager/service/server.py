@@ -16,10 +16,11 @@ from millstream_dataflow.configuration.rules import Listener, check_binding
 from millstream_dataflow.identity import Epoch
 from millstream_jobmanager.leadership.office import Election, Office
 from millstream_jobmanager.service.addresses import MAX_SOCKET_PATH, ListenAddress
+from millstream_jobmanager.service.carrier import LeadershipLostError
 from millstream_jobmanager.service.inner_server import InnerServers
 from millstream_jobmanager.service.settings import service_settings
 from millstream_jobmanager.service.standby import CLIENTS, MEMBERS, standby_services
-from millstream_jobmanager.service.startup import StartupError
+from millstream_jobmanager.service.startup import StartupError, UnreachableError
 from millstream_jobmanager.service.term import Term, begin_term, cancelled
 from millstream_jobmanager.store import StoreError
 from millstream_runtime.door.door import Door
@@ -79,7 +80,8 @@ class JobManagerService:
     @property
     def leader(self) -> Leader | None:
         """Who is known to lead: this one, or the one that was announced last."""
-        return Leader(self._epoch, self._place.advertised) if self.leads else self._election.leader
+        known = _other_than(self._place.advertised, self._election.leader)
+        return Leader(self._epoch, self._place.advertised) if self.leads else known
 
     @classmethod
     async def start(
@@ -99,13 +101,14 @@ class JobManagerService:
             port = None
             if not address.path:
                 port = await _open_door(resources, door, address, configuration)
-            standby, tokens = standby_services(lambda: election.leader), accepted_tokens(configuration)
-            servers = InnerServers(welcome.inner, service_settings(configuration), standby, tokens)
+            target, advertised = address.target(port or 0), address.advertised(configuration, port or 0)
+            place = _Place(configuration, checkpoint_directory, target, advertised)
+            standby = standby_services(lambda: _other_than(advertised, election.leader))
+            settings, tokens = service_settings(configuration), accepted_tokens(configuration)
+            servers = InnerServers(welcome.inner, settings, standby, tokens)
             await servers.serve(resources)
             await servers.stand_by(healthy=election.repeats)
             resources.callback(door.ending)
-            target, advertised = address.target(port or 0), address.advertised(configuration, port or 0)
-            place = _Place(configuration, checkpoint_directory, target, advertised)
             service = cls(place, election, servers, resources.pop_all(), port)
         try:
             names = (CLIENTS.full_name, MEMBERS.full_name)
@@ -164,7 +167,7 @@ class JobManagerService:
                         stack, office, place.configuration, place.checkpoint_directory, place.target
                     )
                     await self._lead(term, office)
-            except (StoreError, UnansweredError) as error:
+            except (StoreError, UnansweredError, UnreachableError, LeadershipLostError) as error:
                 if not self._election.repeats:
                     raise
                 _log.warning("won, but could not lead: %s", error)
@@ -179,13 +182,23 @@ class JobManagerService:
         await self._servers.lead(term.services)
         self._leads.set()
         announcing = asyncio.create_task(office.announce(Leader(term.epoch, self._place.advertised)))
+        ended = asyncio.create_task(term.shell.wait_ended())
         try:
-            await term.shell.wait_ended()
+            await asyncio.wait((announcing, ended), return_when=asyncio.FIRST_COMPLETED)
+            if announcing.done():
+                announcing.result()  # a leader that nobody finds must not lead on
+            await ended
         finally:
             self._leads.clear()
             self._term = None
             await cancelled(announcing)
+            await cancelled(ended)
             await self._servers.stand_by(healthy=self._election.repeats)
+
+
+def _other_than(own: str, leader: Leader | None) -> Leader | None:
+    """The leader that was announced last, unless that was this JobManager, which then leads no more."""
+    return None if leader is None or leader.address == own else leader
 
 
 def _check(address: ListenAddress, configuration: Configuration) -> None:

@@ -126,7 +126,7 @@ class Shell:
         self._ended = asyncio.Event()
         self._fault: CoreFailedError | None = None
         self._pulse = self._loop.call_later(self._pulse_interval, self._beat)
-        office.on_change(self._schedule)
+        office.on_change(self._office_changed)
 
     # ------------------------------------------------------------ face
 
@@ -186,11 +186,19 @@ class Shell:
 
     # ------------------------------------------------------------ the one place that calls the core
 
-    def recover(self, events: list[Event]) -> None:
-        """Before anything else happens."""
+    async def recover(self, events: list[Event]) -> None:
+        """Before anything else happens. LeadershipLostError when the office is over before it has begun to lead."""
         for event in events:
+            while not self._may_decide():
+                if not self.leads:
+                    raise LeadershipLostError(self._office.reason)
+                await self.changes.next().wait()
             self._handle(event)
         self._set_timer()
+
+    def _office_changed(self) -> None:
+        self.changes.happened()
+        self._schedule()
 
     def _schedule(self) -> None:
         if not self._scheduled and self.leads:

@@ -21,12 +21,16 @@ class StartupError(Exception):
     """This JobManager can't lead; the sentence says why and what to do."""
 
 
+class UnreachableError(StartupError):
+    """What it needs to lead doesn't answer. It may in a moment."""
+
+
 async def take_epoch(carrier: Carrier, checkpoint_directory: str) -> Epoch:
     """The lock, and the next epoch: above the stored one, and above the highest in the storage (law 1.2)."""
     try:
         floor = await carrier.files(lambda: highest_epoch(checkpoint_directory))
     except CheckpointFileError as error:
-        raise StartupError(
+        raise UnreachableError(
             f"the checkpoints in {checkpoint_directory} can't be read: {error}; without them it isn't known which "
             "leaders there were. Start again when they can be, or set another execution.checkpointing.dir"
         ) from error
@@ -35,14 +39,18 @@ async def take_epoch(carrier: Carrier, checkpoint_directory: str) -> Epoch:
 
 async def recovered_jobs(carrier: Carrier, job_settings: Callable[[Mapping[str, str]], JobSettings]) -> list[Event]:
     """Every stored job with its graph. One that still runs must be readable, or this JobManager doesn't start: leading
-    without it would end its tasks. The tombstone of one that has ended is given up.
+    without it would end its tasks. The tombstone of one that has ended is given up where its graph is lost; as long as
+    that isn't known it isn't, for a repeated submit would run the job again.
     """
     events: list[Event] = []
     for record in await carrier.store(lambda store: store.recover()):
         try:
             graph = await _graph(carrier, record)
             job_settings(graph.configuration)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            text = f"the graph of job {record.job} ({record.name}) can't be read: {error}"
+            raise UnreachableError(text) from error
+        except ValueError as error:
             if not JOB_STATES.is_final(record.state):
                 raise StartupError(
                     f"job {record.job} ({record.name}) can't be recovered: {error}. Put its graph back under blobs/ "

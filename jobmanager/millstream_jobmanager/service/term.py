@@ -59,7 +59,7 @@ async def begin_term(
     sessions, blobs = OpenSessions(epoch), PublishedBlobs()
     shell = Shell(core, Hands(carrier, blobs, sessions), office)
     stack.callback(shell.end, "this JobManager stops")
-    shell.recover(await recovered_jobs(carrier, reader))
+    await shell.recover(await recovered_jobs(carrier, reader))
     clients = ClientGateway(
         ClientDoors(shell, sessions, SubmissionChecks(carrier, settings, reader), Uploads(carrier, settings), settings)
     )

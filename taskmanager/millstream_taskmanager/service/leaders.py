@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from millstream_dataflow.configuration import Configuration
 
 if TYPE_CHECKING:
-    from millstream_runtime.leadership.discovery import LeaderWatch
+    from millstream_runtime.leadership.nodes import Leader
 
 
 class Leaders(Protocol):
@@ -56,25 +56,45 @@ class FixedLeaders:
         await asyncio.Event().wait()
 
 
-class ElectedLeaders:
-    """The one announced in ZooKeeper. While nobody is announced anew, the last one is tried again."""
+class Announced(Protocol):
+    """What is known of the election: see LeaderWatch."""
 
-    def __init__(self, watch: LeaderWatch) -> None:
+    @property
+    def leader(self) -> Leader | None:
+        """The one announced last."""
+        ...
+
+    async def changed(self) -> None:
+        """Until another one is announced."""
+        ...
+
+
+class ElectedLeaders:
+    """The one announced in ZooKeeper. While nobody is announced anew, the last one is tried again; or whoever a
+    standby names, for ZooKeeper may be out of reach from here.
+    """
+
+    def __init__(self, watch: Announced) -> None:
         self._watch = watch
         self._found = watch.leader
+        self._named = ""
 
     async def find(self) -> str:
         """Waits for the first one."""
-        while self._watch.leader is None:
+        while self._watch.leader is None and not self._named:
             await self._watch.changed()
+        if self._watch.leader != self._found:
+            self._named = ""
         self._found = self._watch.leader
-        return self._found.address
+        return self._named or ("" if self._found is None else self._found.address)
 
     def redirected(self, target: str) -> None:
-        """ZooKeeper knows better."""
+        """Until it is lost, or ZooKeeper announces another one."""
+        self._named = target
 
     def lost(self) -> None:
-        """ZooKeeper will tell."""
+        """Whoever was named leads no more, or never did."""
+        self._named = ""
 
     async def another(self) -> None:
         """Also one at the same address, in a later epoch."""

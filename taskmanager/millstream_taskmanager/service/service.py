@@ -72,8 +72,8 @@ class TaskManagerService:
         directory: Path,
         forkserver: SpawnedForkServer | None = None,
     ) -> "TaskManagerService":
-        """Returns once it listens and tries to reach the JobManager, which may come afterwards: the one at `target`, or,
-        for None, the one that ZooKeeper names.
+        """Returns once it listens and tries to reach the JobManager, which may come afterwards: at `target`, or,
+        for None, where ZooKeeper says.
 
         `directory` says which TaskManager this is across its starts (see `resource`); what it works with lies in
         `io.tmp.dirs`. `forkserver` is one that was exec'd already, and is the service's from now on. From the

@@ -22,7 +22,7 @@ from millstream_proto.session_pb2_grpc import TaskManagerGatewayStub
 from millstream_runtime.messages.codec import MalformedMessageError, body_reader, from_message
 from millstream_runtime.messages.parts import PartJoiner
 from millstream_runtime.messages.session import FromJobManager, FromTaskManager, Registered
-from millstream_runtime.security import GRPC_OPTIONS
+from millstream_runtime.security import GRPC_OPTIONS, disagreement
 from millstream_taskmanager.core.events import Event, LeaderConnected, LeaderDisconnected, LeaderSaid
 from millstream_taskmanager.service.leaders import Leaders
 from millstream_taskmanager.service.outgoing import Outgoing, TooMuchUnsentError
@@ -164,16 +164,49 @@ class LeaderLink:
         channel = self._channel()
         try:
             async with asyncio.timeout(self._settings.call_timeout / 1_000):
-                await _ready(channel)
+                await self._ready_or_moved(channel)
             yield channel
         finally:
             await channel.close()
+
+    async def _ready_or_moved(self, channel: grpc.aio.Channel) -> None:
+        """A host that is gone swallows every try, while the next leader is announced elsewhere."""
+        ready = asyncio.create_task(self._ready(channel))
+        moved = asyncio.create_task(self._leaders.another())
+        try:
+            await asyncio.wait((ready, moved), return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                raise ConnectionError("another JobManager leads")
+            ready.result()
+        finally:
+            for task in (ready, moved):
+                task.cancel()
+            await asyncio.gather(ready, moved, return_exceptions=True)
 
     def _channel(self) -> grpc.aio.Channel:
         tls = self._settings.tls
         if tls is None or self._target.startswith("unix:"):  # a socket of this user alone
             return grpc.aio.insecure_channel(self._target, CHANNEL_OPTIONS)
         return grpc.aio.secure_channel(self._target, tls.grpc_channel_credentials(), (*CHANNEL_OPTIONS, *GRPC_OPTIONS))
+
+    async def _ready(self, channel: grpc.aio.Channel) -> None:
+        """ConnectionError at the first failure: waiting between two tries is ours."""
+        state = channel.get_state(try_to_connect=True)
+        while state is not grpc.ChannelConnectivity.READY:
+            if state in (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN):
+                raise ConnectionError("no connection" if self._complained else await self._trouble(channel))
+            await channel.wait_for_state_change(state)
+            state = channel.get_state(try_to_connect=True)
+
+    async def _trouble(self, channel: grpc.aio.Channel) -> str:
+        """Why it isn't connected. A channel tells that only to a call, which fails at once."""
+        call: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
+        try:
+            await call(b"")
+        except grpc.aio.AioRpcError as error:
+            words, by_tls = error.details() or error.code().name, self._settings.tls is not None
+            return await asyncio.to_thread(disagreement, words, self._target, "internal", by_tls=by_tls) or words
+        return "it was connected too late"
 
     def _complain(self, reason: str) -> None:
         """Once an outage, not once a try."""
@@ -276,16 +309,6 @@ async def _write(call: Any, outgoing: Outgoing) -> None:  # noqa: ANN401  # grpc
         await call.done_writing()
     except (grpc.RpcError, asyncio.InvalidStateError):
         return  # the stream has ended; whoever reads says why
-
-
-async def _ready(channel: grpc.aio.Channel) -> None:
-    """ConnectionError at the first failure: waiting between two tries is ours."""
-    state = channel.get_state(try_to_connect=True)
-    while state is not grpc.ChannelConnectivity.READY:
-        if state in (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN):
-            raise ConnectionError("no connection")
-        await channel.wait_for_state_change(state)
-        state = channel.get_state(try_to_connect=True)
 
 
 def _metadata(error: grpc.RpcError) -> list[tuple[str, str | bytes]]:

@@ -20,6 +20,57 @@ from tests.support.clusters import free_port
 from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, status
 
 
+class Routed(Route):
+    """Counts what it is told."""
+
+    def __init__(self, home: str) -> None:
+        super().__init__(home)
+        self.told: list[str] = []
+
+    def redirected(self, target: str) -> None:
+        self.told.append(target)
+        super().redirected(target)
+
+    def lost(self) -> None:
+        self.told.append("lost")
+        super().lost()
+
+
+class NamingError(grpc.RpcError):
+    """A standby's refusal."""
+
+    def __init__(self, leader: str) -> None:
+        self.leader = leader
+
+    def trailing_metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("millstream-leader", self.leader),)
+
+
+class TestMoves:
+    """From one JobManager to another."""
+
+    def test_whoever_a_standby_names_is_tried(self) -> None:
+        gateway = Gateway(route := Routed("home:1"), 1)
+        gateway.move("home:1", NamingError("leader:1"))
+        assert (gateway.target, route.told) == ("leader:1", ["leader:1"])
+        gateway.close()
+
+    def test_a_standby_that_names_itself_knows_nobody(self) -> None:
+        """It has just ceased to lead: asking it for ever would be no use."""
+        gateway = Gateway(route := Routed("home:1"), 1)
+        gateway.move("home:1", NamingError("leader:1"))
+        gateway.move("leader:1", NamingError("leader:1"))
+        assert (gateway.target, route.told) == ("home:1", ["leader:1", "lost"])
+        gateway.close()
+
+    def test_another_thread_has_moved_already(self) -> None:
+        gateway = Gateway(route := Routed("home:1"), 1)
+        gateway.move("home:1", NamingError("leader:1"))
+        gateway.move("home:1")
+        assert (gateway.target, route.told) == ("leader:1", ["leader:1"])
+        gateway.close()
+
+
 class TestCalls:
     """One call, from the first try to its answer."""
 

@@ -3,6 +3,7 @@ before it is stored.
 """
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ from millstream_jobmanager.core.settings import ClusterSettings
 from millstream_jobmanager.service import term
 from millstream_jobmanager.service.settings import cluster_settings
 from millstream_jobmanager.service.shell import CoreFailedError
-from millstream_jobmanager.service.startup import StartupError
+from millstream_jobmanager.service.startup import StartupError, UnreachableError
 from millstream_jobmanager.store import JobStore, LocalJobStore, StoreAnswer
 from millstream_runtime.file_systems import OpenFile
 from millstream_runtime.messages.deployments import DeployWorker
@@ -191,6 +192,27 @@ async def test_an_ended_job_whose_graph_is_gone_is_forgotten(tmp_path: Path) -> 
     async with leading(tmp_path) as service, client_of(service) as client:
         assert (await client.cluster()).jobs == ()
         assert (await client.submit(job_of())).state is JobState.CREATED
+
+
+async def test_an_ended_job_whose_graph_cant_be_read_now_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submit whose answer was lost would run it a second time."""
+    async with leading(tmp_path) as service, client_of(service) as client:
+        await client.submit(job_of())
+        await client.cancel()
+        await client.until(JobState.CANCELED)
+
+    def unreadable(store: LocalJobStore, digest: Digest) -> OpenFile | None:
+        raise OSError(errno.EIO, f"{digest} of {store}")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalJobStore, "open_blob", unreadable)
+        with pytest.raises(UnreachableError, match=r"the graph of job .* can't be read"):
+            async with leading(tmp_path):
+                pass
+    async with leading(tmp_path) as service, client_of(service) as client:
+        assert (await client.submit(job_of())).state is JobState.CANCELED
 
 
 async def test_an_epoch_is_above_every_epoch_in_the_checkpoints(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from millstream_dataflow.identity import JobId, RegionAttempt, RegionId
 from millstream_dataflow.records import EndReason
+from millstream_jobmanager.core.checkpoints.ids import BLOCK
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.store import StoreLockedError
 from millstream_runtime.checkpoint_files import load_metadata
@@ -144,6 +145,26 @@ async def test_a_stop_takes_a_savepoint_that_stays(tmp_path: Path) -> None:
         assert load_metadata(path).job == JOB
         restarted = await cluster.client.submit(job_of(JobId("6" * 32)), restore_path=path)
         assert restarted.state is JobState.CREATED
+
+
+async def test_a_job_that_goes_on_under_its_own_id_takes_no_id_of_a_checkpoint_twice(tmp_path: Path) -> None:
+    """Law 1.4; its store was lost, and its checkpoints lie where the new ones will."""
+    for name in ("lost", "new"):
+        (tmp_path / name).mkdir()
+    async with small_cluster(tmp_path / "lost") as cluster:
+        await cluster.client.submit(job_of())
+        await cluster.client.until(JobState.RUNNING)
+        await cluster.client.stop(StopJob(JOB, "last", StopMode.STOP))
+        last = (await cluster.client.until(JobState.FINISHED)).savepoints[0].path
+    async with small_cluster(tmp_path / "new") as cluster:
+        await cluster.client.submit(job_of(), restore_path=last)
+        await cluster.client.until(JobState.RUNNING)
+        await cluster.client.savepoint(TriggerSavepoint(JOB, "mine", f"{tmp_path}/saved"))
+        details = await eventually(
+            cluster.client.details, lambda details: bool(details.savepoints and details.savepoints[0].path)
+        )
+        path = details.savepoints[0].path
+    assert load_metadata(path).checkpoint == load_metadata(last).checkpoint + BLOCK
 
 
 async def test_only_one_jobmanager_has_a_store(tmp_path: Path) -> None:

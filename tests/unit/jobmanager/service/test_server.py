@@ -210,12 +210,12 @@ async def _two_connections(port: int, said: bytes, answer: int) -> AsyncGenerato
 async def test_no_more_connections_are_open_than_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(door, "CLUSTER", door.Limits(connections=2))
+    monkeypatch.setattr(door, "CLUSTER", door.Limits(greeted=2))
     async with (
         leading(tmp_path, address=LOOPBACK) as service,
         _two_connections(service.port or 0, door.PREFACE + SETTINGS, door.FRAME_HEADER),
     ):
-        assert await _sent(service.port or 0, b"") == b""
+        assert await _sent(service.port or 0, door.PREFACE + SETTINGS) == b""
     assert [line for line in caplog.messages if "2 others are open" in line]
 
 
