@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from millstream_dataflow.identity import CheckpointId, JobId
 from millstream_dataflow.plan import Plan
 from millstream_jobmanager.core.checkpoints.completed import restart_points
+from millstream_jobmanager.core.checkpoints.ids import BLOCK
 from millstream_jobmanager.core.checkpoints.restore import incompatibilities
 from millstream_jobmanager.core.commands import LoadMetadata, Reply
 from millstream_jobmanager.core.journal import Journal
@@ -114,7 +115,7 @@ class Submissions:
         if problems:
             self._refuse(turn, event.job, "; ".join(problems))
         else:
-            self._accept(turn, waiting.ask, _point(event.path, event.metadata))
+            self._accept(turn, waiting.ask, _point(event.path, event.metadata), _first_id(event.metadata, event.job))
         return True
 
     def _passed(self, path: str, metadata: CheckpointMetadata, graph: JobGraph) -> list[str]:
@@ -133,9 +134,13 @@ class Submissions:
         for request in self._waiting.pop(job).requests:
             turn.emit(Reply(request, None, Failure(kind, text)))
 
-    def _accept(self, turn: Turn, ask: SubmitJob, restore: CompletedCheckpoint | None) -> None:
-        graph = ask.graph
-        record = JobRecord(graph.job, graph.name, ask.graph_blob, turn.now.wall, JobState.CREATED, restore=restore)
+    def _accept(
+        self, turn: Turn, ask: SubmitJob, restore: CompletedCheckpoint | None, first: CheckpointId = CheckpointId(0)
+    ) -> None:
+        graph, state = ask.graph, JobState.CREATED
+        record = JobRecord(
+            graph.job, graph.name, ask.graph_blob, turn.now.wall, state, restore=restore, reserved_checkpoints=first
+        )
         journal = Journal(record, self._cluster.nonce, self._cluster.settings.retry_delay)
 
         def stored(turn: Turn) -> None:
@@ -162,6 +167,11 @@ class Submissions:
             if region.plan.id in stored:
                 region.restored_from(stored[region.plan.id])
         turn.tell(record.job, f"{record.name} is recovered from the store")
+
+
+def _first_id(metadata: CheckpointMetadata, job: JobId) -> CheckpointId:
+    """Of a job that goes on from its own checkpoint, since its store was lost: above the block of that (law 1.4)."""
+    return CheckpointId(metadata.checkpoint + BLOCK if metadata.job == job else 0)
 
 
 def _point(path: str, metadata: CheckpointMetadata) -> CompletedCheckpoint:

@@ -14,15 +14,16 @@ from typing import Final
 
 from millstream_dataflow.identity import Epoch
 from millstream_jobmanager.leadership.office import lease_clock
-from millstream_jobmanager.leadership.tenure import Hold, Tenure
-from millstream_jobmanager.store import JobStore
+from millstream_jobmanager.leadership.tenure import Hold, Tenure, lease
+from millstream_jobmanager.store import JobStore, StoreDamagedError
 from millstream_jobmanager.store.fence import Fence
-from millstream_runtime.leadership.discovery import LeaderWatch, setter
+from millstream_runtime.leadership.discovery import LeaderWatch, refused_words, setter
 from millstream_runtime.leadership.errors import UnansweredError, ZooKeeperDeniedError
 from millstream_runtime.leadership.nodes import (
     ClusterNodes,
     Leader,
     LeaderNode,
+    NodeError,
     decode_epoch,
     encode_epoch,
     encode_node,
@@ -42,6 +43,17 @@ _log = logging.getLogger("millstream.jobmanager.election")
 
 MakeStore = Callable[[Fence, Callable[[], bool]], JobStore]
 """The store under one office, which is asked whether it still holds."""
+
+
+def winning(nodes: ClusterNodes, own: Node | None, epoch: Node | None) -> list[Operation]:
+    """The transaction; `own` is a leader's node of this very session. NodeError when the epoch can't be read."""
+    taken = Epoch(1 if epoch is None else decode_epoch(epoch.data) + 1)
+    data = encode_epoch(taken)
+    return [
+        *([Delete(nodes.leader, own.version)] if own is not None else []),
+        Create(nodes.leader, encode_node(LeaderNode(taken)), ephemeral=True),
+        Create(nodes.epoch, data) if epoch is None else SetData(nodes.epoch, data, epoch.version),
+    ]
 
 
 class WonOffice:
@@ -91,6 +103,7 @@ class WonOffice:
     async def _renew(self) -> None:
         """Until it is over. The fence is checked by a write, which a quorum must take."""
         while self.hold() is not Hold.OVER:
+            self._stirred.clear()  # before the question, so that a connection that comes meanwhile is asked at once
             asked = self._clock()
             left = (self._tenure.lease_until - asked) / 1_000
             try:
@@ -109,7 +122,6 @@ class WonOffice:
         self._changed()
 
     async def _pause(self) -> None:
-        self._stirred.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._tenure.renewal_interval / 1_000):
                 await self._stirred.wait()
@@ -203,20 +215,27 @@ class Candidate:
     # ------------------------------------------------------------ the campaign
 
     async def won(self) -> WonOffice:
-        """ZooKeeperDeniedError when it is no use to wait."""
+        """ZooKeeperDeniedError when it is no use to wait, StoreDamagedError when the epoch can't be read."""
         self._office = None
+        doubt = ""
         while True:
             try:
                 office = await self._try()
             except UnansweredError as error:
                 if self._zookeeper.denied:
-                    raise ZooKeeperDeniedError(
-                        f"ZooKeeper at {self._zookeeper.hosts} refuses the name or password of this process"
-                    ) from error
+                    raise ZooKeeperDeniedError(refused_words(self._zookeeper)) from error
+                if str(error) != doubt:
+                    doubt = str(error)
+                    _log.warning("this JobManager can't stand for election: %s", doubt)
                 await asyncio.sleep(_AGAIN_S)
-                continue
-            if office is not None:
-                return office
+            except NodeError as error:
+                raise StoreDamagedError(
+                    f"{self._nodes.epoch} of ZooKeeper at {self._zookeeper.hosts}: {error}. Write a number into it "
+                    "that is above all epochs that there were"
+                ) from error
+            else:
+                if office is not None:
+                    return office
 
     async def _try(self) -> WonOffice | None:
         """Win now, or wait until something has changed."""
@@ -227,28 +246,19 @@ class Candidate:
             return None
         epoch = await self._zookeeper.answer(self._zookeeper.read(self._nodes.epoch))
         if epoch is None:
-            await asyncio.to_thread(self._zookeeper.make_path, self._nodes.root)
+            await self._zookeeper.make_path(self._nodes.root)
         # The lease begins before the question by which it is won.
         asked, session = self._clock(), self._zookeeper.session
-        if await self._zookeeper.answer(self._zookeeper.commit(self._winning(leader, epoch))) is not None:
+        if await self._zookeeper.answer(self._zookeeper.commit(winning(self._nodes, leader, epoch))) is not None:
             return None
         if session != self._zookeeper.session:  # what was won belongs to a session that has ended
             return None
         timeout = self._zookeeper.session_timeout
         fence = Fence(self._nodes, 0 if epoch is None else epoch.version + 1)
-        tenure = Tenure(timeout, asked + timeout, self._tolerant)
+        tenure = Tenure(timeout, asked + lease(timeout), self._tolerant)
         store = self._make_store(fence, lambda: tenure.hold(self._clock()) is Hold.HOLDS)
         self._office = WonOffice(self._zookeeper, fence, tenure, store, self._clock)
         return self._office
-
-    def _winning(self, leader: Node | None, epoch: Node | None) -> list[Operation]:
-        taken = Epoch(1 if epoch is None else decode_epoch(epoch.data) + 1)
-        data = encode_epoch(taken)
-        return [
-            *([Delete(self._nodes.leader, leader.version)] if leader is not None else []),
-            Create(self._nodes.leader, encode_node(LeaderNode(taken)), ephemeral=True),
-            Create(self._nodes.epoch, data) if epoch is None else SetData(self._nodes.epoch, data, epoch.version),
-        ]
 
     async def close(self) -> None:
         """End the session: if it leads, the next one leads at once."""

@@ -5,7 +5,7 @@ from millstream_dataflow.configuration.options import high_availability as ha
 from millstream_jobmanager.leadership.candidate import Candidate
 from millstream_jobmanager.store.shared import SharedJobStore
 from millstream_runtime.file_systems import locate
-from millstream_runtime.leadership.connection import cluster_nodes, zookeeper
+from millstream_runtime.leadership.connection import cluster_id, cluster_nodes, zookeeper
 
 
 def shared_directory(configuration: Configuration) -> str:
@@ -15,7 +15,7 @@ def shared_directory(configuration: Configuration) -> str:
         reason = "several JobManagers need a job store that all of them reach"
         mend = "name a mounted directory, or a URI as s3://bucket/millstream"
         raise ConfigurationError(Problem(reason, mend, ha.STORAGE_DIR.key))
-    return f"{storage.rstrip('/')}/{configuration.get(ha.CLUSTER_ID).strip('/')}"
+    return f"{storage.rstrip('/')}/{cluster_id(configuration)}"
 
 
 def candidate(configuration: Configuration) -> Candidate:

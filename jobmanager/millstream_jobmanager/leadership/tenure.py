@@ -1,8 +1,12 @@
 """May a leader decide now? By its own clock, whatever others know by then (ARCHITECTURE 9).
 
-A lease runs from before the question to which ZooKeeper has answered, for as long as the session lives without a
-word. So nobody else can lead before it is over, even if this process was stopped, or asked servers that had lost their
-quorum.
+A lease runs from before the question to which ZooKeeper has answered. So nobody else can lead before it is over, even
+if this process was stopped, or asked servers that had lost their quorum.
+
+It is shorter than the session timeout, for ZooKeeper's leader counts from what it has heard: a server that takes a
+question passes it on at once, but says only every half tick whose sessions it has heard from. Where that server dies
+just after its answer, the leader counts from the question before (a sixth of the timeout) or half a tick more. Two
+thirds leave room for both where the timeout is at least three ticks.
 
 Pure: times go in as milliseconds of a clock that goes on while the machine sleeps.
 """
@@ -22,6 +26,11 @@ class Hold(Enum):
     """It leads no more, and never will in this term."""
 
 
+def lease(session_timeout: int) -> int:
+    """How long an answered question lets a leader lead, milliseconds from when it was asked."""
+    return session_timeout * 2 // 3
+
+
 @dataclass(slots=True)
 class Tenure:
     """One leader's. `tolerant`: an interrupted connection alone doesn't make it pause."""
@@ -37,7 +46,7 @@ class Tenure:
     def hold(self, now: int) -> Hold:
         """What the leader may do at this moment. OVER stays."""
         if not self.reason and now >= self.lease_until:
-            self.lost(f"ZooKeeper has not answered for {self.session_timeout} ms")
+            self.lost(f"ZooKeeper has not answered for {lease(self.session_timeout)} ms")
         if self.reason:
             return Hold.OVER
         return Hold.PAUSED if self._interrupted_at is not None and not self.tolerant else Hold.HOLDS
@@ -50,7 +59,7 @@ class Tenure:
             return
         if self._interrupted_at is not None and asked > self._interrupted_at:
             self._interrupted_at = None
-        self.lease_until = max(self.lease_until, asked + self.session_timeout)
+        self.lease_until = max(self.lease_until, asked + lease(self.session_timeout))
 
     def interrupted(self, now: int) -> None:
         """The connection is gone; only what is asked after that shows that there is another."""
@@ -62,5 +71,5 @@ class Tenure:
 
     @property
     def renewal_interval(self) -> int:
-        """Milliseconds between two questions: five may go unanswered."""
+        """Milliseconds between two questions: three may go unanswered."""
         return max(1, self.session_timeout // 6)

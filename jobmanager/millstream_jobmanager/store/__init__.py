@@ -9,6 +9,9 @@ Read in this order:
 * `records`  the records of jobs, in a directory
 * `blobs`    graphs, functions and artifacts by SHA-256, in a directory
 * `local`    these together
+* `fence`    what several JobManagers have instead of a lock
+* `record_files`, `shared_records`, `shared` the store of several JobManagers
+* `salvage`  what lies in a storage directory, when there is nothing else
 """
 
 from millstream_jobmanager.store.answers import (

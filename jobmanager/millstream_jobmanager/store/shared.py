@@ -1,12 +1,17 @@
 """The job store of any number of JobManagers, of which one leads: pointers in ZooKeeper, bytes in a directory that all
 of them reach (ARCHITECTURE 9).
 
-    <directory>/jobs/<job>/<version>-<incarnation>-<nonce>.record
+    <directory>/jobs/<job>.<version>-<incarnation>-<digest of the nonce>.record
     <directory>/blobs/<digest>
+    <directory>/epochs/<the highest epoch>
+
+The epoch lies in the storage too, empty, for its name alone: where ZooKeeper's data are lost, TaskManagers still obey
+the highest one that they have seen (law 1.2).
 """
 
 import hashlib
 import logging
+import re
 import secrets
 import threading
 import time
@@ -15,14 +20,16 @@ from typing import Final
 
 from millstream_dataflow.identity import Digest, Epoch, JobId
 from millstream_dataflow.job_graph import JobGraph
-from millstream_jobmanager.store.answers import StoreAnswer, StoreError, StoreWriteError
+from millstream_jobmanager.store.answers import StoreAnswer, StoreDamagedError, StoreError, StoreWriteError
 from millstream_jobmanager.store.contract import JobStore
 from millstream_jobmanager.store.digests import checked_digest, is_digest, verified
 from millstream_jobmanager.store.fence import Fence
 from millstream_jobmanager.store.sealed import DamagedError
 from millstream_jobmanager.store.shared_records import SharedRecords
 from millstream_runtime.file_systems import Location, OpenFile, is_refusal
-from millstream_runtime.leadership.nodes import decode_epoch, encode_epoch
+from millstream_runtime.file_systems.local import TEMPORARY_SUFFIX
+from millstream_runtime.leadership.errors import UnansweredError, ZooKeeperDeniedError
+from millstream_runtime.leadership.nodes import NodeError, decode_epoch, encode_epoch
 from millstream_runtime.leadership.zookeeper import Create, SetData, ZooKeeper
 from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.record import JobRecord
@@ -32,6 +39,8 @@ SPARED_S: Final = 3_600
 COLLECTION_INTERVAL_S: Final = 600
 """Between two collections: each reads every record and graph."""
 PIECE: Final = 1 << 20
+
+_INCARNATION = re.compile(rb"[0-9a-f]{8}")
 
 _log = logging.getLogger("millstream.jobmanager.store")
 
@@ -49,33 +58,58 @@ class SharedJobStore(JobStore):
     ) -> None:
         self._zookeeper = zookeeper
         self._fence = fence
+        self._directory = directory
         self._blobs = directory / "blobs"
         self._jobs = directory / "jobs"
+        self._epochs = directory / "epochs"
         self._holds = holds
         self._clock = clock
         self._records: SharedRecords | None = None
         self._seen: dict[str, float] = {}
-        """Blobs, by when this leader saw them first, or when somebody brought them again."""
+        """Paths of files that may be no one's, by when this leader saw them first, or when somebody brought them."""
         self._aging = threading.Lock()
         """Between the look at a blob's age and its end, nobody makes it young."""
         self._collected_at: float | None = None
+        self._hindrance = ""
+        """What kept the last collection from its work."""
 
     def open(self, floor: Epoch) -> Epoch:
         """The office has its epoch; one that isn't above the floor is raised, before anybody hears of it."""
         nodes = self._fence.nodes
-        self._zookeeper.make_path(nodes.root)
-        node = self._zookeeper.ask(self._zookeeper.read(nodes.epoch))
-        if node is None or node.version != self._fence.version:
-            raise self._deposed()
-        epoch = decode_epoch(node.data)
-        if epoch <= floor:
-            epoch = Epoch(floor + 1)
-            write = self._fence.guard(SetData(nodes.epoch, encode_epoch(epoch), self._fence.version))
-            if self._zookeeper.ask(self._zookeeper.commit(write)) is not None:
+        try:
+            node = self._zookeeper.ask(self._zookeeper.read(nodes.epoch))
+            if node is None or node.version != self._fence.version:
                 raise self._deposed()
-            self._fence.version += 1
-        self._records = SharedRecords(self._zookeeper, self._fence, self._jobs, self._incarnation())
+            epoch, lowest = decode_epoch(node.data), max(floor, self._highest_marked())
+            if epoch <= lowest:
+                epoch = Epoch(lowest + 1)
+                write = self._fence.guard(SetData(nodes.epoch, encode_epoch(epoch), self._fence.version))
+                if self._zookeeper.ask(self._zookeeper.commit(write)) is not None:
+                    raise self._deposed()
+                self._fence.version += 1
+            self._mark(epoch)
+            self._records = SharedRecords(self._zookeeper, self._fence, self._jobs, self._incarnation())
+        except NodeError as error:
+            raise StoreDamagedError(f"the nodes in {nodes.root} can't be read: {error}") from error
+        except OSError as error:
+            text = f"the job store {self._directory.path} can't be opened: {error}"
+            raise StoreWriteError(text, refused=is_refusal(error)) from error
         return epoch
+
+    def _marked_epochs(self) -> list[int]:
+        place = self._epochs
+        return [int(name) for name in place.storage.entries(place.path) if name.isdecimal()]
+
+    def _highest_marked(self) -> Epoch:
+        return Epoch(max(self._marked_epochs(), default=0))
+
+    def _mark(self, epoch: Epoch) -> None:
+        """A deposed leader that comes late leaves a higher one alone."""
+        lower = [other for other in self._marked_epochs() if other < epoch]
+        storage = self._epochs.storage
+        storage.write((self._epochs / str(epoch)).path, [])
+        for other in lower:
+            storage.remove_file((self._epochs / str(other)).path)
 
     def _incarnation(self) -> str:
         nodes = self._fence.nodes
@@ -84,6 +118,8 @@ class SharedJobStore(JobStore):
         node = self._zookeeper.ask(self._zookeeper.read(nodes.jobs))
         if node is None:
             raise self._deposed()
+        if _INCARNATION.fullmatch(node.data) is None:
+            raise NodeError(f"{nodes.jobs} should name this incarnation in 8 hexadecimal digits, it has {node.data!r}")
         return node.data.decode()
 
     def _deposed(self) -> StoreError:
@@ -107,9 +143,10 @@ class SharedJobStore(JobStore):
 
     def put_blob(self, digest: Digest, chunks: Iterable[bytes]) -> None:
         """The chunks of one that is there already aren't read. StoreWriteError when there is no room."""
+        self._open()
         place = self._blobs / checked_digest(digest)
         with self._aging:
-            self._seen[digest] = self._clock()
+            self._seen[place.path] = self._clock()
         try:
             if not self._is_whole(place, digest):
                 place.storage.write(place.path, verified(digest, chunks))
@@ -132,6 +169,7 @@ class SharedJobStore(JobStore):
 
     def open_blob(self, digest: Digest) -> OpenFile | None:
         """An object, or a file."""
+        self._open()
         place = self._blobs / checked_digest(digest)
         try:
             return place.storage.open(place.path)
@@ -139,35 +177,51 @@ class SharedJobStore(JobStore):
             return None
 
     def collect_garbage(self) -> None:
-        """What a record needs that has a file, of a lost ZooKeeper too, stays. Nothing is collected while one of them
-        can't be read.
+        """Also records that no pointer names. What a record needs that has a file, of a lost ZooKeeper too, stays; no
+        blob is collected while one of them can't be read.
         """
-        now = self._clock()
+        records, now = self._open(), self._clock()
         if self._collected_at is not None and now - self._collected_at < COLLECTION_INTERVAL_S:
             return
         self._collected_at = now
         try:
-            needed = {digest for record in self._open().files() for digest in self._needed(record)}
-        except (DamagedError, OSError) as error:
-            _log.warning("no unused blob is deleted until this is mended: %s", error)
+            unnamed = [(self._jobs / name).path for name in records.unnamed()]
+            self._collect(self._jobs, [*unnamed, *_half_written(self._jobs)], now)
+            needed = {digest for record in records.kept() for digest in self._needed(record)}
+        except FileNotFoundError:
+            self._collected_at = None  # a record was replaced meanwhile
             return
-        there = [name for name in self._blobs.storage.entries(self._blobs.path) if is_digest(name)]
-        for name in there:
+        except (DamagedError, NodeError, OSError, UnansweredError, ZooKeeperDeniedError) as error:
+            self._hindered(str(error))
+            return
+        self._hindrance = ""
+        names = self._blobs.storage.entries(self._blobs.path)
+        unneeded = [(self._blobs / name).path for name in names if is_digest(name) and name not in needed]
+        self._collect(self._blobs, [*unneeded, *_half_written(self._blobs)], now)
+
+    def _collect(self, place: Location, paths: list[str], now: float) -> None:
+        """Those that were no one's for an hour already."""
+        for path in paths:
             with self._aging:
-                seen = self._seen.setdefault(name, now)
-                if name not in needed and seen < now - SPARED_S and self._holds():
-                    self._blobs.storage.remove_file((self._blobs / name).path)
-                    del self._seen[name]
+                if self._seen.setdefault(path, now) < now - SPARED_S and self._holds():
+                    place.storage.remove_file(path)
+                    del self._seen[path]
+
+    def _hindered(self, hindrance: str) -> None:
+        if hindrance != self._hindrance:
+            self._hindrance = hindrance
+            _log.warning("no unused blob is deleted until this is mended: %s", hindrance)
 
     def _needed(self, record: JobRecord) -> Iterator[Digest]:
         digest = record.graph.digest
         file = self.open_blob(digest)
         if file is None:
-            raise DamagedError(f"the graph of job {record.job}, blob {digest}, is missing")
+            raise DamagedError(f"the graph of job {record.job}, {(self._blobs / digest).path}, is missing")
         try:
             graph = decode(JobGraph, file.read_at(0, file.size))
         except MalformedMessageError as error:
-            raise DamagedError(f"the graph of job {record.job}, blob {digest}, can't be read: {error}") from error
+            text = f"the graph of job {record.job}, {(self._blobs / digest).path}, can't be read: {error}"
+            raise DamagedError(text) from error
         finally:
             file.close()
         yield digest
@@ -182,3 +236,8 @@ class SharedJobStore(JobStore):
         if self._records is None:
             raise StoreError("the job store isn't open")
         return self._records
+
+
+def _half_written(place: Location) -> list[str]:
+    names = place.storage.entries(place.path)
+    return [(place / name).path for name in names if name.startswith(".") and name.endswith(TEMPORARY_SUFFIX)]

@@ -1,21 +1,28 @@
 """The records of jobs in files that pointers in ZooKeeper name.
 
+    <job>.<version>-<incarnation>-<digest of the nonce>.record
+
 A record's file is written first, then the pointer under the fence, then the former file goes: what a pointer names is
-never changed, and what none names is no one's. A job is deleted pointer last, so no bytes are left without one.
+never changed, and what none names is no one's. A job is deleted pointer last, so no bytes are left without one. Files
+are deleted by names that were listed before the fence was checked, so whoever is deposed in the middle and goes on
+later deletes nothing of a job that was submitted anew under the same id.
 
 The **incarnation** is a random name that a cluster's first leader gives to its nodes. Files of another one are of a
 ZooKeeper whose data were lost; they are left for `millstream recover`.
 """
 
+import hashlib
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
+from re import Match
 
 from millstream_dataflow.identity import JobId
 from millstream_jobmanager.core.events import Outcome
 from millstream_jobmanager.store.answers import StoreAnswer, StoreDamagedError, StoreError, StoreWriteError
 from millstream_jobmanager.store.fence import Fence, is_deposed
-from millstream_jobmanager.store.sealed import DamagedError, seal, unseal
+from millstream_jobmanager.store.record_files import FILE, decoded_record, read_record
+from millstream_jobmanager.store.sealed import DamagedError, seal
 from millstream_runtime.file_systems import Location, is_plain_name, is_refusal
 from millstream_runtime.leadership.errors import UnansweredError, ZooKeeperDeniedError
 from millstream_runtime.leadership.nodes import JobPointer, NodeError, decode_pointer, encode_node
@@ -28,10 +35,8 @@ from millstream_runtime.leadership.zookeeper import (
     SetData,
     ZooKeeper,
 )
-from millstream_runtime.messages.codec import MalformedMessageError, decode, encode
-from millstream_runtime.messages.record import RECORD_FORMAT, JobRecord
-
-SUFFIX = ".record"
+from millstream_runtime.messages.codec import encode
+from millstream_runtime.messages.record import JobRecord
 
 _log = logging.getLogger("millstream.jobmanager.store")
 _Stored = tuple[JobPointer, int]
@@ -53,16 +58,20 @@ class SharedRecords:
         """Every record; StoreDamagedError names all that can't be read. Carries on what was being deleted."""
         records: list[JobRecord] = []
         damaged: list[str] = []
-        for job in self._zookeeper.ask(self._zookeeper.children(self._fence.nodes.jobs)):
+        for job in self._jobs():
             try:
-                stored = self._pointer(JobId(job))
+                stored = self._pointer(job)
                 if stored is not None and stored[0].deleting:
-                    self.delete(JobId(job))
+                    self.delete(job)
                 elif stored is not None:
-                    records.append(self._read(JobId(job), stored[0]))
+                    records.append(self._read(stored[0]))
             except (NodeError, DamagedError, FileNotFoundError) as error:
-                damaged.append(f"{self._fence.nodes.job(JobId(job))}: {error}")
+                damaged.append(f"{self._fence.nodes.job(job)}: {error}")
+            except OSError as error:
+                raise StoreError(f"the record of job {job} can't be read now: {error}") from error
         if damaged:
+            if (refused := self._commit([])) is not None:  # a new leader's writes look like damage
+                raise StoreError(f"another JobManager leads, or this one's session has ended ({refused})")
             raise StoreDamagedError(
                 f"records of jobs can't be read: {'; '.join(damaged)}. Put back the file, or delete the node and start "
                 "again: the job is forgotten then, its checkpoints stay, and `millstream run -s <its newest "
@@ -70,44 +79,57 @@ class SharedRecords:
             )
         return records
 
-    def files(self) -> Iterator[JobRecord]:
-        """Every record that has a file, also those that no pointer names: what they need isn't garbage."""
-        storage = self._place.storage
-        for job in storage.entries(self._place.path):
-            for name in storage.entries((self._place / job).path):
-                if name.endswith(SUFFIX):
-                    yield read_record(self._place / job / name)
+    def unnamed(self) -> list[str]:
+        """Files of this incarnation that no pointer names: former ones, and what deposed leaders have left. One that is
+        just being written is among them.
+        """
+        pointers = [self._pointer(job) for job in self._jobs()]
+        named = {stored[0].file for stored in pointers if stored is not None}
+        names = [name for name, match in self._files() if match["incarnation"] == self._incarnation]
+        return [name for name in names if name not in named]
+
+    def kept(self) -> Iterable[JobRecord]:
+        """Every record that has a file, also those that no pointer names: what they need isn't garbage. DamagedError or
+        OSError for one that can't be read, FileNotFoundError for one that has just been replaced.
+        """
+        return (read_record(self._place / name) for name, _ in self._files())
+
+    def _jobs(self) -> list[JobId]:
+        return [JobId(name) for name in self._zookeeper.ask(self._zookeeper.children(self._fence.nodes.jobs))]
+
+    def _files(self) -> list[tuple[str, Match[str]]]:
+        names = self._place.storage.entries(self._place.path)
+        return [(name, match) for name in names if (match := FILE.fullmatch(name))]
 
     def _pointer(self, job: JobId) -> _Stored | None:
         node = self._zookeeper.ask(self._zookeeper.read(self._fence.nodes.job(job)))
         return None if node is None else (decode_pointer(node.data), node.version)
 
-    def _read(self, job: JobId, pointer: JobPointer) -> JobRecord:
-        place = self._place / job / pointer.file
+    def _read(self, pointer: JobPointer) -> JobRecord:
+        place = self._place / pointer.file
         data = place.storage.read(place.path)
         if (len(data), zlib.crc32(data)) != (pointer.size, pointer.checksum):
             raise DamagedError(f"{place.path} isn't the file that its pointer names")
-        return _decoded(place, data)
+        return decoded_record(place, data)
 
     # ------------------------------------------------------------ writing
 
     def put(self, record: JobRecord) -> StoreAnswer:
         """Conditional on the version, idempotent by version and nonce."""
-        if not is_plain_name(record.job):
-            raise StoreError(f"{record.job!r} can't be a job id: it is no name of a file")
-        path = self._fence.nodes.job(record.job)
+        path = self._path(record.job)
         try:
             stored = self._pointer(record.job)
-            known = None if stored is None else stored[0]
-            if stored is not None and (stored[0].version, stored[0].nonce) == (record.version, record.nonce):
-                return self._answer(path, [Check(path, stored[1])])
-            if (0 if known is None else known.version) != record.version - 1 or (known is not None and known.deleting):
-                text = f"{path} is {known}, version {record.version} can't take its place"
-                return StoreAnswer(Outcome.CONFLICT, text)
-            pointer = self._written(record)
-            data = encode_node(pointer)
-            change = Create(path, data) if stored is None else SetData(path, data, stored[1])
-            answer = self._answer(path, [change])
+            if stored is not None and _is_of(stored[0], record):
+                answer, former, pointer = self._answer(path, [Check(path, stored[1])]), None, stored[0]
+            elif not _may_follow(None if stored is None else stored[0], record):
+                held = "is being deleted" if stored and stored[0].deleting else f"has version {_version(stored)}"
+                return StoreAnswer(Outcome.CONFLICT, f"{path} {held}, version {record.version} can't take its place")
+            else:
+                pointer = self._written(record)
+                data = encode_node(pointer)
+                former = None if stored is None else stored[0].file
+                change = Create(path, data) if stored is None else SetData(path, data, stored[1])
+                answer = self._answer(path, [change])
         except NodeError as error:
             return StoreAnswer(Outcome.CONFLICT, f"{path} was altered from outside: {error}")
         except UnansweredError as error:
@@ -118,13 +140,19 @@ class SharedRecords:
             outcome = Outcome.REFUSED if is_refusal(error) else Outcome.UNKNOWN
             return StoreAnswer(outcome, f"the record of job {record.job} could not be written: {error}")
         if answer.outcome is Outcome.DONE:
-            self._forget_others(record.job, known, pointer)
+            self._forget_others(record.job, former, pointer.file)
         return answer
+
+    def _path(self, job: JobId) -> str:
+        if not is_plain_name(job):
+            raise StoreError(f"{job!r} can't be a job id: it is no name of a file")
+        return self._fence.nodes.job(job)
 
     def _written(self, record: JobRecord) -> JobPointer:
         data = seal(encode(record))
-        name = f"{record.version}-{self._incarnation}-{record.nonce}{SUFFIX}"
-        place = self._place / record.job / name
+        nonce = hashlib.sha256(record.nonce.encode()).hexdigest()[:16]
+        name = f"{record.job}.{record.version}-{self._incarnation}-{nonce}.record"
+        place = self._place / name
         place.storage.write(place.path, [data])
         return JobPointer(record.version, record.nonce, name, len(data), zlib.crc32(data))
 
@@ -142,35 +170,44 @@ class SharedRecords:
     def _commit(self, operations: list[Operation]) -> Refused | None:
         return self._zookeeper.ask(self._zookeeper.commit(self._fence.guard(*operations)))
 
-    def _forget_others(self, job: JobId, former: JobPointer | None, pointer: JobPointer) -> None:
-        """The former file; at a job's first write, all that tries before it have left."""
-        storage, place = self._place.storage, self._place / job
+    def _forget_others(self, job: JobId, former: str | None, file: str) -> None:
+        """The former file; where it isn't known, or there was none, all that former tries have left."""
         try:
-            names = storage.entries(place.path) if former is None else [former.file]
-            for name in names:
-                if name != pointer.file and f"-{self._incarnation}-" in name:
-                    storage.remove_file((place / name).path)
+            names = [former] if former is not None else self._files_of(job, self._incarnation)
+            self._remove(name for name in names if name != file)
         except OSError as error:
             _log.warning("job %s: a former record could not be deleted: %s", job, error)
+
+    def _files_of(self, job: JobId, incarnation: str | None = None) -> list[str]:
+        found = [(name, match) for name, match in self._files() if match["job"] == job]
+        return [name for name, match in found if incarnation is None or match["incarnation"] == incarnation]
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._place.storage.remove_file((self._place / name).path)
 
     # ------------------------------------------------------------ deleting
 
     def delete(self, job: JobId) -> None:
         """Marked, then its bytes, then the pointer. Whoever finds the mark goes on."""
-        path = self._fence.nodes.job(job)
+        path = self._path(job)
         try:
             stored = self._pointer(job)
             if stored is None:
                 return
             pointer, version = stored
-            if not pointer.deleting:
+            names = self._files_of(job)
+            if pointer.deleting:
+                self._sure(path, [Check(path, version)])
+            else:
                 self._sure(path, [SetData(path, encode_node(_marked(pointer)), version)])
                 version += 1
-            place = self._place / job
-            place.storage.remove_tree(place.path)
+            self._remove(names)
             self._sure(path, [Delete(path, version)])
         except (UnansweredError, OSError) as error:
             raise StoreWriteError(f"{path} could not be deleted: {error}", refused=False) from error
+        except (NodeError, ZooKeeperDeniedError) as error:
+            raise StoreWriteError(f"{path} could not be deleted: {error}", refused=True) from error
 
     def _sure(self, path: str, operations: list[Operation]) -> None:
         refused = self._commit(operations)
@@ -182,19 +219,15 @@ def _marked(pointer: JobPointer) -> JobPointer:
     return JobPointer(pointer.version, pointer.nonce, pointer.file, pointer.size, pointer.checksum, deleting=True)
 
 
-def read_record(place: Location) -> JobRecord:
-    """A record's file; DamagedError says what is wrong with it."""
-    return _decoded(place, place.storage.read(place.path))
+def _is_of(pointer: JobPointer, record: JobRecord) -> bool:
+    return not pointer.deleting and (pointer.version, pointer.nonce) == (record.version, record.nonce)
 
 
-def _decoded(place: Location, data: bytes) -> JobRecord:
-    try:
-        record = decode(JobRecord, unseal(data))
-    except DamagedError as error:
-        raise DamagedError(f"{place.path}: {error}") from error
-    except MalformedMessageError as error:
-        raise DamagedError(f"{place.path} is whole but can't be understood: {error}") from error
-    if record.format > RECORD_FORMAT:
-        text = f"{place.path} has format {record.format}, this Millstream reads {RECORD_FORMAT}; use a newer one"
-        raise DamagedError(text)
-    return record
+def _may_follow(pointer: JobPointer | None, record: JobRecord) -> bool:
+    if pointer is None:
+        return record.version == 1
+    return not pointer.deleting and record.version == pointer.version + 1
+
+
+def _version(stored: _Stored | None) -> int:
+    return 0 if stored is None else stored[0].version

@@ -33,12 +33,17 @@ def leader_of(data: bytes | None) -> Leader | None:
 
 
 class LeaderWatch:
-    """Knows the leader that was announced last; while nobody answers, nobody new is announced. `run` is its task."""
+    """Knows the leader that was announced last; while nobody answers, nobody new is announced. `run` is its task.
+
+    A server may lag behind the others, and a new session is at any of them: so an older epoch is never announced after
+    a newer one, as TaskManagers obey none (law 1.2).
+    """
 
     def __init__(self, zookeeper: ZooKeeper, nodes: ClusterNodes) -> None:
         self._zookeeper = zookeeper
         self._nodes = nodes
         self._changed = asyncio.Event()
+        self._doubt = ""
         self.leader: Leader | None = None
         """None until the first one was announced."""
 
@@ -53,18 +58,22 @@ class LeaderWatch:
             try:
                 watch = self._zookeeper.read(self._nodes.leader, setter(stirred))
                 node = await self._zookeeper.answer(watch)
-            except UnansweredError:
-                await asyncio.sleep(_AGAIN_S)
+            except (UnansweredError, ZooKeeperDeniedError) as error:
+                self._doubtful(str(error))
+                denied = self._zookeeper.denied or isinstance(error, ZooKeeperDeniedError)
+                await asyncio.sleep(_DENIED_S if denied else _AGAIN_S)
                 continue
-            except ZooKeeperDeniedError as error:
-                _log.warning("who leads can't be found: %s", error)
-                await asyncio.sleep(_DENIED_S)
-                continue
+            self._doubt = ""
             self._seen(leader_of(None if node is None else node.data))
             await stirred.wait()
 
+    def _doubtful(self, doubt: str) -> None:
+        if doubt != self._doubt:
+            self._doubt = doubt
+            _log.warning("who leads can't be found: %s", doubt)
+
     def _seen(self, leader: Leader | None) -> None:
-        if leader is not None and leader != self.leader:
+        if leader is not None and (self.leader is None or leader.epoch > self.leader.epoch):
             self.leader = leader
             self._changed.set()
             self._changed = asyncio.Event()
@@ -82,13 +91,25 @@ def setter(event: asyncio.Event) -> Callable[[], None]:
 
 
 def find_leader(zookeeper: ZooKeeper, nodes: ClusterNodes, timeout: float) -> Leader | None:
-    """Who leads, once asked; None when nobody does within so many seconds. UnansweredError while ZooKeeper is silent.
-    Blocks.
+    """Who leads, once asked; None when nobody does within so many seconds. UnansweredError when ZooKeeper is silent for
+    as long, ZooKeeperDeniedError when it refuses this process. Blocks.
     """
     until = time.monotonic() + timeout
     while True:
-        node = zookeeper.ask(zookeeper.read(nodes.leader))
-        leader = leader_of(None if node is None else node.data)
-        if leader is not None or time.monotonic() > until:
-            return leader
+        try:
+            node = zookeeper.ask(zookeeper.read(nodes.leader), until - time.monotonic())
+        except UnansweredError as error:
+            if zookeeper.denied:
+                raise ZooKeeperDeniedError(refused_words(zookeeper)) from error
+            if time.monotonic() + _AGAIN_S > until:
+                raise
+        else:
+            leader = leader_of(None if node is None else node.data)
+            if leader is not None or time.monotonic() + _AGAIN_S > until:
+                return leader
         time.sleep(_AGAIN_S)
+
+
+def refused_words(zookeeper: ZooKeeper) -> str:
+    """What to tell where it is `denied`."""
+    return f"ZooKeeper at {zookeeper.hosts} refuses the name or password of this process"

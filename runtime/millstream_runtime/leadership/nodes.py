@@ -6,6 +6,8 @@ import msgspec
 
 from millstream_dataflow.identity import Epoch, JobId
 
+_DIGITS = 18  # of an epoch that fits into 64 bits
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterNodes:
@@ -101,7 +103,6 @@ def encode_epoch(epoch: Epoch) -> bytes:
 
 def decode_epoch(data: bytes) -> Epoch:
     """NodeError when it is none."""
-    try:
-        return Epoch(int(data))
-    except ValueError as error:
-        raise NodeError(f"the epoch can't be read: {data[:40]!r}") from error
+    if not data.isdigit() or len(data) > _DIGITS:
+        raise NodeError(f"the epoch can't be read: {data[:40]!r}")
+    return Epoch(int(data))

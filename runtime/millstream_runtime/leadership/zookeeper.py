@@ -7,7 +7,6 @@ of a transaction was done, `UnansweredError` where nobody knows, `ZooKeeperDenie
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -26,13 +25,12 @@ from kazoo.exceptions import (
     RuntimeInconsistency,
 )
 from kazoo.handlers.threading import KazooTimeoutError
-from kazoo.protocol.states import KazooState, KeeperState
+from kazoo.protocol.states import KazooState
 
 from millstream_runtime.leadership.errors import UnansweredError, ZooKeeperDeniedError
+from millstream_runtime.leadership.session import Session, Sockets
 
 T = TypeVar("T")
-
-_log = logging.getLogger("millstream.zookeeper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,43 +97,30 @@ _ECHOES = (RolledBackError, RuntimeInconsistency)
 class ZooKeeper:
     """One session after the other. `listen` before `start`."""
 
-    def __init__(self, client: KazooClient, hosts: str, timeout: float) -> None:
+    def __init__(self, client: KazooClient, sockets: Sockets, hosts: str, timeout: float) -> None:
         """`timeout`: seconds until a question counts as unanswered."""
         self._client = client
+        self._session = Session(client, sockets)
         self.hosts = hosts
         self.timeout = timeout
-        self._granted_ms = 0
-        self._notice_granted_timeout()
-
-    def _notice_granted_timeout(self) -> None:
-        """The server may grant another session timeout than was asked for, and kazoo keeps it to itself."""
-        connection = self._client._connection  # noqa: SLF001  # see above; a test holds that this is what was granted
-        connect = connection._connect  # noqa: SLF001  # as above
-
-        def connecting(*arguments: Any) -> tuple[float, float]:  # noqa: ANN401  # whatever kazoo passes
-            read_timeout, connect_timeout = connect(*arguments)
-            self._granted_ms = int(read_timeout * 3 / 2)  # kazoo reads for two thirds of it
-            return read_timeout, connect_timeout
-
-        connection._connect = connecting  # noqa: SLF001  # as above
 
     # ------------------------------------------------------------ the session
 
     @property
     def session_timeout(self) -> int:
         """Milliseconds, as the servers granted it; 0 before the first connection."""
-        return self._granted_ms
+        return self._session.granted
 
     @property
     def session(self) -> int:
         """Its id; changes with each new session."""
-        identity = self._client.client_id
-        return 0 if identity is None else int(identity[0])
+        identity: tuple[int | None, bytes] | None = self._client.client_id
+        return 0 if identity is None else identity[0] or 0
 
     @property
     def denied(self) -> bool:
-        """The servers refuse the name or password of this process; nothing more comes."""
-        return bool(self._client.client_state == KeeperState.AUTH_FAILED)
+        """The servers have refused the name or password of this process. It goes on trying, for they may be mended."""
+        return self._session.denied
 
     def listen(self, connected: Callable[[], None], interrupted: Callable[[], None], ended: Callable[[], None]) -> None:
         """Called in a thread of kazoo: a connection stands; it is gone, the session perhaps not; the session ended."""
@@ -147,13 +132,12 @@ class ZooKeeper:
         self._client.add_listener(changed)
 
     def start(self) -> None:
-        """Begin to connect, and never give up."""
-        self._client.start_async()
+        """Begin to connect, and never give up. Questions may be asked from now on."""
+        self._session.start()
 
     def stop(self) -> None:
-        """End the session, and all nodes that live with it. Blocks for as long as threads need to end."""
-        self._client.stop()
-        self._client.close()
+        """End the session, and all nodes that live with it. Blocks for a moment, for 4 s if ZooKeeper is silent."""
+        self._session.stop()
 
     # ------------------------------------------------------------ questions
 
@@ -162,15 +146,19 @@ class ZooKeeper:
         or gone, or when that may have happened unseen.
         """
         if changed is None:
-            return _future(self._client.get_async(path), lambda found: _node(*found), missing=None)
+            return _future(self._client.get_async(path), path, lambda found: _node(*found), missing=None)
         watch = changed
         # A question for its being there leaves a watch also where it isn't.
-        seen = _future(self._client.exists_async(path, watch=lambda _: watch()), lambda stat: stat)
+        seen = _future(self._client.exists_async(path, watch=lambda _: watch()), path, lambda stat: stat)
         return _then(seen, lambda stat: _done(None) if stat is None else self.read(path))
+
+    def exists(self, path: str) -> Future[bool]:
+        """Whether there is such a node; whoever may not read it is told that as well."""
+        return _future(self._client.exists_async(path), path, lambda stat: stat is not None)
 
     def children(self, path: str) -> Future[list[str]]:
         """The names below a node; none where there is no such node."""
-        return _future(self._client.get_children_async(path), sorted, missing=list[str]())
+        return _future(self._client.get_children_async(path), path, sorted, missing=list[str]())
 
     def commit(self, operations: Sequence[Operation]) -> Future[Refused | None]:
         """All of them or none; None: done."""
@@ -185,33 +173,39 @@ class ZooKeeper:
                     transaction.set_data(path, data, version)
                 case Delete(path=path, version=version):
                     transaction.delete(path, -1 if version is None else version)
-        return _future(transaction.commit_async(), lambda results: _judged(operations, results))
+        paths = ", ".join(operation.path for operation in operations)
+        return _future(transaction.commit_async(), paths, lambda results: _judged(operations, results))
 
-    def make_path(self, path: str) -> None:
-        """A node, and those above it, where they aren't there yet. Blocks."""
+    async def make_path(self, path: str) -> None:
+        """A node, and those above it, where they aren't there yet."""
         parts = path.strip("/").split("/")
         for end in range(1, len(parts) + 1):
             above = "/" + "/".join(parts[:end])
-            if self.ask(self.read(above)) is None:
-                self.ask(self.commit([Create(above, b"")]))  # somebody else's is as good
+            if not await self.answer(self.exists(above)):
+                await self.answer(self.commit([Create(above, b"")]))  # somebody else's is as good
 
-    def ask(self, question: Future[T]) -> T:
-        """Wait for it, in a thread that may block. UnansweredError after the timeout."""
+    def ask(self, question: Future[T], within: float | None = None) -> T:
+        """Wait for it, in a thread that may block; `within` so many seconds where that is less than the timeout.
+        UnansweredError when nobody answers.
+        """
+        seconds = self.timeout if within is None else max(0.0, min(self.timeout, within))
         try:
-            return question.result(self.timeout)
+            return question.result(seconds)
         except TimeoutError:
-            raise UnansweredError(self._silence()) from None
+            raise UnansweredError(self._silence(seconds)) from None
 
     async def answer(self, question: Future[T], within: float | None = None) -> T:
-        """The same inside an asyncio loop; `within` so many seconds where that is less."""
+        """The same inside an asyncio loop."""
+        seconds = self.timeout if within is None else min(self.timeout, within)
         try:
-            async with asyncio.timeout(self.timeout if within is None else min(self.timeout, within)):
+            async with asyncio.timeout(seconds):
                 return await asyncio.wrap_future(question)
         except TimeoutError:
-            raise UnansweredError(self._silence()) from None
+            raise UnansweredError(self._silence(seconds)) from None
 
-    def _silence(self) -> str:
-        return f"ZooKeeper at {self.hosts} has not answered for {self.timeout:g} s"
+    def _silence(self, seconds: float) -> str:
+        doubt = f"; the last connection failed: {self._session.doubt}" if self._session.doubt else ""
+        return f"ZooKeeper at {self.hosts} has not answered for {seconds:.3g} s{doubt}"
 
 
 # ---------------------------------------------------------------- from kazoo's results to values
@@ -227,14 +221,17 @@ def _judged(operations: Sequence[Operation], results: Sequence[object]) -> Refus
             continue
         if isinstance(result, _FAILED_CHECKS):
             return Refused(place, f"{type(result).__name__} of {operations[place].path}")
-        raise _sorted(result)
+        raise _sorted(result, operations[place].path)
     return None
 
 
-def _sorted(error: Exception) -> Exception:
+def _sorted(error: Exception, path: str) -> Exception:
     words = str(error) or type(error).__name__
     if isinstance(error, _DENIED):
-        return ZooKeeperDeniedError(f"ZooKeeper doesn't let this process in ({type(error).__name__}: {words})")
+        return ZooKeeperDeniedError(
+            f"ZooKeeper doesn't let this process use {path} ({type(error).__name__}): it was made by somebody with "
+            "another name or password"
+        )
     if isinstance(error, KazooException | KazooTimeoutError | OSError):
         return UnansweredError(f"ZooKeeper gave no answer ({words})")
     return error
@@ -242,6 +239,7 @@ def _sorted(error: Exception) -> Exception:
 
 def _future(
     asked: Any,  # noqa: ANN401  # kazoo has no types
+    path: str,
     made: Callable[[Any], T],
     **missing: Any,  # noqa: ANN401  # one value at most: what stands for a node that isn't there
 ) -> Future[T]:
@@ -256,7 +254,7 @@ def _future(
             elif missing and isinstance(error, NoNodeError):
                 future.set_result(missing["missing"])
             else:
-                raise _sorted(error)
+                raise _sorted(error, path)
         except Exception as wrong:  # noqa: BLE001  # whoever asked gets it
             future.set_exception(wrong)
 

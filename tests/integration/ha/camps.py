@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,13 +22,14 @@ from tests.integration.ha.offices import configured
 
 T = TypeVar("T")
 SOON_S = 20.0
+NONE: Mapping[str, object] = {}
 
 
-async def eventually(condition: Callable[[], T], what: str, timeout: float = SOON_S) -> T:
+async def eventually(condition: Callable[[], T | None], what: str, within: float = SOON_S) -> T:
     """The first true answer; AssertionError names what was waited for."""
-    until = time.monotonic() + timeout
+    until = time.monotonic() + within
     while not (answer := condition()):
-        assert time.monotonic() < until, f"within {timeout} s never: {what}"
+        assert time.monotonic() < until, f"within {within} s never: {what}"
         await asyncio.sleep(0.005)
     return answer
 
@@ -82,6 +83,14 @@ class Camp:
         """It may decide."""
         return self.office is not None and self.office.hold() is Hold.HOLDS
 
+    async def ended(self, times: int) -> None:
+        """So many terms of it are over."""
+        await eventually(lambda: len(self.ends) >= times, "its term ends")
+
+    async def known(self) -> Leader:
+        """Whom it would name to those who ask."""
+        return await eventually(lambda: self.candidate.leader, "a leader is known")
+
     @property
     def failure(self) -> BaseException | None:
         """Why it stands for election no more."""
@@ -110,14 +119,21 @@ class Camps:
         self.all.append(camp)
         return camp
 
+    def led_by_another(self, camp: Camp) -> Camp | None:
+        """The leader, unless it is this one."""
+        return next((other for other in self.leaders() if other is not camp), None)
+
+    def leads_in(self, epoch: int) -> Camp | None:
+        """The leader, if it is in this epoch."""
+        return next((camp for camp in self.leaders() if camp.epoch == epoch), None)
+
     def leaders(self) -> list[Camp]:
         """Those who may decide at this moment; more than one is a fault."""
         return [camp for camp in self.all if camp.leads]
 
-    async def leader(self, timeout: float = SOON_S) -> Camp:
+    async def leader(self) -> Camp:
         """The one that leads."""
-        (camp,) = await eventually(self.leaders, "somebody leads", timeout)
-        return camp
+        return (await eventually(self.leaders, "somebody leads"))[0]
 
     def epochs(self) -> list[Epoch]:
         """Of all terms, in the order in which they were won."""
@@ -131,15 +147,19 @@ class Camps:
 
 
 @contextlib.asynccontextmanager
-async def camps(directory: Path, hosts: str, count: int = 0, **settings: object) -> AsyncGenerator[Camps]:
-    """So many candidates, and no more afterwards. While they stand it is watched that only one leads."""
+async def camps(
+    directory: Path, hosts: str, count: int = 0, settings: Mapping[str, object] = NONE, *, watched: bool = True
+) -> AsyncGenerator[Camps]:
+    """So many candidates, and no more afterwards. While they stand it is watched that only one leads, unless sessions
+    are ended before their time: their owners hear of it when others may have won, and the fence alone protects then.
+    """
     election = Camps(ClusterNodes(f"/tests/{directory.name}"), directory / "store")
     several: list[list[str]] = []
 
     async def watch() -> None:
         while True:
             leading = [camp.name for camp in election.leaders()]
-            if len(leading) > 1:
+            if len(leading) > 1 and watched:
                 several.append(leading)
             await asyncio.sleep(0.001)
 

@@ -13,7 +13,7 @@ from millstream_jobmanager.store.shared import SharedJobStore
 from millstream_runtime.file_systems import Location
 from millstream_runtime.leadership.connection import zookeeper
 from millstream_runtime.leadership.nodes import ClusterNodes, decode_pointer
-from millstream_runtime.leadership.zookeeper import Create, Delete, ZooKeeper
+from millstream_runtime.leadership.zookeeper import Check, Create, Delete, ZooKeeper
 from tests.support.cables import Address, Proxy
 from tests.support.clusters import until
 from tests.unit.jobmanager.store.samples import Clock
@@ -44,7 +44,7 @@ def session(hosts: str, **settings: object) -> Generator[ZooKeeper]:
 
 
 def make_path(connection: ZooKeeper, path: str) -> None:
-    """With all above it."""
+    """With all above it. What was written before is seen afterwards, whichever server was asked to write it."""
     parts = path.strip("/").split("/")
     for end in range(1, len(parts) + 1):
         connection.ask(connection.commit([Create("/" + "/".join(parts[:end]), b"")]))
@@ -84,7 +84,12 @@ class SharedPlace:
         self.store = self.elect()
         return self.store, self.store.open(Epoch(floor))
 
+    def catch_up(self) -> None:
+        """A server may lag behind another, but not behind what it has answered itself."""
+        self.connection.ask(self.connection.commit([Check(self.nodes.root)]))
+
     def record_file(self, job: JobId) -> Location:
+        self.catch_up()
         node = self.connection.ask(self.connection.read(self.nodes.job(job)))
         assert node is not None
         return self.directory / "jobs" / decode_pointer(node.data).file
@@ -95,6 +100,7 @@ class SharedPlace:
 
     def pointers(self) -> list[str]:
         """The jobs that have one."""
+        self.catch_up()
         return self.connection.ask(self.connection.children(self.nodes.jobs))
 
 

@@ -3,61 +3,29 @@ take effect, and nothing is committed twice.
 """
 
 import time
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.integration.ha.load import Load
-from tests.support.cables import Proxy
-from tests.support.clusters import free_port
+from tests.support.cabled import Cables, laid_cables
 from tests.support.elected import SESSION_S, ElectedCluster, elected_cluster
 from tests.support.zookeeper import Ensemble
 
 pytestmark = pytest.mark.may_leak(reason="processes that take the place of killed ones belong to the cluster")
 
 
-@dataclass
-class Cables:
-    """Of each JobManager: to each server of ZooKeeper, and from TaskManagers to it."""
-
-    zookeeper: dict[int, list[Proxy]]
-    taskmanagers: dict[int, Proxy]
-
-    def of(self, jobmanager: int, which: str) -> Iterator[Proxy]:
-        """Those that a test cuts."""
-        if which in {"zookeeper", "both"}:
-            yield from self.zookeeper[jobmanager]
-        if which in {"taskmanagers", "both"}:
-            yield self.taskmanagers[jobmanager]
-
-
 @contextmanager
 def cabled_cluster(ensemble: Ensemble, directory: Path) -> Generator[tuple[ElectedCluster, Cables]]:
-    """Two JobManagers, each behind cables of its own. Clients and TaskManagers reach ZooKeeper without one."""
+    """Two JobManagers, each behind cables of its own."""
     options = {"heartbeat.interval": "500 ms", "heartbeat.timeout": "3 s"}
-    with ExitStack() as stack:
-        cables = Cables({}, {})
-        ports: dict[int, int] = {}
-        own: dict[int, dict[str, str]] = {}
-        for number in (1, 2):
-            servers = [server.port for server in ensemble.servers.values()]
-            proxies = {free_port(): port for port in servers}
-            cables.zookeeper[number] = [
-                Proxy(("127.0.0.1", here), ("127.0.0.1", there)) for here, there in proxies.items()
-            ]
-            port = free_port()
-            outside = f"127.0.1.{number}"  # TaskManagers are told this address, at the same port
-            cables.taskmanagers[number] = Proxy((outside, port), ("127.0.0.1", port))
-            for proxy in (*cables.zookeeper[number], cables.taskmanagers[number]):
-                stack.callback(proxy.close)
-            quorum = ",".join(f"127.0.0.1:{here}" for here in proxies)
-            own[number] = {"high-availability.zookeeper.quorum": quorum, "jobmanager.host": outside}
-            ports[number] = port
-        started = elected_cluster(directory, ensemble.hosts, options=options, own=own, ports=ports)
-        yield stack.enter_context(started), cables
+    with (
+        laid_cables(ensemble, 2) as cables,
+        elected_cluster(directory, ensemble.hosts, options=options, own=cables.own, ports=cables.ports) as cluster,
+    ):
+        yield cluster, cables
 
 
 @pytest.mark.parametrize("which", ["zookeeper", "both"])

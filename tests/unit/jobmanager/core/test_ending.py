@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from millstream_jobmanager.core.commands import DiscardJob
+from millstream_jobmanager.core.commands import DeleteRecord, DiscardJob
+from millstream_jobmanager.core.events import Tick
 from millstream_jobmanager.core.settings import RestartSettings
 from millstream_runtime.messages.client import CancelJob, StopJob, TriggerSavepoint
 from millstream_runtime.messages.record import Intent
@@ -60,6 +61,31 @@ class TestWhatStays:
         status = shell.job().status()
         assert (status.state, status.failure) == (JobState.CANCELED, failure)
         shell.run(1)
+        assert shell.core.jobs == {}
+
+    def test_what_landed_after_its_end_goes_before_it_is_forgotten(self) -> None:
+        """Law 2.3: a write that was under way, or a task that nobody could reach, may put something there once more."""
+        shell = running()
+        shell.run(2_000)
+        shell.ask(CancelJob(JOB))
+        shell.until_state(JobState.CANCELED)
+        kept = last_kept(shell)
+        shell.commands.clear()
+        shell.run(shell.cluster.tombstone_time)
+        ends = [command for command in shell.commands if isinstance(command, DiscardJob | DeleteRecord)]
+        assert ends == [DiscardJob(JOB, kept), DeleteRecord(JOB)]
+
+    def test_the_record_outlives_the_last_deletion_also_under_a_leader_that_was_late(self) -> None:
+        """Law 2.3: who deletes the data still finds the job there, and the next leader does so if this one dies."""
+        shell = running()
+        shell.ask(CancelJob(JOB))
+        shell.until_state(JobState.CANCELED)
+        shell.commands.clear()
+        shell.now += 2 * shell.cluster.tombstone_time
+        shell.handle(Tick())
+        assert not any(isinstance(command, DeleteRecord) for command in shell.commands)
+        assert JOB in shell.core.jobs
+        shell.run(shell.cluster.retry_delay)
         assert shell.core.jobs == {}
 
     def test_savepoints_stay_however_many_there_are(self) -> None:

@@ -5,12 +5,25 @@ from dataclasses import replace
 
 from millstream_dataflow.identity import Digest, JobId
 from millstream_dataflow.job_graph import Artifact, BlobRef, JobGraph
-from millstream_jobmanager.store import JobStore
+from millstream_jobmanager.core.events import Outcome
+from millstream_jobmanager.store import JobStore, StoreAnswer
 from millstream_runtime.messages.codec import encode
 from millstream_runtime.messages.record import JobRecord
 from millstream_runtime.states import JobState
 from tests.support.graphs import VERSIONS, keyed, sink
 
+
+class Clock:
+    """Goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+DONE = StoreAnswer(Outcome.DONE)
 JOB = JobId("5ca1ab1e" * 4)
 OTHER = JobId("0ddba115" * 4)
 NO_GRAPH = BlobRef(Digest("0" * 64), 0)

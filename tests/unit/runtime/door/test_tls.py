@@ -120,8 +120,8 @@ async def test_nobody_else_is_a_member(
 async def test_a_member_s_certificate_makes_nobody_a_client_where_clients_have_some(
     working_set: WorkingSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    authority = {"rest_truststore": str(working_set.client / "rest-ca.crt")}
-    async with opened(working_set, tmp_path, rest_authentication_enabled="true", **authority) as house:
+    authority = str(working_set.client / "rest-ca.crt")
+    async with opened(working_set, tmp_path, rest_authentication_enabled="true", rest_truststore=authority) as house:
         assert await house.welcomes(house.showing(working_set.issued(), "rest")) == ""
         assert await house.welcomes(house.client) == ""
         assert await house.welcomes(house.showing(working_set.issued("ci", by="rest"), "rest")) == "clients"
@@ -146,11 +146,22 @@ async def test_an_older_tls_is_spoken_where_it_is_allowed(working_set: WorkingSe
         assert await house.welcomes_member(context) == "members"
 
 
+def distrusts(port: int, context: ssl.SSLContext) -> None:
+    """A client that says so: those of asyncio hang up."""
+    with (
+        socket.create_connection(("127.0.0.1", port)) as sock,
+        pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"),
+        context.wrap_socket(sock, server_hostname="localhost"),
+    ):
+        pass
+
+
 async def test_who_doesn_t_trust_the_certificate_is_told_of(
     working_set: WorkingSet, strangers: WorkingSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(working_set, tmp_path) as house, opened(strangers, tmp_path) as other:
-        assert await house.welcomes(other.client) == ""
+        await asyncio.to_thread(distrusts, house.port, other.client)
+        assert await house.welcomes(house.client) == "clients"
     assert "it doesn't trust the authority of the certificate shown here" in caplog.text
 
 

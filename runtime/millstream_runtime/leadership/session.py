@@ -1,0 +1,130 @@
+"""A session with ZooKeeper that never gives up, never hangs, and says why it has no connection.
+
+kazoo keeps sessions well, but it stops for good when a name or password is refused (a server may be mended, and a
+connection that breaks at that moment counts as a refusal), waits a whole session timeout for a host that is gone, also
+when it should end, trusts the authorities of the system beside those it is given, and keeps to itself what the servers
+granted. Here its two doors are replaced: how a socket is opened, and how a connection is made of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import AuthFailedError, ConnectionDropped, SessionExpiredError
+from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
+from kazoo.protocol.states import KeeperState
+
+CONNECTED_S: Final = 3.0
+"""For one host: its first word may be lost twice, after 1 and 2 more seconds. The next one is tried then."""
+FAREWELL_S: Final = 1.0
+"""For the answer to the last word of a session. Without it the session ends by its timeout."""
+
+Context = Callable[[], ssl.SSLContext]
+"""Made for each connection, since certificates are renewed. OSError when its files can't be used."""
+
+
+class Sockets(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no types
+    """Opens those of one client, one after the other."""
+
+    def __init__(self, context: Context | None) -> None:
+        super().__init__()
+        self._context = context
+        self._lock = threading.Lock()
+        self._open: socket.socket | None = None
+        self._shut = False
+
+    def create_connection(
+        self, address: tuple[str, int], hostname: str, timeout: float, **_others: object
+    ) -> socket.socket:
+        """As kazoo calls it."""
+        try:
+            raw = socket.create_connection(address, min(timeout, CONNECTED_S))
+            try:
+                return self._kept(raw, hostname)
+            except BaseException:
+                raw.close()
+                raise
+        except OSError as error:
+            raise ConnectionDropped(f"{hostname}:{address[1]}: {error.strerror or error}") from error
+
+    def _kept(self, raw: socket.socket, hostname: str) -> socket.socket:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        opened = raw if self._context is None else self._context().wrap_socket(raw, server_hostname=hostname)
+        with self._lock:
+            self._open = opened
+            if self._shut:
+                opened.close()
+                raise ConnectionDropped("the session ends")
+        return opened
+
+    def shut(self) -> None:
+        """Whoever waits for an answer gets none."""
+        with self._lock:
+            self._shut = True
+            if self._open is not None:
+                with contextlib.suppress(OSError):  # nobody is there any more
+                    self._open.shutdown(socket.SHUT_RDWR)
+
+
+class Session:
+    """Of one client, which was made with these sockets and isn't started yet."""
+
+    def __init__(self, client: KazooClient, sockets: Sockets) -> None:
+        self._client = client
+        self._sockets = sockets
+        self.granted = 0
+        """Milliseconds of session timeout, as the servers granted it; 0 before the first connection."""
+        self.denied = False
+        """The servers have refused the name or password of this process. It goes on trying."""
+        self.doubt = ""
+        """Why the last connection could not be made; empty once one stands."""
+        self._replace_connecting()
+
+    def _replace_connecting(self) -> None:
+        connection: Any = self._client._connection  # noqa: SLF001  # see the module; tests hold what hangs on it
+        connect = connection._connect  # noqa: SLF001  # as above
+
+        def connecting(*arguments: Any) -> tuple[float, float]:  # noqa: ANN401  # whatever kazoo passes
+            try:
+                read_timeout, connect_timeout = connect(*arguments)
+            except SessionExpiredError:
+                raise
+            except Exception as error:
+                raise self._failed(error) from error
+            self.granted = int(read_timeout * 3 / 2)  # kazoo reads for two thirds of it
+            self.denied, self.doubt = False, ""
+            return read_timeout, connect_timeout
+
+        connection._connect = connecting  # noqa: SLF001  # as above
+
+    def _failed(self, error: Exception) -> Exception:
+        self.doubt = str(error) or type(error).__name__
+        # kazoo says the same when the connection breaks while a name is being proved.
+        if isinstance(error, AuthFailedError) and not isinstance(error.__cause__, ConnectionDropped):
+            self.denied = True
+            self.doubt = "the name or password of this process is refused"
+        dropped: Exception = ConnectionDropped(self.doubt)
+        return error if isinstance(error, KazooTimeoutError) else dropped
+
+    def start(self) -> None:
+        """Begin to connect. What is asked from now on waits for a connection; kazoo would refuse it at first."""
+        self._client._state = KeeperState.CONNECTING  # noqa: SLF001  # as its thread does when it has begun
+        self._client.start_async()
+
+    def stop(self) -> None:
+        """End the session, and all nodes that live with it. Blocks, for FAREWELL_S and CONNECTED_S at most."""
+        impatience = threading.Timer(FAREWELL_S, self._sockets.shut)
+        impatience.start()
+        try:
+            self._client.stop()
+        finally:
+            impatience.cancel()
+            impatience.join()
+        self._client.close()

@@ -1,0 +1,59 @@
+"""When the lease of an office is renewed: the rest of the election is tested with a real ZooKeeper."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import Any, cast
+
+from millstream_jobmanager.leadership.candidate import WonOffice
+from millstream_jobmanager.leadership.tenure import Hold, Tenure, lease
+from millstream_jobmanager.store.fence import Fence
+from millstream_runtime.leadership.nodes import ClusterNodes
+
+TIMEOUT = 600_000
+
+
+class Questions:
+    """Of a ZooKeeper that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Queue[Future[None]]()
+
+    def commit(self, _operations: object) -> Future[None]:
+        question = Future[None]()
+        self.asked.put_nowait(question)
+        return question
+
+    async def answer(self, question: Future[None], _within: float) -> None:
+        await asyncio.wrap_future(question)
+
+
+async def test_a_connection_that_is_back_when_an_old_answer_comes_is_asked_at_once() -> None:
+    """All three in the same moment: the answer, the break, the new connection. It would pause for a sixth of the
+    session timeout otherwise.
+    """
+    questions, now = Questions(), 1_000
+    tenure = Tenure(TIMEOUT, now + lease(TIMEOUT))
+    office = WonOffice(
+        cast("Any", questions), Fence(ClusterNodes("/x"), 0), tenure, cast("Any", None), clock=lambda: now
+    )
+    changed = asyncio.Event()
+    async with asyncio.timeout(10):
+        first = await questions.asked.get()
+        now += 1
+        first.set_result(None)
+        office.interrupted()
+        office.connected()
+        assert office.hold() is Hold.PAUSED
+        now += 1
+        second = await questions.asked.get()
+        office.on_change(changed.set)
+        second.set_result(None)
+        await changed.wait()
+    assert office.hold() is Hold.HOLDS
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert questions.asked.empty(), "the next one comes after a sixth of the session timeout"
+    office.lost("the test is over")
+    await office.leave()
