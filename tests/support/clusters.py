@@ -248,9 +248,13 @@ class Cluster:
     def stub(self) -> client_pb2_grpc.ClientGatewayStub:
         """The JobManager as a client sees it."""
         if self._channel is None:
-            options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
-            self._channel = grpc.insecure_channel(f"{self.host}:{self.port}", options)
+            self._channel = self.channel_to(self.port)
         return client_pb2_grpc.ClientGatewayStub(self._channel)
+
+    def channel_to(self, port: int) -> grpc.Channel:
+        """Of a client, to a JobManager."""
+        options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
+        return grpc.insecure_channel(f"{self.host}:{port}", options)
 
     def view(self) -> ClusterView | None:
         """The cluster; None while nobody answers."""

@@ -91,8 +91,7 @@ class ElectedCluster(Cluster):
     def stub_of(self, number: int) -> client_pb2_grpc.ClientGatewayStub:
         """One JobManager as a client sees it."""
         if number not in self._channels:
-            options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
-            self._channels[number] = grpc.insecure_channel(f"{self.host}:{self.ports[number]}", options)
+            self._channels[number] = self.channel_to(self.ports[number])
         return client_pb2_grpc.ClientGatewayStub(self._channels[number])
 
     def _view(self, number: int) -> ClusterView | None:

@@ -122,7 +122,7 @@ class ClusterCore:
 
     def _region_deadlines(self, job: Job) -> Iterator[int]:
         if JOB_STATES.is_final(job.state):
-            yield job.standing.ended_monotonic + self._settings.tombstone_time
+            yield self._forget_next(job)
             return
         for region in job.context.regions:
             if region.state is RegionState.RECONCILING:
@@ -331,12 +331,22 @@ class ClusterCore:
             return replace(region.failure, message=f"{region.failure.message}; to start again, {text}")
         return Failure(FailureKind.EXTERNAL, text, restartable=False)
 
+    def _forget_next(self, job: Job) -> int:
+        """When an ended job's data go once more; then, when its record does."""
+        standing, delay = job.standing, self._settings.retry_delay
+        until = standing.ended_monotonic + self._settings.tombstone_time
+        return until - delay if standing.swept_at is None else max(until, standing.swept_at + delay)
+
     def _forget(self, turn: Turn, job: Job) -> None:
-        """The tombstone of an ended job has served its time."""
-        if (
-            JOB_STATES.is_final(job.state)
-            and turn.now.monotonic >= job.standing.ended_monotonic + self._settings.tombstone_time
-        ):
+        """The tombstone of an ended job has served its time. What was still being written when its data went has landed
+        by now, so they go once more; a moment before the record, which tells the next leader to delete them.
+        """
+        if not JOB_STATES.is_final(job.state) or turn.now.monotonic < self._forget_next(job):
+            return
+        if job.standing.swept_at is None:
+            job.standing.swept_at = turn.now.monotonic
+            job.ending.discard(turn)
+        else:
             for region in job.context.regions:
                 self._drop_totals(region)
             del self.jobs[job.context.job]

@@ -20,6 +20,8 @@ class Standing:
     failure: Failure | None = None
     ended_monotonic: int = 0
     """When this leader saw the job end, or found it ended; its tombstone stays from then on."""
+    swept_at: int | None = None
+    """When its data were deleted a second time: what came too late for the first."""
 
     def move(self, turn: Turn, state: JobState, reason: str) -> None:
         """Take a listed step of the job's table."""

@@ -101,29 +101,41 @@ class WonOffice:
         self._changed()
 
     async def _renew(self) -> None:
-        """Until it is over. The fence is checked by a write, which a quorum must take."""
-        while self.hold() is not Hold.OVER:
-            self._stirred.clear()  # before the question, so that a connection that comes meanwhile is asked at once
-            asked = self._clock()
-            left = (self._tenure.lease_until - asked) / 1_000
-            try:
-                refused = await self._zookeeper.answer(self._zookeeper.commit(self._fence.guard()), left)
-            except UnansweredError:
-                await asyncio.sleep(min(_AGAIN_S, self._tenure.renewal_interval / 1_000))
-            except ZooKeeperDeniedError as error:
-                self._tenure.lost(str(error))
-            else:
-                if refused is not None:
-                    self._tenure.lost(f"another JobManager has led since, or this one's session ended ({refused})")
-                else:
-                    self._tenure.answered(asked, self._clock())
-                    self._changed()
-                    await self._pause()
+        """Until it is over."""
+        try:
+            while self.hold() is not Hold.OVER:
+                self._stirred.clear()  # before the question, so that a connection that comes meanwhile is asked at once
+                await self._ask_once()
+        except ZooKeeperDeniedError as error:
+            self._tenure.lost(str(error))
+        except Exception as error:  # noqa: BLE001  # whatever it is: who can't renew must not seem to
+            _log.critical("this JobManager can't renew its lease", exc_info=True)
+            self._tenure.lost(f"its lease can't be renewed ({type(error).__name__}: {error})")
         self._changed()
 
-    async def _pause(self) -> None:
+    async def _ask_once(self) -> None:
+        """The fence is checked by a write, which a quorum must take."""
+        self._tenure.granted(self._zookeeper.session_timeout)
+        asked, version = self._clock(), self._fence.version
+        left = min(self._tenure.lease_until - asked, self._tenure.patience) / 1_000
+        try:
+            refused = await self._zookeeper.answer(self._zookeeper.commit(self._fence.guard()), left)
+        except UnansweredError:
+            if self._clock() >= asked + self._tenure.patience:
+                self._zookeeper.hang_up()
+            await asyncio.sleep(min(_AGAIN_S, self._tenure.renewal_interval / 1_000))
+            return
+        if refused is None:
+            self._tenure.answered(asked, self._clock())
+            self._changed()
+            await self._pause(asked + self._tenure.renewal_interval)
+        elif version == self._fence.version:  # else this very office has raised its epoch meanwhile
+            self._tenure.lost(f"another JobManager has led since, or this one's session ended ({refused})")
+
+    async def _pause(self, until: int) -> None:
+        """Until that time of the clock, or a connection has come."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._tenure.renewal_interval / 1_000):
+            async with asyncio.timeout((until - self._clock()) / 1_000):
                 await self._stirred.wait()
 
     # ------------------------------------------------------------ said to others
@@ -242,6 +254,8 @@ class Candidate:
         stirred = asyncio.Event()
         leader = await self._zookeeper.answer(self._zookeeper.read(self._nodes.leader, setter(stirred)))
         if leader is not None and leader.owner != self._zookeeper.session:
+            if not leader.owner:
+                _log.error("%s was made by no JobManager, for it stays; delete it, or nobody leads", self._nodes.leader)
             await stirred.wait()
             return None
         epoch = await self._zookeeper.answer(self._zookeeper.read(self._nodes.epoch))

@@ -4,14 +4,16 @@ A lease runs from before the question to which ZooKeeper has answered. So nobody
 if this process was stopped, or asked servers that had lost their quorum.
 
 It is shorter than the session timeout, for ZooKeeper's leader counts from what it has heard: a server that takes a
-question passes it on at once, but says only every half tick whose sessions it has heard from. Where that server dies
-just after its answer, the leader counts from the question before (a sixth of the timeout) or half a tick more. Two
-thirds leave room for both where the timeout is at least three ticks.
+question passes it on at once, but says only every half tick whose sessions it has heard from, and a session lasts two
+ticks at least. Where that server dies just after its answer, the leader counts from what was asked a quarter of the
+timeout before. So does a lease, and it is two thirds of the timeout at most; with a question every sixth both are the
+same.
 
 Pure: times go in as milliseconds of a clock that goes on while the machine sleeps.
 """
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -42,6 +44,8 @@ class Tenure:
     reason: str = ""
     """Why it is over."""
     _interrupted_at: int | None = None
+    _asked: deque[int] = field(default_factory=deque[int])
+    """When the answered questions were asked, from the newest one that is surely told on."""
 
     def hold(self, now: int) -> Hold:
         """What the leader may do at this moment. OVER stays."""
@@ -59,7 +63,15 @@ class Tenure:
             return
         if self._interrupted_at is not None and asked > self._interrupted_at:
             self._interrupted_at = None
-        self.lease_until = max(self.lease_until, asked + lease(self.session_timeout))
+        self._asked.append(asked)
+        while len(self._asked) > 1 and self._asked[1] <= asked - self.session_timeout // 4:
+            self._asked.popleft()
+        told = self._asked[0] + self.session_timeout
+        self.lease_until = max(self.lease_until, min(told, asked + lease(self.session_timeout)))
+
+    def granted(self, session_timeout: int) -> None:
+        """A server to which this session has moved may grant it less."""
+        self.session_timeout = min(self.session_timeout, session_timeout)
 
     def interrupted(self, now: int) -> None:
         """The connection is gone; only what is asked after that shows that there is another."""
@@ -73,3 +85,8 @@ class Tenure:
     def renewal_interval(self) -> int:
         """Milliseconds between two questions: three may go unanswered."""
         return max(1, self.session_timeout // 6)
+
+    @property
+    def patience(self) -> int:
+        """Milliseconds until a server that doesn't answer is left for another one, which has as many to answer."""
+        return max(1, self.session_timeout // 3)

@@ -9,8 +9,9 @@ from grpc_health.v1._async import HealthServicer  # type: ignore[import-untyped]
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_NAME  # type: ignore[import-untyped]  # as above
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # has no types
 
+from millstream_jobmanager.service.guard import Guard
 from millstream_jobmanager.service.settings import ServiceSettings
-from millstream_jobmanager.service.standby import CLIENTS, MEMBERS, Guarded, Services, Switch
+from millstream_jobmanager.service.standby import CLIENTS, MEMBERS, Services, Switch, by_door
 from millstream_jobmanager.service.startup import StartupError
 from millstream_runtime.door.welcome import Inner
 from millstream_runtime.security import AcceptedTokens
@@ -30,10 +31,9 @@ class InnerServers:
         self, inner: Inner, settings: ServiceSettings, standby: Services, tokens: AcceptedTokens | None
     ) -> None:
         self._standby = standby
-        self._tokens = tokens
-        paths = sorted({inner.members, inner.clients})
         self._servers = [
-            _Server(path, settings, members=path == inner.members, clients=path == inner.clients) for path in paths
+            _Server(path, settings, tokens, members=path == inner.members, clients=path == inner.clients)
+            for path in sorted({inner.members, inner.clients})
         ]
 
     async def serve(self, resources: AsyncExitStack) -> None:
@@ -44,30 +44,29 @@ class InnerServers:
     async def lead(self, services: Services) -> None:
         """These answer from now on."""
         for server in self._servers:
-            await server.switch(self._guarded(services), healthy=True, leads=True)
+            await server.switch(services, healthy=True, leads=True)
 
     async def stand_by(self, *, healthy: bool) -> None:
         """Nobody is in office here. `healthy`: that may change, so the process is well; else its last term goes on
         saying that it is over.
         """
         for server in self._servers:
-            await server.switch(self._guarded(self._standby) if healthy else None, healthy=healthy, leads=False)
-
-    def _guarded(self, services: Services) -> Services:
-        if self._tokens is None:
-            return services
-        return Services(Guarded(self._tokens, services.clients, CLIENTS), services.members)
+            await server.switch(self._standby if healthy else None, healthy=healthy, leads=False)
 
 
 class _Server:
     """One of them."""
 
-    def __init__(self, path: str, settings: ServiceSettings, *, members: bool, clients: bool) -> None:
+    def __init__(
+        self, path: str, settings: ServiceSettings, tokens: AcceptedTokens | None, *, members: bool, clients: bool
+    ) -> None:
         self._path = path
         self._members = members
         self._clients = clients
         self._switch = Switch(())
+        self._health = HealthServicer()
         self._server = grpc.aio.server(
+            interceptors=[] if tokens is None or not clients else [Guard(tokens, self._health.Check)],
             maximum_concurrent_rpcs=MAX_CALLS,
             options=(
                 ("grpc.so_reuseport", 0),  # else a second JobManager could share the port
@@ -81,7 +80,6 @@ class _Server:
             ),
         )
         self._server.add_generic_rpc_handlers((self._switch,))
-        self._health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._names = [*([CLIENTS.full_name] if clients else []), *([MEMBERS.full_name] if members else [])]
         if clients:
@@ -102,8 +100,7 @@ class _Server:
     async def switch(self, services: Services | None, *, healthy: bool, leads: bool) -> None:
         """Whoever answers, if that changes, and what the health service says of it."""
         if services is not None:
-            served = ((self._clients, services.clients), (self._members, services.members))
-            self._switch.to(handler for wanted, handler in served if wanted)
+            self._switch.to(by_door(services, clients=self._clients, members=self._members))
         for name, well in (("", healthy), *((name, leads) for name in self._names)):
             status = health_pb2.HealthCheckResponse.SERVING if well else health_pb2.HealthCheckResponse.NOT_SERVING
             await self._health.set(name, status)

@@ -1,16 +1,18 @@
 """Who answers behind a JobManager's address: a term of office while it leads, else a standby that names the leader."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from millstream_jobmanager.service.refusals import RefusalError, not_now, unauthenticated
-from millstream_jobmanager.service.rpc import Context, Method, service_handler
+from millstream_jobmanager.service.refusals import RefusalError, not_now, refuse, unauthenticated
+from millstream_jobmanager.service.rpc import Context
 from millstream_proto import client_pb2, session_pb2
 from millstream_runtime.leadership.nodes import Leader
-from millstream_runtime.security import AcceptedTokens, shown_token
 
 CLIENTS: ServiceDescriptor = client_pb2.DESCRIPTOR.services_by_name["ClientGateway"]
 MEMBERS: ServiceDescriptor = session_pb2.DESCRIPTOR.services_by_name["TaskManagerGateway"]
@@ -34,41 +36,32 @@ class Switch(grpc.GenericRpcHandler):
         """From now on these answer. Calls that have begun go on."""
         self._handlers = tuple(handlers)
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[object, object] | None":
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[object, object] | None:
         """Of the call's method."""
         found = (handler.service(handler_call_details) for handler in self._handlers)
         return next((handler for handler in found if handler is not None), None)
 
 
-class Guarded(grpc.GenericRpcHandler):
-    """Serves those that show a token; others are told so, whatever they ask."""
-
-    def __init__(self, tokens: AcceptedTokens, handler: grpc.GenericRpcHandler, service: ServiceDescriptor) -> None:
-        self._tokens = tokens
-        self._handler = handler
-        self._refusing = refusing(service, _unknown)
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[object, object] | None":
-        """By the metadata that come before the request: nothing of one without a token is read."""
-        shown = shown_token(handler_call_details.invocation_metadata)
-        handler = self._handler if shown and self._tokens.accepts(shown) else self._refusing
-        return handler.service(handler_call_details)
-
-
 def refusing(service: ServiceDescriptor, refusal: Callable[[], RefusalError]) -> grpc.GenericRpcHandler:
     """A service whose every method is refused."""
+    handler = refusing_handler(refusal)
+    return grpc.method_handlers_generic_handler(service.full_name, {method.name: handler for method in service.methods})
 
-    async def answer(_request: object, _context: Context) -> None:
-        raise refusal()
 
-    async def stream(_request: object, _context: Context) -> AsyncIterator[object]:
-        raise refusal()
-        yield  # which makes it a stream
+def refusing_handler(refusal: Callable[[], RefusalError]) -> grpc.RpcMethodHandler[Any, Any]:
+    """Of any method. It is one of streams, for gRPC reads the request of any other before it asks."""
 
-    methods: dict[str, Method] = {}
-    for method in service.methods:
-        methods[method.name] = stream if method.server_streaming and not method.client_streaming else answer
-    return service_handler(service, methods)
+    async def answer(_: object, context: Context) -> None:
+        await refuse(context, refusal())
+
+    handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(answer)
+    return handler
+
+
+def by_door(services: Services, *, clients: bool, members: bool) -> Iterable[grpc.GenericRpcHandler]:
+    """What is served where only one kind comes, or both: the other kind is told that it lacks TLS."""
+    yield services.clients if clients else refusing(CLIENTS, _clients_by_tls)
+    yield services.members if members else refusing(MEMBERS, _members_by_tls)
 
 
 def standby_services(leader: Callable[[], Leader | None]) -> Services:
@@ -90,7 +83,9 @@ def _not_leading(leader: Leader | None) -> RefusalError:
     return refusal
 
 
-def _unknown() -> RefusalError:
-    return unauthenticated(
-        "this JobManager serves only those that show a token it knows; set security.token-file to a file that has one"
-    )
+def _clients_by_tls() -> RefusalError:
+    return unauthenticated("this JobManager serves clients by TLS only; set security.ssl.rest.enabled")
+
+
+def _members_by_tls() -> RefusalError:
+    return unauthenticated("this JobManager takes members by TLS only; set security.ssl.internal.enabled")

@@ -188,9 +188,6 @@ class SharedJobStore(JobStore):
             unnamed = [(self._jobs / name).path for name in records.unnamed()]
             self._collect(self._jobs, [*unnamed, *_half_written(self._jobs)], now)
             needed = {digest for record in records.kept() for digest in self._needed(record)}
-        except FileNotFoundError:
-            self._collected_at = None  # a record was replaced meanwhile
-            return
         except (DamagedError, NodeError, OSError, UnansweredError, ZooKeeperDeniedError) as error:
             self._hindered(str(error))
             return

@@ -14,8 +14,9 @@ ZooKeeper whose data were lost; they are left for `millstream recover`.
 import hashlib
 import logging
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from re import Match
+from typing import Final
 
 from millstream_dataflow.identity import JobId
 from millstream_jobmanager.core.events import Outcome
@@ -37,6 +38,9 @@ from millstream_runtime.leadership.zookeeper import (
 )
 from millstream_runtime.messages.codec import encode
 from millstream_runtime.messages.record import JobRecord
+
+LOOKS: Final = 20
+"""At a directory whose files are replaced all the time."""
 
 _log = logging.getLogger("millstream.jobmanager.store")
 _Stored = tuple[JobPointer, int]
@@ -88,11 +92,27 @@ class SharedRecords:
         names = [name for name, match in self._files() if match["incarnation"] == self._incarnation]
         return [name for name in names if name not in named]
 
-    def kept(self) -> Iterable[JobRecord]:
-        """Every record that has a file, also those that no pointer names: what they need isn't garbage. DamagedError or
-        OSError for one that can't be read, FileNotFoundError for one that has just been replaced.
+    def kept(self) -> Iterator[JobRecord]:
+        """A record of each job that has a file, also where no pointer names it: what they need isn't garbage, and all
+        of one job and incarnation need the same. DamagedError or OSError for one that can't be read.
         """
-        return (read_record(self._place / name) for name, _ in self._files())
+        seen = set[tuple[str, str]]()
+        for _ in range(LOOKS):
+            names = [(name, match) for name, match in self._files() if _life(match) not in seen]
+            if not names:
+                return
+            for name, match in names:
+                if _life(match) not in seen and (record := self._read_if_there(name)) is not None:
+                    seen.add(_life(match))
+                    yield record
+        raise DamagedError(f"{self._place.path} has files that are listed but can't be opened")
+
+    def _read_if_there(self, name: str) -> JobRecord | None:
+        """It may have been replaced since it was listed, or its job deleted."""
+        try:
+            return read_record(self._place / name)
+        except FileNotFoundError:
+            return None
 
     def _jobs(self) -> list[JobId]:
         return [JobId(name) for name in self._zookeeper.ask(self._zookeeper.children(self._fence.nodes.jobs))]
@@ -119,15 +139,16 @@ class SharedRecords:
         path = self._path(record.job)
         try:
             stored = self._pointer(record.job)
+            # Before the fence is checked: whoever is deposed afterwards must not see a successor's files.
+            others = self._others(record, None if stored is None else stored[0])
             if stored is not None and _is_of(stored[0], record):
-                answer, former, pointer = self._answer(path, [Check(path, stored[1])]), None, stored[0]
+                answer, pointer = self._answer(path, [Check(path, stored[1])]), stored[0]
             elif not _may_follow(None if stored is None else stored[0], record):
                 held = "is being deleted" if stored and stored[0].deleting else f"has version {_version(stored)}"
                 return StoreAnswer(Outcome.CONFLICT, f"{path} {held}, version {record.version} can't take its place")
             else:
                 pointer = self._written(record)
                 data = encode_node(pointer)
-                former = None if stored is None else stored[0].file
                 change = Create(path, data) if stored is None else SetData(path, data, stored[1])
                 answer = self._answer(path, [change])
         except NodeError as error:
@@ -140,8 +161,14 @@ class SharedRecords:
             outcome = Outcome.REFUSED if is_refusal(error) else Outcome.UNKNOWN
             return StoreAnswer(outcome, f"the record of job {record.job} could not be written: {error}")
         if answer.outcome is Outcome.DONE:
-            self._forget_others(record.job, former, pointer.file)
+            self._forget(record.job, [name for name in others if name != pointer.file])
         return answer
+
+    def _others(self, record: JobRecord, pointer: JobPointer | None) -> list[str]:
+        """The former file; where it isn't known, or there was none, all that former tries have left."""
+        if pointer is not None and not _is_of(pointer, record):
+            return [pointer.file]
+        return self._files_of(record.job, self._incarnation)
 
     def _path(self, job: JobId) -> str:
         if not is_plain_name(job):
@@ -170,11 +197,9 @@ class SharedRecords:
     def _commit(self, operations: list[Operation]) -> Refused | None:
         return self._zookeeper.ask(self._zookeeper.commit(self._fence.guard(*operations)))
 
-    def _forget_others(self, job: JobId, former: str | None, file: str) -> None:
-        """The former file; where it isn't known, or there was none, all that former tries have left."""
+    def _forget(self, job: JobId, names: list[str]) -> None:
         try:
-            names = [former] if former is not None else self._files_of(job, self._incarnation)
-            self._remove(name for name in names if name != file)
+            self._remove(names)
         except OSError as error:
             _log.warning("job %s: a former record could not be deleted: %s", job, error)
 
@@ -213,6 +238,10 @@ class SharedRecords:
         refused = self._commit(operations)
         if refused is not None:
             raise StoreWriteError(f"{path} could not be deleted: {refused}", refused=True)
+
+
+def _life(match: Match[str]) -> tuple[str, str]:
+    return match["job"], match["incarnation"]
 
 
 def _marked(pointer: JobPointer) -> JobPointer:

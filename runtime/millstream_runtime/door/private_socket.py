@@ -29,8 +29,9 @@ def private_socket(place: str | None) -> Generator[str]:
 
     Removes what dead processes left there. OSError when there can be no such directory.
     """
+    if place:  # one that can't be is a mistake, however long its path
+        Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
     root = Path(place) if place and _fits(place) else Path(tempfile.gettempdir())
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in _of_this_user(root):
         _sweep(left)
     directory, lock = _locked_directory(root)

@@ -63,6 +63,11 @@ class LeaderWatch:
                 denied = self._zookeeper.denied or isinstance(error, ZooKeeperDeniedError)
                 await asyncio.sleep(_DENIED_S if denied else _AGAIN_S)
                 continue
+            except Exception as error:  # noqa: BLE001  # whatever it is: who looks no more finds nobody
+                _log.exception("who leads can't be found")
+                self._doubtful(str(error))
+                await asyncio.sleep(_DENIED_S)
+                continue
             self._doubt = ""
             self._seen(leader_of(None if node is None else node.data))
             await stirred.wait()

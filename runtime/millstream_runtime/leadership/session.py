@@ -64,13 +64,18 @@ class Sockets(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no
                 raise ConnectionDropped("the session ends")
         return opened
 
-    def shut(self) -> None:
-        """Whoever waits for an answer gets none."""
+    def drop(self) -> None:
+        """Whoever waits for an answer gets none; another server is tried."""
         with self._lock:
-            self._shut = True
             if self._open is not None:
                 with contextlib.suppress(OSError):  # nobody is there any more
                     self._open.shutdown(socket.SHUT_RDWR)
+
+    def shut(self) -> None:
+        """The same, and no other one is opened."""
+        with self._lock:
+            self._shut = True
+        self.drop()
 
 
 class Session:
@@ -92,12 +97,18 @@ class Session:
         connect = connection._connect  # noqa: SLF001  # as above
 
         def connecting(*arguments: Any) -> tuple[float, float]:  # noqa: ANN401  # whatever kazoo passes
+            # A frozen server takes connections and says nothing; kazoo would wait a whole session timeout for it.
+            impatience = threading.Timer(2 * CONNECTED_S, self._sockets.drop)
+            impatience.start()
             try:
                 read_timeout, connect_timeout = connect(*arguments)
             except SessionExpiredError:
                 raise
             except Exception as error:
                 raise self._failed(error) from error
+            finally:
+                impatience.cancel()
+                impatience.join()
             self.granted = int(read_timeout * 3 / 2)  # kazoo reads for two thirds of it
             self.denied, self.doubt = False, ""
             return read_timeout, connect_timeout
@@ -117,6 +128,10 @@ class Session:
         """Begin to connect. What is asked from now on waits for a connection; kazoo would refuse it at first."""
         self._client._state = KeeperState.CONNECTING  # noqa: SLF001  # as its thread does when it has begun
         self._client.start_async()
+
+    def hang_up(self) -> None:
+        """The server that one is connected to doesn't answer: go to another one, in the same session."""
+        self._sockets.drop()
 
     def stop(self) -> None:
         """End the session, and all nodes that live with it. Blocks, for FAREWELL_S and CONNECTED_S at most."""

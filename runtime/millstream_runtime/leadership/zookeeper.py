@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
-    AuthFailedError,
     BadVersionError,
     InvalidACLError,
     KazooException,
@@ -89,7 +88,7 @@ class Refused:
     reason: str
 
 
-_DENIED = (AuthFailedError, NoAuthError, InvalidACLError)
+_DENIED = (NoAuthError, InvalidACLError)
 _FAILED_CHECKS = (BadVersionError, NodeExistsError, NoNodeError)
 _ECHOES = (RolledBackError, RuntimeInconsistency)
 
@@ -121,6 +120,10 @@ class ZooKeeper:
     def denied(self) -> bool:
         """The servers have refused the name or password of this process. It goes on trying, for they may be mended."""
         return self._session.denied
+
+    def hang_up(self) -> None:
+        """The server that one is connected to doesn't answer: go to another one, in the same session."""
+        self._session.hang_up()
 
     def listen(self, connected: Callable[[], None], interrupted: Callable[[], None], ended: Callable[[], None]) -> None:
         """Called in a thread of kazoo: a connection stands; it is gone, the session perhaps not; the session ended."""
@@ -222,6 +225,8 @@ def _judged(operations: Sequence[Operation], results: Sequence[object]) -> Refus
         if isinstance(result, _FAILED_CHECKS):
             return Refused(place, f"{type(result).__name__} of {operations[place].path}")
         raise _sorted(result, operations[place].path)
+    if any(isinstance(result, Exception) for result in results):
+        raise UnansweredError(f"ZooKeeper gave no answer that tells what was done ({results})")
     return None
 
 

@@ -10,9 +10,11 @@ Read in this order:
 * `clients`      TLS between clients and the JobManager
 * `hello`        which of the two a connection at the JobManager's one port asks for
 * `tokens`       the tokens of clients
+* `disagreement` what it means that gRPC can't connect
 """
 
 from millstream_runtime.security.clients import ClientTls, client_tls
+from millstream_runtime.security.disagreement import disagreement
 from millstream_runtime.security.hello import IncompleteHelloError, asked_name
 from millstream_runtime.security.internal import (
     GRPC_OPTIONS,
@@ -46,6 +48,7 @@ __all__ = [
     "check_member",
     "client_tls",
     "client_token",
+    "disagreement",
     "internal_tls",
     "shown_token",
 ]

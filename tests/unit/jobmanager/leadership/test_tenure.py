@@ -73,7 +73,7 @@ def test_it_never_decides_after_its_lease_and_never_again_once_it_is_over(
             tenure.interrupted(begun + now)
             interrupted_at, resumed_by = now, -inf
         hold = tenure.hold(begun + now)
-        over = over or begun + now >= may_until
+        over = over or begun + now >= may_until or hold is Hold.OVER
         if over:
             assert hold is Hold.OVER
         else:
@@ -87,6 +87,35 @@ def test_a_lease_leaves_room_for_what_zookeeper_has_not_heard(timeout: int) -> N
     tenure = Tenure(timeout, 0)
     assert lease(timeout) <= timeout - tenure.renewal_interval - timeout // 3 // 2 + 1
     assert 0 < 3 * tenure.renewal_interval < lease(timeout)
+
+
+def test_with_questions_at_their_pace_a_lease_is_two_thirds() -> None:
+    tenure = Tenure(TIMEOUT, LEASE)
+    for asked in range(0, 10 * TIMEOUT, tenure.renewal_interval):
+        tenure.answered(asked, asked + 1)
+        assert tenure.lease_until == asked + LEASE
+
+
+def test_behind_a_gap_a_lease_counts_from_before_the_gap() -> None:
+    """Nobody but a server that may die now has heard of the last question; the others count from the one before."""
+    tenure = Tenure(TIMEOUT, LEASE)
+    tenure.answered(0, 1)
+    tenure.answered(3_900, 3_901)
+    assert tenure.lease_until == TIMEOUT
+    tenure.answered(4_900, 4_901)
+    assert tenure.lease_until == TIMEOUT
+    tenure.answered(5_900, 5_901)
+    assert tenure.lease_until == 5_900 + LEASE
+
+
+def test_a_server_that_grants_less_shortens_what_follows() -> None:
+    tenure = Tenure(TIMEOUT, LEASE)
+    tenure.granted(3_000)
+    tenure.answered(1_000, 1_001)
+    tenure.answered(2_000, 2_001)
+    assert tenure.lease_until == 2_000 + 2_000
+    tenure.granted(TIMEOUT)
+    assert tenure.session_timeout == 3_000
 
 
 def test_it_is_over_in_the_very_millisecond() -> None:

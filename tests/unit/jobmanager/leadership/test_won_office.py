@@ -17,6 +17,8 @@ TIMEOUT = 600_000
 class Questions:
     """Of a ZooKeeper that answers when it is told to."""
 
+    session_timeout = 60_000
+
     def __init__(self) -> None:
         self.asked = asyncio.Queue[Future[None]]()
 

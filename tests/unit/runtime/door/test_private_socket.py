@@ -109,3 +109,11 @@ async def test_a_place_that_can_t_be_written_is_named_with_its_key(tmp_path: Pat
     ):
         async with leading(tmp_path, {"io.tmp.dirs": f"{file.name}/inside"}, ListenAddress.tcp("localhost", 0)):
             pass
+
+
+@pytest.mark.parametrize("below", ["inside", "inside/" + "x" * 100])
+def test_a_place_that_can_t_be_is_a_mistake_however_long_its_path(tmp_path: Path, below: str) -> None:
+    """Only one that is there, and too long for a socket, is replaced by the system's."""
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError), private_socket(f"{tmp_path}/file/{below}"):
+        pass
