@@ -126,6 +126,31 @@ def test_a_deposed_leader_that_wakes_up_while_it_deletes_spares_a_job_that_was_s
     assert place.lead()[0].recover() == [record(1, nonce="anew")]
 
 
+def test_a_deposed_leader_that_wakes_up_behind_its_write_spares_its_successors(
+    place: SharedPlace, ensemble: Ensemble
+) -> None:
+    """Its own write was its last one in office; what is there now isn't a former version of it."""
+
+    def meanwhile() -> None:
+        successor, _ = place.lead()
+        assert successor.recover() == [record(1)]
+        assert successor.put(record(2)) == DONE
+
+    with session(ensemble.hosts) as own:
+
+        def is_stored() -> bool:
+            return own.ask(own.read(place.nodes.job(JOB))) is not None
+
+        halting = HaltingStorage(meanwhile)
+        store = place.elect(own, Location(halting, place.directory.path))
+        store.open(Epoch(0))
+        halting.halts_if = is_stored
+        assert store.put(record(1)) == DONE
+        if halting.halts_if is not None:  # it looked at nothing behind its write
+            meanwhile()
+    assert place.lead()[0].recover() == [record(2)]
+
+
 def test_a_leader_that_does_not_hold_deletes_no_garbage(place: SharedPlace) -> None:
     store, _ = place.lead()
     store.put_blob(digest(b"never submitted"), [b"never submitted"])
