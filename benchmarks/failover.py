@@ -19,6 +19,7 @@ from benchmarks.harness import ROUNDS, Report, WrongResultError
 from benchmarks.startup import MILLSTREAM
 from millstream import StreamExecutionEnvironment
 from millstream.submission.gateway import Gateway
+from millstream.submission.routes import Route
 from millstream_dataflow.identity import JobId
 from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.states import TaskState
@@ -39,7 +40,7 @@ class Cluster:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._jobmanager, *ports = (_free_port() for _ in range(4))
-        self.gateway = Gateway(f"127.0.0.1:{self._jobmanager}", PATIENCE_S)
+        self.gateway = Gateway(Route(f"127.0.0.1:{self._jobmanager}"), PATIENCE_S)
         self._all = [self._start("jobmanager")]
         self._taskmanagers = {port: self._start_taskmanager(port) for port in ports}
 

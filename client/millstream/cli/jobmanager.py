@@ -64,7 +64,7 @@ async def _run(configuration: Configuration) -> None:
     election: Election
     try:
         if configuration.get(high_availability.TYPE) is HighAvailability.ZOOKEEPER:
-            from millstream_jobmanager.leadership.choice import candidate, shared_directory  # noqa: PLC0415  # kazoo
+            from millstream_jobmanager.leadership.choice import candidate, shared_directory  # noqa: PLC0415  # 100 ms
 
             place, election = shared_directory(configuration), candidate(configuration)
         else:

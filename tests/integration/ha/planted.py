@@ -33,6 +33,11 @@ def stop_at(step: str) -> None:
         time.sleep(60)
 
 
+def plant_into(owner: object, name: str, function: object) -> None:
+    """In the place of its own."""
+    setattr(owner, name, function)
+
+
 def plant() -> None:
     """Into the functions that do these steps."""
     write, store, run = carrier._write_metadata, carrier._store_record, outbox.Outbox.run
@@ -62,8 +67,9 @@ def plant() -> None:
 
         await run(self, sending)
 
-    carrier._write_metadata, carrier._store_record = written, stored
-    outbox.Outbox.run = running  # type: ignore[method-assign]
+    plant_into(carrier, "_write_metadata", written)
+    plant_into(carrier, "_store_record", stored)
+    plant_into(outbox.Outbox, "run", running)
     opened = sessions.OpenSessions.open
 
     def opening(self: sessions.OpenSessions, session: SessionId, box: outbox.Outbox) -> bool:
@@ -71,7 +77,7 @@ def plant() -> None:
         stop_at("adopting")
         return result
 
-    sessions.OpenSessions.open = opening  # type: ignore[method-assign]
+    plant_into(sessions.OpenSessions, "open", opening)
 
 
 if __name__ == "__main__":

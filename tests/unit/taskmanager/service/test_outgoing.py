@@ -26,8 +26,8 @@ STATE = TaskStateChanged(TaskReport(TASK, TaskState.RUNNING))
 LIMIT = 4 << 10
 
 
-def outgoing(**settings: int) -> Outgoing:
-    return Outgoing(SESSION, LinkSettings(message_limit=LIMIT, **settings))
+def outgoing(unsent_limit: int = 64 << 20) -> Outgoing:
+    return Outgoing(SESSION, LinkSettings(message_limit=LIMIT, unsent_limit=unsent_limit))
 
 
 def output(text: str) -> TaskOutput:
