@@ -12,6 +12,7 @@ from millstream_dataflow.job_graph import JobGraph
 from millstream_jobmanager.store.digests import checked_digest
 from millstream_jobmanager.store.record_files import FILE, read_record
 from millstream_jobmanager.store.sealed import DamagedError
+from millstream_jobmanager.store.shared_blobs import newest_files
 from millstream_runtime.file_systems import Location, locate
 from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.record import JobRecord
@@ -70,7 +71,8 @@ def _newest(store: str, job: JobId, places: Iterable[Location]) -> SalvagedJob:
 
 def salvaged_blob(store: str, digest: Digest) -> bytes:
     """DamagedError when it is missing or holds other bytes."""
-    place = locate(store) / "blobs" / checked_digest(digest)
+    place = locate(store) / "blobs"
+    place /= newest_files(place.storage.entries(place.path)).get(checked_digest(digest), digest)
     try:
         data = place.storage.read(place.path)
     except FileNotFoundError as error:

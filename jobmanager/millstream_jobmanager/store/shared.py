@@ -2,29 +2,29 @@
 of them reach (ARCHITECTURE 9).
 
     <directory>/jobs/<job>.<version>-<incarnation>-<digest of the nonce>.record
-    <directory>/blobs/<digest>
+    <directory>/blobs/<digest>.<epoch of its writer>
     <directory>/epochs/<the highest epoch>
 
 The epoch lies in the storage too, empty, for its name alone: where ZooKeeper's data are lost, TaskManagers still obey
 the highest one that they have seen (law 1.2).
 """
 
-import hashlib
 import logging
 import re
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from millstream_dataflow.identity import Digest, Epoch, JobId
 from millstream_dataflow.job_graph import JobGraph
 from millstream_jobmanager.store.answers import StoreAnswer, StoreDamagedError, StoreError, StoreWriteError
 from millstream_jobmanager.store.contract import JobStore
-from millstream_jobmanager.store.digests import checked_digest, is_digest, verified
 from millstream_jobmanager.store.fence import Fence
 from millstream_jobmanager.store.sealed import DamagedError
+from millstream_jobmanager.store.shared_blobs import SharedBlobs
 from millstream_jobmanager.store.shared_records import SharedRecords
 from millstream_runtime.file_systems import Location, OpenFile, is_refusal
 from millstream_runtime.file_systems.local import TEMPORARY_SUFFIX
@@ -38,11 +38,18 @@ SPARED_S: Final = 3_600
 """How long a blob that no record needs is kept: a submit uploads it before its record is stored."""
 COLLECTION_INTERVAL_S: Final = 600
 """Between two collections: each reads every record and graph."""
-PIECE: Final = 1 << 20
 
 _INCARNATION = re.compile(rb"[0-9a-f]{8}")
 
 _log = logging.getLogger("millstream.jobmanager.store")
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What there is once the office has its epoch."""
+
+    records: SharedRecords
+    blobs: SharedBlobs
 
 
 class SharedJobStore(JobStore):
@@ -64,7 +71,7 @@ class SharedJobStore(JobStore):
         self._epochs = directory / "epochs"
         self._holds = holds
         self._clock = clock
-        self._records: SharedRecords | None = None
+        self._opened: _Opened | None = None
         self._seen: dict[str, float] = {}
         """Paths of files that may be no one's, by when this leader saw them first, or when somebody brought them."""
         self._aging = threading.Lock()
@@ -88,7 +95,8 @@ class SharedJobStore(JobStore):
                     raise self._deposed()
                 self._fence.version += 1
             self._mark(epoch)
-            self._records = SharedRecords(self._zookeeper, self._fence, self._jobs, self._incarnation())
+            records = SharedRecords(self._zookeeper, self._fence, self._jobs, self._incarnation())
+            self._opened = _Opened(records, SharedBlobs(self._blobs, epoch))
         except NodeError as error:
             raise StoreDamagedError(f"the nodes in {nodes.root} can't be read: {error}") from error
         except OSError as error:
@@ -129,58 +137,39 @@ class SharedJobStore(JobStore):
 
     def recover(self) -> list[JobRecord]:
         """In the order of their ids."""
-        return self._open().read_all()
+        return self._open().records.read_all()
 
     def put(self, record: JobRecord) -> StoreAnswer:
         """A leader that was deposed gets a conflict."""
-        return self._open().put(record)
+        return self._open().records.put(record)
 
     def delete(self, job: JobId) -> None:
         """StoreWriteError when it could not be deleted; the next leader tries again."""
-        self._open().delete(job)
+        self._open().records.delete(job)
 
     # ------------------------------------------------------------ blobs
 
     def put_blob(self, digest: Digest, chunks: Iterable[bytes]) -> None:
-        """The chunks of one that is there already aren't read. StoreWriteError when there is no room."""
-        self._open()
-        place = self._blobs / checked_digest(digest)
+        """The chunks of one that this leader has written already aren't read. StoreWriteError when there is no room."""
+        blobs = self._open().blobs
+        path = blobs.own_file(digest)
         with self._aging:
-            self._seen[place.path] = self._clock()
+            self._seen[path] = self._clock()
         try:
-            if not self._is_whole(place, digest):
-                place.storage.write(place.path, verified(digest, chunks))
+            blobs.put(digest, chunks)
         except OSError as error:
-            text = f"blob {place.path} could not be written: {error}"
-            raise StoreWriteError(text, refused=is_refusal(error)) from error
-
-    def _is_whole(self, place: Location, digest: Digest) -> bool:
-        try:
-            file = place.storage.open(place.path)
-        except FileNotFoundError:
-            return False
-        try:
-            found = hashlib.sha256()
-            for start in range(0, file.size, PIECE):
-                found.update(file.read_at(start, PIECE))
-            return found.hexdigest() == digest
-        finally:
-            file.close()
+            raise StoreWriteError(f"blob {path} could not be written: {error}", refused=is_refusal(error)) from error
 
     def open_blob(self, digest: Digest) -> OpenFile | None:
         """An object, or a file."""
-        self._open()
-        place = self._blobs / checked_digest(digest)
-        try:
-            return place.storage.open(place.path)
-        except FileNotFoundError:
-            return None
+        return self._open().blobs.open(digest)
 
     def collect_garbage(self) -> None:
         """Also records that no pointer names. What a record needs that has a file, of a lost ZooKeeper too, stays; no
         blob is collected while one of them can't be read.
         """
-        records, now = self._open(), self._clock()
+        opened, now = self._open(), self._clock()
+        records = opened.records
         if self._collected_at is not None and now - self._collected_at < COLLECTION_INTERVAL_S:
             return
         self._collected_at = now
@@ -192,9 +181,7 @@ class SharedJobStore(JobStore):
             self._hindered(str(error))
             return
         self._hindrance = ""
-        names = self._blobs.storage.entries(self._blobs.path)
-        unneeded = [(self._blobs / name).path for name in names if is_digest(name) and name not in needed]
-        self._collect(self._blobs, [*unneeded, *_half_written(self._blobs)], now)
+        self._collect(self._blobs, [*opened.blobs.unneeded(needed), *_half_written(self._blobs)], now)
 
     def _collect(self, place: Location, paths: list[str], now: float) -> None:
         """Those that were no one's for an hour already."""
@@ -213,11 +200,11 @@ class SharedJobStore(JobStore):
         digest = record.graph.digest
         file = self.open_blob(digest)
         if file is None:
-            raise DamagedError(f"the graph of job {record.job}, {(self._blobs / digest).path}, is missing")
+            raise DamagedError(f"the graph of job {record.job}, {self._open().blobs.path(digest)}, is missing")
         try:
             graph = decode(JobGraph, file.read_at(0, file.size))
         except MalformedMessageError as error:
-            text = f"the graph of job {record.job}, {(self._blobs / digest).path}, can't be read: {error}"
+            text = f"the graph of job {record.job}, {self._open().blobs.path(digest)}, can't be read: {error}"
             raise DamagedError(text) from error
         finally:
             file.close()
@@ -227,12 +214,12 @@ class SharedJobStore(JobStore):
 
     def close(self) -> None:
         """The office isn't the store's."""
-        self._records = None
+        self._opened = None
 
-    def _open(self) -> SharedRecords:
-        if self._records is None:
+    def _open(self) -> _Opened:
+        if self._opened is None:
             raise StoreError("the job store isn't open")
-        return self._records
+        return self._opened
 
 
 def _half_written(place: Location) -> list[str]:

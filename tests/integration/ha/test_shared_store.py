@@ -20,7 +20,7 @@ from tests.integration.ha.offices import Robber, SharedPlace, connected, named, 
 from tests.support.clusters import free_port, until
 from tests.support.object_store import ObjectStore, object_store
 from tests.support.zookeeper import Ensemble
-from tests.unit.jobmanager.store.contract_suite import HOUR, StoreContract, blobs, everything, rewrite
+from tests.unit.jobmanager.store.contract_suite import HOUR, StoreContract, blob_file, blobs, everything, rewrite
 from tests.unit.jobmanager.store.samples import DONE, JOB, OTHER, digest, found, put_job, record
 
 __all__ = ["object_store"]
@@ -149,6 +149,18 @@ def test_a_deposed_leader_that_wakes_up_behind_its_write_spares_its_successors(
         if halting.halts_if is not None:  # it looked at nothing behind its write
             meanwhile()
     assert place.lead()[0].recover() == [record(2)]
+
+
+def test_a_leader_relies_on_no_blob_of_its_predecessors_that_no_job_needs(place: SharedPlace) -> None:
+    """A deposed leader may be about to delete it."""
+    place.lead()[0].put_blob(digest(b"again"), [b"again"])
+    former = blob_file(place, digest(b"again"))
+    successor, _ = place.lead()
+    assert found(successor, digest(b"again")) == b"again"
+    successor.put_blob(digest(b"again"), [b"again"])
+    former.storage.remove_file(former.path)
+    assert found(successor, digest(b"again")) == b"again"
+    assert found(place.lead()[0], digest(b"again")) == b"again"
 
 
 def test_a_leader_that_does_not_hold_deletes_no_garbage(place: SharedPlace) -> None:

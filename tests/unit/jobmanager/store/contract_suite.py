@@ -36,8 +36,16 @@ class StorePlace(Protocol):
 
 
 def blobs(place: StorePlace) -> set[str]:
-    """The names of those that are there."""
-    return set(place.directory.storage.entries((place.directory / "blobs").path))
+    """Those that are there, by their digests."""
+    names = place.directory.storage.entries((place.directory / "blobs").path)
+    return {name.partition(".")[0] for name in names}
+
+
+def blob_file(place: StorePlace, name: Digest) -> Location:
+    """Where a blob lies, of which there is one."""
+    folder = place.directory / "blobs"
+    (file,) = [entry for entry in folder.storage.entries(folder.path) if entry.startswith(name)]
+    return folder / file
 
 
 def everything(place: StorePlace) -> dict[str, list[str]]:
@@ -221,7 +229,7 @@ class StoreContract:
         self, place: StorePlace, store: JobStore
     ) -> None:
         store.put_blob(digest(b"content"), [b"content"])
-        file = place.directory / "blobs" / digest(b"content")
+        file = blob_file(place, digest(b"content"))
         rewrite(file, b"cOntent")
         store.put_blob(digest(b"content"), [b"content"])
         assert file.storage.read(file.path) == b"content"
@@ -282,7 +290,7 @@ class StoreContract:
         self, place: StorePlace, store: JobStore, damage: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         put_job(store, JOB, b"functions", b"code")
-        graph = place.directory / "blobs" / store.recover()[0].graph.digest
+        graph = blob_file(place, store.recover()[0].graph.digest)
         damaged = place.record_file(JOB) if damage == "record" else graph
         whole = damaged.storage.read(damaged.path)
         if damage == "no graph":
