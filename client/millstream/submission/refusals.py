@@ -14,14 +14,12 @@ import grpc
 
 from millstream.errors import ClusterUnreachableError, ExecutionError, JobNotFoundError, RequestRefusedError
 from millstream_dataflow.identity import JobId
+from millstream_runtime.leadership.nodes import LEADER_KEY
 from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.failures import Failure
 
 FAILURE_KEY: Final = "millstream-failure-bin"
 """The trailing metadata that holds the failure; gRPC carries bytes under keys that end so."""
-
-LEADER_KEY: Final = "millstream-leader"
-"""The trailing metadata in which a standby says who leads, `host:port`."""
 
 PASSING: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 """Nobody there, or nobody who answers yet: asked again, for every request may come twice (law 1.1)."""

@@ -17,11 +17,11 @@ from typing import NoReturn
 
 import grpc
 
+from millstream_runtime.leadership.nodes import LEADER_KEY
 from millstream_runtime.messages.codec import encode
 from millstream_runtime.messages.failures import Failure, FailureKind
 
 FAILURE_KEY = "millstream-failure-bin"
-LEADER_KEY = "millstream-leader"
 MAX_DETAILS = 400
 """Bytes of the sentence as the status' details, which HTTP/2 may spell as three times as many."""
 MAX_FAILURE_TEXT = 2000

@@ -8,9 +8,10 @@ Read in this order:
 * `lock`     one process at a time
 * `records`  the records of jobs, in a directory
 * `blobs`    graphs, functions and artifacts by SHA-256, in a directory
+* `garbage`  when what no job needs is looked for, and what a job needs
 * `local`    these together
 * `fence`    what several JobManagers have instead of a lock
-* `record_files`, `shared_records`, `shared` the store of several JobManagers
+* `record_files`, `shared_records`, `shared_blobs`, `shared` the store of several JobManagers
 * `salvage`  what lies in a storage directory, when there is nothing else
 """
 

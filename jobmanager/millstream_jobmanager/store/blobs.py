@@ -11,11 +11,9 @@ from pathlib import Path
 from millstream_dataflow.identity import Digest
 from millstream_jobmanager.store.answers import StoreWriteError
 from millstream_jobmanager.store.digests import checked_digest, is_digest, verified
+from millstream_jobmanager.store.garbage import SPARED_S
 from millstream_runtime.file_systems import is_refusal
 from millstream_runtime.file_systems.local import write_durably
-
-SPARED_S = 3_600
-"""How long a blob may wait for the record that needs it: the largest upload at 10 MB/s is 36 GB."""
 
 
 class Blobs:

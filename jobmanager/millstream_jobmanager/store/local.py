@@ -14,24 +14,19 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
 
 from millstream_dataflow.identity import Digest, Epoch, JobId
-from millstream_dataflow.job_graph import JobGraph
 from millstream_jobmanager.core.events import Outcome
 from millstream_jobmanager.store.answers import StoreAnswer, StoreDamagedError, StoreError, StoreWriteError
 from millstream_jobmanager.store.blobs import Blobs
 from millstream_jobmanager.store.contract import JobStore
+from millstream_jobmanager.store.garbage import Collections, needed_blobs
 from millstream_jobmanager.store.lock import StoreLock
 from millstream_jobmanager.store.records import Records
 from millstream_jobmanager.store.sealed import DamagedError, seal, unseal
 from millstream_runtime.file_systems import OpenFile, is_refusal
 from millstream_runtime.file_systems.local import TEMPORARY_SUFFIX, LocalStorage, make_directories, write_durably
-from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.record import JobRecord
-
-COLLECTION_INTERVAL_S: Final = 600
-"""Between two collections: each reads every record and graph, and the records of running jobs wait meanwhile."""
 
 _log = logging.getLogger("millstream.jobmanager.store")
 
@@ -45,9 +40,7 @@ class LocalJobStore(JobStore):
         self._records = Records(directory / "jobs")
         self._blobs = Blobs(directory / "blobs")
         self._lock: StoreLock | None = None
-        self._collected_at: float | None = None
-        self._hindrance = ""
-        """What kept the last collection from its work."""
+        self._collections = Collections()
 
     def open(self, floor: Epoch) -> Epoch:
         """Also clears away what a predecessor was writing when it died."""
@@ -117,32 +110,19 @@ class LocalJobStore(JobStore):
         """Nothing is collected while a record or a graph can't be read: what it needs isn't known."""
         self._held()
         now = self._clock()
-        # A clock that was set back would end it for long.
-        if self._collected_at is not None and 0 <= now - self._collected_at < COLLECTION_INTERVAL_S:
+        if not self._collections.is_due(now):
             return
-        self._collected_at = now
         try:
             needed = {digest for record in self._records.read_all() for digest in self._needed(record)}
         except (StoreDamagedError, DamagedError, OSError) as error:
-            self._hindered(str(error))
+            self._collections.hindered(str(error))
             return
-        self._hindrance = ""
+        self._collections.went_well()
         self._blobs.collect(needed, now)
-
-    def _hindered(self, hindrance: str) -> None:
-        if hindrance != self._hindrance:
-            self._hindrance = hindrance
-            _log.warning("no unused blob of %s is deleted until this is mended: %s", self._directory, hindrance)
 
     def _needed(self, record: JobRecord) -> Iterable[Digest]:
         path = self._blobs.path(record.graph.digest)
-        try:
-            graph = decode(JobGraph, path.read_bytes())
-        except MalformedMessageError as error:
-            raise DamagedError(f"{path}, the graph of job {record.job}, can't be read: {error}") from error
-        yield record.graph.digest
-        yield from (vertex.functions.digest for vertex in graph.vertices)
-        yield from (artifact.blob.digest for artifact in graph.artifacts)
+        return needed_blobs(record, path.read_bytes() if path.exists() else None, str(path))
 
     def close(self) -> None:
         """Once or more often."""

@@ -16,13 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from millstream_dataflow.identity import Digest, Epoch, JobId
-from millstream_dataflow.job_graph import JobGraph
 from millstream_jobmanager.store.answers import StoreAnswer, StoreDamagedError, StoreError, StoreWriteError
 from millstream_jobmanager.store.contract import JobStore
 from millstream_jobmanager.store.fence import Fence
+from millstream_jobmanager.store.garbage import SPARED_S, Collections, needed_blobs
 from millstream_jobmanager.store.sealed import DamagedError
 from millstream_jobmanager.store.shared_blobs import SharedBlobs
 from millstream_jobmanager.store.shared_records import SharedRecords
@@ -31,13 +30,7 @@ from millstream_runtime.file_systems.local import TEMPORARY_SUFFIX
 from millstream_runtime.leadership.errors import UnansweredError, ZooKeeperDeniedError
 from millstream_runtime.leadership.nodes import NodeError, decode_epoch, encode_epoch
 from millstream_runtime.leadership.zookeeper import Create, SetData, ZooKeeper
-from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.record import JobRecord
-
-SPARED_S: Final = 3_600
-"""How long a blob that no record needs is kept: a submit uploads it before its record is stored."""
-COLLECTION_INTERVAL_S: Final = 600
-"""Between two collections: each reads every record and graph."""
 
 _INCARNATION = re.compile(rb"[0-9a-f]{8}")
 
@@ -76,9 +69,7 @@ class SharedJobStore(JobStore):
         """Paths of files that may be no one's, by when this leader saw them first, or when somebody brought them."""
         self._aging = threading.Lock()
         """Between the look at a blob's age and its end, nobody makes it young."""
-        self._collected_at: float | None = None
-        self._hindrance = ""
-        """What kept the last collection from its work."""
+        self._collections = Collections()
 
     def open(self, floor: Epoch) -> Epoch:
         """The office has its epoch; one that isn't above the floor is raised, before anybody hears of it."""
@@ -170,17 +161,16 @@ class SharedJobStore(JobStore):
         """
         opened, now = self._open(), self._clock()
         records = opened.records
-        if self._collected_at is not None and now - self._collected_at < COLLECTION_INTERVAL_S:
+        if not self._collections.is_due(now):
             return
-        self._collected_at = now
         try:
             unnamed = [(self._jobs / name).path for name in records.unnamed()]
             self._collect(self._jobs, [*unnamed, *_half_written(self._jobs)], now)
             needed = {digest for record in records.kept() for digest in self._needed(record)}
         except (DamagedError, NodeError, OSError, UnansweredError, ZooKeeperDeniedError) as error:
-            self._hindered(str(error))
+            self._collections.hindered(str(error))
             return
-        self._hindrance = ""
+        self._collections.went_well()
         self._collect(self._blobs, [*opened.blobs.unneeded(needed), *_half_written(self._blobs)], now)
 
     def _collect(self, place: Location, paths: list[str], now: float) -> None:
@@ -191,26 +181,9 @@ class SharedJobStore(JobStore):
                     place.storage.remove_file(path)
                     del self._seen[path]
 
-    def _hindered(self, hindrance: str) -> None:
-        if hindrance != self._hindrance:
-            self._hindrance = hindrance
-            _log.warning("no unused blob is deleted until this is mended: %s", hindrance)
-
     def _needed(self, record: JobRecord) -> Iterator[Digest]:
-        digest = record.graph.digest
-        file = self.open_blob(digest)
-        if file is None:
-            raise DamagedError(f"the graph of job {record.job}, {self._open().blobs.path(digest)}, is missing")
-        try:
-            graph = decode(JobGraph, file.read_at(0, file.size))
-        except MalformedMessageError as error:
-            text = f"the graph of job {record.job}, {self._open().blobs.path(digest)}, can't be read: {error}"
-            raise DamagedError(text) from error
-        finally:
-            file.close()
-        yield digest
-        yield from (vertex.functions.digest for vertex in graph.vertices)
-        yield from (artifact.blob.digest for artifact in graph.artifacts)
+        blobs, digest = self._open().blobs, record.graph.digest
+        return needed_blobs(record, blobs.read(digest), blobs.path(digest))
 
     def close(self) -> None:
         """The office isn't the store's."""

@@ -82,6 +82,16 @@ class SharedBlobs:
         except FileNotFoundError:
             return None
 
+    def read(self, digest: Digest) -> bytes | None:
+        """All of a small one; None when there is none."""
+        file = self.open(digest)
+        if file is None:
+            return None
+        try:
+            return file.read_at(0, file.size)
+        finally:
+            file.close()
+
     def path(self, digest: Digest) -> str:
         """Where it lies or would lie, for people."""
         with self._lock:

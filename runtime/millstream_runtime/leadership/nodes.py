@@ -1,12 +1,17 @@
 """What a cluster has in ZooKeeper, and how it is written. All of it is small and readable by people (JSON)."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from millstream_dataflow.identity import Epoch, JobId
 
 _DIGITS = 18  # of an epoch that fits into 64 bits
+
+
+LEADER_KEY: Final = "millstream-leader"
+"""In the trailing metadata of a standby's refusal: who leads, `host:port`."""
 
 
 @dataclass(frozen=True, slots=True)

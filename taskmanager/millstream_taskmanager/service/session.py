@@ -19,6 +19,7 @@ import grpc.aio
 from millstream_dataflow.identity import Epoch, SessionId, TaskManagerId
 from millstream_proto.session_pb2 import JobManagerMessage
 from millstream_proto.session_pb2_grpc import TaskManagerGatewayStub
+from millstream_runtime.leadership.nodes import LEADER_KEY
 from millstream_runtime.messages.codec import MalformedMessageError, body_reader, from_message
 from millstream_runtime.messages.parts import PartJoiner
 from millstream_runtime.messages.session import FromJobManager, FromTaskManager, Registered
@@ -39,8 +40,6 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_retries", 0),
 )
-LEADER_KEY: Final = "millstream-leader"
-"""In the trailing metadata of a standby's refusal: who leads."""
 FAREWELL_S: Final = 0.5  # what a JobManager gets to end the stream when we leave
 LASTED_MS: Final = 100  # a session that ended sooner doesn't earn an immediate next one
 

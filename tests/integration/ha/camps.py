@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.identity import Epoch
-from millstream_jobmanager.leadership.candidate import Candidate, WonOffice
+from millstream_jobmanager.leadership.candidate import Candidate
 from millstream_jobmanager.leadership.tenure import Hold
+from millstream_jobmanager.leadership.won_office import WonOffice
 from millstream_jobmanager.store.shared import SharedJobStore
 from millstream_runtime.file_systems import locate
 from millstream_runtime.leadership.connection import zookeeper

@@ -6,8 +6,8 @@ import asyncio
 from concurrent.futures import Future
 from typing import Any, cast
 
-from millstream_jobmanager.leadership.candidate import WonOffice
 from millstream_jobmanager.leadership.tenure import Hold, Tenure, lease
+from millstream_jobmanager.leadership.won_office import WonOffice
 from millstream_jobmanager.store.fence import Fence
 from millstream_runtime.leadership.nodes import ClusterNodes
 

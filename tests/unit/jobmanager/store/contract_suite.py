@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from millstream_dataflow.identity import Digest, Epoch, JobId
 from millstream_jobmanager.core.events import Outcome
 from millstream_jobmanager.store import BlobMismatchError, JobStore, StoreDamagedError, StoreError
-from millstream_jobmanager.store.local import COLLECTION_INTERVAL_S
+from millstream_jobmanager.store.garbage import COLLECTION_INTERVAL_S
 from millstream_runtime.file_systems import Location
 from millstream_runtime.messages.record import RECORD_FORMAT, JobRecord
 from tests.unit.jobmanager.store.samples import DONE, JOB, OTHER, Clock, digest, found, put_job, record
