@@ -27,6 +27,8 @@ class UnreachableError(StartupError):
 
 async def take_epoch(carrier: Carrier, checkpoint_directory: str) -> Epoch:
     """The lock, and the next epoch: above the stored one, and above the highest in the storage (law 1.2)."""
+    if await carrier.store(lambda store: store.knows_epochs()):
+        return await carrier.store(lambda store: store.open(Epoch(0)))
     try:
         floor = await carrier.files(lambda: highest_epoch(checkpoint_directory))
     except CheckpointFileError as error:

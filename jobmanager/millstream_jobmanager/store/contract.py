@@ -12,6 +12,12 @@ from millstream_runtime.messages.record import JobRecord
 class JobStore(Protocol):
     """Records and blobs under one leader. Everything but `open` is refused unless it is open."""
 
+    def knows_epochs(self) -> bool:
+        """Whether the store itself remembers all that were taken, so that nobody need look through the checkpoints, of
+        which there may be many. Before `open`.
+        """
+        ...
+
     def open(self, floor: Epoch) -> Epoch:
         """Take the lock, or say in StoreLockedError who has it, unless it came with the office; then take the next
         epoch, above the stored one and above `floor`, durably (law 1.2).

@@ -71,6 +71,14 @@ class SharedJobStore(JobStore):
         """Between the look at a blob's age and its end, nobody makes it young."""
         self._collections = Collections()
 
+    def knows_epochs(self) -> bool:
+        """The storage has a mark of the highest, beside ZooKeeper's own. StoreWriteError when it can't be read."""
+        try:
+            return bool(self._marked_epochs())
+        except OSError as error:
+            text = f"the job store {self._directory.path} can't be read: {error}"
+            raise StoreWriteError(text, refused=is_refusal(error)) from error
+
     def open(self, floor: Epoch) -> Epoch:
         """The office has its epoch; one that isn't above the floor is raised, before anybody hears of it."""
         nodes = self._fence.nodes
