@@ -168,10 +168,14 @@ class Load:
 
     def until_next_checkpoint(self, timeout_s: float) -> float:
         """Until a checkpoint newer than the present newest has published files; seconds."""
-        begun, before, files = time.monotonic(), self.newest(), self.published()
-        self.cluster.until(lambda: self.newest() > before, timeout_s, f"a checkpoint above {before} is complete")
-        self.cluster.until(lambda: self.published() > files, timeout_s, "files appear")
+        begun = time.monotonic()
+        self.until_beyond(self.newest(), self.published(), timeout_s)
         return time.monotonic() - begun
+
+    def until_beyond(self, newest: int, published: set[str], timeout_s: float) -> None:
+        """Until a checkpoint newer than that is complete, and files beside those are there."""
+        self.cluster.until(lambda: self.newest() > newest, timeout_s, f"a checkpoint above {newest} is complete")
+        self.cluster.until(lambda: self.published() > published, timeout_s, "files appear")
 
     def finish(self, timeout_s: float = 60) -> JobDetails:
         """Let the input end; nothing was lost, nothing doubled, nothing is left behind."""

@@ -23,8 +23,7 @@ def test_the_tasks_go_on_and_the_next_leader_completes_their_checkpoints(ensembl
             workers, attempts, newest, files = cluster.all_workers(), load.attempts(), load.newest(), load.published()
             leader, begun = cluster.leader(), time.monotonic()
             cluster.jobmanagers[leader].kill()
-            cluster.until(lambda: load.newest() > newest, 20, "a new leader completes a checkpoint")  # noqa: B023  # now
-            cluster.until(lambda: load.published() > files, 20, "its files appear")  # noqa: B023  # at once
+            load.until_beyond(newest, files, 20)
             took = time.monotonic() - begun
             assert cluster.leader() != leader
             assert cluster.all_workers() == workers
