@@ -65,6 +65,10 @@ proto: $(READY) ## generate the Python of proto/**/*.proto
 sim: $(READY) ## replay a seed of the simulation and print its story: make sim SEED=17
 	@$(PYTHON) -m tests.simulation --seed $(SEED)
 
+.PHONY: chaos
+chaos: components ## real processes under load and faults, by a seed: make chaos MINUTES=5 SEED=17 (without: any seed)
+	@$(PYTHON) -m tests.chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench
 bench: $(READY) ## run the benchmarks, each against its yardstick: make bench NAME=map_filter (all takes minutes)
 	@$(PYTHON) -m benchmarks $(or $(NAME),all)

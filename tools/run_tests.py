@@ -25,6 +25,7 @@ LAYERS = {
     "simulation": ["-n", "2"],
     "stories": [],
     "integration": [],
+    "chaos": [],
 }
 
 DAY = ["-m", "not nightly"]
