@@ -14,6 +14,7 @@ Read in this order:
 
 Then the wire, between the workers of a region's attempt:
 
+* `buffers`       bytes on their way
 * `frames`        bytes to frames; sequence numbers (pure)
 * `codecs`        elements to payloads (pure)
 * `remote`        the two ends of a channel between workers

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from millstream_dataflow.identity import ChannelId, EdgeId
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.errors import ExchangeError
 
 HEADER: Final = struct.Struct("<IBBHHHI")
@@ -60,7 +61,6 @@ STREAM: Final = 16
 
 _KINDS: Mapping[int, Kind] = {kind.value: kind for kind in Kind}
 
-Buffer = bytes | bytearray | memoryview
 ChannelKey = tuple[int, int, int]
 """Edge, source and target: a plain tuple is found ten times as fast as a ChannelId."""
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from millstream_dataflow.identity import JobId, RegionAttempt, RegionId, WorkerId
-from millstream_taskmanager.exchange.frames import Buffer
+from millstream_taskmanager.exchange.buffers import Buffer
 
 PROTOCOL_VERSION: Final = 1
 NONCE_SIZE: Final = 32

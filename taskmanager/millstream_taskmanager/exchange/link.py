@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from millstream_dataflow.identity import ChannelId, TaskManagerId, WorkerId
 from millstream_runtime.messages.deployments import WorkerPlacement
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.channel import Arrival
 from millstream_taskmanager.exchange.codecs.batches import BatchDecoder, BatchEncoder, ChannelCodec
 from millstream_taskmanager.exchange.connection import Connection
@@ -17,7 +18,6 @@ from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import (
     NO_CHANNEL,
     NOTHING_GRANTED,
-    Buffer,
     ChannelKey,
     Frame,
     FrameParser,

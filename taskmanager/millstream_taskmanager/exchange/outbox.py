@@ -4,7 +4,7 @@ import os
 from collections import deque
 from typing import Final
 
-from millstream_taskmanager.exchange.frames import Buffer
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.wire import Wire
 
 _MOST_BUFFERS: Final = max(16, os.sysconf("SC_IOV_MAX"))  # of one system call; 1,024 on Linux. POSIX promises 16

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from millstream_dataflow.identity import ChannelId, WorkerId
 from millstream_dataflow.records import Batch, ColumnBatch, Element, RowBatch, StreamStatus, Watermark
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.channel import Arrival, ReceivingEnd, SendingEnd
 from millstream_taskmanager.exchange.codecs.batches import BatchDecoder, BatchEncoder, ChannelCodec
 from millstream_taskmanager.exchange.codecs.controls import decode_control, encode_control
@@ -14,7 +15,6 @@ from millstream_taskmanager.exchange.credits import CreditedEnd
 from millstream_taskmanager.exchange.frames import (
     BACKLOG,
     HEADER,
-    Buffer,
     ChannelKey,
     Frame,
     Kind,

@@ -17,8 +17,8 @@ from typing import Final, cast
 from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_dataflow.configuration.options import security
 from millstream_runtime.security import INTERNAL_NAME, InternalTls, check_member
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.errors import ExchangeError
-from millstream_taskmanager.exchange.frames import Buffer
 from millstream_taskmanager.exchange.wire import ON_BOTH, SPEAKS_TLS, PlainWires, Wire, Wires, begins_tls
 
 _LOT: Final = 128 << 10  # bytes that are encrypted, or received, at a time

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from millstream_taskmanager.exchange.frames import Buffer
+from millstream_taskmanager.exchange.buffers import Buffer
 
 ON_BOTH: Final = "set security.ssl.internal.enabled on both hosts, or on neither"
 """What to do when one end speaks TLS and the other doesn't."""

@@ -13,11 +13,12 @@ from millstream_dataflow.errors import NonRecoverableError
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_dataflow.types import TypeInformation
 from millstream_dataflow.words import counted
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.channel import Parcel
 from millstream_taskmanager.exchange.codecs.columns import ColumnReader, ColumnWriter
 from millstream_taskmanager.exchange.codecs.rows import RowCodec
 from millstream_taskmanager.exchange.errors import ExchangeError
-from millstream_taskmanager.exchange.frames import STREAM, TIMES, Buffer, Frame, Kind
+from millstream_taskmanager.exchange.frames import STREAM, TIMES, Frame, Kind
 from millstream_taskmanager.user_code.errors import UserCodeError
 
 _ROWS = struct.Struct("<II")  # rows, and zeros, so that what follows is aligned

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.errors import ExchangeError
-from millstream_taskmanager.exchange.frames import Buffer
 
 _TOGETHER = 4 << 10  # bytes: neighbours up to here are joined; copying one costs less than handling it alone
 _DICTIONARY_HEAD = 512  # bytes before a dictionary, at most

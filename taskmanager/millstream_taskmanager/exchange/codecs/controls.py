@@ -16,8 +16,9 @@ from millstream_dataflow.records import (
     StreamStatus,
     Watermark,
 )
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.errors import ExchangeError
-from millstream_taskmanager.exchange.frames import Buffer, Kind
+from millstream_taskmanager.exchange.frames import Kind
 
 _TIME = struct.Struct("<q")
 _BARRIER = struct.Struct("<QB")

@@ -21,8 +21,9 @@ import msgspec
 
 from millstream_dataflow.errors import InvalidTypesError, serialization_error
 from millstream_dataflow.types import TypeInformation
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.errors import ExchangeError
-from millstream_taskmanager.exchange.frames import MSGPACK, PICKLE, Buffer
+from millstream_taskmanager.exchange.frames import MSGPACK, PICKLE
 from millstream_taskmanager.user_code.errors import NO_RECORD, UserCodeError
 
 _PROTOCOL = 5

@@ -59,6 +59,9 @@ class UnreliableStore(JobStore):
     def open(self, floor: Epoch) -> Epoch:
         return self.inner.open(floor)
 
+    def knows_epochs(self) -> bool:
+        return self.inner.knows_epochs()
+
     def recover(self) -> list[JobRecord]:
         return self.inner.recover()
 

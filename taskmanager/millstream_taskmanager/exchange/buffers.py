@@ -1,0 +1,3 @@
+"""Bytes on their way. Apart from frames, which need numpy, since TaskManagers have buffers too and no numpy."""
+
+Buffer = bytes | bytearray | memoryview
