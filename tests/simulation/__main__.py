@@ -12,7 +12,7 @@ def main() -> int:
     """The exit code is 1 when a seed went wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, help="replay this one and print its story")
-    parser.add_argument("--count", type=int, default=2_000, help="how many seeds to try (default 2000)")
+    parser.add_argument("--count", type=int, default=5_000, help="how many seeds to try (default 5000)")
     arguments = parser.parse_args()
     if arguments.seed is not None:
         return _replay(arguments.seed)

@@ -1,23 +1,29 @@
-"""Cores that are wrong on purpose.
+"""Cores that are wrong on purpose, and a store without a fence.
 
 The simulation must find each of them out, or it proves nothing about the real one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from millstream_dataflow.identity import Epoch, TaskId
+from millstream_dataflow.identity import Epoch, RegionAttempt, TaskId, TaskManagerId, WorkerId
 from millstream_dataflow.plan import Plan
 from millstream_jobmanager.core.checkpoints.completed import restart_points
 from millstream_jobmanager.core.checkpoints.pending import Pending
 from millstream_jobmanager.core.cluster import Chances, ClusterCore
 from millstream_jobmanager.core.job import Job
 from millstream_jobmanager.core.journal import Journal
+from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.settings import ClusterSettings
 from millstream_jobmanager.core.turn import Turn
+from millstream_jobmanager.store.fence import Fence
+from millstream_runtime.leadership.zookeeper import Check, Operation
 from millstream_runtime.messages.record import CompletedCheckpoint
-from millstream_runtime.messages.session import CheckpointCompleted
+from millstream_runtime.messages.session import CheckpointCompleted, TaskReport
+from tests.simulation.jobmanager import Parts, real_core
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import Cluster
@@ -83,10 +89,62 @@ class RestoresFromOlder(BrokenCore):
         job.deployer.point = older  # type: ignore[method-assign]  # broken on purpose
 
 
-BROKEN: tuple[type[BrokenCore], ...] = (BelievesFormerAttempts, TellsBeforeStoring, RestoresFromOlder)
+class AdoptsFormerAttempts(BrokenCore):
+    """A new leader takes tasks of any attempt for those of the recorded one (law 3.4)."""
+
+    def spoil(self, job: Job) -> None:
+        """What is reported is believed to be of the right attempt."""
+        context = job.context
+        registered, can_be = job._registered, job._can_be  # broken on purpose
+
+        def renamed(report: TaskReport) -> TaskReport:
+            if report.task.subtask not in context.plan.region_of:
+                return report
+            region = context.region_of(report.task.subtask)
+            reconciling = region.state is RegionState.RECONCILING
+            return replace(report, task=TaskId(region.attempt, report.task.subtask)) if reconciling else report
+
+        def believed(turn: Turn, taskmanager: TaskManagerId, report: TaskReport) -> None:
+            registered(turn, taskmanager, renamed(report))
+
+        def possible(report: TaskReport, workers: Container[WorkerId]) -> bool:
+            return renamed(report) != report or can_be(report, workers)
+
+        def nothing_while_it_adopts(turn: Turn, taskmanager: TaskManagerId, attempts: set[RegionAttempt]) -> None:
+            others = {one for one in attempts if context.regions[one.region].state is not RegionState.RECONCILING}
+            cancel(turn, taskmanager, others)
+
+        cancel = job._cancel_ghosts
+        job._cancel_ghosts = nothing_while_it_adopts  # type: ignore[method-assign]  # broken on purpose
+        job._registered = believed  # type: ignore[method-assign]  # broken on purpose
+        job._can_be = possible  # type: ignore[method-assign]  # broken on purpose
 
 
-def broken_core(cls: type[BrokenCore], epoch: Epoch, settings: ClusterSettings, cluster: Cluster) -> ClusterCore:
+BROKEN: tuple[type[BrokenCore], ...] = (
+    BelievesFormerAttempts,
+    TellsBeforeStoring,
+    RestoresFromOlder,
+    AdoptsFormerAttempts,
+)
+
+
+class NoFence(Fence):
+    """It checks two nodes that are always there, so a deposed leader's write takes effect."""
+
+    def guard(self, *operations: Operation) -> Sequence[Operation]:
+        """Looks like the real one."""
+        return Check(self.nodes.root), Check(self.nodes.root), *operations
+
+
+def broken_parts(cls: type[BrokenCore]) -> Parts:
     """A spoilt core for a run."""
-    chances = Chances(lambda: b"secret", cluster.world.random.random)
-    return cls(epoch, settings, cluster.job_settings, chances)
+
+    def make_core(epoch: Epoch, settings: ClusterSettings, cluster: Cluster) -> ClusterCore:
+        chances = Chances(lambda: b"secret", cluster.world.random.random)
+        return cls(epoch, settings, cluster.job_settings, chances)
+
+    return Parts(make_core)
+
+
+WITHOUT_FENCE = Parts(real_core, lambda fence: NoFence(fence.nodes, fence.version))
+"""The job store's writes are not fenced; elections are."""

@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
-from millstream_dataflow.identity import ChannelId, Epoch, RegionAttempt, SubtaskId
+from millstream_dataflow.identity import ChannelId, RegionAttempt, SubtaskId
 from millstream_dataflow.plan import Plan
 from millstream_jobmanager.core.settings import CheckpointSettings, JobSettings, RestartKind, RestartSettings
-from tests.simulation.jobmanager import MakeCore, VirtualJobManager
+from tests.simulation.jobmanager import Parts, VirtualJobManager
 from tests.simulation.outside import Outside
+from tests.simulation.storage import Disk
 from tests.simulation.stores import Stores
 from tests.simulation.taskmanager import VirtualTaskManager, VirtualWorker
 from tests.simulation.worker import SimulatedTask
 from tests.simulation.world import World
+from tests.simulation.zookeeper import Quorum
 
 
 class Cluster:
-    """JobManager, TaskManagers, stores."""
+    """JobManagers, TaskManagers, ZooKeeper, stores."""
 
-    def __init__(self, world: World, make_core: MakeCore, settings: JobSettings, doubled: float) -> None:
+    def __init__(self, world: World, parts: Parts, settings: JobSettings, doubled: float, *, tolerant: bool) -> None:
         self.world = world
         self.outside = Outside()
-        self.stores = Stores(world, self.outside)
+        self.disk = Disk(world, self.outside)
+        self.stores = Stores(world, self.outside, self.disk)
+        self.outside.metadata = self.stores.metadata
+        self.quorum = Quorum(world, self.outside.changed)
         self.doubled = doubled
-        self.leader: VirtualJobManager | None = None
+        self.tolerant = tolerant
+        self.skipped = 0
+        """Seconds that the clocks of job stores have jumped by."""
+        self.jobmanagers: list[VirtualJobManager] = []
+        """By their numbers; of one that was killed and started again, the newest."""
         self.taskmanagers: list[VirtualTaskManager] = []
-        self.broken: Exception | None = None
-        self._make_core = make_core
+        self._parts = parts
         self._settings = settings
-        self._epoch = 0
+        self._generations = Counter[int]()
         self._plans: dict[str, Plan] = {}
 
     def job_settings(self, _: Mapping[str, str]) -> JobSettings:
         """The same for every job of the run."""
         return self._settings
 
-    def start_leader(self) -> None:
-        """A JobManager process, in the next epoch."""
-        self._epoch += 1
-        self.leader = VirtualJobManager(self, Epoch(self._epoch), self._make_core)
-        self.leader.start()
+    def start_jobmanager(self, number: int) -> None:
+        """A JobManager process; it takes the place of the one with its number, which is dead."""
+        self._generations[number] += 1
+        started = VirtualJobManager(self, number, self._generations[number], self._parts)
+        self.jobmanagers[number : number + 1] = [started]
+
+    def at(self, address: str) -> VirtualJobManager | None:
+        """The process that listens there."""
+        return next((jm for jm in self.jobmanagers if jm.address == address and jm.alive), None)
+
+    def leaders(self) -> list[VirtualJobManager]:
+        """All that believe that they lead."""
+        return [jobmanager for jobmanager in self.jobmanagers if jobmanager.leads]
 
     def start_taskmanager(self, number: int, slots: int) -> VirtualTaskManager:
         """A TaskManager process; one with the same number stands for its predecessor."""
@@ -49,13 +66,11 @@ class Cluster:
         self.taskmanagers.append(taskmanager)
         return taskmanager
 
-    def guard(self, action: Callable[[], None]) -> None:
-        """What may raise: the run ends with it."""
-        if self.broken is None:
-            try:
-                action()
-            except Exception as error:  # noqa: BLE001  # any error ends the run and is raised at its end
-                self.broken = error
+    def close(self) -> None:
+        """All processes end; their threads are free for the next run."""
+        self.world.over = True
+        for process in (*self.jobmanagers, *self.taskmanagers):
+            process.die()
 
     # ------------------------------------------------------------ workers find each other
 

@@ -1,67 +1,45 @@
-"""The job store and the storage of checkpoints. Writes take time and end as done, refused or unknown; an unknown one
-has taken effect, takes effect later, or never does (law 2.1 plays all truths). What a dead JobManager had under
-way may still land.
+"""The storage of checkpoints. Writes take time and end as done, refused or unknown; an unknown one has taken effect,
+takes effect later, or never does (law 2.1 plays all truths). What a dead JobManager had under way may still land.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from millstream_dataflow.identity import Epoch, JobId
 from millstream_dataflow.job_graph import JobGraph
 from millstream_jobmanager.core.events import LoadProblem, Outcome
-from millstream_runtime.messages.record import JobRecord
 from millstream_runtime.messages.snapshots import CheckpointMetadata
-from tests.simulation.outside import Outside
-from tests.simulation.world import World
+from tests.simulation.storage import Disk
+from tests.simulation.world import Action, World
+
+if TYPE_CHECKING:
+    from tests.simulation.outside import Outside
 
 Answer = Callable[[Outcome], None]
 
 
-@dataclass(slots=True)
-class Faults:
-    """How often a write goes wrong."""
-
-    refused: float = 0.0
-    unknown: float = 0.0
-
-
 @dataclass
 class Stores:
-    """What outlives every process."""
+    """What outlives every process, but for the records."""
 
     world: World
     outside: Outside
-    epoch: Epoch = field(default_factory=lambda: Epoch(0))
-    records: dict[JobId, JobRecord] = field(default_factory=dict[JobId, JobRecord])
+    disk: Disk
     graphs: dict[JobId, JobGraph] = field(default_factory=dict[JobId, JobGraph])
     metadata: dict[str, CheckpointMetadata] = field(default_factory=dict[str, CheckpointMetadata])
     files: dict[str, object] = field(default_factory=dict[str, object])
-    faults: Faults = field(default_factory=Faults)
-
-    # ------------------------------------------------------------ records
-
-    def put(self, epoch: Epoch, record: JobRecord, answer: Answer) -> None:
-        """Replace a record if its version is one below."""
-        self._write(lambda: self._put(epoch, record), answer)
-
-    def _put(self, epoch: Epoch, record: JobRecord) -> Outcome:
-        known = self.records.get(record.job)
-        if known is not None and (known.version, known.nonce) == (record.version, record.nonce):
-            return Outcome.DONE
-        if epoch < self.epoch or (known.version if known else 0) != record.version - 1:
-            return Outcome.CONFLICT
-        self.outside.check_record(known, record, self.metadata)
-        self.records[record.job] = record
-        return Outcome.DONE
-
-    # ------------------------------------------------------------ checkpoints
+    """Data files of tasks."""
 
     def publish(self, path: str, metadata: CheckpointMetadata, answer: Answer) -> None:
-        """Write a checkpoint's metadata."""
+        """Write a checkpoint's metadata, where there is none yet."""
 
         def write() -> Outcome:
-            self.metadata[path] = metadata
-            return Outcome.DONE
+            there = self.metadata.setdefault(path, metadata)
+            same = (there.epoch, there.checkpoint) == (metadata.epoch, metadata.checkpoint)
+            return Outcome.DONE if same else Outcome.CONFLICT
 
         self._write(write, answer)
 
@@ -69,7 +47,7 @@ class Stores:
         """Read a checkpoint's metadata."""
 
         def read() -> None:
-            if self.world.chance(self.faults.unknown):
+            if self.world.chance(self.disk.faults.unknown):
                 answer(None, LoadProblem.UNREACHABLE)
             else:
                 found = self.metadata.get(path)
@@ -77,30 +55,51 @@ class Stores:
 
         self.world.after(1, 20, read)
 
+    def highest_epoch(self) -> Epoch:
+        """Of all checkpoints."""
+        return max((metadata.epoch for metadata in self.metadata.values()), default=Epoch(0))
+
+    # ------------------------------------------------------------ deleting
+
     def discard(self, path: str) -> None:
-        """Delete a checkpoint's directory."""
+        """Delete a checkpoint's directory; sometimes that fails."""
+        if not self.world.chance(self.disk.faults.refused):
+            self.world.after(1, 50, lambda: self._delete(path))
 
-        def delete() -> None:
-            self.outside.check_discard(path, self.records.values())
-            self.metadata.pop(path, None)
-            for name in [name for name in self.files if name.startswith(f"{path}/")]:
-                del self.files[name]
+    def discard_job(self, directory: str, job: JobId, kept: Sequence[str]) -> None:
+        """Delete what a job has in the directory of checkpoints, but for some."""
+        for path in self.left_of(directory, job):
+            if path not in kept:
+                self.world.after(1, 50, lambda path=path: self._delete(path))  # type: ignore[misc]  # bound at once
 
-        self.world.after(1, 50, delete)
+    def left_of(self, directory: str, job: JobId) -> list[str]:
+        """Directories of a job's checkpoints that hold something."""
+        place = f"{directory}/{job}/"
+        names = {name.rpartition("/")[0] for name in self.files if name.startswith(place)}
+        return sorted(names | {path for path in self.metadata if path.startswith(place)})
+
+    def _delete(self, path: str) -> None:
+        self.world.guard(lambda: self.outside.check_discard(path))
+        self.metadata.pop(path, None)
+        for name in [name for name in self.files if name.startswith(f"{path}/")]:
+            del self.files[name]
 
     # ------------------------------------------------------------ how writes go wrong
 
     def _write(self, effect: Callable[[], Outcome], answer: Answer) -> None:
-        world = self.world
-        if world.chance(self.faults.refused):
+        world, faults = self.world, self.disk.faults
+        if world.chance(faults.refused):
             world.after(1, 30, lambda: answer(Outcome.REFUSED))
-        elif not world.chance(self.faults.unknown):
+        elif not world.chance(faults.unknown):
             world.after(1, 20, lambda: answer(effect()))
         else:
             if world.chance(0.7):
-                world.after(1, 400, lambda: _ignore(effect()))
+                world.after(1, 400, _unheard(effect))
             world.after(5, 100, lambda: answer(Outcome.UNKNOWN))
 
 
-def _ignore(_: Outcome) -> None:
-    """Nobody hears of it."""
+def _unheard(effect: Callable[[], Outcome]) -> Action:
+    def act() -> None:
+        effect()
+
+    return act

@@ -1,8 +1,9 @@
 """A stream between a TaskManager and a JobManager: in order while it stands, and gone with everything in flight when
 it breaks.
 
-Each end hears of the break in its own time. Messages are sometimes delivered twice; some of a broken stream turn up
-long after, under the name of a session that is over.
+Each end hears of the break in its own time. Where the network just swallows everything, only the end that gives up
+knows. Messages are sometimes delivered twice; some of a broken stream turn up long after, under the name of a session
+that is over.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from millstream_dataflow.identity import SessionId
 from tests.simulation.world import World
 
 Deliver = Callable[[object], None]
+LEADER, TASKMANAGER = 0, 1
+"""The ends of a stream."""
 
 
 class Direction:
@@ -31,7 +34,7 @@ class Direction:
             return
         times = 2 if self._world.chance(self._doubled) else 1
         for _ in range(times):
-            self._last = max(self._last, self._world.now + self._world.random.randint(0, 8))
+            self._last = max(self._last, self._world.now + self._world.number(0, 8))
             self._flying.append(message)
             self._world.at(self._last, self._arrive)
 
@@ -41,8 +44,9 @@ class Direction:
 
     def cut(self) -> None:
         """Everything in flight is lost, or comes much too late."""
+        lost, self._flying = self._flying, []
         self._broken = True
-        for message in self._flying:
+        for message in lost:
             if self._world.chance(0.2):
                 self._world.after(20, 3_000, partial(self._deliver, message))
 
@@ -54,24 +58,31 @@ class Stream:
         self._world = world
         self.session = session
         self.doubled = doubled
-        self.standing = True
         self.to_leader: Direction | None = None
         self.to_taskmanager: Direction | None = None
-        self._ends: list[Callable[[str], None]] = []
+        self._ends: list[Callable[[str], None] | None] = []
+        self._silent = False
 
-    def join(self, at_leader: Deliver, at_taskmanager: Deliver, ends: list[Callable[[str], None]]) -> None:
-        """Both ends are there."""
+    def join(self, at_leader: Deliver, at_taskmanager: Deliver, ends: list[Callable[[str], None] | None]) -> None:
+        """Both ends are there: first the leader's."""
         self.to_leader = Direction(self._world, at_leader, self.doubled)
         self.to_taskmanager = Direction(self._world, at_taskmanager, self.doubled)
         self._ends = ends
 
-    def cut(self, reason: str) -> None:
-        """It breaks; the ends hear of it in their own time."""
-        if not self.standing:
-            return
-        self.standing = False
+    def silence(self) -> None:
+        """Nothing passes any more, and nobody is told."""
+        self._silent = True
+        self._break()
+
+    def cut(self, reason: str, by: int | None = None) -> None:
+        """It breaks, or an end closes it; the ends hear of it in their own time."""
+        self._break()
+        for number, end in enumerate(self._ends):
+            if end is not None and (not self._silent or by in (None, number)):
+                self._ends[number] = None
+                self._world.after(0, 60, partial(end, reason))
+
+    def _break(self) -> None:
         for direction in (self.to_leader, self.to_taskmanager):
             if direction is not None:
                 direction.cut()
-        for end in self._ends:
-            self._world.after(0, 60, partial(end, reason))

@@ -92,11 +92,14 @@ class SimulatedTask:
     def __init__(self, task: TaskId, vertex: Vertex, plan: Plan, doors: TaskDoors, restore: TaskRestore | None) -> None:
         self.id = task
         self.vertex = vertex
+        self.kind = vertex.operators[0].kind
+        """source, keyed or sink."""
         self._doors = doors
         index = task.subtask.index
         self.inputs = [channel for edge in plan.edges_to(vertex.id) for channel in plan.channels_to(edge, index)]
         self.outputs = [channel for edge in plan.edges_from(vertex.id) for channel in plan.channels_from(edge, index)]
-        self._queues: dict[ChannelId, deque[object]] = {channel: deque() for channel in self.inputs}
+        self._queues: list[deque[object]] = [deque() for _ in self.inputs]
+        self._numbers = {channel: number for number, channel in enumerate(self.inputs)}
         self._blocked: set[int] = set()
         self._closed: set[int] = set()
         self.sent: Counter[ChannelId] = Counter()
@@ -110,11 +113,6 @@ class SimulatedTask:
         self.reported = TaskState.DEPLOYING
         self._restore = restore
 
-    @property
-    def kind(self) -> str:
-        """source, keyed or sink."""
-        return self.vertex.operators[0].kind
-
     # ------------------------------------------------------------ life
 
     def start(self) -> None:
@@ -125,6 +123,8 @@ class SimulatedTask:
             for part in restore.parts:
                 if isinstance(part.handle, FileRef):
                     self._read(part.handle.path)
+            if self.reported is TaskState.FAILED:
+                return  # a ghost: newer attempts have gone on, and what it knew of was let go
             self._commit(restore.checkpoint, restored=True)
         self._report(TaskState.RUNNING, commits_restored=True)
         if restore is not None and restore.finished:
@@ -135,7 +135,10 @@ class SimulatedTask:
     def _read(self, path: str) -> None:
         saved = self._doors.stores.files.get(path)
         if not isinstance(saved, SavedState):
-            raise BrokenInvariantError(f"{self.id} restores from {path}, which is gone")
+            self.fail(f"it restores from {path}, which is gone")
+            if self._doors.stores.outside.is_current(self.id.attempt):
+                raise BrokenInvariantError(f"{self.id} restores from {path}, which is gone")
+            return
         self.state = SavedState(saved.position, dict(saved.counts), saved.committables)
 
     def _report(self, state: TaskState, failure: Failure | None = None, *, commits_restored: bool = False) -> None:
@@ -153,36 +156,42 @@ class SimulatedTask:
     def _produce(self) -> None:
         if not self._doors.alive or self.ended is not None:
             return
-        for _ in range(self._doors.world.random.randint(1, 6)):
-            if self.state.position == NUMBERS:
-                self._end(EndReason.INPUT)
-                return
-            self._emit((source_number(self.id.subtask), self.state.position, 0))
-            self.state.position += 1
-        self._doors.world.after(5, 60, self._produce)
+        first = self.state.position
+        self.state.position = min(NUMBERS, first + self._doors.world.number(2, 12))
+        batches: dict[ChannelId, list[Record]] = {}
+        for number in range(first, self.state.position):
+            channel = self.outputs[number % KEYS % len(self.outputs)]
+            batches.setdefault(channel, []).append((source_number(self.id.subtask), number, 0))
+        for channel, records in batches.items():
+            self._emit(channel, records)
+        if self.state.position == NUMBERS:
+            self._end(EndReason.INPUT)
+        else:
+            self._doors.world.after(10, 120, self._produce)
 
-    def _emit(self, record: Record) -> None:
-        if self.outputs:
-            channel = self.outputs[record[1] % KEYS % len(self.outputs)]
-            self.sent[channel] += 1
-            self._doors.send(channel, record)
+    def _emit(self, channel: ChannelId, records: list[Record]) -> None:
+        self.sent[channel] += len(records)
+        self._doors.send(channel, records)
 
     def deliver(self, channel: ChannelId, element: object) -> None:
         """An element has arrived."""
-        self._queues[channel].append(element)
+        self._queues[self._numbers[channel]].append(element)
         self._work()
 
     def _work(self) -> None:
         moved = True
         while moved and self._doors.alive:
             moved = False
-            for number, channel in enumerate(self.inputs):
-                while self._queues[channel] and number not in self._blocked:
-                    self._take(number, channel, self._queues[channel].popleft())
+            for number, queue in enumerate(self._queues):
+                while queue and number not in self._blocked:
+                    self._take(number, queue.popleft())
                     moved = True
 
-    def _take(self, number: int, channel: ChannelId, element: object) -> None:
+    def _take(self, number: int, element: object) -> None:
         match element:
+            case list():
+                self.received[self.inputs[number]] += len(element)
+                self._process(element)
             case Barrier():
                 self._decide(self.alignment.barrier(number, element))
             case EndOfData(reason=reason):
@@ -191,25 +200,18 @@ class SimulatedTask:
                     self._end(reason)
             case End():
                 pass
-            case (int(source), int(value), int(seen)):
-                self.received[channel] += 1
-                self._process((source, value, seen))
             case _:
                 raise AssertionError(element)
 
-    def _process(self, record: Record) -> None:
-        source, value, _ = record
-        if self.kind == "keyed":
-            key = value % KEYS
-            self.state.counts[key] = self.state.counts.get(key, 0) + 1
-            self._emit_counted((source, value, self.state.counts[key]))
-        else:
-            self._gathered.append(record)
-
-    def _emit_counted(self, record: Record) -> None:
-        channel = self.outputs[0]
-        self.sent[channel] += 1
-        self._doors.send(channel, record)
+    def _process(self, records: list[Record]) -> None:
+        if self.kind == "sink":
+            self._gathered += records
+            return
+        counts, counted = self.state.counts, list[Record]()
+        for source, value, _ in records:
+            counts[value % KEYS] = seen = counts.get(value % KEYS, 0) + 1
+            counted.append((source, value, seen))
+        self._emit(self.outputs[0], counted)
 
     def _end(self, reason: EndReason) -> None:
         if self.ended is None:

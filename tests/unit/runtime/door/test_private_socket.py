@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ with private_socket(sys.argv[1]) as path, socket.socket(socket.AF_UNIX) as liste
     print(path, flush=True)
     sys.stdin.read()
 """
+
+
+@pytest.fixture
+def tmp_path() -> Generator[Path]:
+    """Short, for a socket's path is: pytest's own grows with the name of a test, and under xdist."""
+    with tempfile.TemporaryDirectory(prefix="ms") as directory:
+        yield Path(directory)
 
 
 def start(place: Path, *how: str) -> tuple[subprocess.Popen[str], Path]:
