@@ -55,21 +55,13 @@ def command(configuration: Configuration, host: str | None, port: int | None) ->
 
 async def _run(configuration: Configuration) -> None:
     # Not at the top: the verb's help is printed without them, and they take 300 ms.
-    from millstream_jobmanager.leadership.single import SingleElection  # noqa: PLC0415  # see above
     from millstream_jobmanager.service.addresses import ListenAddress  # noqa: PLC0415  # see above
     from millstream_jobmanager.service.server import JobManagerService  # noqa: PLC0415  # see above
     from millstream_jobmanager.service.startup import StartupError  # noqa: PLC0415  # see above
-    from millstream_jobmanager.store import LocalJobStore, StoreError, StoreWriteError  # noqa: PLC0415  # see above
+    from millstream_jobmanager.store import StoreError, StoreWriteError  # noqa: PLC0415  # see above
 
-    election: Election
     try:
-        if configuration.get(high_availability.TYPE) is HighAvailability.ZOOKEEPER:
-            from millstream_jobmanager.leadership.choice import candidate, shared_directory  # noqa: PLC0415  # 100 ms
-
-            place, election = shared_directory(configuration), candidate(configuration)
-        else:
-            directory = local_directory(configuration)
-            place, election = str(directory), SingleElection(LocalJobStore(directory))
+        place, election = _election(configuration)
         address = ListenAddress.configured(configuration)
         checkpoints = checkpoint_directory(configuration, place)
         service = await JobManagerService.start(configuration, address, election, checkpoints)
@@ -80,6 +72,20 @@ async def _run(configuration: Configuration) -> None:
     say(f"JobManager listens on {service.target}; its jobs lie in {place}")
     if not await until_told(service, _life(service)):
         raise Problem("another JobManager has taken over the job store; this one has ended", ExitCode.FAILED)
+
+
+def _election(configuration: Configuration) -> "tuple[str, Election]":
+    """The directory of the job store, and who elects the leader. Inside the running loop."""
+    if configuration.get(high_availability.TYPE) is HighAvailability.ZOOKEEPER:
+        # Only here, for kazoo takes 100 ms.
+        from millstream_jobmanager.leadership.choice import candidate, shared_directory  # noqa: PLC0415  # see above
+
+        return shared_directory(configuration), candidate(configuration)
+    from millstream_jobmanager.leadership.single import SingleElection  # noqa: PLC0415  # see _run
+    from millstream_jobmanager.store import LocalJobStore  # noqa: PLC0415  # see _run
+
+    directory = local_directory(configuration)
+    return str(directory), SingleElection(LocalJobStore(directory))
 
 
 async def _life(service: "JobManagerService") -> None:
