@@ -20,7 +20,7 @@ from millstream_runtime.messages.session import StopMode
 from millstream_runtime.states import JOB_STATES, JobState
 from tests.simulation.cluster import Cluster, job_settings
 from tests.simulation.enemy import Enemy
-from tests.simulation.jobmanager import DIRECTORY, REAL, Parts
+from tests.simulation.jobmanager import DIRECTORY, REAL, SETTINGS, Parts
 from tests.simulation.outside import BrokenInvariantError
 from tests.simulation.taskmanager import VERSIONS
 from tests.simulation.worker import KEYS, NUMBERS
@@ -136,10 +136,13 @@ class Scenario:
         world.after(250, 250, self._look)
 
     def _left(self) -> list[str]:
-        """What is there of the job although it is forgotten. The highest epoch stays."""
+        """What is there of the job although it is forgotten. The highest epoch stays. Nobody deletes what a task writes
+        after its job is forgotten, since its TaskManager was stopped for so long: in reality, for an hour.
+        """
         stores, record = self.cluster.stores, self.cluster.outside.over[JOB]
         kept = {point.path for point in record.checkpoints if not point.discardable}
-        left = [path for path in stores.left_of("chk", JOB) if path not in kept]
+        outlived = record.ended_at + SETTINGS.tombstone_time - SETTINGS.retry_delay
+        left = [path for path in stores.left_of("chk", JOB, outlived) if path not in kept]
         return left + [path for path in self.cluster.disk.files if not path.startswith(f"{DIRECTORY}/epochs/")]
 
     # ------------------------------------------------------------ what must be true in the end

@@ -32,6 +32,13 @@ class Stores:
     metadata: dict[str, CheckpointMetadata] = field(default_factory=dict[str, CheckpointMetadata])
     files: dict[str, object] = field(default_factory=dict[str, object])
     """Data files of tasks."""
+    kept_at: dict[str, int] = field(default_factory=dict[str, int])
+    """When they were written."""
+
+    def keep(self, path: str, saved: object) -> None:
+        """A task has written its part."""
+        self.files[path] = saved
+        self.kept_at[path] = self.world.now
 
     def publish(self, path: str, metadata: CheckpointMetadata, answer: Answer) -> None:
         """Write a checkpoint's metadata, where there is none yet."""
@@ -72,10 +79,11 @@ class Stores:
             if path not in kept:
                 self.world.after(1, 50, lambda path=path: self._delete(path))  # type: ignore[misc]  # bound at once
 
-    def left_of(self, directory: str, job: JobId) -> list[str]:
-        """Directories of a job's checkpoints that hold something."""
+    def left_of(self, directory: str, job: JobId, until: int | None = None) -> list[str]:
+        """Directories of a job's checkpoints that hold something, which tasks have written by then."""
         place = f"{directory}/{job}/"
-        names = {name.rpartition("/")[0] for name in self.files if name.startswith(place)}
+        files = [name for name in self.files if until is None or self.kept_at[name] <= until]
+        names = {name.rpartition("/")[0] for name in files if name.startswith(place)}
         return sorted(names | {path for path in self.metadata if path.startswith(place)})
 
     def _delete(self, path: str) -> None:

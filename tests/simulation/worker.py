@@ -293,7 +293,7 @@ class SimulatedTask:
         def durable() -> None:
             if not self._doors.alive or barrier.checkpoint in self._forgotten or barrier.checkpoint <= self._floor:
                 return
-            self._doors.stores.files[f"{barrier.directory}/{name_of_file}"] = saved
+            self._doors.stores.keep(f"{barrier.directory}/{name_of_file}", saved)
             self._acknowledge(barrier.checkpoint, FileRef(name_of_file, 1, 0), audit, finished=finished)
 
         self._doors.world.after(1, 60, self._slow(durable))

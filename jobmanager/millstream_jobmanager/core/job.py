@@ -401,7 +401,8 @@ class Job:
             return
         last = self.ending.is_last(point) and region.all_ended()
         if last:
-            self._told_last.add(region.attempt)
+            if only is None:
+                self._told_last.add(region.attempt)
             self.leftovers.at_end(turn, region)
         message = CheckpointCompleted(region.attempt, point.checkpoint, commits=self.ending.commits(point), last=last)
         for taskmanager in sorted(region.taskmanagers):
