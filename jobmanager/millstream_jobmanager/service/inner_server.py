@@ -38,6 +38,8 @@ class InnerServers:
 
     async def serve(self, resources: AsyncExitStack) -> None:
         """Until the stack is closed. StartupError for a path that can't be listened on."""
+        # gRPC's descriptors live as long as its server, which an error's frames would keep until a collection.
+        resources.callback(self._servers.clear)
         for server in self._servers:
             await server.serve(resources)
 
