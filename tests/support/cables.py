@@ -24,7 +24,9 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._whole = asyncio.Event()
         self._whole.set()
+        self._over = asyncio.Event()
         self._tasks = set[asyncio.Task[None]]()
+        self._writers = set[asyncio.StreamWriter]()
         listens = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(listens,), name=f"proxy at {here}")
         self._thread.start()
@@ -40,35 +42,47 @@ class Proxy:
 
     def close(self) -> None:
         """Nothing is left of it."""
-        self._loop.call_soon_threadsafe(self._stop)
+        self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
-
-    def _stop(self) -> None:
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
 
     def _run(self, listens: threading.Event) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            try:
-                runner.run(self._serve(listens))
-            except asyncio.CancelledError:
-                return
+            runner.run(self._serve(listens))
 
     async def _serve(self, listens: threading.Event) -> None:
-        async with await asyncio.start_server(self._connected, *self._here) as server:
-            listens.set()
-            await server.serve_forever()
+        server = await asyncio.start_server(self._connected, *self._here)
+        listens.set()
+        await self._over.wait()
+        server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # in which the loop closes what was aborted
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        task = self._loop.create_task(self._pass_on(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._whole.wait()
             to_there, from_there = await asyncio.open_connection(*self._there)
         except OSError:
             writer.close()
             return
+        self._writers.add(from_there)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._carry(reader, from_there))
-            group.create_task(self._carry(to_there, writer))
+            group.create_task(self._answer(to_there, writer))
+        self._writers -= {writer, from_there}
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What comes back."""
+        await self._carry(reader, writer)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

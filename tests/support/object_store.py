@@ -94,12 +94,6 @@ class Deafener(Proxy):
         """Where it stands."""
         return self._here[1]
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        to_here, from_here = await asyncio.open_connection(*self._there)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._carry(reader, from_here))
-            group.create_task(self._answer(to_here, writer))
-
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.deaf and await reader.read(1):
             self.answers += 1
