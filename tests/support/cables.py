@@ -54,10 +54,11 @@ class Proxy:
         listens.set()
         await self._over.wait()
         server.close()
+        await asyncio.sleep(0)  # in which those are made that were just accepted
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for writer in self._writers:
+        for writer in self._writers:  # also of those that have ended: what nobody took keeps them open
             writer.transport.abort()
         await asyncio.sleep(0)  # in which the loop closes what was aborted
 
@@ -78,7 +79,6 @@ class Proxy:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._carry(reader, from_there))
             group.create_task(self._answer(to_there, writer))
-        self._writers -= {writer, from_there}
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """What comes back."""
