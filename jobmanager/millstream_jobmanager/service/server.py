@@ -128,12 +128,7 @@ class JobManagerService:
         finally:
             leads.cancel()
         if life.done():
-            try:
-                life.result()
-            finally:
-                del (
-                    life
-                )  # the error's own frame would know the task that holds the error: a cycle with descriptors in it
+            life.result()
 
     async def stop(self) -> None:
         """End all calls and sessions, finish what the store is doing, let go of its lock. Tasks go on."""
