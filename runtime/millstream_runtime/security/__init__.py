@@ -4,7 +4,8 @@ Read in this order:
 
 * `setting_file` a file that a key of the configuration names, and what is said when it is wrong
 * `pem_files`    a certificate, its key and the authorities that are trusted, as three such files
-* `checking`     what is wrong with them, found at a process's start (the only part that needs `cryptography`)
+* `private_keys` keys with a password (with `checking` the only part that needs `cryptography`)
+* `checking`     what is wrong with them, found at a process's start
 * `renewing`     a value made of files, and made anew when they change: renewed certificates need no restart
 * `internal`     mutual TLS between members: TaskManager and JobManager, worker and worker
 * `clients`      TLS between clients and the JobManager

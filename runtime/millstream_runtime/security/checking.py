@@ -5,19 +5,16 @@ OpenSSL's own errors don't tell a wrong password from a key that isn't there; so
 
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from millstream_dataflow.configuration import ConfigurationError, Problem
 from millstream_runtime.security.pem_files import PemFiles, no_certificate
+from millstream_runtime.security.private_keys import private_key
 from millstream_runtime.security.setting_file import SettingFile
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 SOON: Final = timedelta(days=30)
 """The rest of a certificate's life in which a start warns of its end."""
@@ -31,13 +28,6 @@ def check(files: PemFiles) -> None:
     problems = list(_problems(files, datetime.now(UTC)))
     if problems:
         raise ConfigurationError(problems)
-
-
-def decrypted(files: PemFiles, key: bytes) -> bytes:
-    """The private key without its password, in PEM. ConfigurationError when it has another one."""
-    return _loaded(files, key).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def _problems(files: PemFiles, now: datetime) -> Iterator[Problem]:
@@ -58,7 +48,7 @@ def _own(files: PemFiles, keystore: SettingFile, now: datetime) -> Iterator[Prob
     yield from _validity(keystore, own, now)
     key_file = files.key_file
     assert key_file is not None, "it is the keystore, or another"
-    key = _loaded(files, key_file.read())
+    key = private_key(key_file, files.password, files.password_key)
     if _public(key.public_key()) != _public(own.public_key()):
         mend = f"give the key that belongs to the first certificate of {keystore.path}"
         yield key_file.problem("the private key in it belongs to another certificate", mend)
@@ -82,35 +72,6 @@ def _certificates(file: SettingFile) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(content)
     except ValueError as error:
         raise ConfigurationError(no_certificate(file)) from error
-
-
-def _loaded(files: PemFiles, content: bytes) -> "PrivateKeyTypes":
-    """The private key. A password that it doesn't need is no mistake."""
-    key_file = files.key_file
-    assert key_file is not None, "its content was read"
-    if b"PRIVATE KEY-----" not in content:
-        mend = "give one in PEM, which begins with BEGIN PRIVATE KEY"
-        raise ConfigurationError(key_file.problem("there is no private key in it", mend))
-    password = None if files.password is None else files.password.encode()
-    try:
-        with suppress(TypeError):  # it has none
-            return serialization.load_pem_private_key(_key_block(content), password)
-        return serialization.load_pem_private_key(_key_block(content), None)
-    except TypeError as error:
-        raise ConfigurationError(
-            key_file.problem("its private key has a password", f"set {files.password_key}")
-        ) from error
-    except ValueError as error:
-        encrypted = b"ENCRYPTED" in content
-        why = f"{files.password_key} isn't its password" if encrypted else str(error)
-        mend = f"set the right {files.password_key}" if encrypted else "give a whole one in PEM"
-        raise ConfigurationError(key_file.problem(f"its private key can't be read: {why}", mend)) from error
-
-
-def _key_block(content: bytes) -> bytes:
-    """From the key's beginning on: its file may hold certificates as well."""
-    found = content.index(b"PRIVATE KEY-----")
-    return content[content.rindex(b"-----BEGIN", 0, found) :]
 
 
 def _public(key: object) -> bytes:

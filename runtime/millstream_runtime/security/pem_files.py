@@ -106,9 +106,9 @@ class PemFiles:
             return GrpcFiles(authorities)
         key = self.key_file.read()
         if b"ENCRYPTED" in key:
-            from millstream_runtime.security.checking import decrypted  # noqa: PLC0415  # only a password needs it
+            from millstream_runtime.security.private_keys import decrypted  # noqa: PLC0415  # only a password needs it
 
-            key = decrypted(self, key)
+            key = decrypted(self.key_file, self.password, self.password_key)
         return GrpcFiles(authorities, key, self.keystore.read())
 
 
