@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -51,10 +52,12 @@ def command(configuration: Configuration, slots: int | None) -> None:
 async def _run(configuration: Configuration) -> None:
     from millstream_taskmanager.processes import spawning  # noqa: PLC0415  # --help has no use for it
 
-    # It says which TaskManager this is across its starts; a second one beside it takes the next number there.
-    directory = Path(job_store_directory(Configuration(), os.environ)) / "taskmanagers"
     elected = configuration.get(high_availability.TYPE) is HighAvailability.ZOOKEEPER
     target = None if elected else target_of(configuration)
+    # It says which TaskManager this is across its starts; a second one beside it takes the next number there. Clusters
+    # that know each other by an id have numbers of their own.
+    directory = Path(job_store_directory(Configuration(), os.environ)) / "taskmanagers"
+    directory = directory / quote(configuration.get(high_availability.CLUSTER_ID), safe="") if elected else directory
     try:
         # Before our own imports, for it has as many; and before gRPC has threads (law 13.1).
         with spawning.SpawnedForkServer(PRELOADED) as forkserver:

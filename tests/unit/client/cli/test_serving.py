@@ -143,12 +143,12 @@ def started(service: Service) -> Callable[..., Awaitable[Service]]:
     return start
 
 
-def run_taskmanager(service: Service, monkeypatch: pytest.MonkeyPatch) -> Result:
-    monkeypatch.setattr("millstream_taskmanager.service.TaskManagerService.start", started(service))
+def run_taskmanager(start: Callable[..., Awaitable[Service]], monkeypatch: pytest.MonkeyPatch, *options: str) -> Result:
+    monkeypatch.setattr("millstream_taskmanager.service.TaskManagerService.start", start)
     monkeypatch.setattr(
         "millstream_taskmanager.processes.spawning.SpawnedForkServer", lambda _: contextlib.nullcontext()
     )
-    return CliRunner().invoke(main, ["taskmanager"])
+    return CliRunner().invoke(main, ["taskmanager", *options])
 
 
 def run_jobmanager(service: Service, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
@@ -158,10 +158,32 @@ def run_jobmanager(service: Service, directory: Path, monkeypatch: pytest.Monkey
 
 def test_a_taskmanager_that_has_failed_ends_with_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service(ZeroDivisionError("division by zero"))
-    result = run_taskmanager(service, monkeypatch)
+    result = run_taskmanager(started(service), monkeypatch)
     assert result.exit_code == ExitCode.FAILED
     assert "it has failed by a mistake of Millstream's (ZeroDivisionError: division by zero)" in result.stderr
     assert service.stopped == 1
+
+
+def test_taskmanagers_of_clusters_with_an_id_have_numbers_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    def numbers(*options: str) -> Path:
+        asked: list[Path] = []
+
+        async def start(_settings: object, _target: object, directory: Path, _forkserver: object) -> Service:
+            asked.append(directory)
+            raise ZeroDivisionError
+
+        run_taskmanager(start, monkeypatch, *options)
+        return asked[0]
+
+    elected = "-Dhigh-availability.type=zookeeper", "-Dhigh-availability.zookeeper.quorum=localhost"
+    alone = numbers()
+    assert numbers("-Dhigh-availability.cluster-id=eu/1") == alone  # no cluster without an election has an id
+    assert numbers(*elected, "-Dhigh-availability.cluster-id=eu/1") == alone / "eu%2F1"
+    assert numbers(*elected, "-Dhigh-availability.cluster-id=eu/2") == alone / "eu%2F2"
 
 
 def test_a_jobmanager_that_has_failed_names_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
