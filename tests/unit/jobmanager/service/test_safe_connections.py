@@ -23,17 +23,6 @@ from tests.support.certificates import WorkingSet
 from tests.support.service_client import leading
 
 
-@pytest.fixture(scope="module")
-def working_set(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
-    return WorkingSet(tmp_path_factory.mktemp("certificates") / "set")
-
-
-@pytest.fixture(scope="module")
-def strangers(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
-    """Another cluster's."""
-    return WorkingSet(tmp_path_factory.mktemp("certificates") / "strangers")
-
-
 @asynccontextmanager
 async def serving(configuration: Configuration, directory: Path) -> AsyncGenerator[int]:
     """A JobManager; the port."""

@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from millstream.security.authorities import Pair
 from millstream_runtime.door.door import FRAME_HEADER, PREFACE, SETTINGS_KIND, Door, Limits
 from millstream_runtime.door.private_socket import private_socket
@@ -28,17 +26,6 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
         loops["uvloop"] = uvloop.new_event_loop
     return loops
-
-
-@pytest.fixture(scope="module")
-def working_set(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
-    return WorkingSet(tmp_path_factory.mktemp("certificates") / "set")
-
-
-@pytest.fixture(scope="module")
-def strangers(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
-    """Another cluster's."""
-    return WorkingSet(tmp_path_factory.mktemp("certificates") / "strangers")
 
 
 @dataclass

@@ -126,17 +126,6 @@ async def paired(small: InternalTls | None = None, large: InternalTls | None = N
     pair.cable.stop()
 
 
-@pytest.fixture(scope="module")
-def members(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
-    return WorkingSet(tmp_path_factory.mktemp("members") / "set")
-
-
-@pytest.fixture(scope="module")
-def others(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
-    """Of another cluster."""
-    return WorkingSet(tmp_path_factory.mktemp("others") / "set")
-
-
 @pytest.fixture
 async def pair() -> AsyncIterator[Pair]:
     async with paired() as pair:
@@ -144,8 +133,8 @@ async def pair() -> AsyncIterator[Pair]:
 
 
 @pytest.fixture
-async def secured(members: WorkingSet) -> AsyncIterator[Pair]:
-    tls = InternalTls(members.configuration())
+async def secured(working_set: WorkingSet) -> AsyncIterator[Pair]:
+    tls = InternalTls(working_set.configuration())
     async with paired(tls, tls) as pair:
         yield pair
 
@@ -307,11 +296,11 @@ async def test_a_lost_network_is_noticed_through_tls(secured: Pair) -> None:
 
 @pytest.mark.parametrize("with_tls", [0, 1])
 async def test_with_and_without_tls_there_is_no_ping_and_the_silence_says_why(
-    with_tls: int, members: WorkingSet
+    with_tls: int, working_set: WorkingSet
 ) -> None:
     """At the end that answers; the other one knows that it was closed."""
     between: list[InternalTls | None] = [None, None]
-    between[with_tls] = InternalTls(members.configuration())
+    between[with_tls] = InternalTls(working_set.configuration())
     async with paired(*between) as pair:
         pair.begin()
         await eventually(lambda: pair.small.dropped and pair.large.dropped)
@@ -321,9 +310,9 @@ async def test_with_and_without_tls_there_is_no_ping_and_the_silence_says_why(
 
 
 async def test_a_taskmanager_of_another_cluster_is_not_heard(
-    members: WorkingSet, others: WorkingSet, caplog: pytest.LogCaptureFixture
+    working_set: WorkingSet, strangers: WorkingSet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with paired(InternalTls(others.configuration()), InternalTls(members.configuration())) as pair:
+    async with paired(InternalTls(strangers.configuration()), InternalTls(working_set.configuration())) as pair:
         pair.begin()
         await eventually(lambda: pair.small.dropped and pair.large.dropped)
         assert "certificate verify failed" in pair.small.dropped[0][1].reason
@@ -331,10 +320,10 @@ async def test_a_taskmanager_of_another_cluster_is_not_heard(
 
 
 async def test_who_shows_no_certificate_is_not_answered(
-    secured: Pair, members: WorkingSet, caplog: pytest.LogCaptureFixture
+    secured: Pair, working_set: WorkingSet, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await call(secured.large.port, preface(TaskManagerId("c"), tls=True))
-    context = plain_contexts(None, members.trusted())[1]
+    context = plain_contexts(None, working_set.trusted())[1]
     with contextlib.suppress(OSError):
         await writer.start_tls(context, server_hostname=INTERNAL_NAME)
         writer.write(b"?")
@@ -347,10 +336,10 @@ async def test_who_shows_no_certificate_is_not_answered(
 
 
 async def test_who_has_a_certificate_without_the_name_is_not_answered(
-    secured: Pair, members: WorkingSet, caplog: pytest.LogCaptureFixture
+    secured: Pair, working_set: WorkingSet, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await call(secured.large.port, preface(TaskManagerId("c"), tls=True))
-    context = plain_contexts(members.issued("somebody"), members.trusted())[1]
+    context = plain_contexts(working_set.issued("somebody"), working_set.trusted())[1]
     await writer.start_tls(context, server_hostname=INTERNAL_NAME)
     writer.write(b"?")
     with contextlib.suppress(OSError):

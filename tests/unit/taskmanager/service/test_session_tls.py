@@ -13,17 +13,6 @@ from tests.unit.taskmanager.service.scripted import eventually
 from tests.unit.taskmanager.service.test_session import SETTINGS, Linked
 
 
-@pytest.fixture(scope="module")
-def working_set(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
-    return WorkingSet(tmp_path_factory.mktemp("certificates") / "set")
-
-
-@pytest.fixture(scope="module")
-def strangers(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
-    """Another cluster's."""
-    return WorkingSet(tmp_path_factory.mktemp("certificates") / "strangers")
-
-
 def knowing(members: WorkingSet) -> LinkSettings:
     """Of a TaskManager of that cluster."""
     return replace(SETTINGS, tls=internal_tls(members.configuration()))
