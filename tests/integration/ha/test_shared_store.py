@@ -2,8 +2,9 @@
 does takes effect, and from any moment in which a leader dies the next one goes on (laws 1.2, 2.1, 2.3).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -324,19 +325,23 @@ def test_a_leader_killed_between_any_two_steps_of_a_delete_leaves_nothing_or_all
 # ------------------------------------------------------------ unanswered
 
 
+@contextmanager
+def robbed(place: SharedPlace, ensemble: Ensemble) -> Generator[tuple[SharedJobStore, Robber]]:
+    """A leader's store, and who stands between it and ZooKeeper."""
+    here = free_port()
+    with standing(Robber, ensemble.servers[1].port, here) as robber, session(f"127.0.0.1:{here}") as own:
+        assert isinstance(robber, Robber)
+        store = place.elect(own)
+        store.open(Epoch(0))
+        yield store, robber
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("version", [1, 2])
 def test_an_answer_that_does_not_come_is_unknown_and_settled_by_the_same_put(
     place: SharedPlace, ensemble: Ensemble, moment: str, version: int
 ) -> None:
-    here = free_port()
-    with (
-        standing(Robber, ensemble.servers[1].port, here) as robber,
-        session(f"127.0.0.1:{here}") as own,
-    ):
-        assert isinstance(robber, Robber)
-        store = place.elect(own)
-        store.open(Epoch(0))
+    with robbed(place, ensemble) as (store, robber):
         if version == 2:
             store.put(record(1))
         robber.robs = moment
@@ -353,14 +358,7 @@ def test_an_answer_that_does_not_come_is_unknown_and_settled_by_the_same_put(
 
 
 def test_a_deletion_without_an_answer_is_carried_on_by_the_next_leader(place: SharedPlace, ensemble: Ensemble) -> None:
-    here = free_port()
-    with (
-        standing(Robber, ensemble.servers[1].port, here) as robber,
-        session(f"127.0.0.1:{here}") as own,
-    ):
-        assert isinstance(robber, Robber)
-        store = place.elect(own)
-        store.open(Epoch(0))
+    with robbed(place, ensemble) as (store, robber):
         store.put(record(1))
         robber.robs = "after"
         with pytest.raises(StoreWriteError) as caught:
