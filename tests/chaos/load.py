@@ -12,8 +12,6 @@ from typing import Any
 
 from millstream import (
     FileSink,
-    MapFunction,
-    RuntimeContext,
     StreamExecutionEnvironment,
     Time,
     TumblingEventTimeWindows,
@@ -32,9 +30,9 @@ from millstream_dataflow.connectors import (
 )
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.records import RowBatch
-from tests.chaos.pulses import Pulse
-from tests.integration.programs import HEADER, WINDOW, CountAndSum, WithWindow
-from tests.support.jobs import Event, event
+from tests.integration.programs import HEADER, WINDOW, WithWindow
+from tests.integration.pulses import PulsingCount, PulsingMap
+from tests.support.jobs import event
 
 KEYS = 10
 PARALLELISM = 2
@@ -106,36 +104,6 @@ class Reader(SplitReader):
 
     def position(self) -> int:
         return self.next
-
-
-class PulsingMap(MapFunction[Event, Event]):
-    """Before the exchange."""
-
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
-        self.pulse: Pulse | None = None
-
-    def open(self, runtime_context: RuntimeContext) -> None:
-        self.pulse = Pulse(self.directory, f"read-{runtime_context.get_index_of_this_subtask()}")
-
-    def map(self, value: Event) -> Event:
-        assert self.pulse is not None
-        self.pulse.beat()
-        return value
-
-
-class PulsingCount(CountAndSum):
-    """Behind it. It isn't told which subtask it belongs to; its process is."""
-
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
-        self.pulse: Pulse | None = None
-
-    def add(self, value: Event, accumulator: list[int]) -> list[int]:
-        if self.pulse is None:
-            self.pulse = Pulse(self.directory, "counted")
-        self.pulse.beat()
-        return super().add(value, accumulator)
 
 
 class SlowCommitter(Committer[FileCommittable]):

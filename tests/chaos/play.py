@@ -11,15 +11,15 @@ from typing import TypeVar
 from millstream_dataflow.identity import JobId
 from millstream_runtime.file_systems.local import TEMPORARY_SUFFIX
 from millstream_runtime.messages.client import JobDetails
-from millstream_runtime.states import JOB_STATES, JobState, TaskState
+from millstream_runtime.states import JOB_STATES, JobState
 from tests.chaos.faults import Faults
 from tests.chaos.load import CHECKPOINT_MS, KEYS, PARALLELISM, Load
-from tests.chaos.pulses import longest_pause
 from tests.chaos.schedule import Burst, bursts, spares
 from tests.chaos.stage import EXPIRATION_S, ChaosError, Stage, staged
 from tests.chaos.verdict import Comparison, Figures, compare
 from tests.integration.programs import WINDOW
-from tests.support.clusters import NeverHappenedError, until
+from tests.integration.pulses import longest_pause
+from tests.support.clusters import NeverHappenedError, every_task_runs, until
 from tests.support.jobs import hidden_files
 from tests.support.zookeeper import kazoo_client
 
@@ -133,9 +133,7 @@ class Run:
 
     def _runs(self) -> JobDetails | None:
         details = self._details()
-        if details is None or details.status.state is not JobState.RUNNING or not details.tasks:
-            return None
-        return details if all(task.state is TaskState.RUNNING for task in details.tasks) else None
+        return details if details is not None and every_task_runs(details) else None
 
     def _attempt(self) -> int:
         details = self._until(self._runs, WELL_S, "every task runs")

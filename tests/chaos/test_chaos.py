@@ -10,9 +10,9 @@ from random import SystemRandom
 import pytest
 
 from tests.chaos.play import play
-from tests.chaos.pulses import longest_pause
 from tests.chaos.schedule import OF_JOBMANAGERS, OF_TASKMANAGERS, OF_ZOOKEEPER, Kind, bursts, spares
 from tests.chaos.verdict import compare
+from tests.integration.pulses import longest_pause
 from tests.support.jobs import truth
 
 SEED = 16_807
@@ -29,6 +29,7 @@ def test_a_minute_of_chaos(tmp_path: Path) -> None:
 
 @REPLACED
 @pytest.mark.nightly
+@pytest.mark.timeout(1_200)
 def test_five_minutes_of_any_chaos(tmp_path: Path) -> None:
     assert play(tmp_path, SystemRandom().randrange(1_000_000), 5, print)
 

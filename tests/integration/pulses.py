@@ -11,6 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from millstream import MapFunction, RuntimeContext
+from tests.integration.programs import CountAndSum
+from tests.support.jobs import Event
+
 SHOWN_S = 0.1
 """A task that stands for longer writes it down."""
 TOLD_S = 0.05
@@ -38,6 +42,36 @@ class Pulse:
         if now > self.told + TOLD_S:
             self.told = now
             os.utime(self.path)
+
+
+class PulsingMap(MapFunction[Event, Event]):
+    """Before the exchange."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.pulse: Pulse | None = None
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.pulse = Pulse(self.directory, f"read-{runtime_context.get_index_of_this_subtask()}")
+
+    def map(self, value: Event) -> Event:
+        assert self.pulse is not None
+        self.pulse.beat()
+        return value
+
+
+class PulsingCount(CountAndSum):
+    """Behind it. It isn't told which subtask it belongs to; its process is."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.pulse: Pulse | None = None
+
+    def add(self, value: Event, accumulator: list[int]) -> list[int]:
+        if self.pulse is None:
+            self.pulse = Pulse(self.directory, "counted")
+        self.pulse.beat()
+        return super().add(value, accumulator)
 
 
 def longest_pause(directory: Path, since: float, until: float) -> tuple[float, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from millstream_dataflow.identity import JobId
 from millstream_runtime.messages.client import JobDetails
-from millstream_runtime.states import JobState, TaskState
+from millstream_runtime.states import JobState
 from tests.integration.programs import WINDOW, windows
 from tests.support.clusters import Cluster, alive, descendants, running_cluster
 from tests.support.jobs import PacedEvents, hidden_files, truth, window_rows
@@ -42,20 +42,6 @@ def completed(details: JobDetails) -> int:
     return 0 if details.counts is None else details.counts.completed
 
 
-def running(cluster: Cluster, job: JobId) -> JobDetails:
-    """Until every task runs."""
-
-    def runs() -> JobDetails | None:
-        details = cluster.details_or_none(job)
-        if details is None or details.status.state is not JobState.RUNNING:
-            return None
-        return details if all(task.state is TaskState.RUNNING for task in details.tasks) else None
-
-    found = cluster.until(runs, 20, "the job runs")
-    assert found is not None
-    return found
-
-
 def finish(cluster: Cluster, job: JobId, directory: Path) -> None:
     (directory / "held").unlink()
     details = cluster.wait_for_state(job, JobState.FINISHED, 40)
@@ -68,11 +54,11 @@ def test_tasks_go_on_while_the_jobmanager_is_away(cluster: Cluster, tmp_path: Pa
     """Processes and attempts stay, checkpoints go on, nothing is lost, twice."""
     job = started(cluster, tmp_path)
     for _ in range(2):
-        before, workers = running(cluster, job), cluster.all_workers()
+        before, workers = cluster.wait_for_tasks(job), cluster.all_workers()
         cluster.kill_jobmanager()
         assert cluster.all_workers() == workers
         cluster.start_jobmanager()
-        after = running(cluster, job)
+        after = cluster.wait_for_tasks(job)
         assert cluster.all_workers() == workers
         assert {task.attempt for task in after.tasks} == {task.attempt for task in before.tasks} == {1}
         cluster.until(lambda: completed(cluster.details(job)) >= 2, 20, "the new leader's checkpoints are complete")
@@ -94,5 +80,5 @@ def test_the_death_of_every_process_loses_nothing(cluster: Cluster, tmp_path: Pa
     cluster.start_jobmanager()
     for number in range(2):
         cluster.start_taskmanager(number, slots=1)
-    assert {task.attempt for task in running(cluster, job).tasks} == {2}
+    assert {task.attempt for task in cluster.wait_for_tasks(job).tasks} == {2}
     finish(cluster, job, tmp_path)

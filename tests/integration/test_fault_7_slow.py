@@ -11,7 +11,7 @@ import pytest
 from millstream import DataStream, WatermarkStrategy
 from millstream_dataflow.identity import JobId
 from millstream_proto import client_pb2
-from millstream_runtime.states import JobState, TaskState
+from millstream_runtime.states import JobState
 from tests.integration.programs import windows
 from tests.support.clusters import Cluster, alive, running_cluster
 from tests.support.jobs import PacedEvents, compute_for_ever, sleep_for_ever
@@ -134,11 +134,7 @@ def test_a_stuck_map_is_ended_when_its_time_is_over(cluster: Cluster, stuck: Cal
     env = cluster.environment(task__cancellation__timeout="1 s", parallelism__default=1)
     env.from_collection([1, 2, 3]).map(stuck).print()
     job = env.execute_async("stuck").get_job_id()
-
-    def runs() -> bool:
-        return all(task.state is TaskState.RUNNING for task in cluster.wait_for_state(job, JobState.RUNNING).tasks)
-
-    cluster.until(runs, 10, "it runs")
+    cluster.wait_for_tasks(job, 10)
     workers = cluster.all_workers()
     started = time.monotonic()
     cancel(cluster, job)

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from millstream_dataflow.identity import JobId
-from millstream_runtime.messages.client import JobDetails
-from millstream_runtime.states import JobState, TaskState
+from millstream_runtime.states import JobState
 from tests.integration.programs import WINDOW, windows
 from tests.support.clusters import Cluster, Process, running_cluster
 from tests.support.jobs import PacedEvents, hidden_files, truth, window_rows
@@ -37,13 +36,8 @@ def started(cluster: Cluster, directory: Path, interval: str = "100 ms") -> JobI
     source = PacedEvents(COUNT, splits=2, rate=RATE, keys=KEYS, held=str(directory / "held"))
     windows(env, source, directory / "out")
     job = env.execute_async("a TaskManager leaves").get_job_id()
-    cluster.until(lambda: _runs(cluster.details(job)), 20, "every task runs")
+    cluster.wait_for_tasks(job)
     return job
-
-
-def _runs(details: JobDetails) -> bool:
-    states = {task.state for task in details.tasks}
-    return details.status.state is JobState.RUNNING and states == {TaskState.RUNNING}
 
 
 def attempts(cluster: Cluster, job: JobId) -> set[int]:
@@ -53,6 +47,11 @@ def attempts(cluster: Cluster, job: JobId) -> set[int]:
 def published(directory: Path) -> list[int]:
     """When the files that readers see appeared there, nanoseconds."""
     return sorted(path.stat().st_ctime_ns for path in (directory / "out").glob("part-*"))
+
+
+def until_published_again(cluster: Cluster, directory: Path, since: int) -> None:
+    """Until the three newest files are of a later time (ns)."""
+    cluster.until(lambda: published(directory)[-3:][0] > since, 20, "files are published again")
 
 
 def longest_pause(times: list[int], since: int) -> float:
@@ -88,7 +87,7 @@ def test_its_tasks_go_on_elsewhere_with_hardly_a_pause(cluster: Cluster, tmp_pat
         assert len(cluster.workers(number)) == 1
         since = told_to_end(cluster.taskmanagers[number])
         assert cluster.taskmanagers[number].popen.wait(10) == 0
-        cluster.until(lambda since=since: published(tmp_path)[-3:][0] > since, 20, "files are published again")  # type: ignore[misc]  # a bound value
+        until_published_again(cluster, tmp_path, since)
         pause = longest_pause(published(tmp_path), since)
         assert pause < LONGEST_PAUSE_S, cluster.tail()
         assert attempts(cluster, job) == {attempt}

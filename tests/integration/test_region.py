@@ -7,7 +7,7 @@ import pytest
 
 from millstream_dataflow.identity import JobId, TaskManagerId
 from millstream_runtime.messages.client import JobDetails, TaskView
-from millstream_runtime.states import JobState, TaskState
+from millstream_runtime.states import JobState
 from tests.integration.programs import WINDOW, windows
 from tests.support.clusters import Cluster, running_cluster
 from tests.support.jobs import PacedEvents, hidden_files, truth, window_rows
@@ -41,19 +41,6 @@ def tasks(details: JobDetails, group: str) -> list[TaskView]:
     return [*(details.tasks[:half] if group == LEFT else details.tasks[half:])]
 
 
-def running(cluster: Cluster, job: JobId) -> JobDetails:
-    """Until every task runs."""
-
-    def runs() -> JobDetails | None:
-        details = cluster.details(job)
-        all_run = all(task.state is TaskState.RUNNING for task in details.tasks)
-        return details if details.status.state is JobState.RUNNING and all_run else None
-
-    found = cluster.until(runs, 20, "the job runs")
-    assert found is not None
-    return found
-
-
 def read(details: JobDetails, group: str) -> int:
     """Records that the source of a region has read in its present attempt."""
     return sum(task.totals.records_read for task in tasks(details, group) if task.totals is not None)
@@ -85,19 +72,19 @@ def finish(cluster: Cluster, job: JobId, directory: Path) -> None:
 def test_the_other_region_goes_on_and_slots_are_used_again(cluster: Cluster, tmp_path: Path) -> None:
     """First a spare slot is there, then the one of the TaskManager that has come back."""
     job = submitted(cluster, tmp_path)
-    before = running(cluster, job)
+    before = cluster.wait_for_tasks(job)
     cluster.start_taskmanager(2, slots=1)
     cluster.wait_for_slots(3)
     lost, other = home(cluster, before, LEFT), home(cluster, before, RIGHT)
     workers = cluster.workers(other)
     cluster.taskmanagers[lost].kill()
     cluster.until(lambda: attempts(cluster.details(job), LEFT) == {2}, 20, "the region restarts")
-    assert home(cluster, running(cluster, job), LEFT) == 2
+    assert home(cluster, cluster.wait_for_tasks(job), LEFT) == 2
     cluster.start_taskmanager(lost, slots=1)
     cluster.wait_for_slots(3)
     cluster.taskmanagers[2].kill()
     cluster.until(lambda: attempts(cluster.details(job), LEFT) == {3}, 20, "it restarts again")
-    after = running(cluster, job)
+    after = cluster.wait_for_tasks(job)
     assert home(cluster, after, LEFT) == lost
     assert attempts(after, RIGHT) == {1}
     assert cluster.workers(other) == workers
@@ -113,7 +100,7 @@ def test_with_too_few_slots_it_waits_and_says_so(cluster: Cluster, tmp_path: Pat
     waits = ("waiting for 1 of 1 slot", JobState.CREATED)
     cluster.until(lambda: _waits(cluster, job) == waits, 10, "the job waits for its first start")
     cluster.start_taskmanager(1, slots=1)
-    before = running(cluster, job)
+    before = cluster.wait_for_tasks(job)
     lost, other = home(cluster, before, LEFT), home(cluster, before, RIGHT)
     workers = cluster.workers(other)
     cluster.taskmanagers[lost].kill()
@@ -122,7 +109,7 @@ def test_with_too_few_slots_it_waits_and_says_so(cluster: Cluster, tmp_path: Pat
     meanwhile = cluster.details(job)
     cluster.until(lambda: read(cluster.details(job), RIGHT) > read(meanwhile, RIGHT), 10, "the other's counters go on")
     cluster.start_taskmanager(lost, slots=1)
-    after = running(cluster, job)
+    after = cluster.wait_for_tasks(job)
     assert (attempts(after, LEFT), attempts(after, RIGHT)) == ({2}, {1})
     assert cluster.workers(other) == workers
     finish(cluster, job, tmp_path)

@@ -26,7 +26,7 @@ from millstream_dataflow.identity import JobId
 from millstream_proto import client_pb2, client_pb2_grpc
 from millstream_runtime.messages.client import ClusterView, JobDetails
 from millstream_runtime.messages.codec import from_message
-from millstream_runtime.states import JOB_STATES, JobState
+from millstream_runtime.states import JOB_STATES, JobState, TaskState
 
 T = TypeVar("T")
 
@@ -290,10 +290,16 @@ class Cluster:
 
     def wait_for_state(self, job: JobId, state: JobState, timeout_s: float = 30) -> JobDetails:
         """Until the job is there; fails at once when it has ended otherwise."""
+        return self._wait_for(job, lambda details: details.status.state is state, timeout_s, f"is {state.name}")
 
+    def wait_for_tasks(self, job: JobId, timeout_s: float = 30) -> JobDetails:
+        """Until every task runs; fails at once when the job has ended."""
+        return self._wait_for(job, every_task_runs, timeout_s, "runs with every task")
+
+    def _wait_for(self, job: JobId, condition: Callable[[JobDetails], bool], timeout_s: float, what: str) -> JobDetails:
         def there() -> JobDetails | None:
             details = self.details_or_none(job)
-            if details is None or details.status.state is state:
+            if details is None or condition(details):
                 return details
             if JOB_STATES.is_final(details.status.state):
                 raise NeverHappenedError(
@@ -301,7 +307,7 @@ class Cluster:
                 )
             return None
 
-        found = self.until(there, timeout_s, f"job {job} is {state.name}")
+        found = self.until(there, timeout_s, f"job {job} {what}")
         assert found is not None
         return found
 
@@ -322,17 +328,32 @@ class Cluster:
         return [*([self.jobmanager] if self.jobmanager else []), *self.taskmanagers.values()]
 
 
+def every_task_runs(details: JobDetails) -> bool:
+    """It has run, and none of its tasks waits, comes back or has ended."""
+    states = {task.state for task in details.tasks}
+    return details.status.state is JobState.RUNNING and states == {TaskState.RUNNING}
+
+
 @contextmanager
 def running_cluster(
     directory: Path, *, taskmanagers: int = 1, slots: int = 2, options: Mapping[str, str] | None = None
 ) -> Generator[Cluster]:
     """A cluster that stands, and is gone afterwards."""
     cluster = Cluster(directory, options or {})
+    with standing(cluster, cluster.start_jobmanager, taskmanagers, slots):
+        yield cluster
+
+
+@contextmanager
+def standing(cluster: Cluster, start: Callable[[], object], taskmanagers: int, slots: int) -> Generator[None]:
+    """The cluster's JobManagers, as `start` starts them, and TaskManagers with so many slots each; all are gone
+    afterwards.
+    """
     try:
-        cluster.start_jobmanager()
+        start()
         for number in range(taskmanagers):
             cluster.start_taskmanager(number, slots)
         cluster.wait_for_slots(taskmanagers * slots)
-        yield cluster
+        yield
     finally:
         cluster.close()

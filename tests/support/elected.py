@@ -16,7 +16,7 @@ from millstream_dataflow.identity import JobId
 from millstream_proto import client_pb2, client_pb2_grpc
 from millstream_runtime.messages.client import ClusterView, JobDetails
 from millstream_runtime.messages.codec import from_message
-from tests.support.clusters import MILLSTREAM, Cluster, NeverHappenedError, Process, alive, free_port
+from tests.support.clusters import MILLSTREAM, Cluster, NeverHappenedError, Process, alive, free_port, standing
 
 SESSION_S = 2.0
 """The session timeout of the JobManagers, unless a test sets another one."""
@@ -156,11 +156,5 @@ def elected_cluster(  # each is a size of the cluster
     }
     cluster = ElectedCluster(directory, {**elected, **(options or {})}, quorum=quorum, own=own or {}, command=command)
     cluster.ports.update(ports or {})
-    try:
-        cluster.start_jobmanagers(*range(1, jobmanagers + 1))
-        for number in range(taskmanagers):
-            cluster.start_taskmanager(number, slots)
-        cluster.wait_for_slots(taskmanagers * slots)
+    with standing(cluster, lambda: cluster.start_jobmanagers(*range(1, jobmanagers + 1)), taskmanagers, slots):
         yield cluster
-    finally:
-        cluster.close()

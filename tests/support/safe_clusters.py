@@ -13,7 +13,7 @@ import grpc
 from millstream import StreamExecutionEnvironment
 from millstream.submission.access import Access
 from millstream_runtime.configuration import read_configuration
-from tests.support.clusters import MILLSTREAM, Cluster, Process
+from tests.support.clusters import MILLSTREAM, Cluster, Process, standing
 from tests.support.elected import ElectedCluster
 
 EVERYWHERE = {"jobmanager.bind-host": "0.0.0.0", "taskmanager.bind-host": "0.0.0.0", "taskmanager.host": "127.0.0.1"}
@@ -82,11 +82,5 @@ def safe_cluster(
     """A cluster that stands, and is gone afterwards."""
     working_set(directory)
     cluster = SafeCluster(directory, options or {})
-    try:
-        cluster.start_jobmanager()
-        for number in range(taskmanagers):
-            cluster.start_taskmanager(number, slots)
-        cluster.wait_for_slots(taskmanagers * slots)
+    with standing(cluster, cluster.start_jobmanager, taskmanagers, slots):
         yield cluster
-    finally:
-        cluster.close()

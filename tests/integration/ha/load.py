@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from millstream import (
     FileSink,
-    MapFunction,
     StreamExecutionEnvironment,
     Time,
     TumblingEventTimeWindows,
@@ -17,61 +15,11 @@ from millstream import (
 )
 from millstream_dataflow.identity import JobId
 from millstream_runtime.messages.client import JobDetails
-from millstream_runtime.states import JobState, TaskState
-from tests.integration.programs import HEADER, WINDOW, CountAndSum, WithWindow
+from millstream_runtime.states import JobState
+from tests.integration.programs import HEADER, WINDOW, WithWindow
+from tests.integration.pulses import PulsingCount, PulsingMap, longest_pause
 from tests.support.elected import ElectedCluster
-from tests.support.jobs import Event, PacedEvents, hidden_files, truth, window_rows
-
-SHOWN_S = 0.1
-"""A task that stands for longer writes it down."""
-
-
-class Pulse:
-    """In a task: notices for how long no record came, by the clock that all processes of a machine share."""
-
-    def __init__(self, directory: str, name: str) -> None:
-        self.path = Path(directory) / f"{name}-{os.getpid()}"
-        self.last = time.monotonic()
-        self.told = 0.0
-
-    def beat(self) -> None:
-        """A record is here."""
-        now = time.monotonic()
-        if now - self.last > SHOWN_S:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(f"{self.last:.3f} {now:.3f}\n")
-        self.last = now
-        if now > self.told + 0.05:  # that it goes on, for who asks in the middle of a stop
-            self.told = now
-            os.utime(self.path) if self.path.exists() else self.path.touch()
-
-
-class PulsingMap(MapFunction[Event, Event]):
-    """Hands records on."""
-
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
-        self.pulse: Pulse | None = None
-
-    def map(self, value: Event) -> Event:
-        if self.pulse is None:
-            self.pulse = Pulse(self.directory, "read")
-        self.pulse.beat()
-        return value
-
-
-class PulsingCount(CountAndSum):
-    """Behind the exchange."""
-
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
-        self.pulse: Pulse | None = None
-
-    def add(self, value: Event, accumulator: list[int]) -> list[int]:
-        if self.pulse is None:
-            self.pulse = Pulse(self.directory, "counted")
-        self.pulse.beat()
-        return super().add(value, accumulator)
+from tests.support.jobs import PacedEvents, hidden_files, truth, window_rows
 
 
 def pulsing_windows(env: StreamExecutionEnvironment, source: PacedEvents, directory: Path) -> None:
@@ -124,18 +72,9 @@ class Load:
         details = self.details()
         return 0 if details is None or details.counts is None else details.counts.completed
 
-    def running(self, timeout_s: float = 30) -> JobDetails:
+    def running(self) -> JobDetails:
         """Until every task runs."""
-
-        def runs() -> JobDetails | None:
-            details = self.details()
-            if details is None or details.status.state is not JobState.RUNNING:
-                return None
-            return details if all(task.state is TaskState.RUNNING for task in details.tasks) else None
-
-        found = self.cluster.until(runs, timeout_s, "the job runs")
-        assert found is not None
-        return found
+        return self.cluster.wait_for_tasks(self.job)
 
     def attempts(self) -> set[int]:
         """Of its tasks."""
@@ -151,18 +90,8 @@ class Load:
         return {path.name for path in (self.directory / "out").glob("part-*.csv")}
 
     def longest_stop(self, since: float) -> float:
-        """Seconds for which a task saw no record, of all stops that ended after `since` (monotonic) or go on. Those of
-        tasks whose process is gone count as well.
-        """
-        stops = [0.0]
-        for path in (self.directory / "pulses").iterdir():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                begun, ended = map(float, line.split())
-                if ended > since:
-                    stops.append(ended - max(begun, since))
-            if Path(f"/proc/{path.name.rpartition('-')[2]}").exists():
-                stops.append(time.time() - path.stat().st_mtime)
-        return max(stops)
+        """Seconds for which a task has seen no record since then (monotonic)."""
+        return longest_pause(self.directory / "pulses", since, time.monotonic())[0]
 
     # ------------------------------------------------------------------------------------------------ conditions
 
