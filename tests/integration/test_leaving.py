@@ -136,8 +136,11 @@ def test_without_room_elsewhere_it_ends_with_its_grace(cluster: Cluster, tmp_pat
 
 
 def test_one_on_which_nothing_runs_leaves_at_once(cluster: Cluster) -> None:
+    """With or without a JobManager, which finds nothing to warn of."""
     for number, away in enumerate((False, True)):
         if away:
+            cluster.until(lambda: "its TaskManager ended it" in cluster.tail(), 5, "the JobManager has seen it go")
+            assert "WARNING" not in cluster.tail()
             cluster.kill_jobmanager()
         since = time.monotonic()
         assert cluster.taskmanagers[number].stop() == 0

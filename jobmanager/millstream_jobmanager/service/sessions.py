@@ -48,6 +48,8 @@ MAX_SLOTS = 1024
 """Of one TaskManager, as its option says; a number from the wire must not become a list of that length."""
 LAST_WORDS = 5.0
 """Seconds that a closed stream gets to take what was sent before."""
+IN_ORDER = "its TaskManager ended it"
+"""Why a stream ended, when nothing is wrong."""
 
 _body = body_reader(FromTaskManager)
 _log = logging.getLogger("millstream.jobmanager.sessions")
@@ -165,7 +167,8 @@ class TaskManagerGateway:
         finally:
             self._around.sessions.closed(session)
             self._around.shell.post(SessionClosed(session, reason))
-            _log.warning("session %s of TaskManager %s ended: %s", session.number, session.taskmanager, reason)
+            level = logging.INFO if reason == IN_ORDER else logging.WARNING
+            _log.log(level, "session %s of TaskManager %s ended: %s", session.number, session.taskmanager, reason)
         raise not_now(reason)
 
     def _refusal(self, registration: Register) -> str | None:
@@ -238,7 +241,7 @@ class _Stream:
                 return outbox.closing
             if reader.done():
                 reader.result()
-                return "its TaskManager ended it"
+                return IN_ORDER
             writer.result()
             raise AssertionError("a writer ends when its outbox is closed")
         finally:
