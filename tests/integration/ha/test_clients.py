@@ -74,6 +74,7 @@ def test_taskmanagers_without_zookeeper_follow_a_standbys_words(ensemble: Ensemb
         cluster.wait_for_slots(1)
 
 
+@pytest.mark.nightly
 def test_an_attached_program_goes_on_when_the_leader_dies(ensemble: Ensemble, tmp_path: Path) -> None:
     with elected_cluster(tmp_path, ensemble.hosts, taskmanagers=1) as cluster:
         held = tmp_path / "held"

@@ -159,6 +159,7 @@ async def test_a_watch_begins_before_there_is_a_zookeeper_or_a_cluster(
     assert caplog.text.count("who leads can't be found") < 5, "it isn't said again and again"
 
 
+@pytest.mark.nightly
 async def test_watches_and_elections_while_the_quorum_is_lost(own_ensemble: Ensemble, tmp_path: Path) -> None:
     async with (
         camps(tmp_path, own_ensemble.hosts, 2, SHORT) as election,
@@ -205,6 +206,7 @@ def test_while_nobody_leads_none_is_found_in_time(ensemble: Ensemble, nodes: Clu
         assert 0.5 < time.monotonic() - begun < 2
 
 
+@pytest.mark.nightly
 def test_it_is_looked_for_until_the_time_is_over(tmp_path: Path, own_ensemble: Ensemble) -> None:
     """ZooKeeper comes back meanwhile, or it doesn't."""
     own_ensemble.kill(1, 2, 3)

@@ -173,6 +173,7 @@ async def test_one_whose_lease_ran_out_while_its_session_lives_wins_a_higher_epo
         assert leader.connection.session == kept
 
 
+@pytest.mark.nightly
 async def test_a_server_that_dies_after_its_answer_does_not_let_two_lead(
     own_ensemble: Ensemble, tmp_path: Path
 ) -> None:
@@ -205,6 +206,7 @@ async def test_a_server_that_dies_after_its_answer_does_not_let_two_lead(
 # ------------------------------------------------------------ servers
 
 
+@pytest.mark.nightly
 async def test_the_office_survives_the_death_of_zookeepers_leader(own_ensemble: Ensemble, tmp_path: Path) -> None:
     async with camps(tmp_path, own_ensemble.hosts, 2, {"session_timeout": "10 s"}) as election:
         leader = await election.leader()
@@ -216,6 +218,7 @@ async def test_the_office_survives_the_death_of_zookeepers_leader(own_ensemble: 
         assert election.epochs() == [1]
 
 
+@pytest.mark.nightly
 async def test_without_a_quorum_nobody_leads_and_then_one(own_ensemble: Ensemble, tmp_path: Path) -> None:
     async with camps(tmp_path, own_ensemble.hosts, 3, SHORT) as election:
         leader = await election.leader()
@@ -231,6 +234,7 @@ async def test_without_a_quorum_nobody_leads_and_then_one(own_ensemble: Ensemble
         await election.leader()
 
 
+@pytest.mark.nightly
 async def test_a_frozen_quorum_ends_the_term_by_the_leaders_own_clock(own_ensemble: Ensemble, tmp_path: Path) -> None:
     async with camps(tmp_path, own_ensemble.hosts, 2, SHORT) as election:
         leader = await election.leader()

@@ -28,7 +28,7 @@ def cabled_cluster(ensemble: Ensemble, directory: Path) -> Generator[tuple[Elect
         yield cluster, cables
 
 
-@pytest.mark.parametrize("which", ["zookeeper", "both"])
+@pytest.mark.parametrize("which", [pytest.param("zookeeper", marks=pytest.mark.nightly), "both"])
 def test_a_leader_without_zookeeper(ensemble: Ensemble, tmp_path: Path, which: str) -> None:
     """It pauses, then gives up; the other one leads, and adopts the tasks."""
     with cabled_cluster(ensemble, tmp_path) as (cluster, cables):

@@ -16,7 +16,13 @@ pytestmark = pytest.mark.may_leak(reason="processes that take the place of kille
 OPTIONS = {"heartbeat.interval": "500 ms", "heartbeat.timeout": "3 s"}
 
 
-@pytest.mark.parametrize("workers_too", [True, False], ids=["with its workers", "without its workers"])
+@pytest.mark.parametrize(
+    "workers_too",
+    [
+        pytest.param(True, id="with its workers", marks=pytest.mark.nightly),
+        pytest.param(False, id="without its workers"),
+    ],
+)
 def test_it_wakes_up_among_strangers(ensemble: Ensemble, tmp_path: Path, *, workers_too: bool) -> None:
     """Without its workers: they compute and send on as if nothing had happened, until their TaskManager hears."""
     with elected_cluster(tmp_path, ensemble.hosts, jobmanagers=1, taskmanagers=3, options=OPTIONS) as cluster:

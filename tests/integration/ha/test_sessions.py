@@ -76,6 +76,7 @@ def test_one_that_was_never_answered_ends_in_time() -> None:
             assert stopped(opened) < FEW_S
 
 
+@pytest.mark.nightly
 def test_one_whose_host_is_gone_ends_in_time() -> None:
     """Nothing comes back from there: whoever listens has more to do than it takes, so further connections wait."""
     with (
@@ -90,6 +91,7 @@ def test_one_whose_host_is_gone_ends_in_time() -> None:
         assert stopped(opened) < FEW_S
 
 
+@pytest.mark.nightly
 def test_one_whose_zookeeper_was_cut_off_or_killed_ends_in_time(own_ensemble: Ensemble) -> None:
     here = free_port()
     cable = Proxy(("127.0.0.1", here), ("127.0.0.1", own_ensemble.servers[1].port))
@@ -108,6 +110,7 @@ def test_one_whose_zookeeper_was_cut_off_or_killed_ends_in_time(own_ensemble: En
         cable.close()
 
 
+@pytest.mark.nightly
 async def test_candidates_end_in_time_when_zookeeper_is_frozen(own_ensemble: Ensemble, tmp_path: Path) -> None:
     async with camps(tmp_path, own_ensemble.hosts, 2) as election:
         await election.leader()
@@ -191,6 +194,7 @@ def test_a_client_with_a_wrong_password_is_told(sasl: Ensemble, tmp_path: Path) 
         find_leader(opened, NODES, 2)
 
 
+@pytest.mark.nightly
 def test_who_was_denied_goes_on_trying(tmp_path: Path) -> None:
     """A server may be mended, and processes that look for a leader don't end for that."""
     with (
