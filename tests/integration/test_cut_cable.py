@@ -92,6 +92,9 @@ def test_the_cable_between_two_taskmanagers_is_cut_and_mended(tmp_path: Path) ->
         carries = "the records go through a proxy"
         cluster.until(lambda: sum(proxy.carried for proxy in proxies) > 10_000, 10, carries)
 
+        until = time.monotonic() + 3 * PEER_TIMEOUT_S
+        cluster.until(lambda: time.monotonic() > until, 10, "nobody is missed who is there")
+        assert {task.attempt for task in cluster.details(job).tasks} == {1}
         for proxy in proxies:
             proxy.cut()
         began = time.monotonic()

@@ -16,6 +16,7 @@ from multiprocessing import resource_tracker
 
 import pytest
 
+TIME_LIMIT = "pytest_timeout "  # the thread that ends a test on uvloop
 GRACE_S = 2.0  # a joined thread or a killed child needs a moment to vanish; on a busy machine half a second
 POLL_S = 0.005
 YOUNG, OLD = 1, 2  # generations: what a test made is young, and to look through all that was imported takes 0.1 s
@@ -41,7 +42,9 @@ class Resource:
 def open_resources() -> frozenset[Resource]:
     """Everything of this process that a test could leak; on systems without /proc only threads."""
     threads = {
-        Resource("thread", thread.ident or 0, thread.name) for thread in threading.enumerate() if not thread.daemon
+        Resource("thread", thread.ident or 0, thread.name)
+        for thread in threading.enumerate()
+        if not thread.daemon and not thread.name.startswith(TIME_LIMIT)
     }
     return frozenset(threads | _children() | _open_files())
 

@@ -5,6 +5,14 @@ import pytest
 from tests.support.certificates import WorkingSet
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What a signal raises is taken by uvloop for an error of its own: it runs on. A test that stands still on it is
+    ended by a thread, and its process with it.
+    """
+    if "uvloop" in item.name:
+        item.add_marker(pytest.mark.timeout(method="thread"))
+
+
 @pytest.fixture(scope="module")
 def working_set(tmp_path_factory: pytest.TempPathFactory) -> WorkingSet:
     return WorkingSet(tmp_path_factory.mktemp("certificates") / "set")

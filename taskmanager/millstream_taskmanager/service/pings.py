@@ -22,7 +22,7 @@ import ssl
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from millstream_dataflow.identity import TaskManagerId, WorkerId
 from millstream_dataflow.words import counted
@@ -112,15 +112,15 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        stream = cast("asyncio.Transport", transport)  # uvloop's are none of asyncio's classes
         try:
             if (tls := transport.get_extra_info("ssl_object")) is not None:
                 check_member(tls)
         except NotAMemberError as error:
             self.lost = str(error)
-            transport.abort()
+            stream.abort()
         else:
-            self._transport = transport
+            self._transport = stream
 
     def data_received(self, data: bytes) -> None:
         if not self.is_open:

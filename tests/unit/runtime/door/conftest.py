@@ -13,19 +13,15 @@ from millstream_runtime.door.private_socket import private_socket
 from millstream_runtime.door.welcome import Inner, Welcome
 from millstream_runtime.security import INTERNAL_NAME, client_tls, internal_tls
 from tests.support.certificates import WorkingSet, plain_contexts
+from tests.support.loops import every_loop
 
 GREETING = PREFACE + bytes([0, 0, 0, SETTINGS_KIND, 0, 0, 0, 0, 0])
 """All that a client must say."""
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Processes use uvloop where it is installed."""
-    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-    with suppress(ImportError):
-        import uvloop  # an extra
-
-        loops["uvloop"] = uvloop.new_event_loop
-    return loops
+    """A door takes accepted sockets in its hands."""
+    return every_loop()
 
 
 @dataclass

@@ -1,14 +1,24 @@
 """A TaskManager and its JobManager."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from millstream_taskmanager.service import TaskManagerService
+from tests.support.loops import PLAIN, every_loop
 from tests.support.shared_forkserver import SharedForkServer
 from tests.unit.taskmanager.service.scripted import ScriptedJobManager
 from tests.unit.taskmanager.service.sites import Site, configured
+
+ON_EVERY_LOOP = frozenset({"test_pings.py", "test_data_port.py"})
+"""What they test takes transports in its hands."""
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Of each test here."""
+    return every_loop() if item.path.name in ON_EVERY_LOOP else dict(PLAIN)
 
 
 @pytest.fixture
