@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,6 +19,21 @@ pytestmark = pytest.mark.may_leak(reason="processes that take the place of kille
 
 COUNT = 60_000
 KEYS = 10
+
+# One that fetches nothing before it may; the file that says so is its last argument.
+HINDERED = """
+import asyncio, pathlib, sys
+from millstream_taskmanager.service.fetching import LeaderBlobs
+gate, fetch = pathlib.Path(sys.argv.pop(1)), LeaderBlobs.fetch
+async def hindered(blobs, digest, take):
+    gate.with_suffix(".reached").touch()
+    while not gate.exists():
+        await asyncio.sleep(0.01)
+    await fetch(blobs, digest, take)
+LeaderBlobs.fetch = hindered
+from millstream.cli.main import main
+main()
+"""
 
 
 @pytest.fixture
@@ -82,3 +98,31 @@ def test_the_death_of_every_process_loses_nothing(cluster: Cluster, tmp_path: Pa
         cluster.start_taskmanager(number, slots=1)
     assert {task.attempt for task in cluster.wait_for_tasks(job).tasks} == {2}
     finish(cluster, job, tmp_path)
+
+
+@pytest.mark.parametrize("away", [True, False], ids=["in between", "from the next one"])
+def test_what_was_deployed_and_had_not_begun_begins_anew(tmp_path: Path, *, away: bool) -> None:
+    """The JobManager dies while a worker fetches what it alone has. That is nobody's failure: no restart is allowed and
+    none is counted. `away`: the worker asks while nobody is there, for several times the limit of an answer.
+    """
+    gate, options = tmp_path / "gate", {"rpc.call-timeout": "100 ms"}
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.start_jobmanager()
+        cluster.start_taskmanager(0, 1, options, (sys.executable, "-c", HINDERED, str(gate)))
+        cluster.wait_for_slots(1)
+        env = cluster.environment(**{"restart-strategy.type": "none"})
+        windows(env, PacedEvents(1_000, splits=1, rate=3_000, keys=KEYS, held=""), tmp_path / "out")
+        job = env.execute_async("begins while its JobManager dies").get_job_id()
+        cluster.until(gate.with_suffix(".reached").exists, 20, "the worker begins to fetch")
+        cluster.kill_jobmanager()
+        if away:
+            gate.touch()
+        cluster.start_jobmanager()
+        cluster.wait_for_slots(1)
+        gate.touch()
+        details = cluster.wait_for_state(job, JobState.FINISHED, 30)
+        assert {task.attempt for task in details.tasks} == {2}
+        assert window_rows(tmp_path / "out") == truth(1_000, KEYS, WINDOW)
+    finally:
+        cluster.close()

@@ -147,6 +147,13 @@ class Failover:
         turn.tell(region.job, f"region {region.plan.id} can't be adopted, nobody runs {names}", warning=True)
         self._down(turn, region, "tasks are missing under the new leader")
 
+    def orphaned(self, turn: Turn, region: Region, failure: Failure) -> None:
+        """A worker that a former leader had deployed could not begin under this one; as little a failure as a task that
+        is missing (law 3.4). It can't go on for ever: the next attempt is this leader's own.
+        """
+        turn.tell(region.job, f"region {region.plan.id} can't begin as it was deployed: {failure}", warning=True)
+        self._down(turn, region, "a worker could not begin under the new leader")
+
     def undo_end(self, turn: Turn, region: Region) -> None:
         """A FINISHED region is needed once more; that is nobody's failure."""
         reason = "the final checkpoint that it has FINISHED with is damaged"

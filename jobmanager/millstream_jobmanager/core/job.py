@@ -229,7 +229,10 @@ class Job:
             region.severed = {pair for pair in region.severed if taskmanager not in pair}
         failure = of_worker(self.context.plan, region.plan, ended)
         if ended.attempt == region.attempt and region.state in UP:
-            self.failover.fail(turn, region, failure)
+            if region.is_orphan(ended.worker):
+                self.failover.orphaned(turn, region, failure)
+            else:
+                self.failover.fail(turn, region, failure)
         elif ended.died:
             self.failover.name(turn, ended.attempt, failure)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from millstream_dataflow.identity import JobId, RegionAttempt, SubtaskId, TaskId, TaskManagerId, WorkerId, worker_id
-from millstream_dataflow.plan import RegionPlan
+from millstream_dataflow.plan import RegionPlan, WorkerPlan
 from millstream_dataflow.records import EndReason
 from millstream_jobmanager.core.region_states import REGION_STATES, RegionState
 from millstream_jobmanager.core.restart import History
@@ -68,6 +68,8 @@ class Region:
     """
     missing: set[SubtaskId] = field(default_factory=set[SubtaskId])
     """In RECONCILING: tasks that nobody has reported."""
+    inherited: bool = False
+    """Another leader deployed the present attempt."""
 
     @property
     def attempt(self) -> RegionAttempt:
@@ -112,7 +114,7 @@ class Region:
         """Placed: a new attempt with nothing reported."""
         self.number += 1
         self.placement = placement
-        self.restored, self.start_by = "", None
+        self.restored, self.start_by, self.inherited = "", None, False
         self.tasks = {subtask: TaskStatus() for subtask in self.plan.subtasks}
 
     def restored_from(self, record: RegionRecord) -> None:
@@ -122,6 +124,7 @@ class Region:
         self.history = History(record.failures, record.backoff)
         self.tasks = {subtask: TaskStatus(TaskState.RECONCILING) for subtask in self.plan.subtasks}
         self.missing = set(self.plan.subtasks)
+        self.inherited = True
         self.state = RegionState.RECONCILING
 
     def to_record(self) -> RegionRecord:
@@ -150,11 +153,17 @@ class Region:
         """Deployed workers of which no task has reported by itself."""
         if self.state is not RegionState.DEPLOYING:
             return []
-        return [
-            self.worker(worker.ordinal)
-            for worker in self.plan.workers
-            if all(self.tasks[subtask].state in _BEFORE_START for subtask in worker.subtasks)
-        ]
+        return [self.worker(worker.ordinal) for worker in self.plan.workers if self._has_not_begun(worker)]
+
+    def is_orphan(self, worker: WorkerId) -> bool:
+        """Deployed by another leader, and nothing that ran in it has ever reported: what it was to begin with may have
+        been that leader's to give.
+        """
+        mine = (known for known in self.plan.workers if self.worker(known.ordinal) == worker)
+        return self.inherited and any(self._has_not_begun(known) for known in mine)
+
+    def _has_not_begun(self, worker: WorkerPlan) -> bool:
+        return all(self.tasks[subtask].state in _BEFORE_START for subtask in worker.subtasks)
 
     def _advance(self, task: TaskId, status: TaskStatus, state: TaskState) -> None:
         """Reports are states, not steps: those between may have been lost with a session."""

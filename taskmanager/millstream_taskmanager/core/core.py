@@ -379,7 +379,9 @@ class TaskManagerCore:
         if not worker.ending:
             failure = Failure(FailureKind.EXTERNAL, event.cause)
             for report in self.ledger.unfinished(worker.attempt, worker.deployment.subtasks):
-                self._report(TaskReport(report.task, TaskState.FAILED, failure))
+                # One that never began didn't fail: what its worker was to be made of may have gone with its leader.
+                end = TaskState.CANCELED if report.state is TaskState.DEPLOYING else TaskState.FAILED
+                self._report(TaskReport(report.task, end, failure))
 
     def _stop(self) -> None:
         self._session = self._registered = self._leaderless_since = None

@@ -18,6 +18,7 @@ from millstream_dataflow.job_graph import BlobRef
 from millstream_taskmanager.processes.disk import Disk
 
 TRIES: Final = 3  # of one that was damaged or interrupted on its way
+PAUSE_S: Final = 0.1  # before the next leader is asked, who may be the same one
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 Take = Callable[[bytes], Awaitable[None]]
@@ -31,11 +32,17 @@ class InterruptedFetchError(BlobError):
     """It may go better the next time."""
 
 
+class SourceGoneError(InterruptedFetchError):
+    """Who was asked is gone. That is nobody's fault, and the next one is asked, however often it happens."""
+
+
 class BlobSource(Protocol):
     """Where blobs come from."""
 
     async def fetch(self, digest: Digest, take: Take) -> None:
-        """Hand every piece to `take`, in order. InterruptedFetchError, or BlobError when it is no use to try again."""
+        """Hand every piece to `take`, in order. InterruptedFetchError, or BlobError when it is no use to try again.
+        Waits as long as nobody is there to be asked.
+        """
         ...
 
 
@@ -92,13 +99,16 @@ class BlobCache:
 
     async def _fetch(self, reference: BlobRef, blob: _Blob) -> None:
         try:
-            for attempt in range(1, TRIES + 1):
+            tries = 0
+            while not blob.here:
                 try:
                     await self._fetch_once(reference, blob.path)
                     blob.here = True
-                    return
+                except SourceGoneError:
+                    await asyncio.sleep(PAUSE_S)
                 except InterruptedFetchError:
-                    if attempt == TRIES:
+                    tries += 1
+                    if tries == TRIES:
                         raise
         finally:
             blob.fetching = None

@@ -216,6 +216,15 @@ def test_a_worker_that_dies_fails_its_tasks_with_the_reason(told: Told) -> None:
     assert ended.died
 
 
+def test_tasks_whose_worker_never_began_have_not_failed(told: Told) -> None:
+    """What it was to be made of may be gone with the leader, and the next one must know (law 3.4)."""
+    told.tell(LeaderDisconnected(told.session, "killed"))
+    told.tell(WorkerExited(WORKER, "the worker could not be started: there is no blob", crashed=False))
+    registration = told.connect(epoch=2)
+    assert registration.workers == ()
+    assert [report.state for report in registration.tasks] == [TaskState.CANCELED]
+
+
 def test_a_worker_that_crashed_before_it_was_asked_to_leave_is_told_as_a_death(told: Told) -> None:
     """The root cause isn't hidden by the cancellation that its peers' failures led to."""
     running(told)

@@ -9,7 +9,14 @@ import pytest
 
 from millstream_dataflow.identity import Digest
 from millstream_dataflow.job_graph import BlobRef
-from millstream_taskmanager.service.blobs import TRIES, BlobCache, BlobError, InterruptedFetchError, Take
+from millstream_taskmanager.service.blobs import (
+    TRIES,
+    BlobCache,
+    BlobError,
+    InterruptedFetchError,
+    SourceGoneError,
+    Take,
+)
 from tests.unit.taskmanager.service.scripted import eventually
 
 DATA = b"some bytes" * 1_000
@@ -120,6 +127,12 @@ async def test_what_stays_wrong_is_an_error_that_says_how(
         await cache.need(reference(), "job")
     await settled(cache)
     assert files(tmp_path) == []
+    assert (await cache.need(reference(), "job")).read_bytes() == DATA
+
+
+async def test_who_is_asked_may_go_however_often(cache: BlobCache, source: Source) -> None:
+    """Each time the next one is asked; that is no fault of the blob's."""
+    source.answers = [SourceGoneError("the leader was killed")] * (TRIES + 1)
     assert (await cache.need(reference(), "job")).read_bytes() == DATA
 
 
