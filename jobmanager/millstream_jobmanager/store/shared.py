@@ -115,8 +115,11 @@ class SharedJobStore(JobStore):
         lower = [other for other in self._marked_epochs() if other < epoch]
         storage = self._epochs.storage
         storage.write((self._epochs / str(epoch)).path, [])
-        for other in lower:
-            storage.remove_file((self._epochs / str(other)).path)
+        try:
+            for other in lower:
+                storage.remove_file((self._epochs / str(other)).path)
+        except OSError as error:  # they do no harm, the highest counts
+            _log.warning("the marks of former epochs could not be deleted: %s", error)
 
     def _incarnation(self) -> str:
         nodes = self._fence.nodes
@@ -135,8 +138,10 @@ class SharedJobStore(JobStore):
     # ------------------------------------------------------------ records
 
     def recover(self) -> list[JobRecord]:
-        """In the order of their ids."""
-        return self._open().records.read_all()
+        """In the order of their ids. What a predecessor was deleting goes, if the storage lets it."""
+        records = self._open().records
+        records.finish_deleting()
+        return records.read_all()
 
     def put(self, record: JobRecord) -> StoreAnswer:
         """A leader that was deposed gets a conflict."""

@@ -59,15 +59,13 @@ class SharedRecords:
     # ------------------------------------------------------------ reading
 
     def read_all(self) -> list[JobRecord]:
-        """Every record; StoreDamagedError names all that can't be read. Carries on what was being deleted."""
+        """Every record; StoreDamagedError names all that can't be read. One that is being deleted is none any more."""
         records: list[JobRecord] = []
         damaged: list[str] = []
         for job in self._jobs():
             try:
                 stored = self._pointer(job)
-                if stored is not None and stored[0].deleting:
-                    self.delete(job)
-                elif stored is not None:
+                if stored is not None and not stored[0].deleting:
                     records.append(self._read(stored[0]))
             except (NodeError, DamagedError, FileNotFoundError) as error:
                 damaged.append(f"{self._fence.nodes.job(job)}: {error}")
@@ -82,6 +80,18 @@ class SharedRecords:
                 "checkpoint>` goes on from there"
             )
         return records
+
+    def finish_deleting(self) -> None:
+        """Carries on what was being deleted. Storage that lets nothing be deleted keeps no leader from leading; the
+        next one tries again. In the thread that writes: a pointer is told from its successor by its version alone.
+        """
+        for job in self._jobs():
+            try:
+                stored = self._pointer(job)
+                if stored is not None and stored[0].deleting:
+                    self.delete(job)
+            except (NodeError, StoreWriteError) as error:
+                _log.warning("job %s: its record could not be deleted: %s", job, error)
 
     def unnamed(self) -> list[str]:
         """Files of this incarnation that no pointer names: former ones, and what deposed leaders have left. One that is
@@ -139,18 +149,23 @@ class SharedRecords:
         path = self._path(record.job)
         try:
             stored = self._pointer(record.job)
+            if stored is not None and stored[0].deleting:
+                self.delete(record.job)
+                stored = None
             # Before the fence is checked: whoever is deposed afterwards must not see a successor's files.
             others = self._others(record, None if stored is None else stored[0])
             if stored is not None and _is_of(stored[0], record):
                 answer, pointer = self._answer(path, [Check(path, stored[1])]), stored[0]
             elif not _may_follow(None if stored is None else stored[0], record):
-                held = "is being deleted" if stored and stored[0].deleting else f"has version {_version(stored)}"
+                held = f"has version {_version(stored)}"
                 return StoreAnswer(Outcome.CONFLICT, f"{path} {held}, version {record.version} can't take its place")
             else:
                 pointer = self._written(record)
                 data = encode_node(pointer)
                 change = Create(path, data) if stored is None else SetData(path, data, stored[1])
                 answer = self._answer(path, [change])
+        except StoreWriteError as error:
+            return StoreAnswer(Outcome.REFUSED, f"an ended job of this id stands in the way: {error}")
         except NodeError as error:
             return StoreAnswer(Outcome.CONFLICT, f"{path} was altered from outside: {error}")
         except UnansweredError as error:
@@ -249,13 +264,13 @@ def _marked(pointer: JobPointer) -> JobPointer:
 
 
 def _is_of(pointer: JobPointer, record: JobRecord) -> bool:
-    return not pointer.deleting and (pointer.version, pointer.nonce) == (record.version, record.nonce)
+    return (pointer.version, pointer.nonce) == (record.version, record.nonce)
 
 
 def _may_follow(pointer: JobPointer | None, record: JobRecord) -> bool:
     if pointer is None:
         return record.version == 1
-    return not pointer.deleting and record.version == pointer.version + 1
+    return record.version == pointer.version + 1
 
 
 def _version(stored: _Stored | None) -> int:
