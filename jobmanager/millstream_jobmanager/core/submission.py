@@ -7,9 +7,9 @@ state (law 1.1). A job that starts from a savepoint is accepted only after the s
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from millstream_dataflow.identity import CheckpointId, JobId
+from millstream_dataflow.identity import CheckpointId, JobId, RegionAttempt
 from millstream_dataflow.plan import Plan
 from millstream_jobmanager.core.checkpoints.completed import restart_points
 from millstream_jobmanager.core.checkpoints.ids import BLOCK
@@ -18,7 +18,7 @@ from millstream_jobmanager.core.commands import LoadMetadata, Reply
 from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.validation import commits_outside, endless_problem, graph_problem, versions_problem
 from millstream_runtime.messages.failures import Failure, FailureKind
-from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord
+from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord, RegionRecord
 from millstream_runtime.states import JOB_STATES, JobState
 
 if TYPE_CHECKING:
@@ -58,6 +58,20 @@ class SubmissionDoors(Protocol):
     def open_job(self, turn: Turn, plan: Plan, journal: Journal, *, recovered: bool) -> Job:
         """Take a job in."""
         ...
+
+
+UNSEEN_ATTEMPTS: Final = 10_000
+"""How many a job may have begun since its last checkpoint: one a second for three hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _FormerLife:
+    """What was given away of a job whose record is lost."""
+
+    checkpoints: CheckpointId
+    """Ids below it."""
+    attempts: int
+    """Up to this number, in each region."""
 
 
 @dataclass(slots=True)
@@ -115,7 +129,7 @@ class Submissions:
         if problems:
             self._refuse(turn, event.job, "; ".join(problems))
         else:
-            self._accept(turn, waiting.ask, _point(event.path, event.metadata), _first_id(event.metadata, event.job))
+            self._accept(turn, waiting.ask, _point(event.path, event.metadata), _former_life(event.metadata, event.job))
         return True
 
     def _passed(self, path: str, metadata: CheckpointMetadata, graph: JobGraph) -> list[str]:
@@ -135,12 +149,17 @@ class Submissions:
             turn.emit(Reply(request, None, Failure(kind, text)))
 
     def _accept(
-        self, turn: Turn, ask: SubmitJob, restore: CompletedCheckpoint | None, first: CheckpointId = CheckpointId(0)
+        self, turn: Turn, ask: SubmitJob, restore: CompletedCheckpoint | None, former: _FormerLife | None = None
     ) -> None:
-        graph, state = ask.graph, JobState.CREATED
-        record = JobRecord(
-            graph.job, graph.name, ask.graph_blob, turn.now.wall, state, restore=restore, reserved_checkpoints=first
-        )
+        graph, plan = ask.graph, Plan(ask.graph)
+        record = JobRecord(graph.job, graph.name, ask.graph_blob, turn.now.wall, JobState.CREATED, restore=restore)
+        if former is not None:
+            attempts = (RegionAttempt(graph.job, region.id, former.attempts) for region in plan.regions)
+            record = replace(
+                record,
+                reserved_checkpoints=former.checkpoints,
+                regions=tuple(RegionRecord(attempt, workers=()) for attempt in attempts),
+            )
         journal = Journal(record, self._cluster.nonce, self._cluster.settings.retry_delay)
 
         def stored(turn: Turn) -> None:
@@ -151,7 +170,9 @@ class Submissions:
             del self._cluster.jobs[graph.job]
             self._refuse(turn, graph.job, f"the job could not be stored: {reason}", FailureKind.EXTERNAL)
 
-        self._cluster.open_job(turn, Plan(graph), journal, recovered=False)
+        job = self._cluster.open_job(turn, plan, journal, recovered=False)
+        for known in record.regions:
+            job.context.regions[known.attempt.region].number = known.attempt.number
         journal.change(turn, replace, stored, refused)
 
     def recover(self, turn: Turn, record: JobRecord, graph: JobGraph) -> None:
@@ -164,14 +185,22 @@ class Submissions:
             return
         stored = {region.attempt.region: region for region in record.regions}
         for region in job.context.regions:
-            if region.plan.id in stored:
-                region.restored_from(stored[region.plan.id])
+            known = stored.get(region.plan.id)
+            if known is not None and known.workers:
+                region.restored_from(known)
+            elif known is not None:
+                region.number = known.attempt.number
         turn.tell(record.job, f"{record.name} is recovered from the store")
 
 
-def _first_id(metadata: CheckpointMetadata, job: JobId) -> CheckpointId:
-    """Of a job that goes on from its own checkpoint, since its store was lost: above the block of that (law 1.4)."""
-    return CheckpointId(metadata.checkpoint + BLOCK if metadata.job == job else 0)
+def _former_life(metadata: CheckpointMetadata, job: JobId) -> _FormerLife | None:
+    """Of a job that goes on from its own checkpoint, since its store was lost: ids above the block of that (law 1.4),
+    and attempts above all that a TaskManager may still run of it (law 1.3).
+    """
+    if metadata.job != job:
+        return None
+    highest = max((stored.task.attempt.number for stored in metadata.tasks), default=0)
+    return _FormerLife(CheckpointId(metadata.checkpoint + BLOCK), highest + UNSEEN_ATTEMPTS)
 
 
 def _point(path: str, metadata: CheckpointMetadata) -> CompletedCheckpoint:

@@ -10,6 +10,7 @@ import pytest
 from millstream_dataflow.identity import JobId, RegionAttempt, RegionId
 from millstream_dataflow.records import EndReason
 from millstream_jobmanager.core.checkpoints.ids import BLOCK
+from millstream_jobmanager.core.submission import UNSEEN_ATTEMPTS
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.store import StoreLockedError
 from millstream_runtime.checkpoint_files import load_metadata
@@ -147,8 +148,12 @@ async def test_a_stop_takes_a_savepoint_that_stays(tmp_path: Path) -> None:
         assert restarted.state is JobState.CREATED
 
 
-async def test_a_job_that_goes_on_under_its_own_id_takes_no_id_of_a_checkpoint_twice(tmp_path: Path) -> None:
-    """Law 1.4; its store was lost, and its checkpoints lie where the new ones will."""
+async def test_a_job_that_goes_on_under_its_own_id_takes_no_id_of_a_checkpoint_or_attempt_twice(
+    tmp_path: Path,
+) -> None:
+    """Laws 1.3 and 1.4; its store was lost, its checkpoints lie where new ones will, and a TaskManager that was gone
+    may still run what it ran.
+    """
     for name in ("lost", "new"):
         (tmp_path / name).mkdir()
     async with small_cluster(tmp_path / "lost") as cluster:
@@ -158,7 +163,8 @@ async def test_a_job_that_goes_on_under_its_own_id_takes_no_id_of_a_checkpoint_t
         last = (await cluster.client.until(JobState.FINISHED)).savepoints[0].path
     async with small_cluster(tmp_path / "new") as cluster:
         await cluster.client.submit(job_of(), restore_path=last)
-        await cluster.client.until(JobState.RUNNING)
+        running = await cluster.client.until(JobState.RUNNING)
+        assert {task.attempt for task in running.tasks} == {1 + UNSEEN_ATTEMPTS + 1}
         await cluster.client.savepoint(TriggerSavepoint(JOB, "mine", f"{tmp_path}/saved"))
         details = await eventually(
             cluster.client.details, lambda details: bool(details.savepoints and details.savepoints[0].path)
