@@ -1,10 +1,13 @@
-"""The ensembles of these tests."""
+"""The ensembles of these tests, and the store of JobManagers that share one."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from millstream_runtime.file_systems import locate
+from millstream_runtime.leadership.zookeeper import ZooKeeper
+from tests.integration.ha.offices import SharedPlace, named, session
 from tests.support.zookeeper import Ensemble, running_ensemble
 
 
@@ -20,3 +23,15 @@ def own_ensemble(tmp_path: Path) -> Generator[Ensemble]:
     """One of the test's own, to be killed, frozen and filled."""
     with running_ensemble(tmp_path) as own:
         yield own
+
+
+@pytest.fixture
+def connection(ensemble: Ensemble) -> Iterator[ZooKeeper]:
+    """For all leaders that nobody deposes."""
+    with session(ensemble.hosts) as opened:
+        yield opened
+
+
+@pytest.fixture
+def place(connection: ZooKeeper, tmp_path: Path) -> SharedPlace:
+    return SharedPlace(connection, named(tmp_path), locate(str(tmp_path / "store")))

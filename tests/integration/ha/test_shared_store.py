@@ -2,7 +2,7 @@
 does takes effect, and from any moment in which a leader dies the next one goes on (laws 1.2, 2.1, 2.3).
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,18 +25,6 @@ from tests.unit.jobmanager.store.contract_suite import HOUR, StoreContract, blob
 from tests.unit.jobmanager.store.samples import DONE, JOB, OTHER, digest, found, put_job, record
 
 __all__ = ["object_store"]
-
-
-@pytest.fixture
-def connection(ensemble: Ensemble) -> Iterator[ZooKeeper]:
-    """For all leaders that nobody deposes."""
-    with session(ensemble.hosts) as opened:
-        yield opened
-
-
-@pytest.fixture
-def place(connection: ZooKeeper, tmp_path: Path) -> SharedPlace:
-    return SharedPlace(connection, named(tmp_path), locate(str(tmp_path / "store")))
 
 
 class TestSharedStoreOnDisk(StoreContract):
@@ -150,48 +138,6 @@ def test_a_deposed_leader_that_wakes_up_behind_its_write_spares_its_successors(
         if halting.halts_if is not None:  # it looked at nothing behind its write
             meanwhile()
     assert place.lead()[0].recover() == [record(2)]
-
-
-class Keeping(LocalStorage):
-    """Nothing there may be deleted."""
-
-    keeps = True
-
-    def remove_file(self, path: str) -> None:
-        if self.keeps:
-            raise PermissionError(13, "Permission denied", path)
-        super().remove_file(path)
-
-
-def test_storage_that_lets_nothing_be_deleted_keeps_nobody_from_leading(place: SharedPlace) -> None:
-    """What was begun is finished when it can be; until then the job is none, and its id isn't free."""
-    keeping = Keeping()
-    directory = Location(keeping, place.directory.path)
-    for number in range(3):
-        store = place.elect(directory=directory)
-        store.open(Epoch(0))
-        if not number:
-            assert store.put(record(1)) == store.put(record(1, OTHER)) == DONE
-            with pytest.raises(StoreWriteError, match="Permission denied"):
-                store.delete(OTHER)
-        assert store.recover() == [record(1)]
-        assert store.put(record(1, OTHER)).outcome is Outcome.REFUSED
-    keeping.keeps = False
-    assert place.lead()[0].recover() == [record(1)]
-    assert place.pointers() == [JOB]
-    assert place.directory.storage.entries((place.directory / "epochs").path) == ["4"]
-
-
-def test_an_id_whose_deletion_was_left_half_done_is_free_when_it_can_be_finished(place: SharedPlace) -> None:
-    keeping = Keeping()
-    store = place.elect(directory=Location(keeping, place.directory.path))
-    store.open(Epoch(0))
-    store.put(record(1))
-    with pytest.raises(StoreWriteError):
-        store.delete(JOB)
-    keeping.keeps = False
-    assert store.put(record(1, nonce="anew")) == DONE
-    assert place.lead()[0].recover() == [record(1, nonce="anew")]
 
 
 def test_a_leader_relies_on_no_blob_of_its_predecessors_that_no_job_needs(place: SharedPlace) -> None:
