@@ -120,7 +120,7 @@ class VirtualJobManager(Process):
             try:
                 await self._lead(office, carrier)
             except (StoreError, UnansweredError, LeadershipLostError) as error:
-                self.say(f"won, but could not lead: {error}")
+                self.say(f"can't lead now: {error}")
                 again = AGAIN_S
             self.term = None
             await carrier.close()

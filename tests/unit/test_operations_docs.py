@@ -39,8 +39,15 @@ SHOWN = {
         f"{INTEGRATION}test_fault_2_jobmanager.py::test_tasks_go_on_while_the_jobmanager_is_away",
         f"{HA}test_fault_6_together.py::test_ghosts_that_return_after_the_time_limit_end",
     ],
+    "the leader's job store doesn't answer": [
+        "tests/unit/jobmanager/service/test_terms.py::test_a_store_that_hangs_in_office_is_left_to_another_one",
+        "tests/unit/jobmanager/service/test_terms.py::test_a_store_that_hangs_at_the_start_is_left_to_another_one",
+        "tests/unit/jobmanager/service/test_terms.py::test_where_there_is_nobody_else_a_hanging_store_is_waited_for",
+    ],
     "a JobManager ends at its start": [
         f"{HA}test_shared_store.py::test_storage_that_is_not_there_is_said",
+        "tests/unit/jobmanager/service/test_terms.py::test_a_damaged_record_ends_the_jobmanager",
+        "tests/unit/jobmanager/service/test_terms.py::test_what_does_not_answer_is_asked_again",
         "tests/unit/jobmanager/store/contract_suite.py::StoreContract::test_all_damaged_records_are_named_with_what_to_do",
     ],
     "a worker process dies": [

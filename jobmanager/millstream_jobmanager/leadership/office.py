@@ -25,6 +25,11 @@ class Office(Protocol):
         """The store under this office; `open` takes its epoch."""
         ...
 
+    @property
+    def has_rivals(self) -> bool:
+        """Others may lead when this one can't."""
+        ...
+
     def hold(self) -> Hold:
         """Whether the leader may decide at this moment."""
         ...

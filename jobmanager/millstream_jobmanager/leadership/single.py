@@ -11,6 +11,7 @@ class SingleOffice:
     """It has no end of its own. A lock that was taken away shows at the next write."""
 
     reason = ""
+    has_rivals = False
 
     def __init__(self, store: JobStore) -> None:
         self.store = store

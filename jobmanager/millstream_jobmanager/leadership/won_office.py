@@ -23,6 +23,8 @@ _log = logging.getLogger("millstream.jobmanager.election")
 class WonOffice:
     """One term. Made in the loop's thread, which alone looks at it."""
 
+    has_rivals = True
+
     def __init__(
         self, zookeeper: ZooKeeper, fence: Fence, tenure: Tenure, store: JobStore, clock: Callable[[], int]
     ) -> None:

@@ -18,11 +18,12 @@ from millstream_jobmanager.leadership.office import Election, Office
 from millstream_jobmanager.service.addresses import MAX_SOCKET_PATH, ListenAddress
 from millstream_jobmanager.service.carrier import LeadershipLostError
 from millstream_jobmanager.service.inner_server import InnerServers
+from millstream_jobmanager.service.patience import begun
 from millstream_jobmanager.service.settings import service_settings
 from millstream_jobmanager.service.standby import CLIENTS, MEMBERS, standby_services
 from millstream_jobmanager.service.startup import StartupError, UnreachableError
 from millstream_jobmanager.service.term import Term, begin_term, cancelled
-from millstream_jobmanager.store import StoreError
+from millstream_jobmanager.store import StoreDamagedError, StoreError
 from millstream_runtime.door.door import Door
 from millstream_runtime.door.private_socket import private_socket
 from millstream_runtime.door.welcome import Inner, Welcome
@@ -32,7 +33,7 @@ from millstream_runtime.leadership.nodes import Leader
 from millstream_runtime.security import accepted_tokens, client_tls, internal_tls
 
 AGAIN = 1.0
-"""Seconds after a term that could not begin, since something didn't answer, until it is stood for election again."""
+"""Seconds after a term that ended because something didn't answer, until it is stood for election again."""
 
 _log = logging.getLogger("millstream.jobmanager")
 
@@ -163,14 +164,14 @@ class JobManagerService:
                 async with AsyncExitStack() as stack:
                     stack.push_async_callback(office.leave)
                     place = self._place
-                    term = await begin_term(
-                        stack, office, place.configuration, place.checkpoint_directory, place.target
-                    )
-                    await self._lead(term, office)
+                    beginning = begin_term(stack, office, place.configuration, place.checkpoint_directory, place.target)
+                    await self._lead(await begun(office, beginning), office)
+            except StoreDamagedError:
+                raise  # it will be as damaged in a second, and leading without a job would end its tasks
             except (StoreError, UnansweredError, UnreachableError, LeadershipLostError) as error:
                 if not self._election.repeats:
                     raise
-                _log.warning("won, but could not lead: %s", error)
+                _log.warning("this JobManager can't lead now: %s", error)
                 await asyncio.sleep(AGAIN)
             if not self._election.repeats:
                 return

@@ -5,10 +5,10 @@ the loop. Everybody else may look at the core between two events, and nobody may
 
 Before each event the office is asked whether the leader may decide (ARCHITECTURE 9). While it pauses, events wait.
 
-A leader ends in three ways. Its office is **over**, by its own clock. It is **deposed** when the core finds that
-another leads. Or the core **fails** (a fault of ours): a leader whose state may be half changed must not go on, so it
-ends as well, with the event that it failed on in the log. Nothing more is decided, said or deleted then, and tasks go
-on without it (law 3.5).
+A leader ends in four ways. Its office is **over**, by its own clock. It is **deposed** when the core finds that
+another leads. Its store is **silent**, and another one may lead instead. Or the core **fails** (a fault of ours): a
+leader whose state may be half changed must not go on, so it ends as well, with the event that it failed on in the log.
+Nothing more is decided, said or deleted then, and tasks go on without it (law 3.5).
 """
 
 import asyncio
@@ -22,12 +22,13 @@ from typing import Protocol
 from millstream_dataflow.identity import JobId, SessionId
 from millstream_jobmanager.core import commands as c
 from millstream_jobmanager.core.cluster import ClusterCore
-from millstream_jobmanager.core.events import Ask, Asked, Event, Tick
+from millstream_jobmanager.core.events import Ask, Asked, Event, RecordStored, Tick
 from millstream_jobmanager.core.moment import Moment
 from millstream_jobmanager.leadership.office import Office
 from millstream_jobmanager.leadership.tenure import Hold
 from millstream_jobmanager.service.blobs import PublishedBlobs
 from millstream_jobmanager.service.carrier import Carrier, LeadershipLostError
+from millstream_jobmanager.service.patience import WRITE_S, SilentStoreError
 from millstream_jobmanager.service.running_clock import running_clock
 from millstream_runtime.messages.session import FromJobManager
 
@@ -124,7 +125,9 @@ class Shell:
         self._requests = 0
         self._replies: dict[int, asyncio.Future[c.Reply]] = {}
         self._ended = asyncio.Event()
-        self._fault: CoreFailedError | None = None
+        self._fault: CoreFailedError | SilentStoreError | None = None
+        self._writes: dict[str, int] = {}
+        """Records that are being written, by their nonces: since when."""
         self._pulse = self._loop.call_later(self._pulse_interval, self._beat)
         office.on_change(self._office_changed)
 
@@ -162,7 +165,7 @@ class Shell:
             del self._replies[request]
 
     async def wait_ended(self) -> None:
-        """Until it leads no more; CoreFailedError when that is our own fault."""
+        """Until it leads no more; CoreFailedError when that is our own fault, SilentStoreError when the store's."""
         await self._ended.wait()
         if self._fault is not None:
             raise self._fault
@@ -187,13 +190,17 @@ class Shell:
     # ------------------------------------------------------------ the one place that calls the core
 
     async def recover(self, events: list[Event]) -> None:
-        """Before anything else happens. LeadershipLostError when the office is over before it has begun to lead."""
+        """Before anything else happens. LeadershipLostError when the office is over before it has begun to lead,
+        CoreFailedError when a job can't be taken in.
+        """
         for event in events:
             while not self._may_decide():
                 if not self.leads:
                     raise LeadershipLostError(self._office.reason)
                 await self.changes.next().wait()
             self._handle(event)
+            if self._fault is not None:
+                raise self._fault
         self._set_timer()
 
     def _office_changed(self) -> None:
@@ -237,6 +244,8 @@ class Shell:
 
     def _handle(self, event: Event) -> None:
         now = Moment(self._now(), time.time_ns() // 1_000_000)
+        if isinstance(event, RecordStored):
+            self._writes.pop(event.nonce, None)
         try:
             for command in self.core.handle(event, now):
                 self._carry_out(command)
@@ -275,9 +284,18 @@ class Shell:
         """The loop runs. Where this comes late, it didn't; and a leader that pauses blames nobody for that either."""
         if self._may_decide():
             self._now()
-        elif not self.leads:
+            self._look_at_writes()
+        if not self.leads:
             return
         self._pulse = self._loop.call_later(self._pulse_interval, self._beat)
+
+    def _look_at_writes(self) -> None:
+        """The oldest comes first."""
+        oldest = next(iter(self._writes.values()), None)
+        if self._office.has_rivals and oldest is not None and self._clock() - oldest > WRITE_S * 1_000:
+            self._fault = SilentStoreError(f"the job store has not answered for {WRITE_S:g} s")
+            _log.error("this JobManager gives up its office: %s", self._fault)
+            self.end(f"this JobManager leads no more: {self._fault}")
 
     # ------------------------------------------------------------ commands
 
@@ -287,7 +305,8 @@ class Shell:
                 self._streams.send(session, message)
             case c.CloseSession(session=session, reason=reason):
                 self._streams.close(session, reason)
-            case c.StoreRecord():
+            case c.StoreRecord(record=record):
+                self._writes[record.nonce] = self._clock()
                 self._carrier.store_record(command, self.post)
             case c.DeleteRecord(job=job):
                 self._carrier.delete_record(job)
