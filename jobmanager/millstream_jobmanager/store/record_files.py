@@ -1,4 +1,4 @@
-"""The files in which a store of several JobManagers keeps records: what they are called, and what is in them."""
+"""The files of records: what is in one, and what a store of several JobManagers calls them."""
 
 import re
 
@@ -13,18 +13,18 @@ FILE = re.compile(r"(?P<job>.+)\.(?P<version>[0-9]+)-(?P<incarnation>[0-9a-f]{8}
 
 def read_record(place: Location) -> JobRecord:
     """A record's file; DamagedError says what is wrong with it."""
-    return decoded_record(place, place.storage.read(place.path))
-
-
-def decoded_record(place: Location, data: bytes) -> JobRecord:
-    """What is in it; the place is for the words of DamagedError."""
     try:
-        record = decode(JobRecord, unseal(data))
+        return decoded_record(place.storage.read(place.path))
     except DamagedError as error:
         raise DamagedError(f"{place.path}: {error}") from error
+
+
+def decoded_record(data: bytes) -> JobRecord:
+    """What is in one, of whichever store; DamagedError doesn't name it."""
+    try:
+        record = decode(JobRecord, unseal(data))
     except MalformedMessageError as error:
-        raise DamagedError(f"{place.path} is whole but can't be understood: {error}") from error
+        raise DamagedError(f"it is whole but can't be understood: {error}") from error
     if record.format > RECORD_FORMAT:
-        text = f"{place.path} has format {record.format}, this Millstream reads {RECORD_FORMAT}; use a newer one"
-        raise DamagedError(text)
+        raise DamagedError(f"it has format {record.format}, this Millstream reads {RECORD_FORMAT}; use a newer one")
     return record

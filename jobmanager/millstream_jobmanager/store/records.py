@@ -5,11 +5,12 @@ from pathlib import Path
 from millstream_dataflow.identity import JobId
 from millstream_jobmanager.core.events import Outcome
 from millstream_jobmanager.store.answers import StoreAnswer, StoreDamagedError, StoreError, StoreWriteError
-from millstream_jobmanager.store.sealed import DamagedError, seal, unseal
+from millstream_jobmanager.store.record_files import decoded_record
+from millstream_jobmanager.store.sealed import DamagedError, seal
 from millstream_runtime.file_systems import is_plain_name, is_refusal
 from millstream_runtime.file_systems.local import sync_directory, write_durably
-from millstream_runtime.messages.codec import MalformedMessageError, decode, encode
-from millstream_runtime.messages.record import RECORD_FORMAT, JobRecord
+from millstream_runtime.messages.codec import encode
+from millstream_runtime.messages.record import JobRecord
 
 _SUFFIX = ".record"
 
@@ -73,12 +74,7 @@ class Records:
 
 
 def _read(path: Path) -> JobRecord:
-    try:
-        record = decode(JobRecord, unseal(path.read_bytes()))
-    except MalformedMessageError as error:
-        raise DamagedError(f"it is whole but can't be understood: {error}") from error
-    if record.format > RECORD_FORMAT:
-        raise DamagedError(f"it has format {record.format}, this Millstream reads {RECORD_FORMAT}; use a newer one")
+    record = decoded_record(path.read_bytes())
     if f"{record.job}{_SUFFIX}" != path.name:
         raise DamagedError(f"it is the record of job {record.job}")
     return record

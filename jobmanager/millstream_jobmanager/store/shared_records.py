@@ -140,7 +140,10 @@ class SharedRecords:
         data = place.storage.read(place.path)
         if (len(data), zlib.crc32(data)) != (pointer.size, pointer.checksum):
             raise DamagedError(f"{place.path} isn't the file that its pointer names")
-        return decoded_record(place, data)
+        try:
+            return decoded_record(data)
+        except DamagedError as error:
+            raise DamagedError(f"{place.path}: {error}") from error
 
     # ------------------------------------------------------------ writing
 
