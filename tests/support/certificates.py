@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from millstream.security.authorities import BOTH_SIDES, Pair, issue
 from millstream.security.working_set import write
@@ -19,6 +20,8 @@ from millstream_runtime.configuration import read_configuration
 from millstream_runtime.security import INTERNAL_NAME
 
 LONG_AGO = timedelta(days=400)
+CLIENTS_ONLY = (ExtendedKeyUsageOID.CLIENT_AUTH,)
+"""As an authority of somebody's own signs for clients; `millstream security init` makes clients no certificates."""
 
 
 class WorkingSet:

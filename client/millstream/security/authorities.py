@@ -25,7 +25,6 @@ CLOCKS: Final = timedelta(hours=1)
 """By which the clock of a host that must accept a new certificate may be behind."""
 BOTH_SIDES: Final = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 SERVERS_ONLY: Final = (ExtendedKeyUsageOID.SERVER_AUTH,)
-CLIENTS_ONLY: Final = (ExtendedKeyUsageOID.CLIENT_AUTH,)
 
 
 @dataclass(frozen=True, slots=True)

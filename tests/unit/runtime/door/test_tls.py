@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from millstream.security.authorities import CLIENTS_ONLY
 from millstream_runtime.security import INTERNAL_NAME
-from tests.support.certificates import LONG_AGO, WorkingSet
+from tests.support.certificates import CLIENTS_ONLY, LONG_AGO, WorkingSet
 from tests.unit.runtime.door.conftest import GREETING, opened
 from tests.unit.runtime.security.test_hello import hello
 

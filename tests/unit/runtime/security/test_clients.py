@@ -10,10 +10,9 @@ import grpc
 import grpc.aio
 import pytest
 
-from millstream.security.authorities import CLIENTS_ONLY
 from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_runtime.security import GRPC_OPTIONS, ClientTls, asked_name, check_member, client_tls, internal_tls
-from tests.support.certificates import LONG_AGO, WorkingSet, connected, plain_contexts, talks
+from tests.support.certificates import CLIENTS_ONLY, LONG_AGO, WorkingSet, connected, plain_contexts, talks
 
 PREFACE = b"PRI * HTTP/2.0"
 
