@@ -16,7 +16,17 @@ from click.testing import CliRunner
 from millstream.cli.main import VERBS, main
 from millstream_dataflow.configuration.options import jobmanager, taskmanager
 from millstream_runtime.configuration import read_configuration
-from tests.support.manifests import DEPLOY, container_named, definitions, kubectl, named, ports_of
+from tests.support.manifests import (
+    DEPLOY,
+    OVERLAYS,
+    container_named,
+    definitions,
+    kubectl,
+    named,
+    of_kind,
+    ports_of,
+    workloads,
+)
 from tests.support.tidy.source import ROOT
 
 README = DEPLOY / "README.md"
@@ -137,6 +147,26 @@ def test_commands_of_millstream_have_verbs_and_options_that_there_are(page: Path
         options = {word.partition("=")[0] for word in words[:program] if word.startswith("-")}
         shown = CliRunner().invoke(main, [*verb, "--help"]).output
         assert [option for option in options if not re.search(rf"{option}\b", shown)] == [], words
+
+
+@pytest.mark.parametrize("page", [README, PAGE], ids=lambda page: page.stem)
+def test_a_command_that_names_an_object_names_the_namespace_in_which_it_is(page: Path) -> None:
+    """But for what is applied or deleted as a file, which says it itself."""
+    namespaces = {overlay: of_kind(overlay, "Namespace")[0]["metadata"]["name"] for overlay in OVERLAYS}
+    homes = {one["metadata"]["name"]: namespaces[overlay] for overlay in OVERLAYS for one in workloads(overlay)}
+    written = re.findall(r"kubectl ([^`|;]+?)(?:`|\||\n *\n|\n(?= +kubectl)|$)", page.read_text(encoding="utf-8"))
+    commands = [text.split() for text in written]
+    assert len(commands) >= 8
+    for words in commands:
+        if words[0] in {"apply", "delete"} and words[1] in {"-k", "-f"}:
+            continue
+        if words[:2] == ["create", "namespace"]:
+            assert words[2] in namespaces.values()
+            continue
+        assert words[0] == "-n", words
+        named_here = {word.partition("/")[2] or word for word in words[2:]} & homes.keys()
+        assert {homes[name] for name in named_here} <= {words[1]}, words
+        assert words[1] in namespaces.values()
 
 
 @pytest.mark.parametrize("page", [README, PAGE], ids=lambda page: page.stem)
