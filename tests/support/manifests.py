@@ -36,6 +36,9 @@ CONTAINERS: Final = (
 OURS: Final = tuple(name for name in CONTAINERS if "zookeeper" not in name)
 """Those of Millstream's image."""
 
+NAME_SERVERS: Final = (53, 5353)
+"""The ports at which a cluster's name server may be: 5353 is OpenShift's."""
+
 Document = dict[str, Any]
 """One object of a manifest."""
 

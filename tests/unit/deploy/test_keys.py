@@ -14,6 +14,7 @@ from millstream_dataflow.configuration.options import security as tls
 from millstream_dataflow.configuration.rules import Listener, check_binding
 from tests.support.manifests import (
     DEPLOY,
+    NAME_SERVERS,
     OURS,
     OVERLAYS,
     Container,
@@ -148,7 +149,7 @@ def test_services_and_policies_open_the_ports_of_the_table(overlay: str, tmp_pat
         for rule in policy["spec"].get(direction, ())
         for port in rule["ports"]
     }
-    assert opened == {53, *known.values()}
+    assert opened == {*NAME_SERVERS, *known.values()}
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ import pytest
 
 from tests.support.manifests import (
     CONTAINERS,
+    NAME_SERVERS,
     OVERLAYS,
     Container,
     Document,
     container_named,
     containers,
+    named,
     of_kind,
     rendered,
     workloads,
@@ -179,7 +181,18 @@ def test_nobody_talks_to_anybody_unless_a_policy_says_so(overlay: str) -> None:
         for direction in ("ingress", "egress"):
             for rule in policy["spec"].get(direction, ()):
                 assert rule["ports"], "a rule without ports allows all of them"
-                assert ("from" in rule or "to" in rule) or policy["metadata"]["name"] == "probes"
+                assert ("from" in rule or "to" in rule) or policy["metadata"]["name"] in {"probes", "name-server"}
+
+
+@BOTH
+def test_everybody_reaches_the_name_server_wherever_the_cluster_has_it(overlay: str) -> None:
+    """In kube-system, on the node's network, or in openshift-dns, whose pods listen on 5353."""
+    policy = named(overlay, "NetworkPolicy", "name-server")["spec"]
+    assert policy["podSelector"] == {}
+    (rule,) = policy["egress"]
+    assert set(rule) == {"ports"}
+    opened = {(port["protocol"], port["port"]) for port in rule["ports"]}
+    assert opened == {(protocol, port) for protocol in ("UDP", "TCP") for port in NAME_SERVERS}
 
 
 @BOTH
