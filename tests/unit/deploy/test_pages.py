@@ -19,6 +19,7 @@ from millstream_runtime.configuration import read_configuration
 from tests.support.manifests import (
     DEPLOY,
     OVERLAYS,
+    compose,
     container_named,
     definitions,
     kubectl,
@@ -147,6 +148,42 @@ def test_commands_of_millstream_have_verbs_and_options_that_there_are(page: Path
         options = {word.partition("=")[0] for word in words[:program] if word.startswith("-")}
         shown = CliRunner().invoke(main, [*verb, "--help"]).output
         assert [option for option in options if not re.search(rf"{option}\b", shown)] == [], words
+
+
+def test_the_containers_of_compose_read_copies_and_what_they_are_copied_from_stays_its_owner_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's own commands, in its order; the containers' user is whoever runs the test."""
+    section = README.read_text(encoding="utf-8").partition("## Docker Compose")[2].partition("\n## ")[0]
+    (init,) = re.findall(r"^    millstream (security init .+)$", section, re.MULTILINE)
+    given = re.findall(r"^    sudo (.+)$", section, re.MULTILINE)
+    (directory,) = re.findall(r"^    export TLS_DIRECTORY=\$PWD/(\S+)$", section, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+
+    def renewed() -> dict[str, bytes]:
+        """What the containers have, once the page's commands have brought it."""
+        for line in given:
+            command = line.replace("=10001 ", "={} ").format(os.getuid(), os.getgid())
+            subprocess.run(["sh", "-ec", command], check=True)
+        return files(Path(directory))
+
+    assert CliRunner().invoke(main, shlex.split(init)).exit_code == 0
+    owned = {path: path.stat().st_ctime_ns for path in Path("tls").rglob("*")}
+    first = renewed()
+    assert {path: path.stat().st_ctime_ns for path in owned} == owned
+    # All of it is 0600 or 0700, so whoever gives it away reads it no more.
+    assert directory != "tls"
+    assert all("--owner=10001 --group=10001" in line and f"={directory}/" in line for line in given)
+    mounted = re.findall(r"'\./tls/(\w+):", str(compose()))
+    assert first == {name: content for name, content in files(Path("tls")).items() if Path(name).parent.name in mounted}
+
+    assert CliRunner().invoke(main, ["security", "renew", "tls"]).exit_code == 0
+    assert renewed()["cluster/rest.pem"] == Path("tls/cluster/rest.pem").read_bytes() != first["cluster/rest.pem"]
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    """Of its folders, by path."""
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("page", [README, PAGE], ids=lambda page: page.stem)
