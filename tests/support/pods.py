@@ -170,6 +170,13 @@ def ended(pods: Sequence[Pod]) -> Generator[None]:
                 process.popen.wait()
 
 
+def settings_of(zoo_cfg: str) -> dict[str, str]:
+    """Its lines, but for those that say where a server is and listens: that is another place on this machine."""
+    lines = (line.partition("=") for line in zoo_cfg.splitlines() if not line.startswith("#"))
+    machine = {"dataDir", "clientPort", "quorumListenOnAllIPs"}
+    return {key: value for key, _, value in lines if key not in machine and not key.startswith("server.")}
+
+
 @contextmanager
 def zookeepers(container: Container, directory: Path, secrets: Secrets) -> Generator[Ensemble]:
     """The servers of the manifest, with their zoo.cfg; directories and ports are this machine's."""
@@ -178,10 +185,7 @@ def zookeepers(container: Container, directory: Path, secrets: Secrets) -> Gener
     write_files(directory / "credentials", secrets.files["zookeeper-credentials"])
     flags = container.environment()["SERVER_JVMFLAGS"].replace(mount, str(directory / "credentials"))
     text = container.files("/conf/zoo.cfg")["zoo.cfg"]
-    lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
-    machine = {"dataDir", "quorumListenOnAllIPs"}
-    settings = {key: value for key, _, value in lines if key not in machine and not key.startswith("server.")}
-    ensemble = Ensemble(directory, container.workload["spec"]["replicas"], settings, shlex.split(flags))
+    ensemble = Ensemble(directory, container.workload["spec"]["replicas"], settings_of(text), shlex.split(flags))
     with ExitStack() as stack:
         stack.callback(ensemble.close)
         ensemble.start()

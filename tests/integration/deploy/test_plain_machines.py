@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.clusters import Process, until
 from tests.support.manifests import DEPLOY, write_files
-from tests.support.pods import Secrets, loopback_addresses
+from tests.support.pods import Secrets, loopback_addresses, settings_of
 from tests.support.tidy.source import ROOT
 from tests.support.zookeeper import Ensemble, require_zookeeper
 
@@ -79,10 +79,8 @@ class Machines:
 
     def _zookeeper(self, secrets: Secrets) -> Ensemble:
         write_files(self.directory / "zookeeper", secrets.files["zookeeper-credentials"])
-        lines = (line.partition("=") for line in block("properties").splitlines())
-        machine = {"dataDir", "clientPort"}
-        settings = {key: value for key, _, value in lines if key not in machine and not key.startswith("server.")}
-        (flag,) = re.findall(r"-Djava\.security\.auth\.login\.config=(?=/etc/zookeeper/jaas\.conf)", PAGE)
+        settings = settings_of(block("properties"))
+        (flag,) = re.findall(r"-Djava\.security\.auth\.login\.config=(?=/etc/zookeeper/jaas\.conf)", block("sh"))
         return Ensemble(self.directory, 3, settings, [f"{flag}{self.directory / 'zookeeper' / 'jaas.conf'}"])
 
     def _path(self) -> dict[str, str]:

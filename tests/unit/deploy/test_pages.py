@@ -115,6 +115,28 @@ def test_the_pod_of_a_client_is_valid_safe_and_let_in() -> None:
     assert pod["metadata"]["labels"].items() >= rule["from"][1]["podSelector"]["matchLabels"].items()
 
 
+def test_zookeeper_of_plain_machines_is_a_service_that_the_others_reach() -> None:
+    """As Debian 12 has it: its service is of `zookeeperd`, whose script takes JAVA_OPTS from /etc/default/zookeeper."""
+    text = PAGE.read_text(encoding="utf-8").partition("## On three plain machines")[2]
+    (packages,) = re.findall(r"apt-get install (.+)", text)
+    assert {"zookeeper", "zookeeperd"} < set(packages.split())
+    (options,) = blocks(PAGE, "sh")
+    assert shlex.split(options) == ["JAVA_OPTS=-Djava.security.auth.login.config=/etc/zookeeper/jaas.conf"]
+    assert "/etc/default/zookeeper" in text
+    (settings,) = blocks(PAGE, "properties")
+    # Debian's installer writes a machine's own name to /etc/hosts, with 127.0.1.1.
+    assert "quorumListenOnAllIPs=true" in settings.splitlines()
+
+
+def test_the_user_of_plain_machines_has_one_number_on_all_of_them() -> None:
+    """The shared disk knows no names."""
+    text = PAGE.read_text(encoding="utf-8")
+    (group,) = re.findall(r"groupadd --gid (\d+) millstream", text)
+    (ids,) = re.findall(r"useradd --uid (\d+ --gid \d+) ", text)
+    assert ids == f"{group} --gid {group}"
+    assert f"chown {group}:{group}" in text
+
+
 def test_the_configuration_of_plain_machines_is_read(tmp_path: Path) -> None:
     (text,) = [text for text in blocks(PAGE, "yaml") if "jobmanager.bind-host" in text]
     file = tmp_path / "millstream.yaml"
