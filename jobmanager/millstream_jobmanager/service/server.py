@@ -91,8 +91,8 @@ class JobManagerService:
         """Listen and stand for election; where there is no other candidate it leads when this returns.
 
         `checkpoint_directory` is the default one, `<store>/checkpoints`. ConfigurationError for an address that isn't
-        loopback without TLS or security.insecure, and for one or a directory that can't be used; StartupError and the
-        store's own errors when it can't lead.
+        loopback without TLS or security.insecure, for one by which others wouldn't find it, and for one or a directory
+        that can't be used; StartupError and the store's own errors when it can't lead.
         """
         async with AsyncExitStack() as resources:
             resources.push_async_callback(election.close)
@@ -207,6 +207,7 @@ def _check(address: ListenAddress, configuration: Configuration) -> None:
         raise StartupError(f"the path of socket {address.path} has over {MAX_SOCKET_PATH} bytes; choose a shorter one")
     if not address.path and (warning := check_binding(address.host, configuration, Listener.JOBMANAGER)) is not None:
         _log.warning("%s", warning)
+    address.check_advertised(configuration)
 
 
 def _welcome(resources: AsyncExitStack, address: ListenAddress, configuration: Configuration) -> Welcome:

@@ -12,6 +12,7 @@ from millstream_dataflow.configuration.options import checkpointing, health, job
 from millstream_dataflow.configuration.options import high_availability as ha
 from millstream_dataflow.configuration.options import security as tls
 from millstream_dataflow.configuration.rules import Listener, check_binding
+from millstream_jobmanager.service.addresses import ListenAddress
 from tests.support.manifests import (
     DEPLOY,
     NAME_SERVERS,
@@ -61,6 +62,8 @@ def test_listens_where_others_reach_it_and_is_safe(container: Container, configu
         assert configuration.get(host) == "0.0.0.0"
         if port in container.ports():
             assert check_binding(configuration.get(host), configuration, listener) is None
+    if "jobmanager" in container.ports():
+        ListenAddress.configured(configuration).check_advertised(configuration)
 
 
 def test_its_ports_are_those_of_its_configuration(container: Container, configuration: Configuration) -> None:

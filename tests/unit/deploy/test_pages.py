@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from millstream.cli.main import VERBS, main
 from millstream_dataflow.configuration.options import jobmanager, taskmanager
+from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_runtime.configuration import read_configuration
 from tests.support.manifests import (
     DEPLOY,
@@ -149,6 +150,8 @@ def test_the_configuration_of_plain_machines_is_read(tmp_path: Path) -> None:
         assert verb == unit
         read = read_configuration(file, {}, definitions(words))
         ports |= set(ports_of(read).values())
+        if unit == "jobmanager":
+            ListenAddress.configured(read).check_advertised(read)
         (grace,) = re.findall(r"^TimeoutStopSec=(\d+)$", lines, re.MULTILINE)
         assert int(grace) >= read.get(taskmanager.SHUTDOWN_TIMEOUT).total_seconds() + 10
     assert ports == {6121, 6123, 6125, 6126}

@@ -40,7 +40,7 @@ HOST_NAME: Final = Option(
     maybe(HOST),
     None,
     "The host at which others reach this JobManager when it leads, as it tells them by ZooKeeper; without it, "
-    "jobmanager.bind-host, or jobmanager.rpc.address where that is every address.",
+    "jobmanager.bind-host, or jobmanager.rpc.address where that is every address; of several, each needs its own.",
     Scope.CLUSTER,
     own=True,
 )

@@ -16,7 +16,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no types
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # has no types
 
-from millstream_dataflow.configuration import ConfigurationError
+from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.startup import StartupError
 from millstream_runtime import limited_lines
@@ -75,6 +75,45 @@ async def test_a_host_that_isn_t_this_one_is_named_and_no_other_port_advised(
         async with leading(tmp_path, options, ListenAddress.tcp(host, 0)):
             pass
     assert "another JobManager" not in str(caught.value)
+
+
+ELECTED = {"high-availability.type": "zookeeper", "security.insecure": "true"}
+
+
+@pytest.mark.parametrize(
+    ("options", "bound", "announced"),
+    [
+        ({}, "0.0.0.0", "localhost"),
+        ({}, "::", "localhost"),
+        ({"jobmanager.rpc.address": "127.0.0.1"}, "::", "127.0.0.1"),
+    ],
+)
+async def test_a_leader_that_other_hosts_would_not_find_does_not_stand_for_election(
+    tmp_path: Path, options: dict[str, str], bound: str, announced: str
+) -> None:
+    words = rf"jobmanager\.host = 'none' \(default\): .* listens on {bound}, would be announced as {announced}; write"
+    with pytest.raises(ConfigurationError, match=words):
+        async with leading(tmp_path, ELECTED | options, ListenAddress.tcp(bound, 0)):
+            pass
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "bound", "announced"),
+    [
+        ({"jobmanager.host": "jm-1.example.org"}, "0.0.0.0", "jm-1.example.org:6123"),
+        ({"jobmanager.rpc.address": "jm-1.example.org"}, "0.0.0.0", "jm-1.example.org:6123"),
+        ({"jobmanager.host": "127.0.0.2"}, "0.0.0.0", "127.0.0.2:6123"),
+        ({}, "192.0.2.1", "192.0.2.1:6123"),
+        ({}, "localhost", "127.0.0.1:6123"),
+        ({"high-availability.type": "none"}, "0.0.0.0", "localhost:6123"),
+    ],
+)
+def test_any_other_is_announced_as_it_says(options: dict[str, str], bound: str, announced: str) -> None:
+    """Also on loopback, where somebody says so, or listens nowhere else."""
+    configuration, address = Configuration.from_strings(ELECTED | options), ListenAddress.tcp(bound, 6123)
+    address.check_advertised(configuration)
+    assert address.advertised(configuration, 6123) == announced
 
 
 async def test_a_flood_of_garbage_is_a_line_and_a_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
