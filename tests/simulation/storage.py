@@ -149,6 +149,9 @@ class VirtualStorage:
 
     # ------------------------------------------------------------ what records don't need
 
+    def make_private(self, directory: str) -> None:
+        """Nobody else is there."""
+
     def publish(self, path: str, data: bytes) -> bytes:
         """Checkpoints are published elsewhere (stores)."""
         raise NotImplementedError

@@ -7,6 +7,9 @@ of them reach (ARCHITECTURE 9).
 
 The epoch lies in the storage too, empty, for its name alone: where ZooKeeper's data are lost, TaskManagers still obey
 the highest one that they have seen (law 1.2).
+
+On a disk the three are readable by their owner alone, as in LocalJobStore: blobs are code that workers run. What is
+above them isn't, for by default checkpoints lie there too, which TaskManagers write.
 """
 
 import logging
@@ -93,6 +96,8 @@ class SharedJobStore(JobStore):
                 if self._zookeeper.ask(self._zookeeper.commit(write)) is not None:
                     raise self._deposed()
                 self._fence.version += 1
+            for place in (self._jobs, self._blobs, self._epochs):
+                place.storage.make_private(place.path)
             self._mark(epoch)
             records = SharedRecords(self._zookeeper, self._fence, self._jobs, self._incarnation())
             self._opened = _Opened(records, SharedBlobs(self._blobs, epoch))

@@ -65,6 +65,9 @@ class ArrowStorage:
         except OSError as error:
             raise UncertainWriteError(error.errno, str(error), path) from error
 
+    def make_private(self, directory: str) -> None:
+        """Who may read what is said elsewhere."""
+
     def publish(self, path: str, data: bytes) -> bytes:
         """Somebody who publishes in the same moment isn't noticed: pyarrow has no call for it."""
         try:

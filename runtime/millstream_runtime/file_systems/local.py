@@ -166,6 +166,10 @@ class LocalStorage:
         write_durably(target, chunks)
         _sync_above(path, target.parents[1:_LEVELS])
 
+    def make_private(self, directory: str) -> None:
+        """What is made above it is as everywhere."""
+        make_directories(Path(directory), 0o700)
+
     def publish(self, path: str, data: bytes) -> bytes:
         """The same bytes are written anew: where a sync has failed, a second one that doesn't proves nothing."""
         target = Path(path)

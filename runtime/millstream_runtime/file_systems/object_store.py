@@ -150,6 +150,9 @@ class ObjectStorage:
                 parts = chain((first,), waiting)
                 obstore.put(self._store, _key(path), parts, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
 
+    def make_private(self, directory: str) -> None:
+        """There are no directories; who may read the bucket, its own policy says."""
+
     def publish(self, path: str, data: bytes) -> bytes:
         """By one conditional request, however large."""
         try:

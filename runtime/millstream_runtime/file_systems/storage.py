@@ -31,6 +31,12 @@ class Storage(Protocol):
         """
         ...
 
+    def make_private(self, directory: str) -> None:
+        """Make a directory that its owner alone may read, where the file system knows owners. One that is there keeps
+        the mode that somebody gave it.
+        """
+        ...
+
     def publish(self, path: str, data: bytes) -> bytes:
         """As `write`, where there is no file yet. Gives what is there then: `data`, durable whoever wrote it and
         whatever they heard; or what somebody else has published, which stays.

@@ -1,6 +1,7 @@
 """What holds for every file system: a disk, one of pyarrow, an object store."""
 
 import secrets
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,6 +49,25 @@ def test_what_is_written_is_read(place: Location) -> None:
         assert file.read_at(file.size, 1) == b""
         assert file.read_at(0, 0) == b""
         file.close()
+
+
+def test_a_private_directory_is_written_to_like_others(place: Location) -> None:
+    for _ in range(2):
+        place.storage.make_private(place.path)
+    write(place / "file", b"content")
+    assert read(place / "file") == b"content"
+
+
+def test_on_a_disk_it_is_its_owner_s_alone_and_what_lies_around_it_is_not(tmp_path: Path) -> None:
+    above = locate(f"{tmp_path}/above")
+    above.storage.make_private((above / "private").path)
+    write(above / "other" / "file", b"")
+    (tmp_path / "shared").mkdir(mode=0o750)
+    above.storage.make_private(f"{tmp_path}/shared")
+    private, *others = (tmp_path / name for name in ("above/private", "above", "above/other"))
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    assert [path.stat().st_mode & 0o055 for path in others] == [0o055, 0o055]
+    assert stat.S_IMODE((tmp_path / "shared").stat().st_mode) == 0o750
 
 
 def test_what_is_not_there_is_missing(place: Location) -> None:
