@@ -118,6 +118,8 @@ def _explanation(option: Option[Any]) -> str:
         sentences.append(f"*{option.flink}.*")
     if option.deprecated_keys:
         sentences.append("Old names: " + ", ".join(f"`{key}`" for key in option.deprecated_keys) + ".")
+    if option.secret:
+        sentences.append("Its value is never shown.")
     if option.own:
         sentences.append("Millstream's own.")
     return " ".join(sentences)

@@ -113,6 +113,8 @@ def _without_repetition(items: Iterable[Text | Problem]) -> Iterator[Text | Prob
     for item in items:
         if isinstance(item, Text) and (other := first.setdefault(item.key, item)) is not item:
             reason = f"it already stands in line {other.origin.line}"
-            yield Problem(reason, "keep one of the two", item.key, item.value, item.origin)
+            option = TABLE.find(item.key)
+            value = None if option is None else option.shown(item.value)
+            yield Problem(reason, "keep one of the two", item.key, value, item.origin)
         else:
             yield item

@@ -80,7 +80,7 @@ def is_changed(option: Option[Any], configuration: Configuration) -> bool:
 
 
 def describe(option: Option[Any], configuration: Configuration) -> dict[str, object]:
-    """All that is known of a key, for programs; values are texts as one would write them in a file."""
+    """All that is known of a key, for programs; values are texts as one would write them in a file, secrets hidden."""
     return {
         "key": option.key,
         "value": configuration.text(option),
@@ -93,6 +93,7 @@ def describe(option: Option[Any], configuration: Configuration) -> dict[str, obj
         "unit": option.unit or None,
         "accepts": option.accepts,
         "scope": option.scope.value,
+        "secret": option.secret,
         "variable": option.environment_name,
         "deprecated_keys": list(option.deprecated_keys),
     }

@@ -67,7 +67,10 @@ class Configuration:
         return option.key in self.settings
 
     def text(self, option: Option[Any]) -> str:
-        """The value of ``option`` as it would be written in a file."""
+        """The value of ``option`` as it would be written in a file, for people: a secret is hidden."""
+        return option.shown(self._text(option))
+
+    def _text(self, option: Option[Any]) -> str:
         return option.parser.render(self.get(option))
 
     def with_(self, option: Option[T], value: T, origin: Origin = PROGRAM) -> Configuration:
@@ -93,9 +96,11 @@ class Configuration:
         return replace(self, settings={key: value for key, value in self.settings.items() if key in kept})
 
     def to_strings(self, scopes: Collection[Scope] = tuple(Scope)) -> dict[str, str]:
-        """What is set, as ``key -> text``; :meth:`from_strings` makes the same configuration of it."""
+        """What is set, as ``key -> text``; :meth:`from_strings` makes the same configuration of it. Secrets stand in
+        it: it is for processes.
+        """
         options = (option for option in TABLE if option.scope in scopes and self.is_set(option))
-        return {option.key: self.text(option) for option in options}
+        return {option.key: self._text(option) for option in options}
 
     @classmethod
     def from_strings(cls, strings: Mapping[str, str], origin: Origin = JOB_GRAPH) -> Configuration:
@@ -158,9 +163,12 @@ def _unknown(text: Text) -> Problem:
 def _set_twice(option: Option[Any], text: Text, other: Setting) -> Problem:
     first = f"{other.name} ({other.origin})"
     reason = f"{first} sets the same" if other.name != text.key else f"it is already set ({other.origin})"
-    return Problem(reason, f"keep one, under the name {option.key}", text.key, text.value, text.origin)
+    mend = f"keep one, under the name {option.key}"
+    return Problem(reason, mend, text.key, option.shown(text.value), text.origin)
 
 
 def _wrong_value(option: Option[Any], text: Text, error: Exception) -> Problem:
-    reason = f"the value is not accepted: {error}" if str(error) else "the value is not accepted"
-    return Problem(reason, f"accepted is {option.accepts}", text.key, text.value, text.origin)
+    # What exactly is wrong may quote a part of it.
+    why = "" if option.secret else str(error)
+    reason = f"the value is not accepted: {why}" if why else "the value is not accepted"
+    return Problem(reason, f"accepted is {option.accepts}", text.key, option.shown(text.value), text.origin)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from millstream_dataflow.configuration.checks import Check
 from millstream_dataflow.configuration.parsers import Parser
@@ -18,6 +18,9 @@ from millstream_dataflow.configuration.parsers import Parser
 T = TypeVar("T")
 
 ENVIRONMENT_PREFIX = "MILLSTREAM_"
+
+HIDDEN: Final = "******"
+"""What people and programs are shown for the value of a secret; Flink's sign for it."""
 
 
 class Scope(enum.Enum):
@@ -48,7 +51,8 @@ class Option(Generic[T]):
     """A key with its type, default and meaning.
 
     ``meaning`` is one sentence. ``unit`` is what a bare number counts. ``deprecated_keys`` are names of Flink 1.x
-    that are read as this one. ``own`` marks the keys that Flink does not have.
+    that are read as this one. ``own`` marks the keys that Flink does not have, ``secret`` those whose value is never
+    shown: what is printed about a configuration ends in logs and in questions to others.
     """
 
     key: str
@@ -61,6 +65,7 @@ class Option(Generic[T]):
     flink: FlinkDifference | None = None
     deprecated_keys: tuple[str, ...] = ()
     own: bool = False
+    secret: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][A-Za-z0-9-]*(\.[a-z][A-Za-z0-9-]*)+", self.key):
@@ -83,6 +88,10 @@ class Option(Generic[T]):
     def default_text(self) -> str:
         """The default as it would be written in a file."""
         return self.parser.render(self.default)
+
+    def shown(self, text: str) -> str:
+        """``text``, which somebody wrote as the value, for people: of a secret only whether it is set."""
+        return HIDDEN if self.secret and text != self.default_text else text
 
     def parse(self, text: str) -> T:
         """The value that ``text`` spells; ``ValueError``, with or without a message, when it is not accepted."""

@@ -48,6 +48,7 @@ def test_json_holds_every_key_with_all_that_is_known() -> None:
         "unit": "checkpoints",
         "accepts": "a whole number; from 1 to 1000",
         "scope": "job",
+        "secret": False,
         "variable": "MILLSTREAM_EXECUTION_CHECKPOINTING_NUM_RETAINED",
         "deprecated_keys": ["state.checkpoints.num-retained"],
     }

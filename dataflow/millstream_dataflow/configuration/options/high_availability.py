@@ -98,6 +98,7 @@ AUTHORIZATION: Final[Option[Mapping[str, str]]] = Option(
     {},
     "How the processes prove themselves to ZooKeeper, by scheme: digest:NAME:PASSWORD.",
     Scope.CLUSTER,
+    secret=True,
 )
 SASL_USER: Final = Option(
     "high-availability.zookeeper.client.sasl.username",

@@ -59,6 +59,7 @@ INTERNAL_KEY_PASSWORD: Final = Option(
     None,
     "The password of the private key, where it has one.",
     Scope.CLUSTER,
+    secret=True,
 )
 INTERNAL_TRUSTSTORE: Final = Option(
     "security.ssl.internal.truststore",
@@ -98,6 +99,7 @@ REST_KEY_PASSWORD: Final = Option(
     None,
     "The password of the private key, where it has one.",
     Scope.CLUSTER,
+    secret=True,
 )
 REST_TRUSTSTORE: Final = Option(
     "security.ssl.rest.truststore",
