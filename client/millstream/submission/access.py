@@ -1,15 +1,17 @@
 """How a client connects: in the clear on its own host, by TLS elsewhere, with a token where one is wanted."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple, cast
+from typing import Final
 
 import grpc
 
 from millstream.submission.refusals import failure_of, words_of
+from millstream.submission.shown_tokens import Token, WithToken
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem
 from millstream_dataflow.configuration.options import security
 from millstream_dataflow.configuration.rules import is_loopback
-from millstream_runtime.security import ClientTls, authorization, client_tls, client_token, disagreement
+from millstream_runtime.security import ClientTls, client_tls, client_token, disagreement
+from millstream_runtime.security.renewing import Renewing
+from millstream_runtime.security.setting_file import SettingFile
 
 _OPTIONS: Final = (
     # The details of a job of a thousand subtasks take 200 KiB; gRPC's own limit is 4 MiB.
@@ -26,7 +28,7 @@ _OPTIONS: Final = (
 class Access:
     """Makes channels. Without TLS and token unless it is `configured`."""
 
-    def __init__(self, tls: ClientTls | None = None, token: str | None = None, *, insecure: bool = False) -> None:
+    def __init__(self, tls: ClientTls | None = None, token: Token | None = None, *, insecure: bool = False) -> None:
         self._tls = tls
         self._token = token
         self._insecure = insecure
@@ -35,7 +37,7 @@ class Access:
     def configured(cls, configuration: Configuration) -> "Access":
         """ConfigurationError for files that can't be used."""
         insecure = configuration.get(security.INSECURE)
-        return cls(client_tls(configuration), client_token(configuration), insecure=insecure)
+        return cls(client_tls(configuration), _token_of(configuration), insecure=insecure)
 
     def channel(self, target: str) -> grpc.Channel:
         """Connects when it is first used. Certificates that were renewed are used by the next channel.
@@ -48,7 +50,7 @@ class Access:
             if self._token is not None and not self._insecure and not _is_local(target):
                 raise ConfigurationError(_TOKEN_IN_THE_CLEAR)
             channel = grpc.insecure_channel(target, options=_OPTIONS)
-        return channel if self._token is None else grpc.intercept_channel(channel, _WithToken(self._token))
+        return channel if self._token is None else grpc.intercept_channel(channel, WithToken(self._token))
 
     def words_of(self, error: grpc.RpcError, target: str) -> str:
         """What is known of it, a sentence; where the two sides don't agree about TLS, what probably would help."""
@@ -57,6 +59,20 @@ class Access:
             if found := disagreement(details, target, "rest", by_tls=self._tls is not None):
                 return found
         return words_of(error)
+
+
+def _token_of(configuration: Configuration) -> Token | None:
+    """As its file has it at each call; one that can't be used any more leaves the former in use."""
+    file = SettingFile.of(configuration, security.TOKEN_FILE)
+    if file is None:
+        return None
+
+    def read() -> str:
+        token = client_token(configuration)
+        assert token is not None, "a file is named, as was seen above"
+        return token
+
+    return Renewing([file], read).get
 
 
 _TOKEN_IN_THE_CLEAR: Final = Problem(
@@ -68,45 +84,3 @@ _TOKEN_IN_THE_CLEAR: Final = Problem(
 
 def _is_local(target: str) -> bool:
     return target.startswith("unix:") or is_loopback(target.rpartition(":")[0].strip("[]"))
-
-
-class _Call(NamedTuple):
-    """What gRPC wants to be told of a call; its own class has no public constructor."""
-
-    method: str
-    timeout: float | None
-    metadata: Any
-    credentials: Any
-    wait_for_ready: bool | None
-    compression: Any
-
-
-class _WithToken(
-    grpc.UnaryUnaryClientInterceptor,
-    grpc.UnaryStreamClientInterceptor,
-    grpc.StreamUnaryClientInterceptor,
-):
-    """Adds the token to each call's metadata."""
-
-    def __init__(self, token: str) -> None:
-        self._entry = authorization(token)
-
-    def _shown(self, details: Any) -> grpc.ClientCallDetails:  # noqa: ANN401  # its class isn't public
-        metadata = [*(details.metadata or ()), self._entry]
-        call = _Call(
-            details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
-        )
-        return cast("grpc.ClientCallDetails", call)
-
-    def intercept_unary_unary(self, continuation: Callable[..., Any], client_call_details: Any, request: Any) -> Any:  # noqa: ANN401  # of any kind
-        return continuation(self._shown(client_call_details), request)
-
-    intercept_unary_stream = intercept_unary_unary
-
-    def intercept_stream_unary(
-        self,
-        continuation: Callable[..., Any],
-        client_call_details: Any,  # noqa: ANN401  # its class isn't public
-        request_iterator: Iterator[Any],
-    ) -> Any:  # noqa: ANN401  # of any kind
-        return continuation(self._shown(client_call_details), request_iterator)

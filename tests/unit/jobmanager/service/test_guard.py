@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,9 +14,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # has no types
 
 from millstream.errors import RequestRefusedError
+from millstream.submission import gateway as gateway_module
 from millstream.submission.access import Access
+from millstream.submission.following import follow
 from millstream.submission.gateway import Gateway
 from millstream.submission.routes import Route
+from millstream_dataflow.configuration import Configuration
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.server import JobManagerService
 from millstream_jobmanager.service.standby import CLIENTS
@@ -168,7 +172,7 @@ async def test_members_prove_themselves_otherwise(tmp_path: Path) -> None:
 @pytest.mark.parametrize("token", [None, "c" * 43])
 async def test_a_client_is_told_in_words_and_at_once(tmp_path: Path, token: str | None) -> None:
     async with guarded(tmp_path) as (service, _, _):
-        gateway = Gateway(Route(service.target, Access(None, token)), 60)
+        gateway = Gateway(Route(service.target, Access(None, None if token is None else lambda: token)), 60)
         with pytest.raises(RequestRefusedError, match=WORDS):
             await asyncio.to_thread(gateway.cluster)
         gateway.close()
@@ -176,7 +180,7 @@ async def test_a_client_is_told_in_words_and_at_once(tmp_path: Path, token: str 
 
 async def test_a_client_shows_its_token_with_calls_streams_and_uploads(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (service, _, _):
-        gateway = Gateway(Route(service.target, Access(None, TOKEN)), 60)
+        gateway = Gateway(Route(service.target, Access(None, lambda: TOKEN)), 60)
 
         def everything() -> None:
             assert gateway.cluster().epoch == 1
@@ -187,4 +191,110 @@ async def test_a_client_shows_its_token_with_calls_streams_and_uploads(tmp_path:
             assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
         await asyncio.to_thread(everything)
+        gateway.close()
+
+
+# ------------------------------------------------------------------------------------------- tokens exchanged
+
+
+def written(file: Path, *tokens: str) -> None:
+    file.write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
+    file.chmod(0o600)
+
+
+async def test_an_attached_client_outlives_the_exchange_of_its_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the steps of docs/operations.md: a further line for the JobManager, the client's file, the old line out."""
+    monkeypatch.setattr(gateway_module, "_ATTEMPT_S", 0.2)  # so often a stream ends by its plan, and is asked for anew
+    written(own := tmp_path / "token", TOKEN)
+    access = Access.configured(Configuration.from_strings({"security.token-file": str(own)}))
+    async with guarded(tmp_path) as (service, channel, accepted):
+        gateway = Gateway(Route(service.target, access), 60)
+        client = Client.__new__(Client)
+        client.gateway = _Showing(ClientGatewayStub(channel))
+        await client.submit(job_of())
+        heard = threading.Semaphore(0)
+
+        def attached() -> None:
+            for _ in follow(gateway, JOB):
+                heard.release()
+
+        def told(times: int) -> None:
+            for _ in range(times):
+                assert following.done() or heard.acquire(timeout=20)
+
+        following = asyncio.create_task(asyncio.to_thread(attached))
+        await asyncio.to_thread(told, 1)
+        written(accepted, TOKEN, NEW)
+        written(own, NEW)
+        written(accepted, NEW)
+        await asyncio.to_thread(told, 3)  # one may have been asked for before
+        assert not following.done()
+        assert (await asyncio.to_thread(gateway.cluster)).epoch == 1
+        gateway.close()
+        with pytest.raises(Exception, match="closed by this program"):
+            await following
+
+
+NEW = "n" * 43
+
+
+async def test_a_call_whose_token_was_exchanged_on_its_way_is_made_once_more(tmp_path: Path) -> None:
+    """The client read its file before that, the JobManager afterwards."""
+    async with guarded(tmp_path) as (service, channel, _):
+        client = Client.__new__(Client)
+        client.gateway = _Showing(ClientGatewayStub(channel))
+        await client.submit(job_of())
+        shown = list[str]()
+
+        def exchanged() -> str:
+            shown.append(TOKEN if len(shown) % 2 else "c" * 43)
+            return shown[-1]
+
+        gateway = Gateway(Route(service.target, Access(None, exchanged)), 60)
+
+        def everything() -> None:
+            assert gateway.cluster().epoch == 1
+            watch = gateway.watch(JOB)
+            assert next(watch).status.job == JOB
+            watch.cancel()
+
+        await asyncio.to_thread(everything)
+        gateway.close()
+    assert len(shown) == 2 * 2
+
+
+async def test_a_call_that_is_refused_for_the_token_that_the_file_has_is_not_made_again(tmp_path: Path) -> None:
+    wrong = "c" * 43
+    async with guarded(tmp_path) as (service, _, _):
+        shown = list[str]()
+
+        def same() -> str:
+            shown.append(wrong)
+            return wrong
+
+        gateway = Gateway(Route(service.target, Access(None, same)), 60)
+
+        def everything() -> None:
+            with pytest.raises(RequestRefusedError, match=WORDS):
+                gateway.cluster()
+            for stream in (gateway.watch(JOB), gateway.output(JOB)):
+                with pytest.raises(grpc.RpcError) as caught:
+                    next(stream)
+                assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+        await asyncio.to_thread(everything)
+        gateway.close()
+    assert len(shown) == 2 * 3, "each looks at the file once more"
+
+
+async def test_a_token_s_file_that_is_gone_leaves_the_former_in_use(tmp_path: Path) -> None:
+    """Whoever replaces it may remove it first."""
+    written(own := tmp_path / "token", TOKEN)
+    access = Access.configured(Configuration.from_strings({"security.token-file": str(own)}))
+    async with guarded(tmp_path) as (service, _, _):
+        gateway = Gateway(Route(service.target, access), 60)
+        own.unlink()
+        assert (await asyncio.to_thread(gateway.cluster)).epoch == 1
         gateway.close()
