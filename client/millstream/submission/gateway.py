@@ -7,12 +7,14 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeVar, cast
 
 import grpc
 
 from millstream.errors import ClusterUnreachableError, ExecutionError
+from millstream.submission.connection import Connection, ConnectionLeftError
 from millstream.submission.refusals import (
     MORE_DESCRIPTORS,
     NO_DESCRIPTORS,
@@ -24,7 +26,8 @@ from millstream.submission.refusals import (
 from millstream.submission.routes import Route
 from millstream_dataflow.identity import Digest, JobId, OperatorId
 from millstream_dataflow.job_graph import BlobRef
-from millstream_proto import blobs_pb2, client_pb2, client_pb2_grpc
+from millstream_proto import blobs_pb2, client_pb2
+from millstream_proto.client_pb2_grpc import ClientGatewayStub
 from millstream_runtime.messages.client import (
     CancelJob,
     ClusterView,
@@ -74,9 +77,9 @@ class Gateway:
         self._said_waiting = False
         self._moving = threading.Lock()
         self._target = route.target
-        self._channels = {route.target: route.channel()}
-        """By target; those of former leaders too, for others have calls under way there."""
-        self._calls = client_pb2_grpc.ClientGatewayStub(self._channels[route.target])
+        self._connections = set[Connection]()
+        """Former ones too, on which others have calls under way."""
+        self._connection = self._connected()
         _open.add(self)
 
     @property
@@ -87,12 +90,12 @@ class Gateway:
     def close(self) -> None:
         """Every call and stream that is under way ends."""
         self.closed.set()
-        for channel in self._channels.values():
-            channel.close()
+        for connection in list(self._connections):
+            connection.close()
 
     def move(self, tried: str, error: grpc.RpcError | None = None) -> None:
-        """Nobody leads at the address that was tried: go where the leader is, if that is known. Calls that others have
-        under way end as they would have.
+        """Nobody leads at the address that was tried: go where the leader is, if that is known, by a new connection.
+        Calls that others have under way end as they would have.
         """
         with self._moving:
             if self.closed.is_set() or tried != self._target:
@@ -102,17 +105,37 @@ class Gateway:
                 self._route.redirected(named)
             else:
                 self._route.lost()
-            if self._route.target != self._target:
-                self._target = self._route.target
-                if self._target not in self._channels:
-                    self._channels[self._target] = self._route.channel()
-                self._calls = client_pb2_grpc.ClientGatewayStub(self._channels[self._target])
+            former, self._connection = self._connection, self._connected()
+            self._target = self._route.target
+            former.leave()
+
+    def _connected(self) -> Connection:
+        """A new one, to the route's target."""
+        connection = Connection(self._route.channel(), self._connections.discard)
+        self._connections.add(connection)
+        return connection
+
+    @contextmanager
+    def _call(self) -> Generator[ClientGatewayStub]:
+        with ExitStack() as use:
+            yield self._current(lambda connection: use.enter_context(connection.call()))
+
+    def _stream(self, begin: Callable[[ClientGatewayStub], Any]) -> Any:  # noqa: ANN401  # gRPC's stream has no public type
+        return self._current(lambda connection: connection.stream(begin))
+
+    def _current(self, take: Callable[[Connection], T]) -> T:
+        """What is taken of the newest connection: a former one is left only when that is there."""
+        while True:
+            try:
+                return take(self._connection)
+            except ConnectionLeftError:
+                continue
 
     # ------------------------------------------------------------------------------------------------ the calls
 
     def upload(self, digest: Digest, chunks: Chunks) -> BlobRef:
         """Bring a blob to the store. The JobManager answers at once when it has it."""
-        answer = self._ask(lambda timeout: self._calls.UploadBlob(chunks(), timeout=timeout), None, self.timeout)
+        answer = self._ask(lambda calls, timeout: calls.UploadBlob(chunks(), timeout=timeout), None, self.timeout)
         return from_message(BlobRef, answer)
 
     def submit(self, job: SubmitJob) -> JobStatus:
@@ -134,18 +157,20 @@ class Gateway:
     def details(self, job: JobId) -> JobDetails:
         """Everything about a job, now."""
         asked = client_pb2.JobRequest(job=job)
-        answer = self._ask(lambda timeout: self._calls.Details(asked, timeout=timeout), job)
+        answer = self._ask(lambda calls, timeout: calls.Details(asked, timeout=timeout), job)
         return from_message(JobDetails, answer)
 
     def cluster(self) -> ClusterView:
         """The TaskManagers and the jobs."""
         asked = client_pb2.ClusterRequest()
-        return from_message(ClusterView, self._ask(lambda timeout: self._calls.Cluster(asked, timeout=timeout), None))
+        answer = self._ask(lambda calls, timeout: calls.Cluster(asked, timeout=timeout), None)
+        return from_message(ClusterView, answer)
 
     def ask_operator(self, job: JobId, operator: OperatorId, payload: bytes) -> OperatorReply:
         """One try. grpc.RpcError as it comes: the caller knows whether the operator can be there yet."""
         question = client_pb2.OperatorQuestion(job=job, operator=operator, payload=payload)
-        return from_message(OperatorReply, self._calls.Ask(question, timeout=_ATTEMPT_S))
+        with self._call() as calls:
+            return from_message(OperatorReply, calls.Ask(question, timeout=_ATTEMPT_S))
 
     # ---------------------------------------------------------------------------------------------- the streams
 
@@ -153,25 +178,26 @@ class Gateway:
         """A stream of `client_pb2.JobDetails`. Ends by its deadline as well, and is then asked for anew: the next one
         tells at once how the job is, unless the connection is lost, which is noticed so.
         """
-        return self._calls.Watch(client_pb2.JobRequest(job=job), timeout=_ATTEMPT_S)
+        return self._stream(lambda calls: calls.Watch(client_pb2.JobRequest(job=job), timeout=_ATTEMPT_S))
 
     def output(self, job: JobId) -> Any:  # noqa: ANN401  # gRPC's stream has no public type
         """A stream of `session_pb2.TaskOutput`; its initial metadata comes when somebody listens to the tasks."""
-        return self._calls.Output(client_pb2.JobRequest(job=job))
+        return self._stream(lambda calls: calls.Output(client_pb2.JobRequest(job=job)))
 
     # ---------------------------------------------------------------------------------------------------- tries
 
     def _unary(self, method: str, request: SubmitJob | CancelJob | StopJob | TriggerSavepoint, job: JobId) -> JobStatus:
         message = to_message(request)
-        answer = self._ask(lambda timeout: getattr(self._calls, method)(message, timeout=timeout), job)
+        answer = self._ask(lambda calls, timeout: getattr(calls, method)(message, timeout=timeout), job)
         return from_message(JobStatus, answer)
 
-    def _ask(self, call: Callable[[float], T], job: JobId | None, attempt: float = _ATTEMPT_S) -> T:
+    def _ask(self, call: Callable[[ClientGatewayStub, float], T], job: JobId | None, attempt: float = _ATTEMPT_S) -> T:
         pause = Pause(self)
         while True:
             tried = self._target
             try:
-                answer = call(max(min(attempt, pause.left), 0.05))
+                with self._call() as calls:
+                    answer = call(calls, max(min(attempt, pause.left), 0.05))
             except grpc.RpcError as error:
                 if error.code() not in PASSING and not self.closed.is_set():
                     raise refusal(error, self.target, job) from error

@@ -1,5 +1,6 @@
 """Calls of a JobManager: what is tried again, and what a program is told."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -13,12 +14,12 @@ from millstream.errors import (
 )
 from millstream.submission import gateway as gateway_module
 from millstream.submission.addresses import join, target_of, with_address
-from millstream.submission.gateway import Gateway
+from millstream.submission.gateway import Gateway, details_of
 from millstream.submission.routes import Route
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
 from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.states import JobState
-from tests.support.clusters import free_port
+from tests.support.clusters import free_port, until
 from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, status
 
 
@@ -28,6 +29,7 @@ class Routed(Route):
     def __init__(self, home: str) -> None:
         super().__init__(home)
         self.told: list[str] = []
+        self.channels: list[tuple[str, grpc.Channel]] = []
 
     def redirected(self, target: str) -> None:
         self.told.append(target)
@@ -36,6 +38,22 @@ class Routed(Route):
     def lost(self) -> None:
         self.told.append("lost")
         super().lost()
+
+    def channel(self) -> grpc.Channel:
+        channel = super().channel()
+        self.channels.append((self.target, channel))
+        return channel
+
+    def is_closed(self, number: int) -> bool:
+        """The channel that was made after so many others."""
+        channel: Any = self.channels[number][1]
+        try:
+            channel.unary_unary("/any/Method")(b"", timeout=0.01)
+        except ValueError:
+            return True
+        except grpc.RpcError:
+            return False
+        raise AssertionError("nobody serves it")
 
 
 class NamingError(grpc.RpcError):
@@ -70,6 +88,68 @@ class TestMoves:
         gateway.move("home:1", NamingError("leader:1"))
         gateway.move("home:1")
         assert (gateway.target, route.told) == ("leader:1", ["leader:1"])
+        gateway.close()
+
+    def test_each_move_is_by_a_new_connection(self) -> None:
+        """To where one was before as well: a channel keeps the certificates that it began with."""
+        gateway = Gateway(route := Routed("jm-1:1"), 1)
+        gateway.move("jm-1:1")
+        gateway.move("jm-1:1", NamingError("jm-2:1"))
+        gateway.move("jm-2:1", NamingError("jm-1:1"))
+        assert [target for target, _ in route.channels] == ["jm-1:1", "jm-1:1", "jm-2:1", "jm-1:1"]
+        assert [route.is_closed(number) for number in range(4)] == [True, True, True, False]
+        gateway.close()
+        assert route.is_closed(3)
+
+    def test_what_others_have_under_way_goes_on_and_then_the_former_connection_is_closed(
+        self, fake: FakeJobManager, port: int
+    ) -> None:
+        fake.show(status())
+        gateway = Gateway(route := Routed(home := f"127.0.0.1:{port}"), 10)
+        stream = gateway.watch(JOB)
+        assert details_of(next(stream)).status.state is JobState.RUNNING
+        gateway.move(home)
+        assert not route.is_closed(0)
+        fake.show(status(JobState.FINISHED))
+        assert details_of(next(stream)).status.state is JobState.FINISHED
+        assert list(stream) == []
+        until(lambda: route.is_closed(0), 10, "it is closed")
+        assert gateway.details(JOB).status.state is JobState.FINISHED
+        gateway.close()
+
+    def test_a_stream_that_is_cancelled_on_a_former_connection_closes_it(self, fake: FakeJobManager, port: int) -> None:
+        fake.show(status())
+        gateway = Gateway(route := Routed(home := f"127.0.0.1:{port}"), 10)
+        stream = gateway.output(JOB)
+        stream.initial_metadata()
+        gateway.move(home)
+        assert not route.is_closed(0)
+        stream.cancel()
+        until(lambda: route.is_closed(0), 10, "it is closed")
+        gateway.close()
+
+    def test_a_gateway_that_is_closed_closes_former_connections_with_what_is_under_way(
+        self, fake: FakeJobManager, port: int
+    ) -> None:
+        fake.show(status())
+        gateway = Gateway(route := Routed(home := f"127.0.0.1:{port}"), 10)
+        stream = gateway.output(JOB)
+        stream.initial_metadata()
+        gateway.move(home)
+        gateway.close()
+        assert route.is_closed(0)
+        with pytest.raises(grpc.RpcError):
+            next(stream)
+
+    def test_many_calls_while_others_move_are_all_answered(self, fake: FakeJobManager, port: int) -> None:
+        fake.show(status())
+        gateway = Gateway(route := Routed(home := f"127.0.0.1:{port}"), 10)
+        with ThreadPoolExecutor(8) as threads:
+            calls = [threads.submit(gateway.details, JOB) for _ in range(200)]
+            while not all(call.done() for call in calls):
+                gateway.move(home)
+            assert {call.result().status.state for call in calls} == {JobState.RUNNING}
+        assert all(route.is_closed(number) for number in range(len(route.channels) - 1))
         gateway.close()
 
 

@@ -24,9 +24,9 @@ from tests.support.service_client import leading
 
 
 @asynccontextmanager
-async def serving(configuration: Configuration, directory: Path) -> AsyncGenerator[int]:
+async def serving(configuration: Configuration, directory: Path, port: int = 0) -> AsyncGenerator[int]:
     """A JobManager; the port."""
-    options, address = configuration.to_strings(), ListenAddress.tcp("127.0.0.1", 0)
+    options, address = configuration.to_strings(), ListenAddress.tcp("127.0.0.1", port)
     async with leading(directory, options, address) as service:
         assert service.port is not None
         yield service.port
@@ -119,6 +119,26 @@ async def test_a_client_without_a_certificate_is_told_so(working_set: WorkingSet
         store = working_set.stored(working_set.issued("ci", by="rest"))
         client = working_set.client_configuration(rest_keystore=str(store))
         assert await told(f"localhost:{port}", client, 20) == "epoch 1"
+
+
+async def test_a_client_that_stays_connected_shows_its_renewed_certificate_to_a_jobmanager_that_is_started_again(
+    working_set: WorkingSet, strangers: WorkingSet, tmp_path: Path
+) -> None:
+    """At the address of the former one, which knew the former certificate."""
+    own = working_set.stored(working_set.issued("ci", by="rest"))
+    client = working_set.client_configuration(rest_keystore=str(own))
+
+    def knowing(authority: WorkingSet) -> Configuration:
+        trusted = str(authority.client / "rest-ca.crt")
+        return working_set.configuration(rest_authentication_enabled="true", rest_truststore=trusted)
+
+    async with serving(knowing(working_set), tmp_path) as port:
+        gateway = Gateway(Route(f"localhost:{port}", Access.configured(client)), 20)
+        assert (await asyncio.to_thread(gateway.cluster)).epoch == 1
+    own.write_bytes(strangers.issued("ci", by="rest").pem)
+    async with serving(knowing(strangers), tmp_path, port):
+        assert (await asyncio.to_thread(gateway.cluster)).epoch == 2
+    gateway.close()
 
 
 def test_a_token_doesn_t_go_over_a_network_in_the_clear(working_set: WorkingSet) -> None:
