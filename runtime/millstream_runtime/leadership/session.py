@@ -1,18 +1,20 @@
 """A session with ZooKeeper that never gives up, never hangs, and says why it has no connection.
 
 kazoo keeps sessions well, but it stops for good when a name or password is refused (a server may be mended, and a
-connection that breaks at that moment counts as a refusal), waits a whole session timeout for a host that is gone, also
-when it should end, trusts the authorities of the system beside those it is given, and keeps to itself what the servers
-granted. Here its two doors are replaced: how a socket is opened, and how a connection is made of it.
+connection that breaks at that moment counts as a refusal) and at each error that it doesn't expect, waits a whole
+session timeout for a host that is gone, also when it should end, trusts the authorities of the system beside those it
+is given, and keeps to itself what the servers granted. Here three of its doors are replaced: how a socket is opened,
+how a connection is made of it, and what its thread does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from kazoo.client import KazooClient
@@ -24,6 +26,12 @@ CONNECTED_S: Final = 3.0
 """For one host: its first word may be lost twice, after 1 and 2 more seconds. The next one is tried then."""
 FAREWELL_S: Final = 1.0
 """For the answer to the last word of a session. Without it the session ends by its timeout."""
+AFRESH_S: Final = 1.0
+"""After an end of kazoo's loop that nobody asked for. Such errors pass (there was no room for one more thread), and one
+that stays costs a try a second.
+"""
+
+_log = logging.getLogger("millstream.leadership")
 
 Context = Callable[[], ssl.SSLContext]
 """Made for each connection, since certificates are renewed. OSError when its files can't be used."""
@@ -91,6 +99,7 @@ class Session:
         self.doubt = ""
         """Why the last connection could not be made; empty once one stands."""
         self._replace_connecting()
+        self._replace_loop()
 
     def _replace_connecting(self) -> None:
         connection: Any = self._client._connection  # noqa: SLF001  # see the module; tests hold what hangs on it
@@ -98,22 +107,37 @@ class Session:
 
         def connecting(*arguments: Any) -> tuple[float, float]:  # noqa: ANN401  # whatever kazoo passes
             # A frozen server takes connections and says nothing; kazoo would wait a whole session timeout for it.
-            impatience = threading.Timer(2 * CONNECTED_S, self._sockets.drop)
-            impatience.start()
             try:
-                read_timeout, connect_timeout = connect(*arguments)
+                with _impatience(2 * CONNECTED_S, self._sockets.drop):
+                    read_timeout, connect_timeout = connect(*arguments)
             except SessionExpiredError:
                 raise
             except Exception as error:
                 raise self._failed(error) from error
-            finally:
-                impatience.cancel()
-                impatience.join()
             self.granted = int(read_timeout * 3 / 2)  # kazoo reads for two thirds of it
             self.denied, self.doubt = False, ""
             return read_timeout, connect_timeout
 
         connection._connect = connecting  # noqa: SLF001  # as above
+
+    def _replace_loop(self) -> None:
+        """Without its thread kazoo refuses every question, and nobody hears of it: so its loop is begun anew, in a new
+        session, until it is to end. Whoever listens is told that the former session is lost, by kazoo itself.
+        """
+        connection: Any = self._client._connection  # noqa: SLF001  # see the module; tests hold what hangs on it
+        loop, ending = connection.zk_loop, self._client._stopped  # noqa: SLF001  # as above
+
+        def looping() -> None:
+            while True:
+                try:
+                    loop()
+                except Exception as error:  # noqa: BLE001  # whatever it is, the next try may go well
+                    self.doubt = str(error) or type(error).__name__
+                    _log.exception("the connection to ZooKeeper has ended by an error; it is made anew")
+                if ending.wait(AFRESH_S):
+                    return
+
+        connection.zk_loop = looping
 
     def _failed(self, error: Exception) -> Exception:
         self.doubt = str(error) or type(error).__name__
@@ -135,11 +159,18 @@ class Session:
 
     def stop(self) -> None:
         """End the session, and all nodes that live with it. Blocks, for FAREWELL_S and CONNECTED_S at most."""
-        impatience = threading.Timer(FAREWELL_S, self._sockets.shut)
-        impatience.start()
-        try:
+        with _impatience(FAREWELL_S, self._sockets.shut):
             self._client.stop()
-        finally:
-            impatience.cancel()
-            impatience.join()
         self._client.close()
+
+
+@contextlib.contextmanager
+def _impatience(seconds: float, over: Callable[[], None]) -> Generator[None]:
+    """`over` is called when what is done within takes longer."""
+    timer = threading.Timer(seconds, over)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
