@@ -13,6 +13,7 @@ from millstream_jobmanager.store import JobStore
 from millstream_jobmanager.store.fence import Fence
 from millstream_runtime.leadership.errors import UnansweredError, ZooKeeperDeniedError
 from millstream_runtime.leadership.nodes import Leader, LeaderNode, encode_node
+from millstream_runtime.leadership.session import FAREWELL_S
 from millstream_runtime.leadership.zookeeper import Delete, SetData, ZooKeeper
 
 _AGAIN_S: Final = 0.2  # between two questions to a ZooKeeper that doesn't answer
@@ -121,7 +122,7 @@ class WonOffice:
             await asyncio.sleep(_AGAIN_S)
 
     async def leave(self) -> None:
-        """Its node goes if it is still its own, or with the session."""
+        """Its node goes if it is still its own; where nobody answers soon, it goes with the session."""
         self._renewing.cancel()
         await asyncio.gather(self._renewing, return_exceptions=True)
         if self.hold() is Hold.OVER:
@@ -129,7 +130,7 @@ class WonOffice:
         self._tenure.lost("it was left")
         with contextlib.suppress(UnansweredError, ZooKeeperDeniedError):
             delete = self._fence.guard(Delete(self._fence.nodes.leader))
-            await self._zookeeper.answer(self._zookeeper.commit(delete))
+            await self._zookeeper.answer(self._zookeeper.commit(delete), FAREWELL_S)
 
 
 def _nothing() -> None:

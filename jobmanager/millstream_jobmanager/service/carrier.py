@@ -42,6 +42,8 @@ DISK_THREADS = 2
 """Uploads and fetches: a disk is no faster with more."""
 CLOSING_S = 3.0
 """A record is written in milliseconds, a checkpoint's metadata to an object store in a second."""
+LETTING_GO_S = 0.5
+"""For the store's last call, when other threads have hung until then: it closes a file, in less than a millisecond."""
 
 _log = logging.getLogger("millstream.jobmanager.carrier")
 
@@ -62,16 +64,21 @@ class Carrier:
         self._disk_threads = Threads(DISK_THREADS, "millstream-disk")
 
     def close(self) -> None:
-        """Wait for what runs, drop what waits, close the store. Blocks, for CLOSING_S with each kind of thread at most.
+        """Wait for what runs, drop what waits, close the store. Blocks, for CLOSING_S and LETTING_GO_S at most, however
+        many hang: a process that is told to end has 30 s for all that it does, as it is shipped.
 
         What hangs for longer, as it does on a mount whose server is gone, has an unknown outcome then, as when this
         process is killed. A store whose thread hangs isn't let go of before the process ends.
         """
         self._closed = True
+        until = time.monotonic() + CLOSING_S
+        blobs, checkpoints = [self._disk_threads], [each.threads for each in self._files.values()]
+        for threads in blobs + checkpoints:
+            threads.close(0)  # so that none begins anything while another one is waited for
         ended = {
-            "the storage of blobs": self._disk_threads.close(CLOSING_S),
-            "the storage of checkpoints": _close_all(list(self._files.values())),
-            "the job store": self._store_thread.close(CLOSING_S, self._store.close),
+            "the storage of blobs": _have_ended(blobs, until),
+            "the storage of checkpoints": _have_ended(checkpoints, until),
+            "the job store": self._store_thread.close(max(LETTING_GO_S, until - time.monotonic()), self._store.close),
         }
         for place in [place for place, has_ended in ended.items() if not has_ended]:
             _log.warning("%s has not answered for %s s; this JobManager ends without its answer", place, CLOSING_S)
@@ -209,10 +216,9 @@ class _Files:
     """Begun and waiting ones."""
 
 
-def _close_all(files: Iterable[_Files]) -> bool:
-    """Within CLOSING_S, however many hang."""
-    until = time.monotonic() + CLOSING_S
-    ended = [each.threads.close(max(0.0, until - time.monotonic())) for each in files]
+def _have_ended(closed: Iterable[Threads], until: float) -> bool:
+    """By that time, however many hang."""
+    ended = [threads.close(max(0.0, until - time.monotonic())) for threads in closed]
     return all(ended)
 
 

@@ -22,6 +22,8 @@ from kazoo.exceptions import AuthFailedError, ConnectionDropped, SessionExpiredE
 from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 from kazoo.protocol.states import KeeperState
 
+from millstream_runtime.threads import Threads
+
 CONNECTED_S: Final = 3.0
 """For one host: its first word may be lost twice, after 1 and 2 more seconds. The next one is tried then."""
 FAREWELL_S: Final = 1.0
@@ -158,9 +160,18 @@ class Session:
         self._sockets.drop()
 
     def stop(self) -> None:
-        """End the session, and all nodes that live with it. Blocks, for FAREWELL_S and CONNECTED_S at most."""
-        with _impatience(FAREWELL_S, self._sockets.shut):
-            self._client.stop()
+        """End the session, and all nodes that live with it. Blocks, for FAREWELL_S and CONNECTED_S at most: kazoo joins
+        its thread, which may hang in a resolver for longer than that. It then ends by itself, and opens no socket more.
+        """
+        farewell = Threads(1, "millstream-farewell")
+        if farewell.close(FAREWELL_S, self._end):
+            return
+        self._sockets.shut()
+        if not farewell.close(CONNECTED_S):
+            _log.warning("the connection to ZooKeeper hangs; this process ends without it")
+
+    def _end(self) -> None:
+        self._client.stop()
         self._client.close()
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import Future
 from typing import Any, cast
 
+from millstream_jobmanager.leadership.office import lease_clock
 from millstream_jobmanager.leadership.tenure import Hold, Tenure, lease
 from millstream_jobmanager.leadership.won_office import WonOffice
 from millstream_jobmanager.store.fence import Fence
 from millstream_runtime.leadership.nodes import ClusterNodes
+from millstream_runtime.leadership.session import FAREWELL_S
+from millstream_runtime.leadership.zookeeper import ZooKeeper
 
 TIMEOUT = 600_000
 
@@ -29,6 +33,31 @@ class Questions:
 
     async def answer(self, question: Future[None], _within: float) -> None:
         await asyncio.wrap_future(question)
+
+
+class Silent(ZooKeeper):
+    """Nobody answers, and the session is as it is by default."""
+
+    hosts, timeout, session_timeout = "silent:2181", 15.0, 60_000
+
+    def __init__(self) -> None:
+        """Without a client."""
+
+    def commit(self, _operations: object) -> Future[Any]:
+        return Future()
+
+    def _silence(self, _seconds: float) -> str:
+        return ""
+
+
+async def test_who_leaves_does_not_wait_for_a_silent_zookeeper() -> None:
+    """It would wait for 15 s of the 30 that a process has to end, and the session ends by and by anyway."""
+    tenure = Tenure(60_000, lease_clock() + lease(60_000))
+    office = WonOffice(Silent(), Fence(ClusterNodes("/x"), 0), tenure, cast("Any", None), lease_clock)
+    begun = time.monotonic()
+    await office.leave()
+    assert time.monotonic() - begun < FAREWELL_S + 1
+    assert office.hold() is Hold.OVER
 
 
 async def test_a_connection_that_is_back_when_an_old_answer_comes_is_asked_at_once() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from pathlib import Path
@@ -56,6 +57,10 @@ async def begun(ask: Ask, hang: Callable[[], None]) -> "asyncio.Task[object]":
     return task
 
 
+def _waits(event: threading.Event) -> None:
+    assert event.wait(20)
+
+
 @pytest.fixture
 async def carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Carrier:
     """One that leads, and doesn't wait for long."""
@@ -74,6 +79,35 @@ async def test_a_call_that_hangs_holds_the_end_up_for_a_while_only_and_the_store
     again = LocalJobStore(tmp_path)
     again.open(Epoch(0))
     again.close()
+    hanging.cancel()
+
+
+async def test_threads_of_every_kind_that_hang_hold_the_end_up_no_longer_than_one(
+    carrier: Carrier, hang: Callable[[], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By one deadline: 30 s are all that a process gets."""
+    monkeypatch.setattr(carrier_module, "CLOSING_S", 1.0)
+    hanging = [await begun(ask, hang) for ask in (carrier.disk, carrier.files, carrier.store)]
+    begin = time.monotonic()
+    await asyncio.to_thread(carrier.close)
+    assert time.monotonic() - begin < 1.0 + carrier_module.LETTING_GO_S + 0.5
+    assert caplog.text.count("has not answered for 1.0 s") == 3
+    for task in hanging:
+        task.cancel()
+
+
+async def test_only_what_hangs_is_named(
+    carrier: Carrier, hang: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others had as much time to end."""
+    go_on = threading.Event()
+    slow = await begun(carrier.files, lambda: _waits(go_on))
+    hanging = await begun(carrier.disk, hang)
+    closing = asyncio.create_task(asyncio.to_thread(carrier.close))
+    go_on.set()
+    await closing
+    await slow
+    assert [record.args for record in caplog.records] == [("the storage of blobs", 0.1)]
     hanging.cancel()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 
@@ -13,6 +14,7 @@ from millstream_dataflow.configuration import Configuration
 from millstream_runtime.leadership import session as session_module
 from millstream_runtime.leadership.connection import zookeeper
 from millstream_runtime.leadership.errors import UnansweredError
+from millstream_runtime.leadership.session import CONNECTED_S, FAREWELL_S
 from millstream_runtime.leadership.zookeeper import ZooKeeper
 from tests.support.clusters import until
 from tests.support.small_zookeeper import SmallZooKeeper
@@ -101,3 +103,51 @@ def test_kazoos_loop_is_not_begun_anew_once_it_is_to_end(
     client.stop()
     assert server.came.acquire(timeout=0)
     assert not server.came.acquire(timeout=0.1), "nobody comes behind the end"
+
+
+# ------------------------------------------------------------ whatever hangs
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> float:
+    """All the time that an end may take, in a tenth of it."""
+    monkeypatch.setattr(session_module, "FAREWELL_S", FAREWELL_S / 10)
+    monkeypatch.setattr(session_module, "CONNECTED_S", CONNECTED_S / 10)
+    return (FAREWELL_S + CONNECTED_S) / 10
+
+
+def stopped(client: ZooKeeper) -> float:
+    """How long it takes."""
+    begun = time.monotonic()
+    client.stop()
+    return time.monotonic() - begun
+
+
+def test_a_session_ends_in_time_though_its_server_is_silent(
+    client: ZooKeeper, server: SmallZooKeeper, hurry: float
+) -> None:
+    client.start()
+    assert answers(client)
+    server.freeze()
+    assert stopped(client) < hurry + 0.5
+
+
+def test_a_session_ends_in_time_though_a_resolver_hangs(
+    client: ZooKeeper, hurry: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing ends kazoo's thread then but the resolver's answer, which may take half a minute."""
+    asked, resolved = threading.Event(), threading.Event()
+
+    def hanging(*_: object) -> list[object]:
+        asked.set()
+        assert resolved.wait(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    before = set(threading.enumerate())
+    client.start()
+    assert asked.wait(20)
+    assert stopped(client) < hurry + 0.5
+    assert "hangs; this process ends without it" in caplog.text
+    resolved.set()
+    until(lambda: set(threading.enumerate()) <= before, 20, "its threads end when the resolver has answered")
