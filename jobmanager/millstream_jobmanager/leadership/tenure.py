@@ -46,6 +46,12 @@ class Tenure:
     _interrupted_at: int | None = None
     _asked: deque[int] = field(default_factory=deque[int])
     """When the answered questions were asked, from the newest one that is surely told on."""
+    _newest: int = field(init=False)
+    """When the newest of them was asked; at first the one by which the office was won."""
+
+    def __post_init__(self) -> None:
+        """The lease of the first one is given."""
+        self._newest = self.lease_until - lease(self.session_timeout)
 
     def hold(self, now: int) -> Hold:
         """What the leader may do at this moment. OVER stays."""
@@ -66,12 +72,21 @@ class Tenure:
         self._asked.append(asked)
         while len(self._asked) > 1 and self._asked[1] <= asked - self.session_timeout // 4:
             self._asked.popleft()
-        told = self._asked[0] + self.session_timeout
-        self.lease_until = max(self.lease_until, min(told, asked + lease(self.session_timeout)))
+        self._newest = max(self._newest, asked)
+        self.lease_until = max(self.lease_until, self._allowed(asked))
 
     def granted(self, session_timeout: int) -> None:
-        """A server to which this session has moved may grant it less."""
-        self.session_timeout = min(self.session_timeout, session_timeout)
+        """A server to which this session has moved may grant it less: of the lease that runs as well, for the servers
+        count by that from now on. A lease that would have ended already is over.
+        """
+        if session_timeout < self.session_timeout:
+            self.session_timeout = session_timeout
+            self.lease_until = min(self.lease_until, self._allowed(self._newest))
+
+    def _allowed(self, asked: int) -> int:
+        """Until when the answer to that question lets it lead."""
+        told = (self._asked[0] if self._asked else asked) + self.session_timeout
+        return min(told, asked + lease(self.session_timeout))
 
     def interrupted(self, now: int) -> None:
         """The connection is gone; only what is asked after that shows that there is another."""

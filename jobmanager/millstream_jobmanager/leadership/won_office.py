@@ -41,7 +41,8 @@ class WonOffice:
     # ------------------------------------------------------------ may it decide?
 
     def hold(self) -> Hold:
-        """By the clock, now."""
+        """By the clock, now, and by what the servers grant now."""
+        self._tenure.granted(self._zookeeper.session_timeout)
         return self._tenure.hold(self._clock())
 
     @property
@@ -82,7 +83,6 @@ class WonOffice:
 
     async def _ask_once(self) -> None:
         """The fence is checked by a write, which a quorum must take."""
-        self._tenure.granted(self._zookeeper.session_timeout)
         asked, version = self._clock(), self._fence.version
         left = min(self._tenure.lease_until - asked, self._tenure.patience) / 1_000
         try:

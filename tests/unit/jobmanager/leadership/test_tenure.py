@@ -118,6 +118,33 @@ def test_a_server_that_grants_less_shortens_what_follows() -> None:
     assert tenure.session_timeout == 3_000
 
 
+def test_a_server_that_grants_less_shortens_the_lease_that_runs() -> None:
+    """Its session would end after 4 s of silence, and another one lead while this one held until second 40."""
+    tenure = Tenure(60_000, 40_000)
+    tenure.answered(1_000, 1_001)
+    tenure.answered(2_000, 2_001)
+    tenure.granted(4_000)
+    assert tenure.lease_until == 2_000 + lease(4_000)
+    assert tenure.hold(2_000 + lease(4_000)) is Hold.OVER
+
+
+def test_the_first_lease_is_shortened_too_before_any_question_was_answered() -> None:
+    tenure = Tenure(60_000, 1_000 + 40_000)
+    tenure.granted(4_000)
+    assert tenure.lease_until == 1_000 + lease(4_000)
+
+
+@given(st.lists(st.integers(0, TIMEOUT)), st.integers(1_000, TIMEOUT))
+def test_no_lease_outlasts_what_is_granted_now(gaps: Sequence[int], granted: int) -> None:
+    """Counted from the newest answered question."""
+    tenure, asked = Tenure(TIMEOUT, LEASE), 0
+    for gap in gaps:
+        asked += gap
+        tenure.answered(asked, asked)
+    tenure.granted(granted)
+    assert tenure.lease_until <= asked + lease(granted)
+
+
 def test_it_is_over_in_the_very_millisecond() -> None:
     tenure = Tenure(TIMEOUT, 1_000)
     assert tenure.hold(999) is Hold.HOLDS

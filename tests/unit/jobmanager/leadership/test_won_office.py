@@ -35,6 +35,20 @@ class Questions:
         await asyncio.wrap_future(question)
 
 
+async def test_what_servers_grant_counts_from_the_moment_they_grant_it() -> None:
+    """Not from the next question on: until then a leader would decide by a lease that nobody grants any more."""
+    questions, now = Questions(), 0
+    tenure = Tenure(60_000, lease(60_000))
+    office = WonOffice(
+        cast("Any", questions), Fence(ClusterNodes("/x"), 0), tenure, cast("Any", None), clock=lambda: now
+    )
+    now = lease(4_000)
+    assert office.hold() is Hold.HOLDS
+    questions.session_timeout = 4_000
+    assert office.hold() is Hold.OVER
+    await office.leave()
+
+
 class Silent(ZooKeeper):
     """Nobody answers, and the session is as it is by default."""
 
