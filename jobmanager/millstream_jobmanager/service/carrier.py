@@ -1,4 +1,4 @@
-"""Carries out what blocks: one thread for the records, a few for each job's checkpoint files, two for blobs.
+"""Carries out what blocks: one thread for the records, a few for each job's checkpoint files, a few for blobs.
 
 Each order of the core becomes a job of a thread, whose end is an event. What goes wrong is sorted here and nowhere
 else, for law 2.1 hangs on it: `REFUSED` only where it is certain that nothing was written and nothing will be,
@@ -38,8 +38,12 @@ FILE_THREADS = 2
 """Of each job, and as many for what it deletes: storage that hangs holds up nobody else's, and what is deleted holds up
 no checkpoint.
 """
-DISK_THREADS = 2
-"""Uploads and fetches: a disk is no faster with more."""
+UPLOAD_THREADS = 2
+"""A blob that is kept holds one until all of it is written: a disk is no faster with more."""
+READ_THREADS = 2
+"""Of their own, for what a worker fetches and a submit looks at is short, and two uploads of a GiB would hold it
+up for as long as they take. A read that hangs leaves another thread.
+"""
 CLOSING_S = 3.0
 """A record is written in milliseconds, a checkpoint's metadata to an object store in a second."""
 LETTING_GO_S = 0.5
@@ -61,7 +65,8 @@ class Carrier:
         self._store_thread = Threads(1, "millstream-store")
         self._files: dict[_Purpose, _Files] = {}
         self._closed = False
-        self._disk_threads = Threads(DISK_THREADS, "millstream-disk")
+        self._uploads = Threads(UPLOAD_THREADS, "millstream-uploads")
+        self._reads = Threads(READ_THREADS, "millstream-reads")
 
     def close(self) -> None:
         """Wait for what runs, drop what waits, close the store. Blocks, for CLOSING_S and LETTING_GO_S at most, however
@@ -72,7 +77,7 @@ class Carrier:
         """
         self._closed = True
         until = time.monotonic() + CLOSING_S
-        blobs, checkpoints = [self._disk_threads], [each.threads for each in self._files.values()]
+        blobs, checkpoints = [self._uploads, self._reads], [each.threads for each in self._files.values()]
         for threads in blobs + checkpoints:
             threads.close(0)  # so that none begins anything while another one is waited for
         ended = {
@@ -94,14 +99,19 @@ class Carrier:
         """Ask the storage of checkpoints."""
         return await asyncio.wrap_future(self._on_files((None, False), call))
 
-    async def disk(self, call: Callable[[], T]) -> T:
-        """Something short with a file."""
+    async def upload(self, call: Callable[[], T]) -> T:
+        """A part of an upload."""
         self._check_open()
-        return await self._loop.run_in_executor(self._disk_threads, call)
+        return await self._loop.run_in_executor(self._uploads, call)
+
+    async def read(self, call: Callable[[], T]) -> T:
+        """Something short with a blob of the store."""
+        self._check_open()
+        return await self._loop.run_in_executor(self._reads, call)
 
     async def open_blob(self, digest: Digest) -> OpenFile | None:
-        """A blob of the store, for reading by `disk`."""
-        return await self.disk(lambda: self._store.open_blob(digest))
+        """A blob of the store, for reading by `read`."""
+        return await self.read(lambda: self._store.open_blob(digest))
 
     async def read_blob(self, digest: Digest) -> bytes | None:
         """All of a blob; None when there is none."""
@@ -109,7 +119,7 @@ class Carrier:
         if file is None:
             return None
         try:
-            return await self.disk(lambda: file.read_at(0, file.size))
+            return await self.read(lambda: file.read_at(0, file.size))
         finally:
             file.close()
 
@@ -123,7 +133,7 @@ class Carrier:
 
     async def put_blob(self, digest: Digest, chunks: Iterable[bytes]) -> None:
         """Keep a blob; BlobMismatchError when the chunks are other bytes."""
-        await self.disk(lambda: self._store.put_blob(digest, chunks))
+        await self.upload(lambda: self._store.put_blob(digest, chunks))
 
     # ------------------------------------------------------------ the core's orders
 

@@ -201,7 +201,7 @@ class TaskManagerGateway:
             raise not_found(f"there is no blob {digest}; its job has ended, or it was never uploaded")
         try:
             for start in range(0, max(1, file.size), CHUNK):
-                piece = await self._around.carrier.disk(partial(file.read_at, start, CHUNK))
+                piece = await self._around.carrier.read(partial(file.read_at, start, CHUNK))
                 yield BlobChunk(digest=digest, size=file.size, data=piece) if start == 0 else BlobChunk(data=piece)
         finally:
             file.close()

@@ -40,12 +40,12 @@ class Uploads:
         try:
             if await self._is_there(digest, size):
                 return BlobRef(digest=digest, size=size)
-            file = await self._carrier.disk(self._new_file)
+            file = await self._carrier.upload(self._new_file)
             try:
                 await self._gather(digest, size, first, chunks, file)
                 await self._carrier.put_blob(digest, _pieces(file))
             finally:
-                await self._carrier.disk(file.close)  # gives the room back, which takes long for a large one
+                await self._carrier.upload(file.close)  # gives the room back, which takes long for a large one
         except BlobMismatchError as error:
             raise invalid(str(error)) from error
         except (StoreWriteError, OSError) as error:
@@ -84,7 +84,7 @@ class Uploads:
             raise _not_what_it_says(digest, size, arrived, hashed.hexdigest())
 
     async def _write(self, file: BinaryIO, pieces: list[bytes]) -> None:
-        await self._carrier.disk(lambda: file.writelines(pieces))
+        await self._carrier.upload(lambda: file.writelines(pieces))
 
 
 def _not_what_it_says(digest: Digest, size: int, arrived: int, found: str) -> RefusalError:

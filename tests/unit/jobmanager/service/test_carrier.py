@@ -1,18 +1,19 @@
 """Threads that hang, as on a mount whose server is gone, hold nothing up."""
 
 import asyncio
+import hashlib
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from millstream_dataflow.identity import CheckpointId, Epoch, JobId
+from millstream_dataflow.identity import CheckpointId, Digest, Epoch, JobId
 from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.commands import LoadMetadata, WriteMetadata
 from millstream_jobmanager.core.events import Event, MetadataWritten, Outcome
@@ -70,7 +71,7 @@ async def carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Carrier:
     return Carrier(store)
 
 
-@pytest.mark.parametrize("ask", [Carrier.files, Carrier.disk])
+@pytest.mark.parametrize("ask", [Carrier.files, Carrier.upload, Carrier.read])
 async def test_a_call_that_hangs_holds_the_end_up_for_a_while_only_and_the_store_is_closed(
     tmp_path: Path, carrier: Carrier, hang: Callable[[], None], ask: Ask
 ) -> None:
@@ -87,7 +88,7 @@ async def test_threads_of_every_kind_that_hang_hold_the_end_up_no_longer_than_on
 ) -> None:
     """By one deadline: 30 s are all that a process gets."""
     monkeypatch.setattr(carrier_module, "CLOSING_S", 1.0)
-    hanging = [await begun(ask, hang) for ask in (carrier.disk, carrier.files, carrier.store)]
+    hanging = [await begun(ask, hang) for ask in (carrier.upload, carrier.read, carrier.files, carrier.store)]
     begin = time.monotonic()
     await asyncio.to_thread(carrier.close)
     assert time.monotonic() - begin < 1.0 + carrier_module.LETTING_GO_S + 0.5
@@ -102,7 +103,7 @@ async def test_only_what_hangs_is_named(
     """The others had as much time to end."""
     go_on = threading.Event()
     slow = await begun(carrier.files, lambda: _waits(go_on))
-    hanging = await begun(carrier.disk, hang)
+    hanging = await begun(carrier.read, hang)
     closing = asyncio.create_task(asyncio.to_thread(carrier.close))
     go_on.set()
     await closing
@@ -120,6 +121,27 @@ async def test_a_store_that_hangs_keeps_its_lock_for_it_may_still_write(
     with pytest.raises(StoreLockedError):
         LocalJobStore(tmp_path).open(Epoch(0))
     hanging.cancel()
+
+
+async def test_uploads_that_take_long_hold_up_no_fetch_and_no_submit(carrier: Carrier) -> None:
+    """As many as there are threads for them, and one more that waits."""
+    disk, kept, digest = HangingDisk(), b"functions", Digest(hashlib.sha256(b"functions").hexdigest())
+    await carrier.put_blob(digest, [kept])
+
+    def slow() -> Iterator[bytes]:
+        disk.pass_by()
+        yield b""
+
+    other = Digest(hashlib.sha256(b"").hexdigest())
+    uploads = [asyncio.create_task(carrier.put_blob(other, slow())) for _ in range(carrier_module.UPLOAD_THREADS + 1)]
+    async with asyncio.timeout(15):
+        await disk.busy.wait()
+        assert await carrier.blob_size(digest) == len(kept)
+        assert await carrier.read_blob(digest) == kept
+    assert not disk.free.is_set()
+    disk.free.set()
+    await asyncio.gather(*uploads)
+    await asyncio.to_thread(carrier.close)
 
 
 async def test_the_hanging_storage_of_one_job_holds_up_no_other(
