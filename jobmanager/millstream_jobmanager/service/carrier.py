@@ -111,7 +111,13 @@ class Carrier:
 
     async def open_blob(self, digest: Digest) -> OpenFile | None:
         """A blob of the store, for reading by `read`."""
-        return await self.read(lambda: self._store.open_blob(digest))
+        self._check_open()
+        opening = self._reads.submit(self._store.open_blob, digest)
+        try:
+            return await asyncio.wrap_future(opening)
+        except asyncio.CancelledError:  # the thread goes on, and no one else knows of the file
+            opening.add_done_callback(_close_unclaimed)
+            raise
 
     async def read_blob(self, digest: Digest) -> bytes | None:
         """All of a blob; None when there is none."""
@@ -230,6 +236,11 @@ def _have_ended(closed: Iterable[Threads], until: float) -> bool:
     """By that time, however many hang."""
     ended = [threads.close(max(0.0, until - time.monotonic())) for threads in closed]
     return all(ended)
+
+
+def _close_unclaimed(opening: "Future[OpenFile | None]") -> None:
+    if not opening.cancelled() and opening.exception() is None and (file := opening.result()) is not None:
+        file.close()
 
 
 def _try(call: Callable[[], None], about: JobId | None, doubt: str) -> None:

@@ -21,6 +21,7 @@ from millstream_jobmanager.service import carrier as carrier_module
 from millstream_jobmanager.service.carrier import Carrier
 from millstream_jobmanager.store import LocalJobStore, StoreError, StoreLockedError
 from millstream_runtime.checkpoint_files import publish_metadata
+from millstream_runtime.file_systems import OpenFile
 from millstream_runtime.messages.snapshots import CheckpointMetadata
 from millstream_runtime.threads import Threads
 from tests.support.graphs import JOB, VERSIONS
@@ -142,6 +143,51 @@ async def test_uploads_that_take_long_hold_up_no_fetch_and_no_submit(carrier: Ca
     disk.free.set()
     await asyncio.gather(*uploads)
     await asyncio.to_thread(carrier.close)
+
+
+class SlowlyOpened:
+    """A file of a disk that answers nobody for a while."""
+
+    size = 0
+
+    def __init__(self, disk: HangingDisk) -> None:
+        disk.pass_by()
+        self.closed = threading.Event()
+
+    def read_at(self, _offset: int, _length: int) -> bytes:
+        raise AssertionError("nobody asks")
+
+    def close(self) -> None:
+        assert not self.closed.is_set(), "its descriptor may be another one's by now"
+        self.closed.set()
+
+
+@pytest.mark.parametrize("opened", [False, True], ids=["before it is open", "before it is heard of"])
+async def test_a_blob_that_nobody_waits_for_any_more_is_closed(
+    carrier: Carrier, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    """A call that is cancelled leaves its thread behind, which opens it."""
+    disk, is_open, files = HangingDisk(), threading.Event(), list[SlowlyOpened]()
+
+    def slow(*_: object) -> OpenFile:
+        files.append(SlowlyOpened(disk))
+        is_open.set()
+        return files[0]
+
+    monkeypatch.setattr(LocalJobStore, "open_blob", slow)
+    opening = asyncio.create_task(carrier.open_blob(Digest("0" * 64)))
+    async with asyncio.timeout(15):
+        await disk.busy.wait()
+        if opened:
+            disk.free.set()
+            assert is_open.wait(15)  # the loop stands still, so nobody hears of it
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+    disk.free.set()
+    assert await asyncio.to_thread(is_open.wait, 15)
+    await asyncio.to_thread(carrier.close)
+    assert files[0].closed.wait(15)
 
 
 async def test_the_hanging_storage_of_one_job_holds_up_no_other(
