@@ -211,6 +211,10 @@ class VirtualZooKeeper(ZooKeeper):
         """Connect, and never give up."""
         self._process.after(0, 20, self._connect)
 
+    def hang_up(self) -> None:
+        """The connection goes, and another one comes."""
+        self.cut(0)
+
     def stop(self) -> None:
         """End the session."""
         self._stopped, self._linked = True, False

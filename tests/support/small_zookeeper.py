@@ -29,8 +29,8 @@ class SmallZooKeeper(socketserver.ThreadingTCPServer):
         """Of each node; None: there are no nodes."""
         self.asked = 0
         """Questions for nodes."""
-        self.came = threading.Semaphore(0)
-        """Counts those who were let in."""
+        self.let_in = 0
+        """How often somebody was."""
         self.thawed = threading.Event()
         self.thawed.set()
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -61,6 +61,42 @@ class SmallZooKeeper(socketserver.ThreadingTCPServer):
         return 0, data + _STAT.pack(1, 1, 0, 0, 0, 0, 0, 0, len(self.data), 0, 1)
 
 
+class SmallEnsemble:
+    """Two servers that say the same, until one of them is frozen."""
+
+    def __init__(self, data: bytes) -> None:
+        self._servers = (SmallZooKeeper(), SmallZooKeeper())
+        self.say(data)
+        self.hosts = ",".join(server.hosts for server in self._servers)
+
+    def say(self, data: bytes) -> None:
+        """Each node has that; no watch tells."""
+        for server in self._servers:
+            server.data = data
+
+    @property
+    def sessions(self) -> int:
+        """How often somebody was let in."""
+        return sum(server.let_in for server in self._servers)
+
+    @property
+    def asked(self) -> int:
+        """Questions for nodes."""
+        return sum(server.asked for server in self._servers)
+
+    def freeze_the_one_in_use(self, data: bytes) -> None:
+        """And the other one has other data from now on."""
+        (used,) = (server for server in self._servers if server.asked)
+        used.freeze()
+        (other,) = (server for server in self._servers if server is not used)
+        other.data = data
+
+    def close(self) -> None:
+        """Nobody is answered any more."""
+        for server in self._servers:
+            server.close()
+
+
 class _Conversation(socketserver.StreamRequestHandler):
     """With one client, until it goes."""
 
@@ -70,7 +106,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         with contextlib.suppress(OSError, struct.error):  # it has gone
             self._frame()
             self._say(_CONNECTED.pack(0, self.server.timeout_ms, 1, 16, b"p" * 16, False))
-            self.server.came.release()
+            self.server.let_in += 1
             while True:
                 number, kind = _REQUEST.unpack_from(self._frame())
                 error, more = self.server.answer(kind)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from millstream_dataflow.configuration import Configuration
 
 if TYPE_CHECKING:
     from millstream_runtime.leadership.nodes import Leader
+
+PATIENCE_S: Final = 4.0
+"""With a silent server of ZooKeeper. It is asked every 2 s, so it is left within 6 of the 10 s for which a new leader
+waits for its TaskManagers (`jobmanager.execution.adoption-timeout`); behind those it restarts regions that are well.
+"""
 
 
 class Leaders(Protocol):
@@ -114,7 +119,7 @@ async def leaders(configuration: Configuration, target: str | None) -> AsyncGene
 
     connection = zookeeper(configuration)
     connection.start()
-    watch = LeaderWatch(connection, cluster_nodes(configuration))
+    watch = LeaderWatch(connection, cluster_nodes(configuration), PATIENCE_S)
     watching = asyncio.create_task(watch.run(), name="looks who leads")
     try:
         yield ElectedLeaders(watch)

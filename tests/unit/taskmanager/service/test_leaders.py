@@ -1,10 +1,19 @@
 """Where the leader is: what each of the words about it counts for."""
 
 import asyncio
+from contextlib import closing
 
+import pytest
+
+from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration.options import jobmanager
 from millstream_dataflow.identity import Epoch
-from millstream_runtime.leadership.nodes import Leader
-from millstream_taskmanager.service.leaders import ElectedLeaders, FixedLeaders
+from millstream_runtime.leadership import discovery
+from millstream_runtime.leadership import session as session_module
+from millstream_runtime.leadership.nodes import Leader, LeaderNode, encode_node
+from millstream_taskmanager.service import leaders as leaders_module
+from millstream_taskmanager.service.leaders import ElectedLeaders, FixedLeaders, leaders
+from tests.support.small_zookeeper import SmallEnsemble
 
 FIRST, SECOND = Leader(Epoch(1), "first:1"), Leader(Epoch(2), "second:1")
 
@@ -64,3 +73,25 @@ async def test_the_first_one_is_waited_for_and_another_is_noticed() -> None:
     assert not another.done()
     watch.announce(Leader(Epoch(2), "first:1"))
     await another
+
+
+async def test_a_frozen_server_of_zookeeper_does_not_hide_the_next_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor for as long as a question may take, by default 15 s."""
+    monkeypatch.setattr(discovery, "ASKED_EACH_S", 0.02)
+    monkeypatch.setattr(session_module, "CONNECTED_S", 0.1)
+    monkeypatch.setattr(leaders_module, "PATIENCE_S", 0.2)
+    first, second = (encode_node(LeaderNode(epoch, f"jm-{epoch}:1")) for epoch in (1, 2))
+    with closing(SmallEnsemble(first)) as ensemble:
+        configuration = Configuration().with_text("high-availability.zookeeper.quorum", ensemble.hosts)
+        async with leaders(configuration, None) as found, asyncio.timeout(10):
+            assert await found.find() == "jm-1:1"
+            ensemble.freeze_the_one_in_use(second)
+            await found.another()
+            assert await found.find() == "jm-2:1"
+
+
+def test_a_frozen_server_is_left_while_a_new_leader_still_waits() -> None:
+    """With time to connect to another one."""
+    left = discovery.ASKED_EACH_S + leaders_module.PATIENCE_S
+    adoption = Configuration().get(jobmanager.ADOPTION_TIMEOUT).total_seconds()
+    assert left + session_module.CONNECTED_S < adoption
