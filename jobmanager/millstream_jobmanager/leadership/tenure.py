@@ -54,7 +54,7 @@ class Tenure:
         self._newest = self.lease_until - lease(self.session_timeout)
 
     def hold(self, now: int) -> Hold:
-        """What the leader may do at this moment. OVER stays."""
+        """What the leader may do at this moment. OVER stays. Any thread may ask; all else is of one thread."""
         if not self.reason and now >= self.lease_until:
             self.lost(f"ZooKeeper has not answered for {lease(self.session_timeout)} ms")
         if self.reason:

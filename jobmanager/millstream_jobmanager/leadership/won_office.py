@@ -22,7 +22,7 @@ _log = logging.getLogger("millstream.jobmanager.election")
 
 
 class WonOffice:
-    """One term. Made in the loop's thread, which alone looks at it."""
+    """One term. Made in the loop's thread, which alone looks at it; threads of its store ask the tenure itself."""
 
     has_rivals = True
 
