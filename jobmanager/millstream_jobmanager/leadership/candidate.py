@@ -91,6 +91,11 @@ class Candidate:
         """The one announced last."""
         return self._watch.leader
 
+    @property
+    def is_led(self) -> bool:
+        """See LeaderWatch."""
+        return self._watch.is_led
+
     # ------------------------------------------------------------ the session
 
     def _told(self, call: Callable[[], None]) -> Callable[[], None]:

@@ -65,6 +65,11 @@ class Election(Protocol):
         """Who is known to lead, to name it to those who ask the wrong one."""
         ...
 
+    @property
+    def is_led(self) -> bool:
+        """Somebody is seen to lead now."""
+        ...
+
     async def won(self) -> Office:
         """Waits until this JobManager leads."""
         ...

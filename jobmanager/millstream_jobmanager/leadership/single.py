@@ -35,6 +35,7 @@ class SingleElection:
 
     repeats = False
     leader: Leader | None = None
+    is_led = False
 
     def __init__(self, store: JobStore) -> None:
         self._store = store

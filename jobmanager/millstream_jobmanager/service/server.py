@@ -152,8 +152,9 @@ class JobManagerService:
         return "failed" if failed else None
 
     def ready(self) -> str | None:
-        """See HealthState: a standby that knows the leader is as good as one."""
-        return "leaderless" if self.leader is None else None
+        """See HealthState: a standby that sees another one lead is as good as that."""
+        follows = self._election.is_led and self.leader is not None
+        return None if self.leads or follows else "leaderless"
 
     # ------------------------------------------------------------ one term after the other
 

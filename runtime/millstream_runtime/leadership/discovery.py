@@ -53,6 +53,8 @@ class LeaderWatch:
         self._doubt = ""
         self.leader: Leader | None = None
         """None until the first one was announced."""
+        self.is_led = False
+        """At the last look somebody served as leader; False as well while nobody can be asked."""
 
     async def changed(self) -> None:
         """Until another leader than the present one is announced."""
@@ -66,11 +68,13 @@ class LeaderWatch:
                 await self._look(setter(stirred))
                 await self._until_stirred(stirred)
             except (UnansweredError, ZooKeeperDeniedError) as error:
+                self.is_led = False
                 self._doubtful(str(error))
                 denied = self._zookeeper.denied or isinstance(error, ZooKeeperDeniedError)
                 await asyncio.sleep(_DENIED_S if denied else _AGAIN_S)
             except Exception as error:  # noqa: BLE001  # whatever it is: who looks no more finds nobody
                 _log.exception("who leads can't be found")
+                self.is_led = False
                 self._doubtful(str(error))
                 await asyncio.sleep(_DENIED_S)
 
@@ -103,6 +107,7 @@ class LeaderWatch:
             _log.warning("who leads can't be found: %s", doubt)
 
     def _seen(self, leader: Leader | None) -> None:
+        self.is_led = leader is not None
         if leader is not None and (self.leader is None or leader.epoch > self.leader.epoch):
             self.leader = leader
             self._changed.set()

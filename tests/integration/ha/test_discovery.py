@@ -94,7 +94,10 @@ async def test_a_leader_is_announced_when_it_serves_and_stays_known(
         await asyncio.to_thread(announce, writer, nodes, 1, "")
         await writer.answer(writer.commit([SetData(nodes.leader, encode_node(LeaderNode(1, "jm:1")), 0)]))
         await eventually(lambda: watched.seen, "it is announced")
+        assert watched.watch.is_led
         await writer.answer(writer.commit([Delete(nodes.leader)]))
+        await eventually(lambda: not watched.watch.is_led, "nobody is seen to lead")
+        assert watched.watch.leader is not None
         await asyncio.to_thread(announce, writer, nodes, 2, "jm:1")
         await eventually(lambda: len(watched.seen) > 1, "the next one is announced")
         assert watched.seen == [Leader(Epoch(1), "jm:1"), Leader(Epoch(2), "jm:1")]
@@ -137,9 +140,11 @@ async def test_a_watch_that_was_cut_off_hears_at_once_when_it_is_back(
             cable.cut()
             await asyncio.to_thread(announce, writer, nodes, 2)
             await eventually(lambda: not connection.session, "the connection counts as lost")
+            await eventually(lambda: not watched.watch.is_led, "nobody is seen to lead")
             assert watched.epochs() == [1]
             cable.mend()
             await eventually(lambda: watched.epochs() == [1, 2], "the next one is announced", 3)
+            assert watched.watch.is_led
     finally:
         cable.close()
 

@@ -57,6 +57,7 @@ class Election:
 
     repeats = True
     leader: Leader | None = None
+    is_led = False
 
     def __init__(self, make: Callable[[], JobStore]) -> None:
         self.offices: list[Office] = []
@@ -198,6 +199,20 @@ async def test_what_does_not_answer_is_asked_again(tmp_path: Path, monkeypatch: 
     async with standing(tmp_path, lambda: next(stores)) as (service, election):
         await leads(service)
         assert [office.left for office in election.offices] == [True, True, True, False]
+
+
+async def test_a_standby_is_ready_while_it_sees_another_one_lead(tmp_path: Path) -> None:
+    """And not as long as it only remembers one."""
+    opening = Gate()
+    async with standing(tmp_path, lambda: HangingStore(tmp_path / "store", opening=opening)) as (service, election):
+        assert (service.live(), service.ready()) == (None, "leaderless")
+        election.leader, election.is_led = Leader(Epoch(7), "elsewhere:1"), True
+        assert service.ready() is None
+        election.is_led = False
+        assert service.ready() == "leaderless"
+        opening.open.set()
+        await leads(service)
+        assert service.ready() is None
 
 
 # ------------------------------------------------------------ the end
