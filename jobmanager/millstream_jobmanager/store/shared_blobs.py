@@ -2,8 +2,9 @@
 
     <digest>.<epoch of the leader that wrote it>
 
-A leader relies only on what it has written itself and on what records need, and writes anew what else a client brings.
-So a deposed leader that comes late deletes nothing that a successor relies on: it knows names of older epochs alone.
+What a client brings is written anew under the leader's own epoch, whoever has written it before. So a deposed leader
+that comes late deletes nothing that was brought to a successor: it knows names of older epochs alone. A submit may name
+any blob that is listed: one that was brought to a former leader less than an hour ago is spared by all.
 """
 
 import hashlib
