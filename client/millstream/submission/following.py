@@ -6,7 +6,7 @@ from typing import Any, Final
 import grpc
 
 from millstream.submission.gateway import Gateway, Pause, details_of
-from millstream.submission.refusals import PASSING, refusal
+from millstream.submission.refusals import passes, refusal
 from millstream_dataflow.identity import JobId
 from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.states import JOB_STATES
@@ -15,8 +15,8 @@ _PATIENCE: Final = 10
 """How many times `client.timeout` a job is waited for whose JobManager is away: it goes on meanwhile, for 15 minutes
 (taskmanager.leader-absence-timeout), so ten minutes are none too many."""
 
-_BROKEN: Final = PASSING | {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL}
-"""How the stream of a JobManager that dies may end."""
+_BROKEN: Final = frozenset({grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL})
+"""How the stream of a JobManager that dies may end, besides what passes with every question."""
 
 
 def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
@@ -37,7 +37,7 @@ def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
                 if JOB_STATES.is_final(details.status.state):
                     return
         except grpc.RpcError as error:
-            if error.code() not in _BROKEN:
+            if error.code() not in _BROKEN and not passes(error):
                 raise refusal(error, gateway.target, job) from error
             if heard and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 continue  # the stream's own planned end

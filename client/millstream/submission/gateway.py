@@ -18,9 +18,9 @@ from millstream.submission.connection import Connection, ConnectionLeftError
 from millstream.submission.refusals import (
     MORE_DESCRIPTORS,
     NO_DESCRIPTORS,
-    PASSING,
     failure_of,
     leader_of,
+    passes,
     refusal,
 )
 from millstream.submission.routes import Route
@@ -199,7 +199,7 @@ class Gateway:
                 with self._call() as calls:
                     answer = call(calls, max(min(attempt, pause.left), 0.05))
             except grpc.RpcError as error:
-                if error.code() not in PASSING and not self.closed.is_set():
+                if not passes(error) and not self.closed.is_set():
                     raise refusal(error, self.target, job) from error
                 pause.take(self.words_of(error), job, answered=failure_of(error) is not None)
                 self.move(tried, error)

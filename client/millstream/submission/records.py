@@ -22,7 +22,7 @@ import msgspec
 
 from millstream.errors import ExecutionError, RequestRefusedError
 from millstream.submission.gateway import Gateway
-from millstream.submission.refusals import PASSING, refusal, words_of
+from millstream.submission.refusals import passes, refusal, words_of
 from millstream.submission.verdict import unfinished
 from millstream.submission.waiting import WaitingRoom
 from millstream_dataflow.identity import JobId, OperatorId
@@ -30,9 +30,6 @@ from millstream_dataflow.words import counted
 from millstream_runtime.messages.collect import CollectReply, CollectRequest
 from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.states import JOB_STATES, JobState
-
-_NOT_THERE: Final = PASSING | {grpc.StatusCode.FAILED_PRECONDITION}
-"""The operator's task isn't running yet, or not any more."""
 
 _FIRST_NAP_S, _LONGEST_NAP_S = 0.01, 0.2
 """Between two questions that bring nothing: an interactive program sees a record within a fifth of a second."""
@@ -217,14 +214,16 @@ class RecordFetch:
             self._room.wake()
 
     def _ask(self) -> CollectReply | RequestRefusedError | None:
-        """The operator's answer; None when it isn't there, an error when it never will be while the job runs."""
+        """The operator's answer; None when its task isn't running yet, or not any more; an error when it never will be
+        while the job runs.
+        """
         payload = msgspec.msgpack.encode(self._received.question)
         try:
             reply = self._gateway.ask_operator(self._job, self._operator, payload)
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return self._never(words_of(error))
-            if error.code() not in _NOT_THERE:
+            if error.code() is not grpc.StatusCode.FAILED_PRECONDITION and not passes(error):
                 raise refusal(error, self._gateway.target, self._job) from error
             return None
         except ValueError:  # gRPC's word for a channel that was closed

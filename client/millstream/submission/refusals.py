@@ -21,8 +21,16 @@ from millstream_runtime.messages.failures import Failure
 FAILURE_KEY: Final = "millstream-failure-bin"
 """The trailing metadata that holds the failure; gRPC carries bytes under keys that end so."""
 
-PASSING: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
-"""Nobody there, or nobody who answers yet: asked again, for every request may come twice (law 1.1)."""
+_PASSING: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+"""Nobody there, or nobody who answers yet."""
+
+_TOO_MANY: Final = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED})
+"""What gRPC says of calls while there are too many: beyond those that are answered, and beyond those that wait for it.
+A JobManager says the first of what is too large, which no waiting mends.
+"""
+
+_TOO_LARGE: Final = "message larger than max"
+"""In gRPC's words for one that stays too large, however often it is sent."""
 
 NO_DESCRIPTORS: Final = os.strerror(errno.EMFILE)
 """In the words of an error that no waiting mends, wherever it arose."""
@@ -56,6 +64,13 @@ def failure_of(error: grpc.RpcError) -> Failure | None:
             except MalformedMessageError:
                 return None
     return None
+
+
+def passes(error: grpc.RpcError) -> bool:
+    """Whether it makes sense to ask again: every request may come twice (law 1.1)."""
+    if error.code() in _TOO_MANY:
+        return failure_of(error) is None and _TOO_LARGE not in (error.details() or "")
+    return error.code() in _PASSING
 
 
 def leader_of(error: grpc.RpcError) -> str:

@@ -9,12 +9,11 @@ from grpc_health.v1._async import HealthServicer  # type: ignore[import-untyped]
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_NAME  # type: ignore[import-untyped]  # as above
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # has no types
 
-from millstream_jobmanager.service.guard import Guard
+from millstream_jobmanager.service.guard import Guard, Known
 from millstream_jobmanager.service.settings import ServiceSettings
 from millstream_jobmanager.service.standby import CLIENTS, MEMBERS, Services, Switch, by_door
 from millstream_jobmanager.service.startup import StartupError
 from millstream_runtime.door.welcome import Inner
-from millstream_runtime.security import AcceptedTokens
 
 MAX_CALLS = 2000
 """At once, over all connections: a session for each of 1,000 TaskManagers, as many watching and fetching."""
@@ -27,12 +26,11 @@ LAST_CALLS = 1.0
 class InnerServers:
     """What is served behind the door. Made in the loop; nobody answers before `serve`."""
 
-    def __init__(
-        self, inner: Inner, settings: ServiceSettings, standby: Services, tokens: AcceptedTokens | None
-    ) -> None:
+    def __init__(self, inner: Inner, settings: ServiceSettings, standby: Services, known: Known | None) -> None:
+        """`known`: where clients show tokens."""
         self._standby = standby
         self._servers = [
-            _Server(path, settings, tokens, members=path == inner.members, clients=path == inner.clients)
+            _Server(path, settings, known, members=path == inner.members, clients=path == inner.clients)
             for path in sorted({inner.members, inner.clients})
         ]
 
@@ -60,7 +58,7 @@ class _Server:
     """One of them."""
 
     def __init__(
-        self, path: str, settings: ServiceSettings, tokens: AcceptedTokens | None, *, members: bool, clients: bool
+        self, path: str, settings: ServiceSettings, known: Known | None, *, members: bool, clients: bool
     ) -> None:
         self._path = path
         self._members = members
@@ -68,7 +66,7 @@ class _Server:
         self._switch = Switch(())
         self._health = HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=[] if tokens is None or not clients else [Guard(tokens, self._health.Check)],
+            interceptors=[Guard(known, self._health.Check, members=members)] if known and clients else [],
             maximum_concurrent_rpcs=MAX_CALLS,
             options=(
                 ("grpc.so_reuseport", 0),  # else a second JobManager could share the port

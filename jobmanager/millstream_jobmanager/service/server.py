@@ -17,11 +17,13 @@ from millstream_dataflow.identity import Epoch
 from millstream_jobmanager.leadership.office import Election, Office
 from millstream_jobmanager.service.addresses import MAX_SOCKET_PATH, ListenAddress
 from millstream_jobmanager.service.carrier import LeadershipLostError
+from millstream_jobmanager.service.guard import Known
 from millstream_jobmanager.service.inner_server import InnerServers
 from millstream_jobmanager.service.patience import begun
 from millstream_jobmanager.service.settings import service_settings
 from millstream_jobmanager.service.standby import CLIENTS, MEMBERS, standby_services
 from millstream_jobmanager.service.startup import StartupError, UnreachableError
+from millstream_jobmanager.service.strangers import Strangers
 from millstream_jobmanager.service.term import Term, begin_term, cancelled
 from millstream_jobmanager.store import StoreDamagedError, StoreError
 from millstream_runtime.door.door import Door
@@ -105,8 +107,9 @@ class JobManagerService:
             target, advertised = address.target(port or 0), address.advertised(configuration, port or 0)
             place = _Place(configuration, checkpoint_directory, target, advertised)
             standby = standby_services(lambda: _other_than(advertised, election.leader))
-            settings, tokens = service_settings(configuration), accepted_tokens(configuration)
-            servers = InnerServers(welcome.inner, settings, standby, tokens)
+            tokens = accepted_tokens(configuration)
+            known = None if tokens is None else Known(tokens, Strangers(door.end))
+            servers = InnerServers(welcome.inner, service_settings(configuration), standby, known)
             await servers.serve(resources)
             await servers.stand_by(healthy=election.repeats)
             resources.callback(door.ending)

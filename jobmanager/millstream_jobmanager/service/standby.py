@@ -48,10 +48,15 @@ def refusing(service: ServiceDescriptor, refusal: Callable[[], RefusalError]) ->
     return grpc.method_handlers_generic_handler(service.full_name, {method.name: handler for method in service.methods})
 
 
-def refusing_handler(refusal: Callable[[], RefusalError]) -> grpc.RpcMethodHandler[Any, Any]:
-    """Of any method. It is one of streams, for gRPC reads the request of any other before it asks."""
+def refusing_handler(
+    refusal: Callable[[], RefusalError], begins: Callable[[Context], None] = lambda _: None
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """Of any method, told when a call of it `begins`. It is one of streams, for gRPC reads the request of any other
+    before it asks.
+    """
 
     async def answer(_: object, context: Context) -> None:
+        begins(context)
         await refuse(context, refusal())
 
     handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(answer)
@@ -61,7 +66,7 @@ def refusing_handler(refusal: Callable[[], RefusalError]) -> grpc.RpcMethodHandl
 def by_door(services: Services, *, clients: bool, members: bool) -> Iterable[grpc.GenericRpcHandler]:
     """What is served where only one kind comes, or both: the other kind is told that it lacks TLS."""
     yield services.clients if clients else refusing(CLIENTS, _clients_by_tls)
-    yield services.members if members else refusing(MEMBERS, _members_by_tls)
+    yield services.members if members else refusing(MEMBERS, members_by_tls)
 
 
 def standby_services(leader: Callable[[], Leader | None]) -> Services:
@@ -87,5 +92,6 @@ def _clients_by_tls() -> RefusalError:
     return unauthenticated("this JobManager serves clients by TLS only; set security.ssl.rest.enabled")
 
 
-def _members_by_tls() -> RefusalError:
+def members_by_tls() -> RefusalError:
+    """Of a member's call where only clients come."""
     return unauthenticated("this JobManager takes members by TLS only; set security.ssl.internal.enabled")

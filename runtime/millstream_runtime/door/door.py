@@ -14,10 +14,11 @@ What speaks no HTTP/2 is closed with a line in the log, unless the port has some
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,6 +76,9 @@ class Door:
         """Those that may be closed to make room, the oldest first, with the names of their peers."""
         self._greeted: set[asyncio.Task[None]] = set()
         """Those that keep their places without being members."""
+        self._names = itertools.count()
+        self._passed: dict[str, tuple[asyncio.Task[None], str]] = {}
+        """Those that gRPC has, by the names of the sockets that lead to it, with the names of their peers."""
         self._ending = False
         self._lines = LimitedLines(_log)
 
@@ -88,6 +92,16 @@ class Door:
     def ending(self) -> None:
         """GRPC is about to close all connections; that is no trouble of theirs."""
         self._ending = True
+
+    def end(self, inner_peer: str) -> None:
+        """Close the connection that gRPC knows as this peer, if it is there: its client doesn't take what it asked for.
+        All its calls end with it.
+        """
+        task, peer = self._passed.pop(inner_peer.rpartition("/")[2], (None, ""))
+        if task is not None:
+            text = "the connection from %s is closed: it asked without a token, and took too few of the answers"
+            self._lines.say(logging.WARNING, text, peer)
+            task.cancel()
 
     async def close(self) -> None:
         """Close the port and all connections."""
@@ -179,12 +193,24 @@ class Door:
             self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, error)
 
     async def _passed_on(self, peer: str, ends: Ends, inner_path: str, greeting: bytes) -> None:
-        inner = await asyncio.open_unix_connection(inner_path, limit=AT_ONCE)
-        async with closing(inner[1]):
-            inner[1].write(greeting)
-            if not await _pass_on(ends, inner) and not self._ending:
-                text = "the connection from %s was closed by gRPC, which can't read what it sent"
-                self._lines.say(logging.WARNING, text, peer)
+        name = f"{next(self._names):x}"
+        with self._known(name, peer):
+            inner = await sockets.connected(inner_path, name)
+            async with closing(inner[1]):
+                inner[1].write(greeting)
+                if not await _pass_on(ends, inner) and not self._ending:
+                    text = "the connection from %s was closed by gRPC, which can't read what it sent"
+                    self._lines.say(logging.WARNING, text, peer)
+
+    @contextlib.contextmanager
+    def _known(self, name: str, peer: str) -> Generator[None]:
+        """To `end`, meanwhile."""
+        if (task := asyncio.current_task()) is not None:
+            self._passed[name] = task, peer
+        try:
+            yield
+        finally:
+            self._passed.pop(name, None)
 
     async def _let_in(self, sock: socket.socket) -> tuple[Guest, Ends]:
         """Whose connection it is, and its ends; its TLS, if any, is done."""

@@ -6,6 +6,7 @@ import resource
 import socket
 import ssl
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Final
 
 from millstream_runtime.security import IncompleteHelloError, asked_name
@@ -94,6 +95,23 @@ async def ends(sock: socket.socket, context: ssl.SSLContext | None) -> Ends:
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
+async def connected(path: str, name: str) -> Ends:
+    """Streams to a Unix socket, which knows us by a socket of this name beside its own. OSError when it isn't there."""
+    sock = socket.socket(socket.AF_UNIX)
+    own = Path(path).with_name(name)
+    try:
+        sock.setblocking(False)
+        sock.bind(str(own))
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, path)
+        finally:
+            own.unlink(missing_ok=True)  # the kernel keeps the name
+        return await asyncio.open_unix_connection(sock=sock, limit=AT_ONCE)
+    except BaseException:
+        sock.close()
+        raise
+
+
 @contextlib.asynccontextmanager
 async def closing(writer: asyncio.StreamWriter) -> AsyncGenerator[None]:
     """Closed behind the block. What was written goes out, if the other side takes it soon; when the block is cancelled
@@ -111,4 +129,5 @@ async def closing(writer: asyncio.StreamWriter) -> AsyncGenerator[None]:
                 async with asyncio.timeout(LAST_BYTES):
                     await writer.wait_closed()
         finally:
-            writer.transport.abort()
+            with contextlib.suppress(AttributeError):  # asyncio's own: one that has just closed knows no loop any more
+                writer.transport.abort()

@@ -263,11 +263,11 @@ class FakeJobManager(client_pb2_grpc.ClientGatewayServicer):
 
 
 @contextmanager
-def serving(fake: FakeJobManager, address: str = "127.0.0.1:0") -> Generator[int]:
-    """The fake on a port, until the block ends; then its streams break off."""
+def serving(fake: FakeJobManager, address: str = "127.0.0.1:0", longest: int = 4 << 20) -> Generator[int]:
+    """The fake on a port, until the block ends; then its streams break off. `longest`: bytes of a request."""
     fake.stopping = False
     with ThreadPoolExecutor(16) as threads:
-        server = grpc.server(threads)
+        server = grpc.server(threads, options=(("grpc.max_receive_message_length", longest),))
         client_pb2_grpc.add_ClientGatewayServicer_to_server(fake, server)
         port = server.add_insecure_port(address)
         server.start()

@@ -20,7 +20,7 @@ from millstream_dataflow.configuration import Configuration, ConfigurationError,
 from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.states import JobState
 from tests.support.clusters import free_port, until
-from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, status
+from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, serving, status
 
 
 class Routed(Route):
@@ -218,8 +218,30 @@ class TestCalls:
             gateway.cluster()
 
     def test_a_status_without_a_failure_is_told_as_it_is(self, fake: FakeJobManager, gateway: Gateway) -> None:
-        fake.refuse("Cluster", grpc.StatusCode.RESOURCE_EXHAUSTED)
-        with pytest.raises(RequestRefusedError, match="answered RESOURCE_EXHAUSTED: scripted"):
+        fake.refuse("Cluster", grpc.StatusCode.INVALID_ARGUMENT)
+        with pytest.raises(RequestRefusedError, match="answered INVALID_ARGUMENT: scripted"):
+            gateway.cluster()
+
+    @pytest.mark.parametrize("code", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED])
+    def test_too_many_calls_pass_and_are_tried_again(
+        self, fake: FakeJobManager, gateway: Gateway, code: grpc.StatusCode
+    ) -> None:
+        """So gRPC says it; a JobManager would give a failure along."""
+        fake.show(status())
+        fake.refuse("Details", code)
+        assert gateway.details(JOB).status.state is JobState.RUNNING
+        assert not fake.refusals
+
+    def test_a_message_that_is_too_large_for_grpc_is_final(self, fake: FakeJobManager) -> None:
+        with serving(fake, longest=1) as port:
+            gateway = Gateway(Route(f"127.0.0.1:{port}"), 60)
+            with pytest.raises(RequestRefusedError, match="larger than max"):
+                gateway.details(JOB)
+            gateway.close()
+
+    def test_what_a_jobmanager_says_is_too_large_is_final(self, fake: FakeJobManager, gateway: Gateway) -> None:
+        fake.refuse("Cluster", grpc.StatusCode.RESOURCE_EXHAUSTED, failure("the graph is too large"))
+        with pytest.raises(RequestRefusedError, match="the graph is too large"):
             gateway.cluster()
 
     def test_a_cluster_that_is_known_to_be_gone_is_not_waited_for(self) -> None:

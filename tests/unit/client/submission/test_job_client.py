@@ -92,6 +92,13 @@ class TestTheEnd:
             assert future.result(20).get_job_id() == JOB
             gateway.close()
 
+    def test_a_jobmanager_with_too_many_calls_ends_no_program(self, fake: FakeJobManager, job: RemoteJobClient) -> None:
+        """That is gRPC's own word, without a failure of ours."""
+        fake.show(status(JobState.FINISHED))
+        fake.refuse("Watch", grpc.StatusCode.RESOURCE_EXHAUSTED)
+        assert job.get_job_execution_result().result(20).get_job_id() == JOB
+        assert not fake.refusals
+
     def test_a_stream_s_own_deadline_is_no_outage(
         self, fake: FakeJobManager, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
