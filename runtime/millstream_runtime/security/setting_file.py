@@ -1,5 +1,6 @@
 """A file that a key of the configuration names, and what is said when it is wrong."""
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,13 @@ from millstream_runtime.file_systems import locate
 
 MAX_SIZE = 1 << 20
 """In bytes; a bundle of all public authorities has a quarter of it."""
+
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT})
+"""What says nothing of a file: this process, its host or the storage lacks something at the moment."""
+
+
+class UnreadableNowError(ConfigurationError):
+    """The file may be as good as ever, and can't be read at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +40,15 @@ class SettingFile:
         return Problem(reason, mend, self.key, self.value, self.origin)
 
     def read(self) -> bytes:
-        """All of it. ConfigurationError when it can't be read."""
+        """All of it. ConfigurationError when it can't be read, UnreadableNowError when that may pass."""
         try:
             with self.path.open("rb") as stream:
                 content = stream.read(MAX_SIZE + 1)
         except OSError as error:
             reason = f"the file can't be read: {error.strerror or error}"
             mend = "name one that is there, and that this user may read"
-            raise ConfigurationError(self.problem(reason, mend)) from error
+            kind = UnreadableNowError if error.errno in _PASSING else ConfigurationError
+            raise kind(self.problem(reason, mend)) from error
         if len(content) > MAX_SIZE:
             raise ConfigurationError(self.problem(f"the file has over {MAX_SIZE} bytes", "is it the right one?"))
         return content

@@ -9,17 +9,23 @@ import hmac
 import logging
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_dataflow.configuration.options import security
-from millstream_runtime.security.setting_file import SettingFile
+from millstream_runtime.security.renewing import Clock, Readings
+from millstream_runtime.security.setting_file import SettingFile, UnreadableNowError
 
 AUTHORIZATION: Final = "authorization"
 """The key of the call's metadata."""
 SHORTEST: Final = 16
 """Characters; 16 random ones of base64 are 96 bits."""
+KEPT_S: Final = 60.0
+"""Seconds that tokens stay good while their file can't be read for want of something else: longer than descriptors are
+short, where that passes, and not so long that one that was taken out is served for hours.
+"""
 _MAKE_ONE: Final = "make one: head -c 32 /dev/urandom | base64 -w 0"
 
 _log = logging.getLogger("millstream.security")
@@ -59,13 +65,19 @@ def shown_token(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
 
 class AcceptedTokens:
     """Those of a file, as it is now: a token that is taken out is refused from that moment. A file that is gone, or
-    can't be read any more, accepts nobody.
+    may not be read any more, accepts nobody; one that can't be read at the moment leaves those that were known, for a
+    minute.
     """
 
-    def __init__(self, file: SettingFile) -> None:
+    def __init__(self, file: SettingFile, clock: Clock = time.monotonic) -> None:
         self._file = file
-        self._stamp = file.stamp()
+        self._clock = clock
+        self._readings = Readings([file], clock)
         self._digests = _digests(_checked(file))
+        self._good_until: float | None = None
+        """Set while the file can't be read at the moment."""
+        self._trouble = ""
+        """That was said last."""
 
     def accepts(self, text: str) -> bool:
         """Whether it is one of them."""
@@ -76,20 +88,40 @@ class AcceptedTokens:
         return known
 
     def _read_again(self) -> None:
-        stamp = self._file.stamp()
-        if stamp == self._stamp:
+        if not self._readings.due():
             return
-        self._stamp = stamp
         try:
             tokens = [token for token in _tokens(self._file) if len(token) >= SHORTEST]
-            trouble = "" if tokens else f"no line of {self._file.path} has {SHORTEST} characters"
+        except UnreadableNowError as error:
+            self._keep(str(error))
+            return
         except ConfigurationError as error:
-            tokens, trouble = [], str(error)
-        self._digests = _digests(tokens)
-        if trouble:
-            _log.error("no client is served any more, for there are no tokens: %s", trouble)
+            self._lose(str(error))
         else:
-            _log.info("the tokens were read anew: clients that show one of %d are served", len(tokens))
+            if not tokens:
+                self._lose(f"no line of {self._file.path} has {SHORTEST} characters")
+            else:
+                self._readings.succeeded()
+                self._digests, self._trouble = _digests(tokens), ""
+                _log.info("the tokens were read anew: clients that show one of %d are served", len(tokens))
+        self._good_until = None
+
+    def _keep(self, trouble: str) -> None:
+        """Those that were known, for a while."""
+        if self._good_until is None:
+            self._good_until = self._clock() + KEPT_S
+            if self._digests:
+                text = "the tokens can't be read; clients that show one of those before are served for %g s more: %s"
+                _log.warning(text, KEPT_S, trouble)
+        elif self._clock() >= self._good_until:
+            self._lose(trouble)
+
+    def _lose(self, trouble: str) -> None:
+        """None is good any more."""
+        self._digests = []
+        if trouble != self._trouble:
+            _log.error("no client is served any more, for there are no tokens: %s", trouble)
+        self._trouble = trouble
 
 
 def _checked(file: SettingFile) -> list[str]:
