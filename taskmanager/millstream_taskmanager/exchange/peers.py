@@ -24,7 +24,7 @@ from typing import Final
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import jobmanager, network
 from millstream_dataflow.identity import ChannelId, TaskManagerId, WorkerId
-from millstream_runtime.messages.deployments import RegionDeployment
+from millstream_runtime.messages.deployments import RegionDeployment, WorkerPlacement
 from millstream_taskmanager.exchange.addresses import socket_path as path_of
 from millstream_taskmanager.exchange.channel import Arrival
 from millstream_taskmanager.exchange.codecs.batches import ChannelCodec
@@ -71,6 +71,11 @@ def peer_settings(configuration: Configuration, wires: Wires) -> PeerSettings:
     )
 
 
+def between_hosts(own: WorkerPlacement, deployment: RegionDeployment) -> bool:
+    """Whether some of the region's workers are on other machines."""
+    return any(placement.address.machine != own.address.machine for placement in deployment.workers)
+
+
 class Peers:
     """See the module. `listen`, so that peers find us; make all ends, which may take its time; then `start`."""
 
@@ -90,6 +95,7 @@ class Peers:
         if me not in self._placements:
             raise ExchangeError(f"{me} is no worker of {deployment.attempt}")
         self._me = self._placements[me]
+        self._between_hosts = between_hosts(self._me, deployment)
         self._party = Party(me, deployment.attempt, deployment.secret)
         self._loop = Loop(poller, call_later, settings.handshake_timeout)
         self._settings = settings
@@ -162,7 +168,14 @@ class Peers:
                 self._awaited[worker] = self._wait_for(link, timeout)
 
     def adopt(self, sock: socket.socket) -> None:
-        """A connection for us that came through the TaskManager's data port, behind its preface."""
+        """A connection for us that came through the TaskManager's data port, behind its preface. It is closed unheard
+        where no peer is on another machine: then it is no peer's, and there are no wires between hosts to hear it by.
+        """
+        if not self._between_hosts:
+            sock.close()
+            text = "%s closed a connection: it came through the data port, and the whole region is on this machine"
+            _log.warning(text, self._me.worker)
+            return
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._answer(self._settings.wires.answering(sock))

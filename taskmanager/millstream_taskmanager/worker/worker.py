@@ -43,7 +43,7 @@ from millstream_runtime.messages.worker import (
 )
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.exchange.link import PeerLoss
-from millstream_taskmanager.exchange.peers import Peers, peer_settings
+from millstream_taskmanager.exchange.peers import Peers, between_hosts, peer_settings
 from millstream_taskmanager.exchange.tls import wires_between_hosts
 from millstream_taskmanager.exchange.wire import PlainWires, Wires
 from millstream_taskmanager.task.task import Task
@@ -250,7 +250,7 @@ class Worker:
     def _make_peers(self, assignment: Assignment) -> Peers:
         own, attempt = assignment.placement, assignment.deployment.attempt
         wires: Wires = PlainWires()
-        if any(placement.address.machine != own.address.machine for placement in assignment.deployment.workers):
+        if between_hosts(own, assignment.deployment):
             wires = wires_between_hosts(Configuration.from_strings(self._options.configuration))
         settings = peer_settings(assignment.configuration(self._options.configuration), wires)
 

@@ -1,5 +1,6 @@
 """A cluster that listens for every host, as a person sets it up: what it does for those it knows, and for others."""
 
+import re
 import socket
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from millstream_dataflow.identity import JobId
+from millstream_dataflow.identity import JobId, RegionAttempt, RegionId, worker_id
 from millstream_runtime.states import JobState
+from millstream_taskmanager.exchange.preface import encode_preface
 from tests.integration.programs import WINDOW, windows
 from tests.integration.test_health import health_port, listening
 from tests.support.jobs import PacedEvents, truth, window_rows
@@ -103,13 +105,29 @@ def test_slow_peers_on_every_port_hold_up_nobody(cluster: SafeCluster, tmp_path:
             ends(peer)
 
 
-def ends(peer: socket.socket) -> None:
-    """Until the other side has closed."""
+def ends(peer: socket.socket) -> bytes:
+    """What the other side says until it has closed."""
+    said = b""
     try:
-        while peer.recv(1 << 16):
-            pass
+        while more := peer.recv(1 << 16):
+            said += more
     except ConnectionResetError:
         pass
+    return said
+
+
+def test_strangers_at_the_data_port_are_not_heard_by_workers_of_one_machine(
+    cluster: SafeCluster, tmp_path: Path
+) -> None:
+    """These have no TLS, since none of their peers comes that way, and would say so to whoever begins it."""
+    with job_meanwhile(cluster, tmp_path) as job:
+        workers = [worker_id(RegionAttempt(job, RegionId(0), 1), ordinal) for ordinal in range(2)]
+        for process, worker in product(cluster.taskmanagers.values(), workers):
+            said = encode_preface(worker) + HELLO
+            [port] = re.findall(r"listens for data on port (\d+)", process.log.read_text(encoding="utf-8"))
+            with socket.create_connection(("127.0.0.1", int(port)), timeout=20) as stranger:
+                stranger.sendall(said)
+                assert ends(stranger) == b""
 
 
 def test_what_is_renewed_serves_the_next_connections_and_stops_nothing(cluster: SafeCluster, tmp_path: Path) -> None:

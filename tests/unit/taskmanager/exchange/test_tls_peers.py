@@ -3,7 +3,7 @@
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from millstream_taskmanager.exchange.preface import encode_preface
 from millstream_taskmanager.exchange.tls import TlsError, TlsWires, wires_between_hosts
 from millstream_taskmanager.exchange.wire import ON_BOTH, PlainWires, Wires, begins_tls
 from tests.support.certificates import WorkingSet, plain_contexts
-from tests.support.wire import ATTEMPT, SECRET, WireLoop, WireWorker, deployment, impatient, worker
+from tests.support.wire import ATTEMPT, SECRET, DataPort, WireLoop, WireWorker, deployment, impatient, worker
 from tests.unit.taskmanager.exchange.hosts import Hosts, Stranger, wires
 from tests.unit.taskmanager.exchange.wires import SteppedLoop, begin, collect, send
 
@@ -117,6 +117,30 @@ def test_workers_of_one_machine_need_none(loop: WireLoop, tmp_path: Path, others
     begin(one, other)
     send(out, RowBatch([1]))
     assert collect(loop, gate, len) == [RowBatch([1])]
+
+
+def test_where_all_are_on_one_machine_nobody_is_heard_who_comes_through_the_data_port(
+    loop: WireLoop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even one who would know the secret: the worker has no TLS then, whatever the cluster has."""
+    region, port = deployment(tmp_path), DataPort(loop)
+    one, other = (WireWorker(loop, region, ordinal) for ordinal in range(2))
+    port.workers[worker(1)] = other.peers
+    out, gate = one.writer(worker(1)), other.gate(worker(0))
+    other.begin()
+    with socket.create_connection(("127.0.0.1", port.port)) as stranger:
+        stranger.sendall(encode_preface(worker(1)))
+        loop.until(lambda: caplog.messages)
+        with suppress(ConnectionError):  # it may be closed before that
+            stranger.sendall(PLAIN_HELLO)
+        with suppress(ConnectionError):
+            assert stranger.recv(1_000) == b""
+    [line] = caplog.messages
+    assert line.endswith("closed a connection: it came through the data port, and the whole region is on this machine")
+    one.begin()
+    send(out, RowBatch([1]))
+    assert collect(loop, gate, len) == [RowBatch([1])]
+    port.close()
 
 
 def _without_certificate(clusters: Clusters, stranger: Stranger) -> Callable[[], bool]:
