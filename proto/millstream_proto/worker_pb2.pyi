@@ -34,6 +34,10 @@ class PeerConnected(_message.Message):
     worker: str
     def __init__(self, worker: _Optional[str] = ...) -> None: ...
 
+class PeerTaken(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class DropPeer(_message.Message):
     __slots__ = ("taskmanager", "reason")
     TASKMANAGER_FIELD_NUMBER: _ClassVar[int]
@@ -79,7 +83,7 @@ class ToWorker(_message.Message):
     def __init__(self, start_tasks: _Optional[_Union[StartTasks, _Mapping]] = ..., cancel_tasks: _Optional[_Union[CancelTasks, _Mapping]] = ..., peer_connected: _Optional[_Union[PeerConnected, _Mapping]] = ..., drop_peer: _Optional[_Union[DropPeer, _Mapping]] = ..., leader_changed: _Optional[_Union[LeaderChanged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[_session_pb2.TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[_session_pb2.CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[_session_pb2.CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[_session_pb2.StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[_session_pb2.DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[_session_pb2.OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[_session_pb2.ListenOutput, _Mapping]] = ..., output_taken: _Optional[_Union[_session_pb2.OutputTaken, _Mapping]] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "progress", "operator_reply", "task_output")
+    __slots__ = ("task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "progress", "operator_reply", "task_output", "peer_taken")
     TASK_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_DECLINED_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +91,7 @@ class FromWorker(_message.Message):
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_REPLY_FIELD_NUMBER: _ClassVar[int]
     TASK_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    PEER_TAKEN_FIELD_NUMBER: _ClassVar[int]
     task_state_changed: _session_pb2.TaskStateChanged
     checkpoint_acknowledged: _session_pb2.CheckpointAcknowledged
     checkpoint_declined: _session_pb2.CheckpointDeclined
@@ -94,4 +99,5 @@ class FromWorker(_message.Message):
     progress: _session_pb2.Progress
     operator_reply: _session_pb2.OperatorReply
     task_output: _session_pb2.TaskOutput
-    def __init__(self, task_state_changed: _Optional[_Union[_session_pb2.TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[_session_pb2.CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[_session_pb2.CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[_session_pb2.PeerLost, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., operator_reply: _Optional[_Union[_session_pb2.OperatorReply, _Mapping]] = ..., task_output: _Optional[_Union[_session_pb2.TaskOutput, _Mapping]] = ...) -> None: ...
+    peer_taken: PeerTaken
+    def __init__(self, task_state_changed: _Optional[_Union[_session_pb2.TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[_session_pb2.CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[_session_pb2.CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[_session_pb2.PeerLost, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., operator_reply: _Optional[_Union[_session_pb2.OperatorReply, _Mapping]] = ..., task_output: _Optional[_Union[_session_pb2.TaskOutput, _Mapping]] = ..., peer_taken: _Optional[_Union[PeerTaken, _Mapping]] = ...) -> None: ...

@@ -37,7 +37,7 @@ from millstream_runtime.messages.session import (
     TriggerCheckpoint,
 )
 from millstream_runtime.messages.snapshots import TaskRestore, WorkerRestore
-from millstream_runtime.messages.worker import CancelTasks, FromWorker, LeaderChanged, ToWorker
+from millstream_runtime.messages.worker import CancelTasks, FromTasks, LeaderChanged, ToWorker
 from millstream_runtime.states import TASK_STATES
 from millstream_taskmanager.core import commands as c
 from millstream_taskmanager.core import events as e
@@ -99,7 +99,7 @@ class VirtualWorker:
         for made in self.tasks.values():
             made.start()
 
-    def say(self, message: FromWorker) -> None:
+    def say(self, message: FromTasks) -> None:
         """To the TaskManager."""
         event = e.WorkerSaid(self.deployment.worker, message)
         if self.alive:

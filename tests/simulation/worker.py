@@ -36,7 +36,7 @@ from millstream_runtime.messages.snapshots import (
     TaskRestore,
     TaskSnapshot,
 )
-from millstream_runtime.messages.worker import FromWorker
+from millstream_runtime.messages.worker import FromTasks
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.task.alignment import (
     Alignment,
@@ -73,7 +73,7 @@ class TaskDoors(Protocol):
     stores: Stores
     alive: bool
 
-    def say(self, message: FromWorker) -> None:
+    def say(self, message: FromTasks) -> None:
         """To the TaskManager."""
         ...
 

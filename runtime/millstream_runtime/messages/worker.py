@@ -56,6 +56,11 @@ class PeerConnected:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerTaken:
+    """The worker has the socket of a `PeerConnected`. There are never many that it hasn't (law 9.3)."""
+
+
+@dataclass(frozen=True, slots=True)
 class DropPeer:
     """The other TaskManager is silent: close all connections with its workers (law 9.2)."""
 
@@ -89,6 +94,9 @@ ToWorker = (
     | OutputTaken
 )
 
-FromWorker = (
+FromTasks = (
     TaskStateChanged | CheckpointAcknowledged | CheckpointDeclined | PeerLost | Progress | OperatorReply | TaskOutput
 )
+"""What is for the JobManager in the end."""
+
+FromWorker = FromTasks | PeerTaken

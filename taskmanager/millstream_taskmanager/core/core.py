@@ -55,7 +55,7 @@ from millstream_runtime.messages.session import (
     TriggerCheckpoint,
     WorkerEnded,
 )
-from millstream_runtime.messages.worker import CancelTasks, FromWorker, LeaderChanged, ToWorker
+from millstream_runtime.messages.worker import CancelTasks, FromTasks, LeaderChanged, ToWorker
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.core.commands import (
     CloseSession,
@@ -390,7 +390,7 @@ class TaskManagerCore:
 
     # ------------------------------------------------------------ workers report
 
-    def _worker_said(self, name: WorkerId, message: FromWorker) -> None:
+    def _worker_said(self, name: WorkerId, message: FromTasks) -> None:
         worker = self.workers.get(name)
         if worker is None or (worker.ending and not isinstance(message, TaskOutput)):
             return

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from millstream_dataflow.identity import Epoch, SessionId, WorkerId
 from millstream_runtime.messages.session import FromJobManager
-from millstream_runtime.messages.worker import FromWorker
+from millstream_runtime.messages.worker import FromTasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class WorkerSaid:
     """A message of a worker."""
 
     worker: WorkerId
-    message: FromWorker
+    message: FromTasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from millstream_dataflow.identity import WorkerId
 from millstream_proto import worker_pb2
@@ -17,6 +19,12 @@ from millstream_taskmanager.processes.disk import Disk
 from millstream_taskmanager.processes.printed_lines import PrintedLines
 from millstream_taskmanager.worker.framing import MessageSocket
 from millstream_taskmanager.worker.task_log import ERR, OUT, RotatingFile
+
+_SHORT: Final = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
+"""What the system says of a message that it could take at another time: others have too many descriptors on their way,
+or memory is short.
+"""
+_AGAIN_S: Final = 0.1  # until that is tried again; the socket may well be writable meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class WorkerProcess:
         self._said = said
         self._open = True
         self._waits_to_write = False
+        self._writes_again: asyncio.TimerHandle | None = None
         # Not in the folder of the tasks' own files, whose tails are looked at separately.
         place = logs.directory / "process"
         self._printed: list[PrintedLines] = []
@@ -84,13 +93,19 @@ class WorkerProcess:
         loop = asyncio.get_running_loop()
         try:
             done = self._messages.flush() or not self._open
-        except OSError:  # it is gone, as its parent will say
-            done = True
+        except OSError as error:
+            done = True  # it is gone, as its parent will say
+            if error.errno in _SHORT and self._writes_again is None:
+                self._writes_again = loop.call_later(_AGAIN_S, self._write_again)
         if not done and not self._waits_to_write:
             loop.add_writer(self._messages.socket, self._write)
         elif done and self._waits_to_write:
             loop.remove_writer(self._messages.socket)
         self._waits_to_write = not done
+
+    def _write_again(self) -> None:
+        self._writes_again = None
+        self._write()
 
     def _read(self) -> bool:
         """One read, so that a worker that talks without end doesn't keep the others waiting; whether more may come."""
@@ -134,6 +149,9 @@ class WorkerProcess:
         """Let go of everything. The files stay."""
         loop = asyncio.get_running_loop()
         self._hang_up()
+        if self._writes_again is not None:
+            self._writes_again.cancel()
+            self._writes_again = None
         if self._waits_to_write:
             loop.remove_writer(self._messages.socket)
             self._waits_to_write = False

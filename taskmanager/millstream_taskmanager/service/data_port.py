@@ -37,9 +37,9 @@ _NO_DESCRIPTORS_S: Final = 0.1  # until accepting is tried again when the proces
 
 @dataclass(frozen=True, slots=True)
 class Receivers:
-    """Who takes a socket once it is known what it is for. `worker` gives False when there is no such worker."""
+    """Who takes a socket once it is known what it is for. `worker` says why it doesn't; nothing when it does."""
 
-    worker: Callable[[WorkerId, socket.socket], bool]
+    worker: Callable[[WorkerId, socket.socket], str]
     ping: Callable[[PingSender, socket.socket], Awaitable[None]]
 
 
@@ -146,10 +146,10 @@ class DataPort:
         if isinstance(wanted, PingSender):
             ours.pop_all()
             await self._receivers.ping(wanted, sock)
-        elif self._receivers.worker(wanted, sock):
-            ours.pop_all()
+        elif why := self._receivers.worker(wanted, sock):
+            self._closed(address, why)
         else:
-            self._closed(address, f"worker {wanted} isn't here (yet)")
+            ours.pop_all()
 
     def _closed(self, address: str, why: str) -> None:
         self._lines.say(logging.WARNING, "a connection from %s to the data port is closed: %s", address, why)

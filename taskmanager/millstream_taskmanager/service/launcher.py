@@ -2,6 +2,9 @@
 
 Whatever happens, a worker that the core has started ends in one WorkerExited: the pool's, or one from here when there
 never was a process.
+
+Connections of peers wait for a worker that starts, or that is busy in user code. Anybody can come with its name, so
+there are never many of them that it hasn't taken.
 """
 
 import asyncio
@@ -10,19 +13,27 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from millstream_dataflow.identity import JobId, WorkerId
 from millstream_dataflow.job_graph import BlobRef, JobGraph
+from millstream_runtime.door.sockets import places
 from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.deployments import DeployWorker, RegionDeployment
-from millstream_runtime.messages.worker import CancelTasks, FromWorker, PeerConnected, StartTasks, ToWorker
+from millstream_runtime.messages.worker import CancelTasks, FromWorker, PeerConnected, PeerTaken, StartTasks, ToWorker
 from millstream_taskmanager.core.events import Event, WorkerExited, WorkerSaid
 from millstream_taskmanager.exchange.addresses import socket_path
 from millstream_taskmanager.service.blobs import BlobCache, BlobError
 
 log = logging.getLogger("millstream.taskmanager")
 T = TypeVar("T")
+
+_UNCOUNTED: Final = 64
+"""Peers that a worker is taken to have until its deployment has come, which tells. Who is closed too early comes again
+within half a second.
+"""
+OTHERS: Final = 16  # connections that may wait for a worker besides those of its peers
+_TOGETHER: Final = 4096  # that may wait for all workers: hundreds of peers for each of eight
 
 
 class Pool(Protocol):
@@ -66,6 +77,10 @@ class _Worker:
     waiting: list[ToWorker] = field(default_factory=list[ToWorker])
     peers: list[socket.socket] = field(default_factory=list[socket.socket])
     """Of those that came before the process was there."""
+    untaken: int = 0
+    """Connections that it was given, or will be, and hasn't taken."""
+    callers: int = _UNCOUNTED
+    """Peers that come through the data port."""
 
     @property
     def job(self) -> JobId:
@@ -131,16 +146,25 @@ class Launcher:
         else:
             entry.waiting.append(message)
 
-    def connect(self, worker: WorkerId, peer: socket.socket) -> bool:
-        """A peer has asked for this worker; False when it isn't here. Takes the socket if it is."""
+    def connect(self, worker: WorkerId, peer: socket.socket) -> str:
+        """A peer has asked for this worker: takes the socket, or says why not."""
         entry = self._workers.get(worker)
         if entry is None:
-            return False
+            return f"worker {worker} isn't here (yet)"
+        if entry.untaken >= self._most(entry):
+            return f"worker {worker} is busy, and {entry.untaken} others wait for it already"
+        entry.untaken += 1
         if entry.launching is None:
             self.pool.send(worker, PeerConnected(worker), peer)
         else:
             entry.peers.append(peer)
-        return True
+        return ""
+
+    def _most(self, worker: _Worker) -> int:
+        """Connections that may wait for it: two of each caller, since one that gave up and came again has left one.
+        Where few files may be open all workers together have a share of them; honest ones come again.
+        """
+        return min(2 * worker.callers + OTHERS, max(1, places(_TOGETHER) // len(self._workers)))
 
     def kill(self, worker: WorkerId) -> None:
         """The process, or the attempt to start one."""
@@ -198,7 +222,10 @@ class Launcher:
             ]
         )
         # At once: its peers' TaskManagers ask for us from now on, and artifacts may take long.
-        self._surroundings()[1].begin(worker, decode(RegionDeployment, await self._blobs.read(region)))
+        plan = decode(RegionDeployment, await self._blobs.read(region))
+        if (entry := self._workers.get(worker)) is not None:
+            entry.callers = _callers(worker, plan)
+        self._surroundings()[1].begin(worker, plan)
         needed = _blobs_of(decode(JobGraph, await self._blobs.read(graph)))
         await _all([self._blobs.need(reference, job) for reference in needed])
         return StartTasks(
@@ -214,6 +241,10 @@ class Launcher:
 
     def said(self, worker: WorkerId, message: FromWorker) -> None:
         """A worker has spoken."""
+        if isinstance(message, PeerTaken):
+            if (entry := self._workers.get(worker)) is not None:
+                entry.untaken -= 1
+            return
         self._tell(WorkerSaid(worker, message))
 
     def exited(self, worker: WorkerId, cause: str, crashed: bool) -> None:  # noqa: FBT001  # as the pool calls it
@@ -245,6 +276,13 @@ class Launcher:
             self._blobs.release(entry.job)
         if not self._workers:
             self._empty.set()
+
+
+def _callers(worker: WorkerId, plan: RegionDeployment) -> int:
+    """How many peers connect with it through the data port: of a pair the smaller ordinal does (law 9.3)."""
+    own = next(placement for placement in plan.workers if placement.worker == worker)
+    others = (placement for placement in plan.workers if placement.address.machine != own.address.machine)
+    return sum(placement.ordinal < own.ordinal for placement in others)
 
 
 def _blobs_of(graph: JobGraph) -> Iterable[BlobRef]:

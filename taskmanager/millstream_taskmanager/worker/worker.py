@@ -38,6 +38,7 @@ from millstream_runtime.messages.worker import (
     FromWorker,
     LeaderChanged,
     PeerConnected,
+    PeerTaken,
     StartTasks,
     ToWorker,
 )
@@ -268,6 +269,7 @@ class Worker:
         peers = self._peers
         if isinstance(message, PeerConnected):
             sock = self._control.take_socket()
+            self._say(PeerTaken())
             if peers is None:
                 sock.close()
             else:

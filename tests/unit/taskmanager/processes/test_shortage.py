@@ -1,17 +1,20 @@
 """Descriptors are short, or no forkserver comes up: whoever waits for a worker hears why, and it passes."""
 
 import asyncio
+import errno
 import os
 import resource
-from collections.abc import AsyncIterator, Callable, Generator
+import socket
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from millstream_dataflow.identity import JobId, RegionAttempt, RegionId, worker_id
-from millstream_runtime.messages.worker import StartTasks
+from millstream_runtime.messages.worker import PeerConnected, PeerTaken, StartTasks
 from millstream_taskmanager.forkserver.requests import Ready, Reply
 from millstream_taskmanager.processes import pool as pool_module
 from millstream_taskmanager.processes.pool import PoolOptions, WorkerPool
@@ -96,6 +99,27 @@ async def site(forkserver: SharedForkServer, tmp_path: Path) -> AsyncIterator[Si
         await site.pool.start()
         yield site
         await site.pool.stop()
+
+
+async def test_a_connection_that_the_system_doesn_t_pass_on_at_once_comes_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others of this user have too many on their way; so may strangers' connections be."""
+    worker = await site.start(totals)
+    send, refusals = socket.send_fds, [errno.ETOOMANYREFS, errno.ENOBUFS]
+
+    def send_fds(sock: socket.socket, buffers: Iterable[Any], descriptors: list[int]) -> int:
+        if refusals:
+            raise OSError(refusals[0], os.strerror(refusals.pop(0)))
+        return send(sock, buffers, descriptors)
+
+    monkeypatch.setattr(socket, "send_fds", send_fds)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        site.pool.send(worker, PeerConnected(worker), ours)
+        await site.manager.until(lambda: site.manager[worker].of(PeerTaken))
+        assert theirs.recv(1) == b""  # it has no peers
+    await leave(site.pool, site.manager, worker)
 
 
 async def test_another_forkserver_is_tried_until_one_comes_up_and_workers_hear_what_is_wrong(

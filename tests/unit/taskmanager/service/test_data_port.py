@@ -32,11 +32,11 @@ class Port:
     workers: list[tuple[WorkerId, socket.socket]] = field(default_factory=list[tuple[WorkerId, socket.socket]])
     pings: list[tuple[PingSender, socket.socket]] = field(default_factory=list[tuple[PingSender, socket.socket]])
 
-    def worker(self, worker: WorkerId, sock: socket.socket) -> bool:
+    def worker(self, worker: WorkerId, sock: socket.socket) -> str:
         if worker != WORKER:
-            return False
+            return f"worker {worker} isn't here (yet)"
         self.workers.append((worker, sock))
-        return True
+        return ""
 
     async def ping(self, peer: PingSender, sock: socket.socket) -> None:
         self.pings.append((peer, sock))

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import resource
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,7 +12,6 @@ import pytest
 
 from millstream_dataflow.identity import (
     Digest,
-    Epoch,
     JobId,
     RegionAttempt,
     RegionId,
@@ -21,16 +21,25 @@ from millstream_dataflow.identity import (
     worker_id,
 )
 from millstream_dataflow.job_graph import Artifact, BlobRef
+from millstream_runtime.door.sockets import SHARE, places
 from millstream_runtime.messages.codec import encode
 from millstream_runtime.messages.deployments import DeployWorker, RegionDeployment
 from millstream_runtime.messages.session import ListenOutput
 from millstream_runtime.messages.snapshots import WorkerRestore
-from millstream_runtime.messages.worker import CancelTasks, LeaderChanged, PeerConnected, StartTasks, ToWorker
+from millstream_runtime.messages.worker import (
+    CancelTasks,
+    LeaderChanged,
+    PeerConnected,
+    PeerTaken,
+    StartTasks,
+    ToWorker,
+)
 from millstream_taskmanager.core.events import Event, WorkerExited
 from millstream_taskmanager.exchange.addresses import socket_path
 from millstream_taskmanager.service.blobs import BlobCache, BlobError, Take
-from millstream_taskmanager.service.launcher import Launcher
+from millstream_taskmanager.service.launcher import OTHERS, Launcher
 from tests.support.graphs import graph, sink, source
+from tests.support.wire import deployment as region_of
 from tests.unit.taskmanager.service.scripted import eventually
 
 JOB = JobId("j" * 32)
@@ -52,6 +61,7 @@ class Site:
         self.fetching = 0
         self.spawned: list[StartTasks] = []
         self.sent: list[tuple[WorkerId, ToWorker]] = []
+        self.handed: list[socket.socket] = []
         self.killed: list[WorkerId] = []
         self.neighbours: list[WorkerId] = []
         (directory / "blobs").mkdir()
@@ -77,7 +87,7 @@ class Site:
     def send(self, worker: WorkerId, message: ToWorker, descriptor: socket.socket | None = None) -> None:
         self.sent.append((worker, message))
         if descriptor is not None:
-            descriptor.close()
+            self.handed.append(descriptor)
 
     def kill(self, worker: WorkerId) -> None:
         self.killed.append(worker)
@@ -99,9 +109,11 @@ class Site:
         return BlobRef(digest, len(data))
 
     def deployment(self, ordinal: int = 0) -> DeployWorker:
+        """Of a region whose workers are on a machine each."""
         vertices = replace(source(), functions=self.keep(b"f1")), replace(sink(), functions=self.keep(b"f2"))
         job = replace(graph(vertices, (), job=JOB), artifacts=(Artifact("a.zip", self.keep(b"artifact")),))
-        region = RegionDeployment(ATTEMPT, Epoch(1), b"s", ())
+        machines = [str(number) for number in range(max(ordinal, 1) + 1)]  # the same for the first two
+        region = region_of(self.directory, len(machines), attempt=ATTEMPT, machines=machines)
         return DeployWorker(
             worker_id(ATTEMPT, ordinal),
             ATTEMPT,
@@ -126,6 +138,8 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     yield site
     await site.launcher.stop()
     await site.cache.stop()
+    for sock in site.handed:
+        sock.close()
 
 
 async def nothing_starts() -> None:
@@ -174,16 +188,70 @@ async def test_peers_that_come_while_it_starts_are_passed_on(site: Site) -> None
     site.may_spawn.clear()
     deployment = await started(site)
     ours, theirs = socket.socketpair()
-    assert site.launcher.connect(deployment.worker, ours)
+    assert site.launcher.connect(deployment.worker, ours) == ""
     site.may_spawn.set()
     await eventually(lambda: site.sent)
     assert site.sent == [(deployment.worker, PeerConnected(deployment.worker))]
     theirs.close()
 
 
+@pytest.mark.parametrize("may_spawn", [True, False])
+async def test_few_connections_wait_for_a_worker_and_those_of_its_peers_find_room(site: Site, may_spawn: bool) -> None:
+    """It may be busy in user code, or not be there yet; each that it takes makes room for another."""
+    if not may_spawn:
+        site.may_spawn.clear()
+    peers = 5
+    worker = (await started(site, peers)).worker
+    waiting, refused = comes(site, worker, 100)
+    assert len(waiting) == 2 * peers + OTHERS
+    assert set(refused) == {f"worker {worker} is busy, and {len(waiting)} others wait for it already"}
+    site.may_spawn.set()
+    await eventually(lambda: len(site.sent) == len(waiting))
+    assert comes(site, worker, 1)[0] == []
+    for _ in range(3):
+        site.launcher.said(worker, PeerTaken())
+    assert len(comes(site, worker, 100)[0]) == 3
+    assert site.events == []
+
+
+async def test_hundreds_of_peers_are_all_handed_over(site: Site) -> None:
+    """They come when the region starts, each at least once, while the worker still does."""
+    site.may_spawn.clear()
+    peers = places(300)
+    worker = (await started(site, peers)).worker
+    assert len(comes(site, worker, peers)[0]) == peers
+    site.may_spawn.set()
+    await eventually(lambda: len(site.handed) == peers)
+
+
+async def test_where_few_files_may_be_open_all_workers_share_what_may_wait(site: Site) -> None:
+    workers = [(await started(site, ordinal)).worker for ordinal in (98, 99)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+        found = [len(comes(site, worker, 100)[0]) for worker in workers]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found == [1024 // SHARE // 2] * 2
+
+
+def comes(site: Site, worker: WorkerId, number: int) -> tuple[list[socket.socket], list[str]]:
+    """So many connections ask for it: those that it gets, and why not the others."""
+    taken: list[socket.socket] = []
+    refused: list[str] = []
+    for _ in range(number):
+        sock = socket.socket()
+        if why := site.launcher.connect(worker, sock):
+            refused.append(why)
+            sock.close()
+        else:
+            taken.append(sock)
+    return taken, refused
+
+
 async def test_nobody_can_reach_a_worker_that_is_not_here(site: Site) -> None:
     ours, theirs = socket.socketpair()
-    assert not site.launcher.connect(WorkerId("another"), ours)
+    assert site.launcher.connect(WorkerId("another"), ours) == "worker another isn't here (yet)"
     site.launcher.send(WorkerId("another"), LeaderChanged(present=True))
     site.launcher.kill(WorkerId("another"))
     assert (site.sent, site.killed, site.events) == ([], [], [])
