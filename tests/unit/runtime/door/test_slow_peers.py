@@ -18,7 +18,7 @@ from tests.support.certificates import WorkingSet
 from tests.unit.runtime.door.conftest import GREETING, House, opened
 from tests.unit.runtime.security.test_hello import HELLO
 
-SHORT = Limits(greeting=0.1)
+SHORT = Limits(greeting=0.5)  # which the honest ones of these tests keep on a busy machine too
 TOO_LITTLE = {
     "nothing": b"",
     "a byte": HELLO[:1],
@@ -57,7 +57,7 @@ async def test_others_are_served_meanwhile_and_each_is_closed_in_time(
         assert await house.welcomes_member() == "members"
         assert await house.welcomes(house.client) == "clients"
         await asyncio.gather(*map(closed, waiting))
-    assert "it said nothing, or not enough for TLS, for 0.1 s" in caplog.text
+    assert f"it said nothing, or not enough for TLS, for {SHORT.greeting:g} s" in caplog.text
 
 
 async def test_waiting_for_them_costs_nothing(working_set: WorkingSet, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_one_byte_after_the_other_wins_no_time(working_set: WorkingSet, tm
         sending = asyncio.create_task(trickles(slow))
         assert await house.welcomes_member() == "members"
         await closed(slow)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 2
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 
@@ -121,13 +121,20 @@ async def test_clients_that_keep_their_places_keep_no_member_out(working_set: Wo
         assert [await stays(house.member, INTERNAL_NAME) for _ in range(3)] == [b"members\n"] * 3
 
 
+def open_files() -> int:
+    """Of whatever else this process tests."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_few_descriptors_are_few_places(working_set: WorkingSet, tmp_path: Path) -> None:
     """So that the JobManager's own files can be opened however many come."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    others = open_files()
+    places = 8 + others // SHARE
     async with opened(working_set, tmp_path) as house:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (8 * SHARE, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (places * SHARE, hard))
         try:
-            async with peers(house, 20, HELLO[:100]) as waiting:
+            async with peers(house, places + 12, HELLO[:100]) as waiting:
                 assert await house.welcomes_member() == "members"
                 await asyncio.gather(*map(closed, waiting[:12]))
         finally:
