@@ -7,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from tests.support.cables import Proxy
-from tests.support.zookeeper import Ensemble, unused_ports
+from tests.support.clusters import unused_ports
+from tests.support.zookeeper import Ensemble
 
 
 @dataclass

@@ -8,13 +8,14 @@ doesn't.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +35,10 @@ MILLSTREAM = str(Path(sys.executable).with_name("millstream"))
 """The console script of the environment that runs the tests."""
 
 _POLL_S = 0.02
+PORTS = range(10_000, 32_000)
+"""Below those which the kernel gives to connections: the port of a killed server stays free until it is started again,
+and no client that tries it is connected to itself.
+"""
 
 
 class NeverHappenedError(AssertionError):
@@ -57,6 +62,23 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def unused_ports(count: int) -> list[int]:
+    """So many of PORTS, for servers that will be killed and started again."""
+    ports: list[int] = []
+    with ExitStack() as bound:
+        for port in random.sample(PORTS, len(PORTS)):
+            probe = bound.enter_context(socket.socket())
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise OSError(f"not {count} ports of {PORTS} are free")
 
 
 def alive(pid: int) -> bool:
@@ -128,7 +150,7 @@ class Cluster:
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     jobmanager: Process | None = None
     taskmanagers: dict[int, Process] = field(default_factory=dict[int, Process])
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lambda: unused_ports(1)[0])
     host: str = "127.0.0.1"
     """The JobManager's."""
     _channel: grpc.Channel | None = None

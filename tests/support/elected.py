@@ -16,7 +16,15 @@ from millstream_dataflow.identity import JobId
 from millstream_proto import client_pb2, client_pb2_grpc
 from millstream_runtime.messages.client import ClusterView, JobDetails
 from millstream_runtime.messages.codec import from_message
-from tests.support.clusters import MILLSTREAM, Cluster, NeverHappenedError, Process, alive, free_port, standing
+from tests.support.clusters import (
+    MILLSTREAM,
+    Cluster,
+    NeverHappenedError,
+    Process,
+    alive,
+    standing,
+    unused_ports,
+)
 
 SESSION_S = 2.0
 """The session timeout of the JobManagers, unless a test sets another one."""
@@ -45,7 +53,8 @@ class ElectedCluster(Cluster):
 
     def launch_jobmanager(self, number: int) -> None:
         """Its process is there, no more."""
-        self.ports.setdefault(number, free_port())
+        if number not in self.ports:
+            (self.ports[number],) = unused_ports(1)
         own = {"jobmanager.rpc.port": str(self.ports[number]), **self.own.get(number, {})}
         self.jobmanagers[number] = self._start("jobmanager", options=own, command=self.command)
 

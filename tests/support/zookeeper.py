@@ -6,7 +6,6 @@ It starts in 1.6 s on two cores (one server alone in 0.4 s). Servers are numbere
 from __future__ import annotations
 
 import functools
-import random
 import re
 import shutil
 import signal
@@ -20,7 +19,7 @@ from typing import Any
 
 from kazoo.client import KazooClient
 
-from tests.support.clusters import Process, until
+from tests.support.clusters import Process, until, unused_ports
 from tests.support.components import require
 from tests.support.full_disk import fill_disk_of, free_disk_of
 from tests.support.zookeeper_sessions import close_session
@@ -52,10 +51,6 @@ SETTINGS: Mapping[str, object] = {
 NETTY = "org.apache.zookeeper.server.NettyServerCnxnFactory"  # the only one that can do TLS
 
 READY_S = 30  # a busy machine starts three JVMs in three seconds
-PORTS = range(10_000, 32_000)
-"""Below those which the kernel gives to connections: the port of a killed server stays free until it is started again,
-and no client that tries it is connected to itself.
-"""
 
 
 @functools.cache
@@ -66,23 +61,6 @@ def _is_there() -> bool:
 def require_zookeeper() -> None:
     """A skip on a laptop, a failure in CI, where ZooKeeper can't be run."""
     require(_is_there(), "ZooKeeper", fetch_components.INSTALL)
-
-
-def unused_ports(count: int) -> list[int]:
-    """So many of PORTS, for servers that will be killed and started again."""
-    ports: list[int] = []
-    with ExitStack() as bound:
-        for port in random.sample(PORTS, len(PORTS)):
-            probe = bound.enter_context(socket.socket())
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            ports.append(port)
-            if len(ports) == count:
-                return ports
-    raise OSError(f"not {count} ports of {PORTS} are free")
 
 
 @dataclass
