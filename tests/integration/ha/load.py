@@ -58,7 +58,7 @@ class Load:
         source = PacedEvents(self.count, splits=self.parallelism, rate=1_000, keys=self.keys, held=held)
         pulsing_windows(env, source, self.directory)
         self.job = env.execute_async("paced load").get_job_id()
-        self.cluster.until(lambda: self.completed() >= 2, 30, "two checkpoints are complete")
+        self.until_completed(2, 30)
         return self.running()
 
     # ------------------------------------------------------------------------------------------------- questions
@@ -100,6 +100,18 @@ class Load:
         begun = time.monotonic()
         self.until_beyond(self.newest(), self.published(), timeout_s)
         return time.monotonic() - begun
+
+    def until_led_on(self, timeout_s: float) -> None:
+        """Until the present leader has completed a checkpoint, and files appear beside those that its predecessors'
+        completions have published, which it tells again.
+        """
+        self.until_completed(1, timeout_s)
+        published = self.published()
+        self.cluster.until(lambda: self.published() > published, timeout_s, "files appear under the new leader")
+
+    def until_completed(self, count: int, timeout_s: float) -> None:
+        """Until the present leader has completed so many checkpoints itself."""
+        self.cluster.until(lambda: self.completed() >= count, timeout_s, f"the leader completes {count} checkpoints")
 
     def until_beyond(self, newest: int, published: set[str], timeout_s: float) -> None:
         """Until a checkpoint newer than that is complete, and files beside those are there."""

@@ -34,12 +34,12 @@ def test_a_leader_without_zookeeper(ensemble: Ensemble, tmp_path: Path, which: s
     with cabled_cluster(ensemble, tmp_path) as (cluster, cables):
         load = Load(cluster, tmp_path)
         load.start()
-        workers, former, begun, newest = cluster.all_workers(), cluster.leader(), time.monotonic(), load.newest()
+        workers, former, begun = cluster.all_workers(), cluster.leader(), time.monotonic()
         for cable in cables.of(former, which):
             cable.cut()
         log = cluster.jobmanagers[former]
         cluster.until(lambda: "leads no more" in log.tail(200), SESSION_S + 2, "it gives up on its own clock")
-        cluster.until(lambda: load.newest() > newest, 20, "the other one completes a checkpoint")
+        load.until_led_on(20)
         for cable in cables.of(former, which):
             cable.mend()
         cluster.until(lambda: "connected to ZooKeeper" in log.tail(3), 20, "it is back")
