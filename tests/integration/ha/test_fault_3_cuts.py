@@ -3,7 +3,7 @@ take effect, and nothing is committed twice.
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,20 @@ def cabled_cluster(ensemble: Ensemble, directory: Path) -> Generator[tuple[Elect
         elected_cluster(directory, ensemble.hosts, options=options, own=cables.own, ports=cables.ports) as cluster,
     ):
         yield cluster, cables
+
+
+def assert_nothing_is_committed_until(over: Callable[[], bool], load: Load, cut_at: float) -> None:
+    """From a second after the cut on: by then whatever was told before it has been committed."""
+    known: set[str] | None = None
+
+    def stands() -> bool:
+        nonlocal known
+        if known is None and time.monotonic() > cut_at + 1.0:
+            known = load.published()
+        assert known in (None, load.published())
+        return known is not None and over()
+
+    load.cluster.until(stands, 20, "the cut is noticed at both of its ends")
 
 
 @pytest.mark.parametrize("which", [pytest.param("zookeeper", marks=pytest.mark.nightly), "both"])
@@ -52,19 +66,26 @@ def test_a_leader_without_zookeeper(ensemble: Ensemble, tmp_path: Path, which: s
 
 
 def test_a_leader_without_taskmanagers(ensemble: Ensemble, tmp_path: Path) -> None:
-    """It goes on leading, takes them for dead after the heartbeat timeout, and waits for slots. When they come back
-    their tasks are of a former attempt: they end, uncommitted, and the job starts again.
+    """It goes on leading, takes them for dead after the heartbeat timeout, and waits for slots; they go on computing
+    and commit nothing. When they come back their tasks are of a former attempt: they end, uncommitted, and the job
+    starts again.
     """
     with cabled_cluster(ensemble, tmp_path) as (cluster, cables):
         load = Load(cluster, tmp_path)
         load.start()
-        leader = cluster.leader()
+        leader, ghosts, begun = cluster.leader(), cluster.all_workers(), time.monotonic()
         for cable in cables.of(leader, "taskmanagers"):
             cable.cut()
-        cluster.until(lambda: cluster.slots() == 0, 20, "the leader takes them for dead")
+        logs = cluster.taskmanagers.values()
+        assert_nothing_is_committed_until(
+            lambda: cluster.slots() == 0 and all("the leader is lost" in log.tail() for log in logs), load, begun
+        )
+        assert cluster.all_workers() == ghosts
+        assert load.longest_stop(begun) < 1.0
         for cable in cables.of(leader, "taskmanagers"):
             cable.mend()
         load.running()
+        cluster.until(lambda: not set(ghosts) & set(cluster.all_workers()), 20, "the former attempt's workers end")
         assert cluster.leader() == leader
         assert load.attempts() == {2}
         load.until_next_checkpoint(15)
