@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 
 from millstream import StreamExecutionEnvironment
-from millstream_dataflow.identity import JobId
+from millstream_dataflow.identity import Epoch, JobId
 from millstream_proto import client_pb2, client_pb2_grpc
 from millstream_runtime.messages.client import ClusterView, JobDetails
 from millstream_runtime.messages.codec import from_message
@@ -41,6 +41,8 @@ class ElectedCluster(Cluster):
     """What a JobManager is started with."""
     jobmanagers: dict[int, Process] = field(default_factory=dict[int, Process])
     ports: dict[int, int] = field(default_factory=dict[int, int])
+    spoken: list[tuple[int, Epoch]] = field(default_factory=list[tuple[int, Epoch]])
+    """Which JobManager answered as a leader, and in which epoch, in the order of the answers; repeated ones once."""
     _channels: dict[int, grpc.Channel] = field(default_factory=dict[int, grpc.Channel])
 
     # ------------------------------------------------------------------------------------------------ processes
@@ -59,10 +61,12 @@ class ElectedCluster(Cluster):
         self.jobmanagers[number] = self._start("jobmanager", options=own, command=self.command)
 
     def leader(self) -> int:
-        """The number of the one that leads, in the eyes of its clients; of several, which is a fault, any."""
+        """The number of the one that leads, in the eyes of its clients: in the highest epoch that somebody speaks in,
+        for who led before may answer for a moment yet.
+        """
 
         def leads() -> int:
-            return next((n for n, process in self.jobmanagers.items() if self._alive(process) and self._view(n)), 0)
+            return max(views, key=lambda number: views[number].epoch) if (views := self._views()) else 0
 
         return self.until(leads, 30, "a JobManager leads")
 
@@ -108,13 +112,29 @@ class ElectedCluster(Cluster):
             answer = self.stub_of(number).Cluster(client_pb2.ClusterRequest(), timeout=1)
         except grpc.RpcError:
             return None
-        return from_message(ClusterView, answer)
+        view = from_message(ClusterView, answer)
+        if self.spoken[-1:] != [(number, view.epoch)]:
+            self.spoken.append((number, view.epoch))
+        return view
+
+    def _views(self) -> dict[int, ClusterView]:
+        living = [number for number, process in self.jobmanagers.items() if self._alive(process)]
+        return {number: view for number in living if (view := self._view(number)) is not None}
 
     def view(self) -> ClusterView | None:
         """In the highest epoch that somebody speaks in; None while nobody leads."""
-        living = [number for number, process in self.jobmanagers.items() if self._alive(process)]
-        views = [view for number in living if (view := self._view(number)) is not None]
-        return max(views, key=lambda view: view.epoch, default=None)
+        return max(self._views().values(), key=lambda view: view.epoch, default=None)
+
+    def check_epochs(self) -> None:
+        """Each epoch is one JobManager's, and each JobManager's only grow (law 1.2). Of two JobManagers nothing is said
+        about the order of their answers: who has just lost its office may have answered before it knew.
+        """
+        owners: dict[Epoch, int] = {}
+        for number, epoch in self.spoken:
+            assert owners.setdefault(epoch, number) == number, f"two led in epoch {epoch}: {self.spoken}"
+        for number in self.ports:
+            epochs = [epoch for speaker, epoch in self.spoken if speaker == number]
+            assert epochs == sorted(epochs), f"JobManager {number} went back from a later epoch: {epochs}"
 
     def details(self, job: JobId) -> JobDetails:
         """All about a job, by whoever leads. grpc.RpcError when nobody does."""
@@ -167,3 +187,4 @@ def elected_cluster(  # each is a size of the cluster
     cluster.ports.update(ports or {})
     with standing(cluster, lambda: cluster.start_jobmanagers(*range(1, jobmanagers + 1)), taskmanagers, slots):
         yield cluster
+        cluster.check_epochs()
