@@ -4,10 +4,14 @@ import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from millstream import WatermarkStrategy
+from millstream.cli.main import main
+from millstream_dataflow.identity import JobId
 from millstream_runtime.states import JobState
 from tests.support.clusters import MILLSTREAM
 from tests.support.elected import ElectedCluster, elected_cluster
@@ -43,6 +47,13 @@ def elected(cluster: ElectedCluster) -> Sequence[str]:
     return [part for key in keys for part in ("-D", f"{key}={cluster.options[key]}")]
 
 
+def write_program(directory: Path, held: Path) -> Path:
+    """PROGRAM, whose input ends when `held` is gone."""
+    program = directory / "program.py"
+    program.write_text(PROGRAM.format(root=str(Path(__file__).parents[3]), held=str(held)), encoding="utf-8")
+    return program
+
+
 def test_any_jobmanager_answers(ensemble: Ensemble, tmp_path: Path) -> None:
     """A standby names the leader, so a client that knows one address knows all of them."""
     with elected_cluster(tmp_path, ensemble.hosts, jobmanagers=3, taskmanagers=1) as cluster:
@@ -52,6 +63,36 @@ def test_any_jobmanager_answers(ensemble: Ensemble, tmp_path: Path) -> None:
             assert (number, done.returncode, done.stderr) == (number, 0, "")
             answers.append(json.loads(done.stdout))
         assert answers == [answers[0]] * 3
+
+
+def test_a_standby_sends_every_verb_to_the_leader(ensemble: Ensemble, tmp_path: Path) -> None:
+    """A job is submitted, shown, saved and stopped, another one is cancelled, by clients that know a standby alone."""
+    with elected_cluster(tmp_path, ensemble.hosts, taskmanagers=1) as cluster:
+        (standby,) = cluster.standbys()
+        held = tmp_path / "held"
+        held.touch()
+        program = write_program(tmp_path, held)
+
+        def ask(verb: str, *arguments: str) -> Any:  # noqa: ANN401  # what JSON holds has no type
+            address = ("-m", f"127.0.0.1:{cluster.ports[standby]}", "--json")
+            done = CliRunner().invoke(main, [verb, *address, *arguments])  # a process each would take a second more
+            assert (verb, done.exit_code, done.stderr) == (verb, 0, "")
+            return json.loads(done.stdout)
+
+        def submit() -> JobId:
+            job = JobId(ask("run", "-d", str(program))["job"])
+            cluster.wait_for_tasks(job)
+            return job
+
+        job = submit()
+        assert ask("info", job)["status"]["job"] == job
+        for verb in (("savepoint", job, str(tmp_path)), ("stop", "-p", str(tmp_path), job)):
+            assert (Path(ask(*verb)["savepoint"]) / "_metadata").is_file()
+        assert cluster.details(job).status.state is JobState.FINISHED
+        another = submit()
+        ask("cancel", another)
+        assert cluster.details(another).status.state is JobState.CANCELED
+        assert cluster.standbys() == [standby]
 
 
 def test_a_client_that_knows_zookeeper_needs_no_address(ensemble: Ensemble, tmp_path: Path) -> None:
@@ -79,8 +120,7 @@ def test_an_attached_program_goes_on_when_the_leader_dies(ensemble: Ensemble, tm
     with elected_cluster(tmp_path, ensemble.hosts, taskmanagers=1) as cluster:
         held = tmp_path / "held"
         held.touch()
-        program = tmp_path / "program.py"
-        program.write_text(PROGRAM.format(root=str(Path(__file__).parents[3]), held=str(held)), encoding="utf-8")
+        program = write_program(tmp_path, held)
         command = [MILLSTREAM, "run", *elected(cluster), "-D", "execution.checkpointing.interval=200 ms", str(program)]
         with (tmp_path / "run.log").open("wb") as log:
             running = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
