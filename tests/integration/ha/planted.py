@@ -1,8 +1,9 @@
 """`millstream` with stops planted into a JobManager: `python planted.py STOPS jobmanager ...`.
 
 While `STOPS/<step>` exists, the JobManager's process stops itself (SIGSTOP) when a checkpoint's completion has come to
-that step, as if it had been hit there. Steps: `metadata` (it is written), `pointer` (it is stored), `first` (one task's
-TaskManager was told), `all` (all were), `adopting` (the first TaskManager has registered with a leader that adopts).
+that step, as if it had been hit there. Steps: `metadata` (it is written), `pointer` (it is stored), `first` (one
+TaskManager was told, and the others' messages wait), `all` (all were), `adopting` (the first TaskManager has registered
+with a leader that adopts). `STOPS/told` names whom those were told who stopped at `first` or `all`, a line each.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from millstream.cli.entry import main
@@ -38,6 +40,40 @@ def plant_into(owner: object, name: str, function: object) -> None:
     setattr(owner, name, function)
 
 
+class Told:
+    """Whom a completion was told, checkpoint by checkpoint: TaskManagers, one stream each."""
+
+    def __init__(self) -> None:
+        self._streams = 0
+        self._told: dict[int, set[str]] = {}
+        self._only: dict[int, str] = {}
+        """Who alone hears of it, settled by its first message; empty for everybody."""
+
+    @contextmanager
+    def one_more(self) -> Generator[None]:
+        """A stream, for as long as it stands."""
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
+    async def tell(self, message: JobManagerMessage, send: Callable[[JobManagerMessage], Awaitable[None]]) -> None:
+        """To the message's TaskManager. Where the process is to stop behind the first, nobody else is told after it."""
+        checkpoint, who = message.checkpoint_completed.checkpoint, message.session.taskmanager
+        only = self._only.setdefault(checkpoint, who if (STOPS / "first").exists() else "")
+        if only not in {"", who}:
+            await asyncio.Event().wait()  # the process stops in a moment, and is killed
+        await send(message)
+        told = self._told.setdefault(checkpoint, set())
+        told.add(who)
+        step = "first" if only else "all"
+        if (STOPS / step).exists() and (only or len(told) == self._streams):
+            await asyncio.sleep(_SENT_S)
+            (STOPS / "told").write_text("\n".join(told), encoding="utf-8")
+            stop_at(step)
+
+
 def plant() -> None:
     """Into the functions that do these steps."""
     write, store, run = carrier._write_metadata, carrier._store_record, outbox.Outbox.run
@@ -53,19 +89,17 @@ def plant() -> None:
             stop_at("pointer")
         return event
 
-    told = [0]
+    told = Told()
 
     async def running(self: outbox.Outbox, send: Callable[[JobManagerMessage], Awaitable[None]]) -> None:
         async def sending(message: JobManagerMessage) -> None:
-            await send(message)
             if message.WhichOneof("body") == "checkpoint_completed":
-                told[0] += 1
-                step = "first" if told[0] % 2 else "all"
-                if (STOPS / step).exists():
-                    await asyncio.sleep(_SENT_S)
-                    stop_at(step)
+                await told.tell(message, send)
+            else:
+                await send(message)
 
-        await run(self, sending)
+        with told.one_more():
+            await run(self, sending)
 
     plant_into(carrier, "_write_metadata", written)
     plant_into(carrier, "_store_record", stored)
