@@ -4,6 +4,10 @@ While `STOPS/<step>` exists, the JobManager's process stops itself (SIGSTOP) whe
 that step, as if it had been hit there. Steps: `metadata` (it is written), `pointer` (it is stored), `first` (one
 TaskManager was told, and the others' messages wait), `all` (all were), `adopting` (the first TaskManager has registered
 with a leader that adopts). `STOPS/told` names whom those were told who stopped at `first` or `all`, a line each.
+
+A process that is woken up (SIGCONT) goes on from there. While `STOPS/deluded` exists it believes that it leads,
+whatever its clock and ZooKeeper say, and refuses no TaskManager: what protects the others then is their own. While
+`STOPS/waiting` exists nobody's write of a record begins, but that of a deluded one.
 """
 
 import asyncio
@@ -11,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,20 +24,31 @@ from millstream.cli.entry import main
 from millstream_dataflow.identity import SessionId
 from millstream_jobmanager.core.commands import WriteMetadata
 from millstream_jobmanager.core.events import Event
+from millstream_jobmanager.leadership.tenure import Hold, Tenure
 from millstream_jobmanager.service import carrier, outbox, sessions
 from millstream_jobmanager.store import JobStore
 from millstream_proto.session_pb2 import JobManagerMessage
 from millstream_runtime.messages.record import JobRecord
+from millstream_runtime.messages.session import Register
 
 STOPS = Path(sys.argv[1])
+_LOOK_S = 0.01
 _SENT_S = 0.1  # what was written goes through gRPC and the door of this very process
 
 
+_woken = threading.Event()
+
+
 def stop_at(step: str) -> None:
-    """Stops here for good: whoever planted it kills the process."""
+    """Stops here: whoever planted it kills the process, or wakes it up."""
     if (STOPS / step).exists():
         os.kill(os.getpid(), signal.SIGSTOP)
-        threading.Event().wait()  # another thread may get the signal; this one must not pass meanwhile
+        _woken.wait()  # another thread may get the signal; this one must not pass meanwhile
+
+
+def is_deluded() -> bool:
+    """It was stopped and woken up, and nothing tells it that its time is over."""
+    return _woken.is_set() and (STOPS / "deluded").exists()
 
 
 def plant_into(owner: object, name: str, function: object) -> None:
@@ -84,6 +100,8 @@ def plant() -> None:
         return event
 
     def stored(kept: JobStore, record: JobRecord) -> Event:
+        while (STOPS / "waiting").exists() and not is_deluded():
+            time.sleep(_LOOK_S)
         event = store(kept, record)
         if record.checkpoints:
             stop_at("pointer")
@@ -114,7 +132,23 @@ def plant() -> None:
     plant_into(sessions.OpenSessions, "open", opening)
 
 
+def plant_delusion() -> None:
+    """Into the questions whether it leads, and whom."""
+    hold, refusal = Tenure.hold, sessions.TaskManagerGateway._refusal
+
+    def holding(self: Tenure, now: int) -> Hold:
+        return Hold.HOLDS if is_deluded() else hold(self, now)
+
+    def refusing(self: sessions.TaskManagerGateway, registration: Register) -> str | None:
+        return None if is_deluded() else refusal(self, registration)
+
+    plant_into(Tenure, "hold", holding)
+    plant_into(sessions.TaskManagerGateway, "_refusal", refusing)
+    signal.signal(signal.SIGCONT, lambda *_: _woken.set())
+
+
 if __name__ == "__main__":
     plant()
+    plant_delusion()
     sys.argv[0:2] = ["millstream"]
     main()

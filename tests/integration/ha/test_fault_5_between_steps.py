@@ -3,7 +3,7 @@ twice, and the tasks go on.
 """
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,26 +26,45 @@ def is_stopped(pid: int) -> bool:
 
 
 @contextmanager
-def planted_cluster(ensemble: Ensemble, directory: Path, jobmanagers: int) -> Generator[tuple[ElectedCluster, Path]]:
+def planted_cluster(
+    ensemble: Ensemble,
+    directory: Path,
+    jobmanagers: int,
+    *,
+    taskmanagers: int = 2,
+    options: Mapping[str, str] | None = None,
+) -> Generator[tuple[ElectedCluster, Path]]:
     """Its JobManagers stop where a file says so."""
     stops = directory / "stops"
     stops.mkdir()
     command = (sys.executable, str(PLANTED), str(stops))
-    with elected_cluster(directory, ensemble.hosts, jobmanagers=jobmanagers, command=command) as cluster:
+    with elected_cluster(
+        directory,
+        ensemble.hosts,
+        jobmanagers=jobmanagers,
+        taskmanagers=taskmanagers,
+        options=options,
+        command=command,
+    ) as cluster:
         yield cluster, stops
 
 
-def killed_at(cluster: ElectedCluster, stops: Path, step: str) -> None:
-    """The next JobManager that comes to the step dies there."""
+def stopped_at(cluster: ElectedCluster, stops: Path, step: str) -> int:
+    """The number of the next JobManager that comes to the step; there it stands."""
     (stops / step).touch()
-    found = cluster.until(
+    stopped = cluster.until(
         lambda: [n for n, jm in cluster.jobmanagers.items() if jm.popen.poll() is None and is_stopped(jm.pid)],
         20,
         f"a JobManager comes to the step {step}",
     )
     (stops / step).unlink()
-    for number in found:
-        cluster.jobmanagers[number].kill()
+    assert len(stopped) == 1
+    return stopped[0]
+
+
+def killed_at(cluster: ElectedCluster, stops: Path, step: str) -> None:
+    """The next JobManager that comes to the step dies there."""
+    cluster.jobmanagers[stopped_at(cluster, stops, step)].kill()
 
 
 @pytest.mark.timeout(120)
