@@ -177,6 +177,8 @@ class VirtualShell(Shell):
             return
         if world.tells:
             jobmanager.say(brief(event))
+        if isinstance(event, e.RecordStored):
+            self._writes.pop(event.nonce, None)
         try:
             for command in self.core.handle(event, Moment(self._now(), world.now)):
                 if world.tells:
