@@ -1,6 +1,7 @@
 """Cores that are wrong on purpose, and a store without a fence.
 
-The simulation must find each of them out, or it proves nothing about the real one.
+The simulation must find each of them out, or it proves nothing about the real one; and by the invariant that the part
+breaks, whose words stand beside it: another one may be broken by any mistake.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 class BrokenCore(ClusterCore):
     """Spoils every job that comes in."""
 
+    breach = ""
+    """A regular expression: what BrokenInvariantError says when it is found out."""
+
     def open_job(self, turn: Turn, plan: Plan, journal: Journal, *, recovered: bool) -> Job:
         """The job, spoilt."""
         job = super().open_job(turn, plan, journal, recovered=recovered)
@@ -44,6 +48,8 @@ class BrokenCore(ClusterCore):
 
 class BelievesFormerAttempts(BrokenCore):
     """A restart aborts nothing, and late parts of the former attempt still complete its checkpoint (law 1.3)."""
+
+    breach = r"^checkpoint \d+ holds parts of former attempts: "
 
     def spoil(self, job: Job) -> None:
         """The attempt isn't looked at."""
@@ -62,6 +68,8 @@ class BelievesFormerAttempts(BrokenCore):
 class TellsBeforeStoring(BrokenCore):
     """A completion is told as soon as the metadata is written; the pointer is stored afterwards (law 4.3)."""
 
+    breach = r"^the completion of checkpoint \d+ is told, its pointer isn't stored$"
+
     def spoil(self, job: Job) -> None:
         """The telling comes first."""
         coordinator = job.coordinator
@@ -79,6 +87,8 @@ class TellsBeforeStoring(BrokenCore):
 class RestoresFromOlder(BrokenCore):
     """A region restarts from the checkpoint before the newest, whose successor's files are already out (law 4.6)."""
 
+    breach = r"^\d+ records were committed twice, such as "
+
     def spoil(self, job: Job) -> None:
         """The newest is overlooked."""
 
@@ -91,6 +101,8 @@ class RestoresFromOlder(BrokenCore):
 
 class AdoptsFormerAttempts(BrokenCore):
     """A new leader takes tasks of any attempt for those of the recorded one (law 3.4)."""
+
+    breach = r"^a checkpoint is triggered at tasks that never ran: "
 
     def spoil(self, job: Job) -> None:
         """What is reported is believed to be of the right attempt."""
@@ -128,8 +140,23 @@ BROKEN: tuple[type[BrokenCore], ...] = (
 )
 
 
+class NeverTriggers(BrokenCore):
+    """It takes no checkpoint, so no job ever finishes. That breaks nothing, and nothing may be found."""
+
+    def spoil(self, job: Job) -> None:
+        """None is ever due."""
+
+        def nothing(turn: Turn) -> None:
+            """As if there were time."""
+            del turn
+
+        job.coordinator.tick = nothing  # type: ignore[method-assign]  # broken on purpose
+
+
 class NoFence(Fence):
     """It checks two nodes that are always there, so a deposed leader's write takes effect."""
+
+    breach = r"^jm\S+ writes in epoch \d+, and \d+ has begun$"
 
     def guard(self, *operations: Operation) -> Sequence[Operation]:
         """Looks like the real one."""

@@ -26,6 +26,12 @@ class BrokenInvariantError(AssertionError):
     """Something happened that never may."""
 
 
+class NotOverError(AssertionError):
+    """Something that must happen never did: the job stands still, or isn't forgotten. Whatever stops a job ends so: it
+    is no proof that a breach was seen.
+    """
+
+
 @dataclass
 class Outside:
     """Files that other systems see, by the committable that they were published from; and who may do what."""

@@ -21,7 +21,7 @@ from millstream_runtime.states import JOB_STATES, JobState
 from tests.simulation.cluster import Cluster, job_settings
 from tests.simulation.enemy import Enemy
 from tests.simulation.jobmanager import DIRECTORY, REAL, SETTINGS, Parts
-from tests.simulation.outside import BrokenInvariantError
+from tests.simulation.outside import BrokenInvariantError, NotOverError
 from tests.simulation.taskmanager import VERSIONS
 from tests.simulation.worker import KEYS, NUMBERS
 from tests.simulation.world import World
@@ -87,7 +87,7 @@ class Scenario:
     # ------------------------------------------------------------ the run
 
     def play(self) -> None:
-        """Raises BrokenInvariantError, or whatever the core raised, when something is wrong."""
+        """Raises BrokenInvariantError, NotOverError, or whatever the core raised, when something is wrong."""
         cluster, world, random = self.cluster, self.world, self.world.random
         cluster.stores.graphs[JOB] = made = graph(self.pipelines, self.parallelism)
         self._blob = encode(made)
@@ -153,7 +153,7 @@ class Scenario:
         if record is None:
             last = outside.records.get(JOB)
             state = last.state.name if last else "unknown"
-            raise BrokenInvariantError(f"after {self.world.now} ms the job is not over; its stored state is {state}")
+            raise NotOverError(f"after {self.world.now} ms the job is not over; its stored state is {state}")
         self._check_end(record)
         outside.check_exactly_once(JOB, KEYS)
         if left := self._left():
