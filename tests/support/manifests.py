@@ -169,6 +169,27 @@ def workloads(overlay: str) -> list[Document]:
     return [document for document in rendered(overlay) if "template" in document.get("spec", {})]
 
 
+def labels_of(workload: Document) -> dict[str, str]:
+    """Of each of its pods."""
+    found: dict[str, str] = workload["spec"]["template"]["metadata"]["labels"]
+    return found
+
+
+def selects(selector: Document, labels: Mapping[str, str]) -> bool:
+    """As the API server matches: labels and expressions, of which only In is used."""
+    expressions = selector.get("matchExpressions", ())
+    assert {expression["operator"] for expression in expressions} <= {"In"}
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(expression["key"]) in expression["values"] for expression in expressions
+    )
+
+
+def client_pod() -> Document:
+    """deploy/kubernetes/client.yaml."""
+    document: Document = yaml.safe_load((DEPLOY / "kubernetes" / "client.yaml").read_text(encoding="utf-8"))
+    return document
+
+
 def containers(overlay: str) -> Iterator[Container]:
     """Of all workloads."""
     for workload in workloads(overlay):

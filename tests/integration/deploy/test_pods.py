@@ -7,9 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.support.manifests import DEPLOY, Container, container_named
+from tests.support.manifests import DEPLOY, Container, client_pod, container_named
 from tests.support.pods import Pod, Secrets, ended, loopback_addresses, wait_until_ready, zookeepers
 
 PROGRAM = DEPLOY / "kubernetes" / "application" / "program.py"
@@ -21,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 def client_container() -> Container:
     """That of deploy/kubernetes/client.yaml."""
-    pod = yaml.safe_load((DEPLOY / "kubernetes" / "client.yaml").read_text(encoding="utf-8"))
+    pod = client_pod()
     workload = {"kind": "Pod", "metadata": pod["metadata"], "spec": {"template": pod}}
     return Container("session", workload, pod["spec"]["containers"][0])
 

@@ -8,12 +8,13 @@ from tests.support.manifests import (
     NAME_SERVERS,
     OVERLAYS,
     Container,
-    Document,
     container_named,
     containers,
+    labels_of,
     named,
     of_kind,
     rendered,
+    selects,
     workloads,
 )
 
@@ -26,20 +27,6 @@ BOTH = pytest.mark.parametrize("overlay", OVERLAYS)
 @pytest.fixture(params=CONTAINERS)
 def container(request: pytest.FixtureRequest) -> Container:
     return container_named(request.param)
-
-
-def labels_of(workload: Document) -> dict[str, str]:
-    found: dict[str, str] = workload["spec"]["template"]["metadata"]["labels"]
-    return found
-
-
-def selects(selector: Document, labels: dict[str, str]) -> bool:
-    """As the API server matches: labels and expressions, of which only In is used."""
-    expressions = selector.get("matchExpressions", ())
-    assert {expression["operator"] for expression in expressions} <= {"In"}
-    return selector.get("matchLabels", {}).items() <= labels.items() and all(
-        labels.get(expression["key"]) in expression["values"] for expression in expressions
-    )
 
 
 @BOTH
@@ -137,6 +124,13 @@ class TestContainers:
 
 
 # --------------------------------------------------------------------------------------- what surrounds them
+
+
+def test_no_process_of_a_session_is_the_only_one_of_its_kind() -> None:
+    """A second JobManager stands by, a TaskManager's tasks find another one, and two ZooKeepers of three decide."""
+    replicas = {one["metadata"]["name"]: one["spec"]["replicas"] for one in workloads("session")}
+    assert replicas.pop("taskmanager") >= 2
+    assert replicas == {"jobmanager": 2, "zookeeper": 3}
 
 
 @BOTH

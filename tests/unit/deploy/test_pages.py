@@ -20,6 +20,7 @@ from millstream_runtime.configuration import read_configuration
 from tests.support.manifests import (
     DEPLOY,
     OVERLAYS,
+    client_pod,
     compose,
     container_named,
     definitions,
@@ -100,7 +101,7 @@ def test_the_network_policy_that_it_shows_is_one() -> None:
 
 
 def test_the_pod_of_a_client_is_valid_safe_and_let_in() -> None:
-    pod = yaml.safe_load((DEPLOY / "kubernetes" / "client.yaml").read_text(encoding="utf-8"))
+    pod = client_pod()
     kubernetes_validate.validate(pod, "1.37", strict=True)
     (container,) = pod["spec"]["containers"]
     example = container_named("session-jobmanager-jobmanager")
