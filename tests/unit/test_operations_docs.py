@@ -13,9 +13,13 @@ from tests.unit.test_security_docs import names
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-LINES = [
-    line.split("|")[1].strip() for line in TEXT.splitlines() if line.startswith("| ") and "| what " not in line[:7]
-]
+TABLES = {
+    line.split("|")[1].strip(): line
+    for line in TEXT.splitlines()
+    if line.startswith("| ") and not line.startswith("| what ")
+}
+"""Each line by what fails, or what is planned."""
+LINES = [*TABLES]
 
 HA = "tests/integration/ha/"
 INTEGRATION = "tests/integration/"
@@ -104,6 +108,22 @@ SHOWN = {
     "moving ZooKeeper": [f"{INTEGRATION}cli/test_cluster_verbs.py::test_a_savepoint_a_stop_and_a_start_from_it"],
     "another parallelism": [f"{INTEGRATION}test_rescale.py::test_a_stopped_job_goes_on_with_other_parallelisms"],
 }
+RULED = {
+    "the leader dies (killed, out of memory, its host is gone)": [
+        "high-availability.zookeeper.client.session-timeout",
+    ],
+    "the leader loses its connections to the TaskManagers": ["heartbeat.timeout"],
+    "all JobManagers are gone": ["taskmanager.leader-absence-timeout"],
+    "too few slots are left": ["slot.request.timeout"],
+    "a TaskManager is frozen": ["heartbeat.timeout"],
+    "a TaskManager gets SIGTERM": ["taskmanager.shutdown-timeout"],
+    "two TaskManagers lose each other": ["taskmanager.network.peer-timeout"],
+    "the checkpoint storage doesn't answer": [
+        "execution.checkpointing.tolerable-failed-checkpoints",
+        "execution.checkpointing.timeout",
+    ],
+}
+"""Which lines say a time or a number by its option and default."""
 NOT_OURS = {"terminationGracePeriodSeconds", "autopurge"}
 """Words of Kubernetes and ZooKeeper."""
 
@@ -117,6 +137,23 @@ def test_what_shows_it_is_there(test: str) -> None:
     file, _, name = test.partition("::")
     assert (ROOT / file).exists()
     assert not name or name in names(ROOT / file)
+
+
+def ruled(text: str) -> list[tuple[str, str]]:
+    """Options and the values beside them: "`key` (value)" or "`key`, value"."""
+    return re.findall(r"`([a-z-]+(?:\.[a-z-]+)+)`(?: \(|, )(\d+(?: \w+)?)", text)
+
+
+def test_each_time_is_ruled_by_its_option() -> None:
+    found = {what: [key for key, _ in ruled(line)] for what, line in TABLES.items()}
+    assert {what: keys for what, keys in found.items() if keys} == RULED
+
+
+@pytest.mark.parametrize(("key", "value"), sorted(set(ruled(TEXT))))
+def test_its_default_is_that_of_the_table(key: str, value: str) -> None:
+    option = TABLE.find(key)
+    assert option is not None
+    assert option.parser.parse(value) == option.default
 
 
 @cache
@@ -133,7 +170,7 @@ def test_what_it_quotes_is_said(quoted: str) -> None:
         _, verb, *words = quoted.split()
         assert verb in VERBS
         assert [word for word in words if word.startswith("-") and word not in said()] == []
-    elif re.fullmatch(r"[a-z]+(\.[a-z-]+)+", quoted):
+    elif re.fullmatch(r"[a-z-]+(\.[a-z-]+)+", quoted):
         assert TABLE.find(quoted) is not None
     else:
         pieces = re.split(r"\.\.\.|\b[NM]\b", quoted)
