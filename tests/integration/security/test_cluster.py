@@ -2,16 +2,21 @@
 
 import re
 import socket
-from collections.abc import Generator
+import ssl
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
-from millstream_dataflow.identity import JobId, RegionAttempt, RegionId, worker_id
+from millstream_dataflow.identity import JobId, RegionAttempt, RegionId, TaskManagerId, worker_id
+from millstream_runtime.configuration import read_configuration
+from millstream_runtime.security import INTERNAL_NAME, InternalTls
 from millstream_runtime.states import JobState
 from millstream_taskmanager.exchange.preface import encode_preface
+from millstream_taskmanager.service.pings import PROOF_SIZE, PingSender, encode_ping_preface
 from tests.integration.programs import WINDOW, windows
 from tests.integration.test_health import health_port, listening
 from tests.support.jobs import PacedEvents, truth, window_rows
@@ -130,13 +135,52 @@ def test_strangers_at_the_data_port_are_not_heard_by_workers_of_one_machine(
                 assert ends(stranger) == b""
 
 
+def shown(port: int, context: ssl.SSLContext, name: str, preface: bytes = b"") -> int:
+    """The serial number of the certificate that is shown to whoever asks for this name."""
+    with socket.create_connection(("127.0.0.1", port), 10) as sock:
+        sock.sendall(preface)
+        with context.wrap_socket(sock, server_hostname=name) as connection:
+            certificate = connection.getpeercert(binary_form=True)
+    assert certificate is not None
+    return x509.load_der_x509_certificate(certificate).serial_number
+
+
+def serials(cluster: SafeCluster) -> Sequence[int]:
+    """Of the certificates that the JobManager's port shows members and clients, and each data port a TaskManager."""
+    member = InternalTls(read_configuration(cluster.set / "cluster" / "millstream.yaml")).client_context()
+    client = ssl.create_default_context(cafile=cluster.set / "client" / "rest-ca.crt")
+    ping = encode_ping_preface(PingSender(TaskManagerId("asks"), bytes(PROOF_SIZE), tls=True))
+    data = [
+        port
+        for process in cluster.taskmanagers.values()
+        for port in listening(process.pid)
+        if port != health_port(process)
+    ]
+    assert len(data) == 2
+    to_jobmanager = (shown(cluster.port, member, INTERNAL_NAME), shown(cluster.port, client, "localhost"))
+    return (*to_jobmanager, *(shown(port, member, INTERNAL_NAME, ping) for port in data))
+
+
+def written(cluster: SafeCluster) -> Sequence[int]:
+    """The same as the files have them."""
+    internal, rest = (
+        x509.load_pem_x509_certificate((cluster.set / "cluster" / name).read_bytes()).serial_number
+        for name in ("internal.pem", "rest.pem")
+    )
+    return (internal, rest, internal, internal)
+
+
 def test_what_is_renewed_serves_the_next_connections_and_stops_nothing(cluster: SafeCluster, tmp_path: Path) -> None:
-    """A JobManager that starts afterwards is joined by TaskManagers that didn't."""
+    """Processes that run show the new certificates, though the old ones would be good for long; and a JobManager that
+    starts afterwards is joined by TaskManagers that didn't.
+    """
     with job_meanwhile(cluster, tmp_path) as job:
-        before, workers = (cluster.set / "cluster" / "internal.pem").read_bytes(), cluster.all_workers()
+        before, workers = written(cluster), cluster.all_workers()
+        assert serials(cluster) == before
         renewed = millstream("security", "renew", str(cluster.set), cwd=tmp_path)
         assert renewed.returncode == 0, renewed.stderr
-        assert (cluster.set / "cluster" / "internal.pem").read_bytes() != before
+        assert not set(written(cluster)) & set(before)
+        assert serials(cluster) == written(cluster)
         cluster.kill_jobmanager()
         cluster.start_jobmanager()
         cluster.wait_for_slots(2)
