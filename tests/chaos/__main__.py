@@ -20,14 +20,15 @@ def say(line: str) -> None:
 def main(arguments: list[str]) -> int:
     """The directory of a run that went wrong is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5.0, help="how long faults go on (default 5)")
+    minutes = "rounds of all faults, of which each takes about one (default 5)"
+    parser.add_argument("--minutes", type=float, default=5.0, help=minutes)
     parser.add_argument("--seed", type=int, default=None, help="replay the schedule of this one (default: any)")
     given = parser.parse_args(arguments)
     seed: int = SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     directory = Path(tempfile.mkdtemp(prefix="millstream-chaos-"))
     good = False
     try:
-        good = play(directory, seed, given.minutes, say)
+        good = play(directory, seed, given.minutes, say).is_good
     finally:
         if good:
             shutil.rmtree(directory)

@@ -9,17 +9,19 @@ import signal
 import time
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
+from typing import TypeVar
 
 from tests.chaos.schedule import SHUTDOWN_S, Fault, Kind
 from tests.chaos.stage import ChaosError, Stage
 from tests.chaos.verdict import Figures
-from tests.support.clusters import Process, alive, descendants
+from tests.support.clusters import Process, alive, children, descendants
 
+T = TypeVar("T")
 Steps = Generator[float]
 """Seconds to wait, again and again."""
 LOOK_S = 0.05
-LEADER_S = 4.0
-"""So long a fault that means the leader waits for one; an election takes two or three."""
+FREE_S = 20.0
+"""So long a fault waits for somebody to do it to: no other lasts longer than 10 s, and an election takes three."""
 NEXT_S = 20.0
 """So long the next leader is waited for."""
 ADOPTS_S = 0.3
@@ -43,6 +45,8 @@ class Faults:
         self._cluster = stage.cluster
         self._ensemble = stage.ensemble
         self._figures = figures
+        self._kinds = set[Kind]()
+        """That have been done."""
         self._say = say
 
     def play(self, fault: Fault) -> Steps:
@@ -57,30 +61,56 @@ class Faults:
             self._say(f"{fault}: skipped, {reason}")
 
     def _begin(self, fault: Fault, who: str) -> None:
+        self._kinds.add(fault.kind)
+        self._figures.kinds = len(self._kinds)
         self._say(f"{fault}: {who}")
 
     # ------------------------------------------------------------------------------------------------ who is meant
 
-    def _leader(self) -> Generator[float, None, int]:
-        until = time.monotonic() + LEADER_S
-        while (number := self._stage.leader()) is None:
+    def _found(self, look: Callable[[], T | None], missing: str) -> Generator[float, None, T]:
+        until = time.monotonic() + FREE_S
+        while (found := look()) is None:
             if time.monotonic() > until:
-                raise _NobodyError("nobody leads, or who leads is in the hand of another fault")
+                raise _NobodyError(missing)
             yield LOOK_S
-        return number
+        return found
 
-    def _standby(self, fault: Fault) -> int:
-        leader = self._stage.leader()
-        others = self._stage.free("jobmanager", [n for n in self._cluster.jobmanagers if n != leader])
-        if not others:
-            raise _NobodyError("nobody stands by")
-        return fault.one_of(others)
+    def _leader(self) -> Generator[float, None, int]:
+        return self._found(self._stage.leader, "nobody leads, or who leads is in the hand of another fault")
 
-    def _taskmanager(self, fault: Fault) -> int:
+    def _standby(self, fault: Fault) -> Generator[float, None, int]:
+        def standby() -> int | None:
+            leader = self._stage.leader()
+            others = self._stage.free("jobmanager", [n for n in self._cluster.jobmanagers if n != leader])
+            return fault.one_of(others) if others else None
+
+        return self._found(standby, "nobody stands by")
+
+    def _free_taskmanager(self, fault: Fault) -> int | None:
         free = self._stage.taskmanagers()
-        if not free:
-            raise _NobodyError("each TaskManager is in another fault's hand")
-        return fault.one_of(free)
+        return fault.one_of(free) if free else None
+
+    def _taskmanager(self, fault: Fault) -> Generator[float, None, int]:
+        return self._found(lambda: self._free_taskmanager(fault), "each TaskManager is in another fault's hand")
+
+    def _both(self, fault: Fault) -> Generator[float, None, tuple[int, int]]:
+        """The leader and a TaskManager, at the same time."""
+
+        def both() -> tuple[int, int] | None:
+            leader, taskmanager = self._stage.leader(), self._free_taskmanager(fault)
+            return None if leader is None or taskmanager is None else (leader, taskmanager)
+
+        return self._found(both, "nobody leads, or each TaskManager is in another fault's hand")
+
+    def _below(self, fault: Fault, pids: Callable[[int], Sequence[int]]) -> Generator[float, None, tuple[int, int]]:
+        """One of these processes of a TaskManager, and the TaskManager."""
+
+        def below() -> tuple[int, int] | None:
+            number = self._free_taskmanager(fault)
+            found = [] if number is None else pids(number)
+            return (fault.one_of(found), number) if found and number is not None else None
+
+        return self._found(below, "no such process runs whose TaskManager isn't in another fault's hand")
 
     # ------------------------------------------------------------------------------------------------ JobManagers
 
@@ -88,7 +118,7 @@ class Faults:
         yield from self._kill_jobmanager(fault, (yield from self._leader()))
 
     def _kill_standby(self, fault: Fault) -> Steps:
-        yield from self._kill_jobmanager(fault, self._standby(fault))
+        yield from self._kill_jobmanager(fault, (yield from self._standby(fault)))
 
     def _kill_jobmanager(self, fault: Fault, number: int, after: float = 0) -> Steps:
         with self._stage.holding(f"jobmanager {number}"):
@@ -124,7 +154,7 @@ class Faults:
         yield from self._freeze_jobmanager(fault, (yield from self._leader()))
 
     def _freeze_standby(self, fault: Fault) -> Steps:
-        yield from self._freeze_jobmanager(fault, self._standby(fault))
+        yield from self._freeze_jobmanager(fault, (yield from self._standby(fault)))
 
     def _freeze_jobmanager(self, fault: Fault, number: int) -> Steps:
         with self._stage.holding(f"jobmanager {number}"):
@@ -137,6 +167,7 @@ class Faults:
         with self._stage.holding(f"jobmanager {number}"):
             self._begin(fault, f"jobmanager {number}")
             self._figures.cuts += 1
+            self._figures.cuts_from_zookeeper += which != "taskmanagers"
             for cable in self._stage.cables.of(number, which):
                 cable.cut()
             yield fault.seconds
@@ -146,7 +177,7 @@ class Faults:
     # ----------------------------------------------------------------------------------------------- TaskManagers
 
     def _kill_taskmanager(self, fault: Fault) -> Steps:
-        number = self._taskmanager(fault)
+        number = yield from self._taskmanager(fault)
         with self._stage.holding(f"taskmanager {number}"):
             self._begin(fault, f"taskmanager {number}")
             self._kill(self._cluster.taskmanagers[number])
@@ -154,38 +185,33 @@ class Faults:
             self._stage.start_taskmanager(number)
 
     def _kill_worker(self, fault: Fault) -> Steps:
-        number = self._taskmanager(fault)
-        workers = self._cluster.workers(number)
-        if not workers:
-            raise _NobodyError("there is no worker")
-        self._kill_below(fault, fault.one_of(workers), number)
-        yield LOOK_S
+        yield from self._kill_below(fault, self._cluster.workers)
 
     def _kill_forkserver(self, fault: Fault) -> Steps:
-        number = self._taskmanager(fault)
-        self._kill_below(fault, self._cluster.forkserver(number), number)
-        yield LOOK_S
+        yield from self._kill_below(fault, lambda number: children(self._cluster.taskmanagers[number].pid))
 
-    def _kill_below(self, fault: Fault, pid: int, number: int) -> None:
+    def _kill_below(self, fault: Fault, pids: Callable[[int], Sequence[int]]) -> Steps:
+        pid, number = yield from self._below(fault, pids)
         self._begin(fault, f"pid {pid} of taskmanager {number}")
         self._figures.kills += 1
         os.kill(pid, signal.SIGKILL)
+        yield LOOK_S
 
     def _freeze_taskmanager(self, fault: Fault) -> Steps:
-        number = self._taskmanager(fault)
+        number = yield from self._taskmanager(fault)
         with self._stage.holding(f"taskmanager {number}"):
             self._begin(fault, f"taskmanager {number}")
             yield from self._freeze([self._cluster.taskmanagers[number].pid], fault)
 
     def _freeze_with_workers(self, fault: Fault) -> Steps:
-        number = self._taskmanager(fault)
+        number = yield from self._taskmanager(fault)
         with self._stage.holding(f"taskmanager {number}"):
             self._begin(fault, f"taskmanager {number}")
             pid = self._cluster.taskmanagers[number].pid
             yield from self._freeze([pid, *descendants(pid)], fault)
 
     def _end_taskmanager(self, fault: Fault) -> Steps:
-        number = self._taskmanager(fault)
+        number = yield from self._taskmanager(fault)
         with self._stage.holding(f"taskmanager {number}"):
             self._begin(fault, f"taskmanager {number}")
             yield from self._end(self._cluster.taskmanagers[number], TASKMANAGER_GRACE_S)
@@ -193,8 +219,7 @@ class Faults:
             self._stage.start_taskmanager(number)
 
     def _kill_together(self, fault: Fault) -> Steps:
-        leader = yield from self._leader()
-        number = self._taskmanager(fault)
+        leader, number = yield from self._both(fault)
         with self._stage.holding(f"jobmanager {leader}", f"taskmanager {number}"):
             self._begin(fault, f"jobmanager {leader} and taskmanager {number}")
             self._kill(self._cluster.jobmanagers[leader])
@@ -226,6 +251,7 @@ class Faults:
             frozen = fault.pick < 0.5
             stopped = self._ensemble.stop_quorum(freeze=frozen)
             self._figures.zookeeper_faults += 1
+            self._figures.quorums_lost += 1
             self._begin(fault, f"zookeepers {stopped} are {'frozen' if frozen else 'killed'}")
             yield fault.seconds
             self._ensemble.thaw(*(number for number in stopped if self._ensemble.is_running(number)))
@@ -272,6 +298,7 @@ class Faults:
         names = [*(f"jobmanager {n}" for n in jobmanagers), *(f"taskmanager {n}" for n in taskmanagers)]
         with self._stage.holding("zookeeper", *names):
             self._begin(fault, "all")
+            self._figures.everything_killed += 1
             for process in self._cluster.processes():
                 self._kill(process)
             self._ensemble.kill(*self._ensemble.servers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.states import JOB_STATES, JobState
 from tests.chaos.faults import Faults
 from tests.chaos.load import CHECKPOINT_MS, KEYS, PARALLELISM, Load
-from tests.chaos.schedule import Burst, bursts, spares
+from tests.chaos.schedule import Burst, schedule, spares
 from tests.chaos.stage import EXPIRATION_S, ChaosError, Stage, staged
 from tests.chaos.verdict import Comparison, Figures, compare
 from tests.integration.programs import WINDOW
@@ -55,16 +55,15 @@ class Run:
         self._load = Load(stage.directory)
         self._job = JobId("")
 
-    def play(self, seed: int, seconds: float) -> Comparison:
+    def play(self, bursts: Sequence[Burst]) -> Comparison:
         """From the job's start to the comparison; ChaosError or NeverHappenedError when it can't get there."""
         self._job = JobId(self._load.start(self._cluster.environment(**CHECKPOINTS)))
         self._until_well("at the beginning")
         begun = time.monotonic()
-        for burst in bursts(seed):
-            if time.monotonic() > begun + seconds:
-                break
+        for burst in bursts:
             self._figures.bursts += 1
             self._play(burst)
+        self._figures.took_s = time.monotonic() - begun
         self._figures.longest_pause_s = longest_pause(self._load.pulses, begun, time.monotonic())[0]
         comparison = self._finish()
         self._clear()
@@ -163,6 +162,7 @@ class Run:
         figures = self._figures
         figures.records_in, figures.records_out = comparison.records_in, comparison.records_out
         figures.lost, figures.doubled = sum(comparison.lost.values()), sum(comparison.doubled.values())
+        figures.wrong = len(comparison.wrong)
         figures.checkpoints = len(self._closings())
         figures.hidden_files = len(hidden_files(self._load.output))
         view = self._cluster.view()
@@ -221,19 +221,21 @@ class Run:
         )
 
 
-def play(directory: Path, seed: int, minutes: float, say: Callable[[str], None]) -> bool:
-    """Whether all is well; what isn't is said, and the figures at the end."""
+def play(directory: Path, seed: int, minutes: float, say: Callable[[str], None]) -> Figures:
+    """What came of it, which is said too; and, first, what isn't well."""
     figures = Figures(minutes, seed)
     say(f"seed {seed}, {minutes:g} minutes: make chaos MINUTES={minutes:g} SEED={seed}")
     comparison = None
     with staged(directory, spares(seed), say) as stage:
         run = Run(stage, figures, say)
         try:
-            comparison = run.play(seed, minutes * 60)
+            comparison = run.play(schedule(seed, minutes))
         except AssertionError as wrong:
             say(f"{run.story()}\n\nFAILED: {wrong}")
     figures.processes_left = len(stage.marked())
     if comparison is not None and not comparison.is_true:
         say(f"FAILED: the output is not true\n{comparison}")
+    if comparison is not None and figures.too_few:
+        say(f"FAILED: that was no chaos: {', '.join(figures.too_few)}")
     say(f"\n{figures}")
-    return comparison is not None and comparison.is_true and figures.nothing_is_left
+    return figures

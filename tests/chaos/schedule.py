@@ -1,7 +1,7 @@
 """What happens when: a pure function of the seed. Which process it hits may depend on the run (who leads), by rule.
 
-Bursts of faults that may overlap, and calm between them, in which the job must get well. Kinds are dealt from shuffled
-decks, so that a run of an hour has had each of them many times, and one of minutes most of them.
+Bursts of faults that may overlap, and calm between them, in which the job must get well. Seven bursts are a round, in
+which each kind comes once, shuffled anew for the next: so a minute has had all of them, whatever the machine's speed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import count, islice
 from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SESSION_S = 2.0
 """The session timeout of the JobManagers."""
@@ -86,12 +90,20 @@ LONGEST_S = {
     Kind.LOSE_QUORUM: 4 * SESSION_S,
 }
 """Others last up to REST_S."""
-REST_S = 5.0
+REST_S = 4.0
 SHORTEST_S = 0.2
-GAP_S = 2.5
+GAP_S = 2.0
 """Between two beginnings in a burst, at most; so that most faults overlap."""
-TENTH = 10
-"""In one of so many bursts everything is killed."""
+OF_A_ROUND = (
+    (OF_JOBMANAGERS, (1, 1, 1, 2, 2, 2)),
+    (OF_ZOOKEEPER, (0, 1, 1, 1, 1, 1)),
+    (OF_TASKMANAGERS, (0, 0, 0, 2, 3, 3)),
+)
+"""How many of these a round's bursts have, in any order. Half of the bursts are gentle; ZooKeeper has one fault at a
+time, since two are a third kind. In one burst more everything is killed.
+"""
+ROUND = 1 + len(OF_A_ROUND[0][1])
+"""Bursts. On two cores they take a minute."""
 
 
 @dataclass(frozen=True)
@@ -130,47 +142,39 @@ class Burst:
         return all(fault.kind in OF_JOBMANAGERS or fault.kind in OF_ZOOKEEPER for fault in self.faults)
 
 
-class _Deck:
-    """Kinds in random order, shuffled again whenever all were dealt."""
-
-    def __init__(self, chance: Random, kinds: Sequence[Kind]) -> None:
-        self._chance = chance
-        self._kinds = kinds
-        self._left: list[Kind] = []
-
-    def deal(self) -> Kind:
-        if not self._left:
-            self._left = self._chance.sample(self._kinds, len(self._kinds))
-        return self._left.pop()
-
-
 def spares(seed: int) -> int:
     """TaskManagers above what the job needs."""
     return Random(f"{seed} spares").choice((1, 2))
 
 
+def schedule(seed: int, minutes: float) -> Sequence[Burst]:
+    """Of a run: a round a minute, so that the same faults come on every machine; a slow one takes longer for them."""
+    return list(islice(bursts(seed), max(1, round(minutes * ROUND))))
+
+
 def bursts(seed: int) -> Iterator[Burst]:
-    """Without end; a run takes as many as it has time for."""
-    chance = Random(seed)
-    decks = [_Deck(chance, kinds) for kinds in (OF_JOBMANAGERS, OF_ZOOKEEPER, OF_TASKMANAGERS)]
-    total = 0
-    for number in range(1, 1 << 30):
-        if number % TENTH == 1:
-            total = number + chance.randrange(TENTH)
-        kinds = [Kind.KILL_EVERYTHING] if number == total else _kinds(chance, *decks)
-        at, faults = 0.0, list[Fault]()
-        for kind in kinds:
-            longest = LONGEST_S.get(kind, REST_S)
-            seconds = round(chance.uniform(SHORTEST_S, longest), 1)
-            faults.append(Fault(round(at, 1), kind, seconds, chance.random()))
-            at += chance.uniform(0, GAP_S)
-        yield Burst(number, tuple(faults), round(chance.uniform(0.5, 2.5), 1))
+    """Without end, round after round."""
+    chance, numbers = Random(seed), count(1)
+    while True:
+        for kinds in _round(chance):
+            at, faults = 0.0, list[Fault]()
+            for kind in kinds:
+                longest = LONGEST_S.get(kind, REST_S)
+                seconds = round(chance.uniform(SHORTEST_S, longest), 1)
+                faults.append(Fault(round(at, 1), kind, seconds, chance.random()))
+                at += chance.uniform(0, GAP_S)
+            yield Burst(next(numbers), tuple(faults), round(chance.uniform(0.5, 1.5), 1))
 
 
-def _kinds(chance: Random, jobmanagers: _Deck, zookeeper: _Deck, taskmanagers: _Deck) -> list[Kind]:
-    """Of one burst. Half of the bursts are gentle; ZooKeeper has one fault at a time, since two are a third kind."""
-    kinds = [jobmanagers.deal() for _ in range(chance.choice((0, 1, 1, 2)))]
-    kinds += [zookeeper.deal() for _ in range(chance.choice((0, 0, 1)))]
-    if chance.random() < 0.5 or not kinds:
-        kinds += [taskmanagers.deal() for _ in range(chance.choice((1, 1, 2)))]
-    return chance.sample(kinds, len(kinds))
+def _round(chance: Random) -> list[list[Kind]]:
+    """The kinds of each of its bursts."""
+    dealt = [list[Kind]() for _ in range(ROUND - 1)]
+    for kinds, numbers in OF_A_ROUND:
+        deck = iter(_shuffled(chance, kinds))
+        for place, number in enumerate(_shuffled(chance, numbers)):
+            dealt[place] += islice(deck, number)
+    return _shuffled(chance, [[Kind.KILL_EVERYTHING], *(_shuffled(chance, burst) for burst in dealt)])
+
+
+def _shuffled(chance: Random, some: Sequence[T]) -> list[T]:
+    return chance.sample(some, len(some))

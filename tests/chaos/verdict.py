@@ -8,11 +8,16 @@ from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 
+from tests.chaos.schedule import ROUND, Kind
 from tests.support.jobs import read_rows, truth
 
 Window = tuple[int, int]
 """Its start, and the key."""
 SHOWN = 20
+FLOORS = {"kills": 12, "freezes": 3, "cuts": 3, "cuts_from_zookeeper": 1, "quorums_lost": 1, "everything_killed": 1}
+"""Of each round without one of its faults. With all it has 15 kills, 4 freezes, 4 cuts, 2 of these from ZooKeeper."""
+MOST_SKIPPED = 1
+"""Faults of a round that may find nobody to whom they could be done."""
 
 
 @dataclass
@@ -72,12 +77,18 @@ class Figures:
 
     minutes: float = 0
     seed: int = 0
+    took_s: float = 0
+    """From the first fault until the job was well after the last."""
     bursts: int = 0
+    kinds: int = 0
     kills: int = 0
     freezes: int = 0
     cuts: int = 0
+    cuts_from_zookeeper: int = 0
     expiries: int = 0
     zookeeper_faults: int = 0
+    quorums_lost: int = 0
+    everything_killed: int = 0
     graceful_ends: int = 0
     skipped_faults: int = 0
     """There was nobody to do them to, because of others under way."""
@@ -85,6 +96,8 @@ class Figures:
     records_out: int | None = None
     lost: int | None = None
     doubled: int | None = None
+    wrong: int | None = None
+    """Windows with as many events as there should be, but others."""
     failovers: int | None = None
     leaders: int | None = None
     """The epoch at the end."""
@@ -102,9 +115,21 @@ class Figures:
     files_left: int | None = None
 
     @property
-    def nothing_is_left(self) -> bool:
-        """Of the job and its cluster."""
-        return self.hidden_files == self.processes_left == self.nodes_left == self.files_left == 0
+    def too_few(self) -> list[str]:
+        """What a run that proves something has had more of: each round so many faults, and each of them done."""
+        rounds = self.bursts // ROUND
+        floors = {name: floor * rounds for name, floor in FLOORS.items()}
+        floors["kinds"] = len(Kind) - MOST_SKIPPED if rounds else 0
+        had = {name: getattr(self, name) for name in floors}
+        short = [f"{name} {had[name]}, at least {floor}" for name, floor in floors.items() if had[name] < floor]
+        most = MOST_SKIPPED * max(1, rounds)
+        return short + [f"skipped_faults {self.skipped_faults}, at most {most}"] * (self.skipped_faults > most)
+
+    @property
+    def is_good(self) -> bool:
+        """The output is true, nothing is left of the job and its cluster, and there was chaos."""
+        left = (self.hidden_files, self.processes_left, self.nodes_left, self.files_left)
+        return {self.lost, self.doubled, self.wrong, *left} == {0} and not self.too_few
 
     def __str__(self) -> str:
         """A line each."""
