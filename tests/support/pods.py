@@ -19,12 +19,10 @@ import urllib.request
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from millstream.security.working_set import write
-from tests.support.clusters import Process, until
+from tests.support.clusters import MILLSTREAM, Process, until
 from tests.support.manifests import DEPLOY, Container, instruction, write_files
 from tests.support.zookeeper import Ensemble, require_zookeeper
 
@@ -41,8 +39,9 @@ def loopback_addresses(count: int) -> list[str]:
 class Secrets:
     """What the commands of deploy/README.md put into each secret, made by these commands."""
 
-    def __init__(self, directory: Path, hosts: Sequence[str]) -> None:
-        write(directory / "tls", hosts, datetime.now(UTC), 90)
+    def __init__(self, directory: Path, init: str) -> None:
+        """`init`: the `millstream security init` that writes `tls` there, as a page has it."""
+        subprocess.run([MILLSTREAM, *shlex.split(init)[1:]], cwd=directory, stdout=subprocess.DEVNULL, check=True)
         text = (DEPLOY / "README.md").read_text(encoding="utf-8")
         for line in re.findall(r"^    (python3 -c .+|printf .+)$", text, re.MULTILINE):
             subprocess.run(["bash", "-ec", line], cwd=directory, check=True)
@@ -50,6 +49,11 @@ class Secrets:
         for name, sources in re.findall(r"create secret generic (\S+)((?: --from-file=\S+)+)", text):
             paths = [directory / option.partition("=")[2] for option in shlex.split(sources)]
             self.files[name] = {path.name: path.read_text(encoding="utf-8") for path in paths}
+
+
+def security_init(*hosts: str) -> str:
+    """The command of deploy/README.md, with the addresses that stand for its names."""
+    return shlex.join(["millstream", "security", "init", "tls", *(word for host in hosts for word in ("--host", host))])
 
 
 @dataclass

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.clusters import Process, until
 from tests.support.manifests import DEPLOY, write_files
@@ -40,7 +41,8 @@ class Machines:
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         self.directory = directory
         self.addresses = dict(zip(HOSTS, loopback_addresses(len(HOSTS)), strict=True))
-        secrets = Secrets(directory, list(self.addresses.values()))
+        (init,) = re.findall(r"^ +(millstream security init .+)$", PAGE, re.MULTILINE)
+        secrets = Secrets(directory, self._addressed(init))
         self.ensemble = self._zookeeper(secrets)
         stack.callback(self.ensemble.close)
         self.ensemble.start()
@@ -62,9 +64,15 @@ class Machines:
     def here(self, host: str, text: str) -> str:
         """The same with this machine's addresses and directories."""
         for number, server in enumerate(HOSTS, 1):
-            text = text.replace(f"{server}:2181", self.ensemble.host(number)).replace(server, self.addresses[server])
+            text = text.replace(f"{server}:2181", self.ensemble.host(number))
+        text = self._addressed(text)
         text = re.sub(r"(?<=bind-host: )\S+", self.addresses[host], text)
         return re.sub(r"(/etc|/srv|/var/lib)/millstream[\w-]*", lambda path: str(self.place(host, path[0])), text)
+
+    def _addressed(self, text: str) -> str:
+        for host, address in self.addresses.items():
+            text = text.replace(host, address)
+        return text
 
     def client(self, line: str) -> str:
         """A command of the page, in the directory that has `tls`; what it prints."""
@@ -119,6 +127,14 @@ def machines(tmp_path: Path) -> Generator[Machines]:
 
 
 def test_a_job_passes_through_the_cluster_of_the_page_and_through_what_is_left_of_it(machines: Machines) -> None:
+    (showing,) = re.findall(r"`(millstream config .+?)`", PAGE)
+    shown = machines.client(showing)
+    written: dict[str, str] = yaml.safe_load(block("yaml"))
+    assert set(re.findall(r"^(\S+) = ", shown, re.MULTILINE)) == set(written) - {"jobmanager.rpc.port"}, (
+        "6123 is its default"
+    )
+    assert f"{machines.place(HOSTS[0], '/etc/millstream')}/millstream.yaml" in shown
+
     listing, running = re.findall(r"^        (millstream (?:list|run) .+)$", PAGE, re.MULTILINE)
     leader = until(lambda: leading(machines, but=""), 40, "one leads", machines.tail)
     assert machines.client(running.replace("program.py", str(PROGRAM))).splitlines()[:2] == ["be 2000", "is 1000"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.manifests import DEPLOY, Container, client_pod, container_named
-from tests.support.pods import Pod, Secrets, ended, loopback_addresses, wait_until_ready, zookeepers
+from tests.support.pods import Pod, Secrets, ended, loopback_addresses, security_init, wait_until_ready, zookeepers
 
 PROGRAM = DEPLOY / "kubernetes" / "application" / "program.py"
 COUNTS = {"be 2000", "is 1000", "not 1000", "or 1000", "question 1000", "that 1000", "the 1000", "to 2000"}
@@ -31,7 +31,8 @@ class Session:
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         names = ("jobmanager-0", "jobmanager-1", "taskmanager-0", "taskmanager-1", "client")
         addresses = dict(zip(names, loopback_addresses(len(names)), strict=True))
-        secrets = Secrets(directory, [address for name, address in addresses.items() if "jobmanager" in name])
+        jobmanagers = (address for name, address in addresses.items() if "jobmanager" in name)
+        secrets = Secrets(directory, security_init(*jobmanagers))
         ensemble = stack.enter_context(
             zookeepers(container_named("session-zookeeper-zookeeper"), directory / "zookeeper", secrets)
         )
@@ -92,7 +93,7 @@ def test_a_program_runs_on_a_cluster_of_its_own_which_ends_with_it(tmp_path: Pat
     process = container_named("application-application-process")
     program = container_named("application-application-program")
     addresses = loopback_addresses(process.workload["spec"]["completions"])
-    secrets = Secrets(tmp_path, [addresses[0]])
+    secrets = Secrets(tmp_path, security_init(addresses[0]))
     names = {"application-0.application": addresses[0]}
     pods = [
         Pod(f"application-{index}", address, tmp_path / f"pod-{index}", tmp_path / "shared", secrets, names)

@@ -74,6 +74,18 @@ def test_an_overlay_of_ones_own_names_its_image_and_storage(page: Path, tmp_path
         assert claim["spec"]["storageClassName"] == "my-shared-class"
 
 
+TRIED = {"millstream", "docker build"}
+"""Programs whose commands tests run (tests/integration/deploy), or somebody has."""
+
+
+def test_commands_that_were_never_tried_are_named_as_such() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    shell = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    commands = re.findall(r"^ {8}(?:echo \S+ \| )?(?:sudo )?(?:/\S+/)?(docker \w+|[\w-]+) ", shell, re.MULTILINE)
+    (untried,) = re.findall(r"^\*\*Not tried on a real machine\*\*: (.+?)\n\n", text, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`(.+?)`", untried)) == {*commands, "curl"} - TRIED
+
+
 def test_the_patch_for_object_storage_leaves_no_claim(tmp_path: Path) -> None:
     (text,) = [text for text in blocks(README, "yaml") if "$patch: delete" in text]
     own = (
