@@ -100,16 +100,19 @@ class SmallEnsemble:
 class _Conversation(socketserver.StreamRequestHandler):
     """With one client, until it goes."""
 
-    server: SmallZooKeeper
+    @property
+    def _small(self) -> SmallZooKeeper:
+        assert isinstance(self.server, SmallZooKeeper)
+        return self.server
 
     def handle(self) -> None:
         with contextlib.suppress(OSError, struct.error):  # it has gone
             self._frame()
-            self._say(_CONNECTED.pack(0, self.server.timeout_ms, 1, 16, b"p" * 16, False))
-            self.server.let_in += 1
+            self._say(_CONNECTED.pack(0, self._small.timeout_ms, 1, 16, b"p" * 16, False))
+            self._small.let_in += 1
             while True:
                 number, kind = _REQUEST.unpack_from(self._frame())
-                error, more = self.server.answer(kind)
+                error, more = self._small.answer(kind)
                 self._say(_REPLY.pack(number, 1, error) + more)
 
     def _frame(self) -> bytes:
@@ -117,5 +120,5 @@ class _Conversation(socketserver.StreamRequestHandler):
         return self.rfile.read(length)
 
     def _say(self, words: bytes) -> None:
-        self.server.thawed.wait()
+        self._small.thawed.wait()
         self.wfile.write(struct.pack(">i", len(words)) + words)

@@ -11,9 +11,9 @@ from millstream_jobmanager.leadership.office import lease_clock
 from millstream_jobmanager.leadership.tenure import Hold, Tenure, lease
 from millstream_jobmanager.leadership.won_office import WonOffice
 from millstream_jobmanager.store.fence import Fence
+from millstream_runtime.leadership.errors import UnansweredError
 from millstream_runtime.leadership.nodes import ClusterNodes
 from millstream_runtime.leadership.session import FAREWELL_S
-from millstream_runtime.leadership.zookeeper import ZooKeeper
 
 TIMEOUT = 600_000
 
@@ -31,7 +31,8 @@ class Questions:
         self.asked.put_nowait(question)
         return question
 
-    async def answer(self, question: Future[None], _within: float) -> None:
+    async def answer(self, question: Future[None], within: float) -> None:
+        assert within > 0
         await asyncio.wrap_future(question)
 
 
@@ -49,25 +50,20 @@ async def test_what_servers_grant_counts_from_the_moment_they_grant_it() -> None
     await office.leave()
 
 
-class Silent(ZooKeeper):
-    """Nobody answers, and the session is as it is by default."""
+class Silent(Questions):
+    """Of one that answers nobody."""
 
-    hosts, timeout, session_timeout = "silent:2181", 15.0, 60_000
-
-    def __init__(self) -> None:
-        """Without a client."""
-
-    def commit(self, _operations: object) -> Future[Any]:
-        return Future()
-
-    def _silence(self, _seconds: float) -> str:
-        return ""
+    async def answer(self, question: Future[None], within: float) -> None:
+        try:
+            await asyncio.wait_for(super().answer(question, within), within)
+        except TimeoutError as error:
+            raise UnansweredError("nobody answers") from error
 
 
 async def test_who_leaves_does_not_wait_for_a_silent_zookeeper() -> None:
     """It would wait for 15 s of the 30 that a process has to end, and the session ends by and by anyway."""
     tenure = Tenure(60_000, lease_clock() + lease(60_000))
-    office = WonOffice(Silent(), Fence(ClusterNodes("/x"), 0), tenure, cast("Any", None), lease_clock)
+    office = WonOffice(cast("Any", Silent()), Fence(ClusterNodes("/x"), 0), tenure, cast("Any", None), lease_clock)
     begun = time.monotonic()
     await office.leave()
     assert time.monotonic() - begun < FAREWELL_S + 1

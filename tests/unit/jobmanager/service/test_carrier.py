@@ -154,8 +154,8 @@ class SlowlyOpened:
         disk.pass_by()
         self.closed = threading.Event()
 
-    def read_at(self, _offset: int, _length: int) -> bytes:
-        raise AssertionError("nobody asks")
+    def read_at(self, offset: int, length: int) -> bytes:
+        raise AssertionError(f"nobody asks for {length} bytes at {offset}")
 
     def close(self) -> None:
         assert not self.closed.is_set(), "its descriptor may be another one's by now"
