@@ -29,10 +29,11 @@ LAYERS = {
     "chaos": [],
 }
 
-# Of the day's set, in seconds: 5,000 seeds of the simulation, and all layers together. In CI more is a failure; on a
-# laptop, which has other things to do, it is only said.
+# Of the day's set, in seconds: 5,000 seeds of the simulation, and all layers together. What takes longer is said; in CI
+# it fails when it takes half as long again, for one machine is that much slower than another, or than itself when busy.
 LIMITS_S = {"simulation": 180}
 LIMIT_S = 15 * 60
+BUSY = 1.5
 
 DAY = ["-m", "not nightly"]
 NIGHT = ["--hypothesis-profile=nightly", "--timeout=1200"]  # twenty times the examples of a day need more than a minute
@@ -100,14 +101,14 @@ def run_layer(root: Path, name: str, options: list[str]) -> LayerResult:
     return LayerResult(name, time.perf_counter() - start, passed, failed, skipped, exit_code)
 
 
-def too_slow(results: Sequence[LayerResult]) -> list[str]:
-    """A line for each limit that was exceeded."""
+def too_slow(results: Sequence[LayerResult], allowed: float = 1.0) -> list[str]:
+    """A line for each limit of which more than that part was taken."""
     took = {f"tests/{result.name}": (result.seconds, LIMITS_S.get(result.name)) for result in results}
     took["the whole"] = (sum(result.seconds for result in results), LIMIT_S)
     return [
         f"TOO SLOW: {name} took {seconds:.1f} s, the limit is {limit} s (tools/run_tests.py)"
         for name, (seconds, limit) in took.items()
-        if limit is not None and seconds > limit
+        if limit is not None and seconds > allowed * limit
     ]
 
 
@@ -142,7 +143,8 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     if not any(result.passed or result.failed for result in results):
         print("No test ran, which proves nothing.", file=sys.stderr)
         return 1
-    return 0 if all(result.is_good for result in results) and not (slow and in_ci()) else 1
+    fails = not nightly and in_ci() and bool(too_slow(results, BUSY))
+    return 0 if all(result.is_good for result in results) and not fails else 1
 
 
 if __name__ == "__main__":
