@@ -26,6 +26,7 @@ from typing import Final, cast
 
 from millstream_dataflow.identity import TaskManagerId, WorkerId
 from millstream_dataflow.words import counted
+from millstream_runtime.door.sockets import places
 from millstream_runtime.limited_lines import LimitedLines
 from millstream_runtime.messages.deployments import DataAddress, RegionDeployment
 from millstream_runtime.messages.worker import DropPeer
@@ -204,7 +205,7 @@ class Pings:
         """A TaskManager has connected; its preface has been read. Takes the socket."""
         self._answered = [connection for connection in self._answered if connection.is_open]
         strangers = [connection for connection in self._answered if not connection.proved]
-        if len(strangers) >= self._settings.ping_limit:
+        if len(strangers) >= places(self._settings.ping_limit):
             of_this_name = [connection for connection in strangers if connection.peer == sender.name]
             (of_this_name or strangers)[0].close()
         connection = _Connection(sender, b"?", b"!", self._asked_by, self._lines)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import resource
 import socket
 import ssl
 import time
@@ -12,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from millstream_runtime.door.door import PREFACE, Limits
-from millstream_runtime.door.sockets import SHARE
 from millstream_runtime.security import INTERNAL_NAME
 from tests.support.certificates import WorkingSet
+from tests.support.few_files import few_files
 from tests.unit.runtime.door.conftest import GREETING, House, opened
 from tests.unit.runtime.security.test_hello import HELLO
 
@@ -121,24 +120,13 @@ async def test_clients_that_keep_their_places_keep_no_member_out(working_set: Wo
         assert [await stays(house.member, INTERNAL_NAME) for _ in range(3)] == [b"members\n"] * 3
 
 
-def open_files() -> int:
-    """Of whatever else this process tests."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 async def test_few_descriptors_are_few_places(working_set: WorkingSet, tmp_path: Path) -> None:
     """So that the JobManager's own files can be opened however many come."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    others = open_files()
-    places = 8 + others // SHARE
     async with opened(working_set, tmp_path) as house:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (places * SHARE, hard))
-        try:
+        with few_files() as places:
             async with peers(house, places + 12, HELLO[:100]) as waiting:
                 assert await house.welcomes_member() == "members"
                 await asyncio.gather(*map(closed, waiting[:12]))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_a_door_closes_at_once_whoever_is_there(working_set: WorkingSet, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import logging
 import socket
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +16,7 @@ from millstream_taskmanager.exchange.preface import encode_preface
 from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
 from millstream_taskmanager.service.pings import PROOF_SIZE, PingSender, encode_ping_preface
 from millstream_taskmanager.service.settings import PortSettings
+from tests.support.few_files import open_files
 from tests.unit.taskmanager.service.scripted import eventually
 
 WORKER = WorkerId(f"{'j' * 32}-0-1-0")
@@ -60,10 +60,6 @@ class Port:
 
 def made(**settings: int) -> Port:
     return Port(PortSettings(**settings), listen(Configuration()))
-
-
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def is_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -160,7 +156,7 @@ async def test_the_oldest_of_too_many_is_closed_and_an_honest_one_gets_in(caplog
             await writer.wait_closed()
 
 
-async def test_a_flood_keeps_no_descriptors() -> None:
+async def test_a_flood_keeps_no_open_files() -> None:
     async def garbage(port: Port, times: int) -> None:
         for _ in range(times):
             _, writer = await port.connect(b"garbage")
@@ -170,9 +166,9 @@ async def test_a_flood_keeps_no_descriptors() -> None:
 
     async with made(unknown_limit=4).running() as port:
         await garbage(port, 1)  # a loop opens some of its own with its first connection
-        before = descriptors()
+        before = open_files()
         await garbage(port, 200)
-        await eventually(lambda: descriptors() <= before)
+        await eventually(lambda: open_files() <= before)
 
 
 async def test_a_flood_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:

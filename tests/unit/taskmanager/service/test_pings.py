@@ -19,6 +19,7 @@ from millstream_taskmanager.service.pings import PROOF_SIZE, Pings, PingSender, 
 from millstream_taskmanager.service.settings import PortSettings
 from millstream_taskmanager.service.shell import monotonic_ms
 from tests.support.certificates import WorkingSet, plain_contexts
+from tests.support.few_files import few_files
 from tests.unit.taskmanager.service.scripted import eventually
 
 SETTINGS = PortSettings(ping_interval=20, ping_timeout=200, handshake_timeout=300, ping_limit=2)
@@ -356,3 +357,22 @@ async def test_who_begins_no_tls_is_closed_in_time_while_others_go_on(secured: P
     await secured.talk(SETTINGS.ping_timeout)
     await end(*silent)
     assert (secured.small.dropped, secured.large.dropped) == ([], [])
+
+
+async def test_where_few_files_may_be_open_fewer_strangers_stay() -> None:
+    """However many the setting allows: else nothing could be deployed any more."""
+    pings = Pings(LARGE, "its machine", replace(SETTINGS, ping_limit=1_000), lambda *_: None)
+    running = asyncio.create_task(pings.run())
+    with few_files() as places, contextlib.ExitStack() as theirs:
+        strangers = list[socket.socket]()
+        for number in range(places + 3):
+            here, there = socket.socketpair()
+            here.setblocking(False)
+            strangers.append(theirs.enter_context(here))
+            await pings.adopt(PingSender(TaskManagerId(f"stranger-{number}"), bytes(PROOF_SIZE)), there)
+        for closed in strangers[:3]:
+            assert await asyncio.get_running_loop().sock_recv(closed, 1) == b""
+        with pytest.raises(BlockingIOError):
+            strangers[3].recv(1)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
