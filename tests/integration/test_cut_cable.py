@@ -1,7 +1,6 @@
 """Laws 3.2 and 9.2: a cable is cut, so nothing is closed and nothing is heard. That is noticed, and the job goes on."""
 
 import shutil
-import sys
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from tests.support.cables import Proxy, Switch, can_make_namespaces
 from tests.support.clusters import MILLSTREAM, Cluster, free_port
 from tests.support.components import ROOT_LINE, require
 from tests.support.jobs import PacedEvents, hidden_files, truth, window_rows
+from tests.support.machines import another_machine
 
 COUNT = 40_000
 KEYS = 10
@@ -25,15 +25,6 @@ OPTIONS: Mapping[str, str] = {
     "taskmanager.network.peer-timeout": "600 ms",
     "taskmanager.network.handshake-timeout": "500 ms",
 }
-
-# One that believes to be on a machine of its own, so that its workers are reached by TCP.
-ANOTHER_MACHINE = """
-import sys
-from millstream_taskmanager.service import service
-service.machine_id = lambda machine=sys.argv.pop(1): machine
-from millstream.cli.main import main
-main()
-"""
 
 
 def start(cluster: Cluster, directory: Path) -> JobId:
@@ -85,8 +76,7 @@ def test_the_cable_between_two_taskmanagers_is_cut_and_mended(tmp_path: Path) ->
                 "taskmanager.host": reached,
                 "taskmanager.data.port": str(port),
             }
-            command = (sys.executable, "-c", ANOTHER_MACHINE, f"machine-{number}")
-            cluster.start_taskmanager(number, 1, options, command)
+            cluster.start_taskmanager(number, 1, options, another_machine(f"machine-{number}"))
         cluster.wait_for_slots(2)
         job = start(cluster, tmp_path)
         carries = "the records go through a proxy"

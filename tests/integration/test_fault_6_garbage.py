@@ -18,6 +18,7 @@ from millstream_taskmanager.exchange.preface import encode_preface
 from tests.integration.programs import WINDOW, windows
 from tests.support.clusters import Cluster, running_cluster
 from tests.support.jobs import PacedEvents, truth, window_rows
+from tests.support.machines import another_machine
 
 COUNT = 20_000
 KEYS = 10
@@ -50,8 +51,12 @@ def to_a_worker(worker: WorkerId, peer: WorkerId, job: JobId) -> dict[str, bytes
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
+    """Of two machines: workers of one alone hear nobody who comes through a data port."""
     options = {"taskmanager.network.handshake-timeout": "300 ms"}
-    with running_cluster(tmp_path_factory.mktemp("garbage"), taskmanagers=2, slots=1, options=options) as running:
+    with running_cluster(tmp_path_factory.mktemp("garbage"), taskmanagers=0, options=options) as running:
+        for number in range(2):
+            running.start_taskmanager(number, 1, command=another_machine(f"machine-{number}"))
+        running.wait_for_slots(2)
         yield running
 
 

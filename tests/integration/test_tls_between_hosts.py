@@ -1,6 +1,5 @@
 """Law 9.3: workers of two hosts talk in mutual TLS, and a host with certificates of others doesn't take part."""
 
-import sys
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,11 +9,12 @@ import pytest
 from millstream_dataflow.identity import JobId
 from millstream_runtime.states import JobState
 from tests.integration.programs import WINDOW, windows
-from tests.integration.test_cut_cable import ANOTHER_MACHINE, OPTIONS
+from tests.integration.test_cut_cable import OPTIONS
 from tests.support.cables import Proxy
 from tests.support.certificates import WorkingSet
 from tests.support.clusters import Cluster, free_port
 from tests.support.jobs import PacedEvents, truth, window_rows
+from tests.support.machines import another_machine
 
 COUNT = 4_000
 KEYS = 10
@@ -45,7 +45,7 @@ class TwoHosts:
                 "taskmanager.host": reached,
                 "taskmanager.data.port": str(port),
             }
-            command = (sys.executable, "-c", ANOTHER_MACHINE, f"machine-{number}")
+            command = another_machine(f"machine-{number}")
             self.cluster.start_taskmanager(number, 1, {**places, **more}, command)
         self.cluster.wait_for_slots(len(options))
         env = self.cluster.environment(**{"parallelism.default": 2, "restart-strategy.type": "none"})
