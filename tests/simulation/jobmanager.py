@@ -37,7 +37,12 @@ if TYPE_CHECKING:
     from tests.simulation.cluster import Cluster
 
 SETTINGS = ClusterSettings(
-    heartbeat_interval=900, heartbeat_timeout=3_000, adoption_timeout=1_500, retry_delay=100, tombstone_time=1_500
+    heartbeat_interval=900,
+    heartbeat_timeout=3_000,
+    adoption_timeout=1_500,
+    retry_delay=100,
+    tombstone_time=1_500,
+    sweep_again=300,
 )
 DIRECTORY = "ha"
 """Of the job store."""

@@ -73,11 +73,13 @@ class Stores:
         if not self.world.chance(self.disk.faults.refused):
             self.world.after(1, 50, lambda: self._delete(path))
 
-    def discard_job(self, directory: str, job: JobId, kept: Sequence[str]) -> None:
-        """Delete what a job has in the directory of checkpoints, but for some."""
-        for path in self.left_of(directory, job):
-            if path not in kept:
-                self.world.after(1, 50, lambda path=path: self._delete(path))  # type: ignore[misc]  # bound at once
+    def discard_job(self, directory: str, job: JobId, kept: Sequence[str], answer: Callable[[str], None]) -> None:
+        """Delete what a job has in the directory of checkpoints, but for some; sometimes that fails, half done."""
+        refused = self.world.chance(self.disk.faults.refused)
+        paths = [path for path in self.left_of(directory, job) if path not in kept]
+        for path in paths[1:] if refused else paths:
+            self.world.after(1, 50, lambda path=path: self._delete(path))  # type: ignore[misc]  # bound at once
+        self.world.after(50, 60, lambda: answer("refused, as played" if refused else ""))
 
     def left_of(self, directory: str, job: JobId, until: int | None = None) -> list[str]:
         """Directories of a job's checkpoints that hold something, which tasks have written by then."""

@@ -125,9 +125,13 @@ class VirtualCarrier:
         """Not answered."""
         self._stores.discard(path)
 
-    def discard_job(self, job: JobId, directory: str, kept: tuple[str, ...]) -> None:
-        """Not answered: a new leader says it again."""
-        self._stores.discard_job(directory, job, kept)
+    def discard_job(self, command: c.DiscardJob, directory: str, post: Post) -> None:
+        """Answered by JobDiscarded."""
+
+        def answer(problem: str) -> None:
+            self._answer(post, e.JobDiscarded(command.job, command.sweep, problem))
+
+        self._stores.discard_job(directory, command.job, command.kept, answer)
 
 
 class VirtualStreams:

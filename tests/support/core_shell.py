@@ -98,6 +98,8 @@ class CoreShell:
         """Checkpoints whose pointers were stored at some time."""
         self.holding: set[str] = set()
         """Subtasks that keep their part of checkpoints back."""
+        self.keeps = False
+        """The storage lets nothing of an ended job be deleted."""
         self.losing: set[str] = set()
         """Channels (`edge 0: 0 -> 1`) whose receiver counts one record too few."""
         self.committed: list[tuple[str, CheckpointId]] = []
@@ -259,8 +261,10 @@ class CoreShell:
                 kept = {point.path for record in self.records.values() for point in record.checkpoints}
                 assert path not in kept, f"{path} is deleted while a record points to it"
                 self.metadata.pop(path, None)
-            case c.DiscardJob(job=job):
+            case c.DiscardJob(job=job, sweep=sweep):
                 assert JOB_STATES.is_final(self.records[job].state), "data goes before the end is recorded"
+                problem = "Permission denied" if self.keeps else ""
+                self._answer(STORAGE_TAKES, lambda: e.JobDiscarded(job, sweep, problem))
             case c.PublishBlob(digest=digest, data=data):
                 self.blobs[digest] = data
             case c.Reply(request=request):

@@ -90,6 +90,10 @@ SHOWN = {
     "it is full, or refuses": [
         f"{INTEGRATION}test_fault_3_storage.py::test_a_full_disk_fails_the_checkpoint_and_not_the_job"
     ],
+    "it lets an ended job's data not be deleted": [
+        "tests/unit/jobmanager/core/test_ending.py::TestWhatStays::test_the_record_stays_until_the_storage_lets_its_data_go",
+        "tests/unit/jobmanager/service/test_carrier.py::test_whether_a_jobs_data_are_gone_is_told",
+    ],
     "a checkpoint is damaged": [
         f"{INTEGRATION}test_fault_3_storage.py::test_a_job_whose_sink_commits_fails_and_names_the_file_and_the_older_ones",
         f"{INTEGRATION}test_fault_3_storage.py::test_a_job_that_commits_nothing_goes_on_from_an_older_one",

@@ -15,6 +15,7 @@ from millstream_jobmanager.core.context import JobContext
 from millstream_jobmanager.core.events import (
     Asked,
     Event,
+    JobDiscarded,
     JobRecovered,
     MessageReceived,
     MetadataLoaded,
@@ -122,7 +123,8 @@ class ClusterCore:
 
     def _region_deadlines(self, job: Job) -> Iterator[int]:
         if JOB_STATES.is_final(job.state):
-            yield self._forget_next(job)
+            if (due := self._forget_next(job)) is not None:
+                yield due
             return
         for region in job.context.regions:
             if region.state is RegionState.RECONCILING:
@@ -151,12 +153,12 @@ class ClusterCore:
                 self._ask(turn, event)
             case JobRecovered(record=record, graph=graph):
                 self._submissions.recover(turn, record, graph)
-            case RecordStored() | MetadataWritten() | MetadataLoaded():
+            case RecordStored() | MetadataWritten() | MetadataLoaded() | JobDiscarded():
                 self._answered(turn, event)
             case Tick():
                 pass
 
-    def _answered(self, turn: Turn, event: RecordStored | MetadataWritten | MetadataLoaded) -> None:
+    def _answered(self, turn: Turn, event: RecordStored | MetadataWritten | MetadataLoaded | JobDiscarded) -> None:
         """Store or storage has answered a job's question."""
         if isinstance(event, MetadataLoaded) and self._submissions.loaded(turn, event):
             return
@@ -170,6 +172,8 @@ class ClusterCore:
                 job.metadata_written(turn, event)
             case MetadataLoaded():
                 job.metadata_loaded(turn, event)
+            case JobDiscarded():
+                job.ending.discarded(turn, event)
 
     def _session_opened(self, turn: Turn, event: SessionOpened) -> None:
         session, registration = event.session, event.registration
@@ -331,17 +335,20 @@ class ClusterCore:
             return replace(region.failure, message=f"{region.failure.message}; to start again, {text}")
         return Failure(FailureKind.EXTERNAL, text, restartable=False)
 
-    def _forget_next(self, job: Job) -> int:
-        """When an ended job's data go once more; then, when its record does."""
+    def _forget_next(self, job: Job) -> int | None:
+        """When an ended job's data go once more; then, when its record does. None while that is waited for."""
         standing, delay = job.standing, self._settings.retry_delay
         until = standing.ended_monotonic + self._settings.tombstone_time
-        return until - delay if standing.swept_at is None else max(until, standing.swept_at + delay)
+        if standing.swept_at is None:
+            return max(until - delay, standing.sweep_not_before)
+        return max(until, standing.swept_at + delay) if standing.is_swept else None
 
     def _forget(self, turn: Turn, job: Job) -> None:
         """The tombstone of an ended job has served its time. What was still being written when its data went has landed
         by now, so they go once more; a moment before the record, which tells the next leader to delete them.
         """
-        if not JOB_STATES.is_final(job.state) or turn.now.monotonic < self._forget_next(job):
+        due = self._forget_next(job) if JOB_STATES.is_final(job.state) else None
+        if due is None or turn.now.monotonic < due:
             return
         if job.standing.swept_at is None:
             job.standing.swept_at = turn.now.monotonic

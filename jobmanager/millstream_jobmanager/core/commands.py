@@ -74,10 +74,12 @@ class DiscardCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class DiscardJob:
-    """Delete all data of an ended job except these directories (law 2.3). Not answered."""
+    """Delete all data of an ended job except these directories (law 2.3). Answered by JobDiscarded."""
 
     job: JobId
     kept: tuple[str, ...]
+    sweep: int
+    """How often its data were to be deleted before, under this leader."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from millstream_jobmanager.core.checkpoints.coordinator import Coordinator
 from millstream_jobmanager.core.commands import DiscardJob, Reply
 from millstream_jobmanager.core.context import JobContext
 from millstream_jobmanager.core.deployer import Deployer
+from millstream_jobmanager.core.events import JobDiscarded
 from millstream_jobmanager.core.failover import Failover
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.standing import GOING
@@ -162,7 +163,21 @@ class Ending:
         """The terminal state is recorded: the job's data goes. A new leader says it again, for its predecessor may have
         died before it was done.
         """
-        turn.emit(DiscardJob(self._context.job, kept_paths(self._context.journal.record)))
+        turn.emit(DiscardJob(self._context.job, kept_paths(self._context.journal.record), self._standing.sweeps))
+        self._standing.sweeps += 1
+
+    def discarded(self, turn: Turn, event: JobDiscarded) -> None:
+        """The last sweep has to succeed: the record stays until then, for nobody else knows of the job's data."""
+        standing = self._standing
+        if event.problem:
+            turn.tell(event.job, event.problem, warning=True)
+        if standing.swept_at is None or event.sweep != standing.sweeps - 1:
+            return
+        if event.problem:
+            standing.swept_at = None
+            standing.sweep_not_before = turn.now.later(self._context.cluster.settings.sweep_again)
+        else:
+            standing.is_swept = True
 
     def _retained(self, state: JobState) -> bool:
         """The job's checkpoints outlive it: those of one that FAILED always do (law 2.3)."""

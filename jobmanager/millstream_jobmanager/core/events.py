@@ -106,6 +106,16 @@ class MetadataLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class JobDiscarded:
+    """Whether all data of an ended job are gone, as DiscardJob wanted it."""
+
+    job: JobId
+    sweep: int
+    problem: str = ""
+    """What kept some of them; empty when nothing did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: the deadline that the core gave was reached."""
 
@@ -119,5 +129,6 @@ Event = (
     | RecordStored
     | MetadataWritten
     | MetadataLoaded
+    | JobDiscarded
     | Tick
 )

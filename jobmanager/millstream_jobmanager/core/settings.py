@@ -83,5 +83,7 @@ class ClusterSettings:
     """How long a failure that follows from another yields its name to a primary one."""
     retry_delay: int = 1_000
     """Between two tries at a store or storage that doesn't answer."""
+    sweep_again: int = 600_000
+    """Until the data of an ended job are to be deleted again, when storage refuses that at the end of its tombstone."""
     tombstone_time: int = 3_600_000
     """How long the record of an ended job is kept (jobstore.expiration-time)."""

@@ -20,8 +20,14 @@ class Standing:
     failure: Failure | None = None
     ended_monotonic: int = 0
     """When this leader saw the job end, or found it ended; its tombstone stays from then on."""
+    sweeps: int = 0
+    """How often its data were to be deleted: at its end, then what came too late for that, until that has succeeded."""
     swept_at: int | None = None
-    """When its data were deleted a second time: what came too late for the first."""
+    """When that last time was; None before its tombstone has served its time, and after a failure."""
+    is_swept: bool = False
+    """Its data are gone, and the record may go."""
+    sweep_not_before: int = 0
+    """Storage that let it down is asked again then."""
 
     def move(self, turn: Turn, state: JobState, reason: str) -> None:
         """Take a listed step of the job's table."""

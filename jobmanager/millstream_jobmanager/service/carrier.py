@@ -16,8 +16,16 @@ from functools import partial
 from typing import TypeVar
 
 from millstream_dataflow.identity import Digest, JobId
-from millstream_jobmanager.core.commands import LoadMetadata, StoreRecord, WriteMetadata
-from millstream_jobmanager.core.events import Event, LoadProblem, MetadataLoaded, MetadataWritten, Outcome, RecordStored
+from millstream_jobmanager.core.commands import DiscardJob, LoadMetadata, StoreRecord, WriteMetadata
+from millstream_jobmanager.core.events import (
+    Event,
+    JobDiscarded,
+    LoadProblem,
+    MetadataLoaded,
+    MetadataWritten,
+    Outcome,
+    RecordStored,
+)
 from millstream_jobmanager.store import JobStore
 from millstream_runtime.checkpoint_files import (
     CheckpointConflictError,
@@ -175,10 +183,9 @@ class Carrier:
         doubt = f"{path} could not be deleted"
         self._on_files((job, True), lambda: _try(lambda: discard_checkpoint(path), job, doubt))
 
-    def discard_job(self, job: JobId, directory: str, kept: tuple[str, ...]) -> None:
-        """Not answered: a new leader says it again."""
-        doubt = f"its files in {directory} could not all be deleted"
-        self._on_files((job, True), lambda: _try(lambda: discard_job(directory, job, kept), job, doubt))
+    def discard_job(self, command: DiscardJob, directory: str, post: Callable[[Event], None]) -> None:
+        """Answered by JobDiscarded."""
+        self._answer(self._on_files((command.job, True), lambda: _discard_job(command, directory)), post)
 
     # ------------------------------------------------------------ threads
 
@@ -248,6 +255,15 @@ def _try(call: Callable[[], None], about: JobId | None, doubt: str) -> None:
         call()
     except Exception as error:  # noqa: BLE001  # nobody waits, so it is said
         _log.warning("%s%s: %s", f"job {about}: " if about else "", doubt, error)
+
+
+def _discard_job(command: DiscardJob, directory: str) -> Event:
+    try:
+        discard_job(directory, command.job, command.kept)
+    except Exception as error:  # noqa: BLE001  # whatever it is, they may be there
+        problem = f"its files in {directory} could not all be deleted: {error}"
+        return JobDiscarded(command.job, command.sweep, problem)
+    return JobDiscarded(command.job, command.sweep)
 
 
 def _store_record(store: JobStore, record: JobRecord) -> Event:

@@ -316,11 +316,11 @@ class Shell:
                 self._carrier.load_metadata(command, self.post)
             case c.DiscardCheckpoint(job=job, path=path):
                 self._carrier.discard_checkpoint(job, path)
-            case c.DiscardJob(job=job, kept=kept):
+            case c.DiscardJob(job=job):
                 self._blobs.job_ended(job)
                 self._streams.job_ended(job)
                 directory = self.core.jobs[job].context.settings.checkpoints.directory
-                self._carrier.discard_job(job, directory, kept)
+                self._carrier.discard_job(command, directory, self.post)
             case c.PublishBlob():
                 self._blobs.publish(command)
             case c.Reply(request=request):

@@ -73,7 +73,26 @@ class TestWhatStays:
         shell.commands.clear()
         shell.run(shell.cluster.tombstone_time)
         ends = [command for command in shell.commands if isinstance(command, DiscardJob | DeleteRecord)]
-        assert ends == [DiscardJob(JOB, kept), DeleteRecord(JOB)]
+        assert ends == [DiscardJob(JOB, kept, sweep=1), DeleteRecord(JOB)]
+
+    def test_the_record_stays_until_the_storage_lets_its_data_go(self) -> None:
+        """Law 2.3: nobody else knows of them. It is asked every now and then, by a new leader as well."""
+        shell = running()
+        shell.keeps = True
+        shell.ask(CancelJob(JOB))
+        shell.until_state(JobState.CANCELED)
+        shell.run(shell.cluster.tombstone_time + 3 * shell.cluster.sweep_again)
+        sweeps = [command for command in shell.commands if isinstance(command, DiscardJob)]
+        assert len(sweeps) == 1 + 1 + 3
+        assert JOB in shell.core.jobs
+        shell.kill_jobmanager()
+        shell.start_jobmanager()
+        shell.run(shell.cluster.tombstone_time)
+        assert JOB in shell.core.jobs
+        shell.keeps = False
+        shell.run(shell.cluster.sweep_again + shell.cluster.retry_delay)
+        assert shell.core.jobs == {}
+        assert shell.records == {}
 
     def test_the_record_outlives_the_last_deletion_also_under_a_leader_that_was_late(self) -> None:
         """Law 2.3: who deletes the data still finds the job there, and the next leader does so if this one dies."""

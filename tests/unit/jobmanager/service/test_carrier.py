@@ -15,8 +15,8 @@ import pytest
 
 from millstream_dataflow.identity import CheckpointId, Digest, Epoch, JobId
 from millstream_dataflow.records import SnapshotKind
-from millstream_jobmanager.core.commands import LoadMetadata, WriteMetadata
-from millstream_jobmanager.core.events import Event, MetadataWritten, Outcome
+from millstream_jobmanager.core.commands import DiscardJob, LoadMetadata, WriteMetadata
+from millstream_jobmanager.core.events import Event, JobDiscarded, MetadataWritten, Outcome
 from millstream_jobmanager.service import carrier as carrier_module
 from millstream_jobmanager.service.carrier import Carrier
 from millstream_jobmanager.store import LocalJobStore, StoreError, StoreLockedError
@@ -230,6 +230,21 @@ async def test_the_hanging_storage_of_one_job_holds_up_no_other(
     await asyncio.to_thread(carrier.close)
 
 
+@pytest.mark.parametrize("keeps", [True, False], ids=["refused", "done"])
+async def test_whether_a_jobs_data_are_gone_is_told(tmp_path: Path, carrier: Carrier, *, keeps: bool) -> None:
+    (tmp_path / JOB / "chk-1").mkdir(parents=True)
+    events = asyncio.Queue[Event]()
+    directory = f"{tmp_path}/nowhere\0" if keeps else str(tmp_path)  # no storage can answer for such a name
+    carrier.discard_job(DiscardJob(JOB, (), 3), directory, events.put_nowait)
+    async with asyncio.timeout(15):
+        told = await events.get()
+    assert isinstance(told, JobDiscarded)
+    assert (told.job, told.sweep) == (JOB, 3)
+    assert bool(told.problem) is keeps
+    assert (tmp_path / JOB).exists() is keeps
+    await asyncio.to_thread(carrier.close)
+
+
 async def test_what_is_deleted_holds_up_no_checkpoint_of_its_own_job(
     tmp_path: Path, carrier: Carrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,7 +254,7 @@ async def test_what_is_deleted_holds_up_no_checkpoint_of_its_own_job(
     events = asyncio.Queue[Event]()
     for number in range(10):
         carrier.discard_checkpoint(JOB, f"{tmp_path}/chk-{number}")
-        carrier.discard_job(JOB, str(tmp_path), ())
+        carrier.discard_job(DiscardJob(JOB, (), number), str(tmp_path), lambda _: None)
     carrier.write_metadata(WriteMetadata(JOB, CheckpointId(11), f"{tmp_path}/chk-11", EMPTY), events.put_nowait)
     async with asyncio.timeout(15):
         await disk.busy.wait()
