@@ -126,6 +126,7 @@ RULED = {
         "execution.checkpointing.tolerable-failed-checkpoints",
         "execution.checkpointing.timeout",
     ],
+    "it lets an ended job's data not be deleted": ["jobstore.expiration-time"],
 }
 """Which lines say a time or a number by its option and default."""
 NOT_OURS = {"terminationGracePeriodSeconds", "autopurge"}
