@@ -119,14 +119,26 @@ def _regions(plan: Plan) -> tuple[RegionPlan, ...]:
     for edge in plan.graph.edges:
         if edge.exchange is Exchange.BLOCKING:
             continue
-        for source in range(plan.vertices[edge.source].parallelism):
-            for channel in plan.channels_from(edge, source):
-                union.join(slot_of[SubtaskId(edge.source, source)], slot_of[SubtaskId(edge.target, channel.target)])
+        for source, target in _ties(plan, edge):
+            union.join(slot_of[SubtaskId(edge.source, source)], slot_of[SubtaskId(edge.target, target)])
     regions: list[RegionPlan] = []
     for number, members in enumerate(union.sets()):
         workers = [WorkerPlan(o, group, i, tuple(slots[group, i])) for o, (group, i) in enumerate(members)]
         regions.append(RegionPlan(RegionId(number), tuple(workers)))
     return tuple(regions)
+
+
+def _ties(plan: Plan, edge: Edge) -> Iterator[tuple[int, int]]:
+    """Pairs of subtasks that tie together all which the edge connects: its channels, or as few of them as will do where
+    each source has one to each target (of 32,768 by as many there are a thousand million).
+    """
+    sources, targets = plan.vertices[edge.source].parallelism, plan.vertices[edge.target].parallelism
+    if edge.partitioning in POINTWISE:
+        for source in range(sources):
+            yield from ((source, target) for target in target_indices(edge.partitioning, source, sources, targets))
+    else:
+        yield from ((source, 0) for source in range(sources))
+        yield from ((0, target) for target in range(targets))
 
 
 class _UnionFind:

@@ -134,3 +134,9 @@ def test_a_blocking_edge_separates_regions_unless_they_share_workers() -> None:
     assert len(Plan(graph((start, apart), (edge(0, start, apart, Partitioning.HASH, blocking=True),))).regions) == 2
     assert len(Plan(graph((start, apart), (edge(0, start, apart, Partitioning.HASH),))).regions) == 1
     assert Plan(graph((start, apart), ())).region_of[SubtaskId(VertexId("sink"), 0)] == 1
+
+
+def test_the_largest_job_is_laid_out_in_a_moment() -> None:
+    """By whoever leads, before each heartbeat is late: one by one its thousand million channels would take minutes."""
+    (region,) = Plan(keyed_job(32_768)).regions
+    assert len(region.workers) == 32_768
