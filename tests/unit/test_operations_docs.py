@@ -32,6 +32,9 @@ SHOWN = {
     "the leader is frozen (a stopped machine, a paused container)": [
         f"{HA}test_fault_2_leader_frozen.py::test_it_steps_down_and_nothing_of_it_takes_effect"
     ],
+    "the leader stands still (its process runs, and answers nobody)": [
+        f"{HA}test_fault_2_leader_frozen.py::test_one_whose_loop_stands_still_gives_its_office_up"
+    ],
     "the leader loses its connection to ZooKeeper": [
         f"{HA}test_fault_3_cuts.py::test_a_leader_without_zookeeper",
         f"{HA}test_election.py::test_an_interrupted_leader_pauses_at_once_and_goes_on_in_the_same_epoch",

@@ -30,6 +30,14 @@ class Office(Protocol):
         """Others may lead when this one can't."""
         ...
 
+    def lasts(self) -> float:
+        """Seconds until it is over if nothing renews it; below 0 since then. Any thread may ask."""
+        ...
+
+    def abandon(self) -> None:
+        """Somebody else may have it, whatever the loop does. For another thread; blocks for a second at most."""
+        ...
+
     def hold(self) -> Hold:
         """Whether the leader may decide at this moment."""
         ...

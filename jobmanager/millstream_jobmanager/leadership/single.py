@@ -1,5 +1,6 @@
 """A single JobManager: who holds the lock of the store leads, until the process ends."""
 
+import math
 from collections.abc import Callable
 
 from millstream_jobmanager.leadership.tenure import Hold
@@ -19,6 +20,13 @@ class SingleOffice:
     def hold(self) -> Hold:
         """The lock is held until the store is closed."""
         return Hold.HOLDS
+
+    def lasts(self) -> float:
+        """As long as the process."""
+        return math.inf
+
+    def abandon(self) -> None:
+        """There is nobody else."""
 
     def on_change(self, call: Callable[[], None]) -> None:
         """It never changes."""

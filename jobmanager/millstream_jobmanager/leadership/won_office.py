@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Final
 
 from millstream_jobmanager.leadership.tenure import Hold, Tenure
@@ -14,7 +15,7 @@ from millstream_jobmanager.store.fence import Fence
 from millstream_runtime.leadership.errors import UnansweredError, ZooKeeperDeniedError
 from millstream_runtime.leadership.nodes import Leader, LeaderNode, encode_node
 from millstream_runtime.leadership.session import FAREWELL_S
-from millstream_runtime.leadership.zookeeper import Delete, SetData, ZooKeeper
+from millstream_runtime.leadership.zookeeper import Delete, Refused, SetData, ZooKeeper
 
 _AGAIN_S: Final = 0.2  # between two questions to a ZooKeeper that doesn't answer
 
@@ -44,6 +45,10 @@ class WonOffice:
         """By the clock, now, and by what the servers grant now."""
         self._tenure.granted(self._zookeeper.session_timeout)
         return self._tenure.hold(self._clock())
+
+    def lasts(self) -> float:
+        """By the lease as it is now."""
+        return (self._tenure.lease_until - self._clock()) / 1_000
 
     @property
     def reason(self) -> str:
@@ -129,8 +134,15 @@ class WonOffice:
             return
         self._tenure.lost("it was left")
         with contextlib.suppress(UnansweredError, ZooKeeperDeniedError):
-            delete = self._fence.guard(Delete(self._fence.nodes.leader))
-            await self._zookeeper.answer(self._zookeeper.commit(delete), FAREWELL_S)
+            await self._zookeeper.answer(self._deletion(), FAREWELL_S)
+
+    def abandon(self) -> None:
+        """As `leave` does it."""
+        with contextlib.suppress(UnansweredError, ZooKeeperDeniedError):
+            self._zookeeper.ask(self._deletion(), FAREWELL_S)
+
+    def _deletion(self) -> Future[Refused | None]:
+        return self._zookeeper.commit(self._fence.guard(Delete(self._fence.nodes.leader)))
 
 
 def _nothing() -> None:

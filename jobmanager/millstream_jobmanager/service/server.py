@@ -22,6 +22,7 @@ from millstream_jobmanager.service.inner_server import InnerServers
 from millstream_jobmanager.service.patience import begun
 from millstream_jobmanager.service.settings import service_settings
 from millstream_jobmanager.service.standby import CLIENTS, MEMBERS, standby_services
+from millstream_jobmanager.service.standstill import watched_over
 from millstream_jobmanager.service.startup import StartupError, UnreachableError
 from millstream_jobmanager.service.strangers import Strangers
 from millstream_jobmanager.service.term import Term, begin_term, cancelled
@@ -167,6 +168,7 @@ class JobManagerService:
             try:
                 async with AsyncExitStack() as stack:
                     stack.push_async_callback(office.leave)
+                    stack.enter_context(watched_over(office))
                     place = self._place
                     beginning = begin_term(stack, office, place.configuration, place.checkpoint_directory, place.target)
                     await self._lead(await begun(office, beginning), office)

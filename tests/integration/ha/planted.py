@@ -5,6 +5,8 @@ that step, as if it had been hit there. Steps: `metadata` (it is written), `poin
 TaskManager was told, and the others' messages wait), `all` (all were), `adopting` (the first TaskManager has registered
 with a leader that adopts). `STOPS/told` names whom those were told who stopped at `first` or `all`, a line each.
 
+While `STOPS/still-<pid>` exists that process's loop stands still, and its other threads go on.
+
 A process that is woken up (SIGCONT) goes on from there. While `STOPS/deluded` exists it believes that it leads,
 whatever its clock and ZooKeeper say, and refuses no TaskManager: what protects the others then is their own. While
 `STOPS/waiting` exists nobody's write of a record begins, but that of a deluded one.
@@ -25,7 +27,7 @@ from millstream_dataflow.identity import SessionId
 from millstream_jobmanager.core.commands import WriteMetadata
 from millstream_jobmanager.core.events import Event
 from millstream_jobmanager.leadership.tenure import Hold, Tenure
-from millstream_jobmanager.service import carrier, outbox, sessions
+from millstream_jobmanager.service import carrier, outbox, sessions, shell
 from millstream_jobmanager.store import JobStore
 from millstream_proto.session_pb2 import JobManagerMessage
 from millstream_runtime.messages.record import JobRecord
@@ -132,6 +134,18 @@ def plant() -> None:
     plant_into(sessions.OpenSessions, "open", opening)
 
 
+def plant_standstill() -> None:
+    """Into what the loop does again and again."""
+    beat = shell.Shell._beat
+
+    def beating(self: shell.Shell) -> None:
+        while (STOPS / f"still-{os.getpid()}").exists():
+            time.sleep(_LOOK_S)
+        beat(self)
+
+    plant_into(shell.Shell, "_beat", beating)
+
+
 def plant_delusion() -> None:
     """Into the questions whether it leads, and whom."""
     hold, refusal = Tenure.hold, sessions.TaskManagerGateway._refusal
@@ -149,6 +163,7 @@ def plant_delusion() -> None:
 
 if __name__ == "__main__":
     plant()
+    plant_standstill()
     plant_delusion()
     sys.argv[0:2] = ["millstream"]
     main()

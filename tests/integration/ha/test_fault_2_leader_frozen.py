@@ -44,6 +44,29 @@ def test_it_steps_down_and_nothing_of_it_takes_effect(ensemble: Ensemble, tmp_pa
         load.finish()
 
 
+def test_one_whose_loop_stands_still_gives_its_office_up(ensemble: Ensemble, tmp_path: Path) -> None:
+    """Its other threads go on, so its session with ZooKeeper lives as long as it does."""
+    options = {"heartbeat.interval": "500 ms", "heartbeat.timeout": "20 s"}  # twice in the first it is asked to stand
+    with planted_cluster(ensemble, tmp_path, jobmanagers=2, options=options) as (cluster, stops):
+        load = Load(cluster, tmp_path)
+        load.start()
+        workers, former = cluster.all_workers(), cluster.leader()
+        jobmanager, begun = cluster.jobmanagers[former], time.monotonic()
+        still = stops / f"still-{jobmanager.pid}"
+        still.touch()
+        gives_up = "stands still, and its lease is over"
+        cluster.until(lambda: gives_up in jobmanager.tail(200), SESSION_S + 3, "it gives its office up")
+        load.until_completed(2, 10)  # by another one, for this one answers nobody
+        still.unlink()
+        cluster.until(lambda: "this JobManager stands by" in jobmanager.tail(200), 10, "it steps down")
+        load.until_next_checkpoint(10)
+        assert cluster.leader() != former
+        assert cluster.all_workers() == workers
+        assert load.attempts() == {1}
+        assert load.longest_stop(begun) < 1.0
+        load.finish()
+
+
 @contextmanager
 def frozen_leader(cluster: ElectedCluster, stops: Path, step: str) -> Generator[Process]:
     """Frozen where it comes to that step, until the end of the block and for two session timeouts at least. Woken up it

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import grpc.aio
 import pytest
@@ -16,7 +17,7 @@ from millstream_jobmanager.core.events import Event, JobRecovered
 from millstream_jobmanager.core.turn import Turn
 from millstream_jobmanager.leadership.single import SingleOffice
 from millstream_jobmanager.leadership.tenure import Hold
-from millstream_jobmanager.service import patience
+from millstream_jobmanager.service import patience, standstill
 from millstream_jobmanager.service.addresses import ListenAddress
 from millstream_jobmanager.service.server import JobManagerService
 from millstream_jobmanager.service.shell import CoreFailedError
@@ -44,12 +45,20 @@ class Office(SingleOffice):
         super().__init__(store)
         self.held = Hold.HOLDS
         self.left = False
+        self.lease = 3_600.0
+        self.abandoned = threading.Event()
 
     def hold(self) -> Hold:
         return self.held
 
     async def leave(self) -> None:
         self.left = True
+
+    def lasts(self) -> float:
+        return self.lease
+
+    def abandon(self) -> None:
+        self.abandoned.set()
 
 
 class Election:
@@ -213,6 +222,29 @@ async def test_a_standby_is_ready_while_it_sees_another_one_lead(tmp_path: Path)
         opening.open.set()
         await leads(service)
         assert service.ready() is None
+
+
+def test_an_office_whose_loop_stands_still_is_abandoned(caplog: pytest.LogCaptureFixture) -> None:
+    office = Office(cast("JobStore", None))
+    office.lease = -standstill.GRACE_S
+    with standstill.watched_over(office):
+        assert office.abandoned.wait(10)
+    assert "stands still" in caplog.text
+
+
+def test_an_office_that_is_renewed_or_left_in_time_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standstill, "GRACE_S", 0.05)
+    office, asked = Office(cast("JobStore", None)), threading.Semaphore(0)
+
+    def renewed() -> float:
+        asked.release()
+        return 0.0
+
+    monkeypatch.setattr(office, "lasts", renewed)
+    with standstill.watched_over(office):
+        assert all(asked.acquire(timeout=10) for _ in range(6))
+    office.lease = -1.0
+    assert not office.abandoned.wait(0.2)
 
 
 # ------------------------------------------------------------ the end
