@@ -39,10 +39,12 @@ of many.
 def find_job(gateway: Gateway, text: str) -> JobStatus:
     """The job whose id begins so. JobNotFoundError when there is none; several, or too few digits, are a wrong use."""
     if len(text) < SHORTEST:
-        raise click.UsageError(f"{text!r} names no job: that takes at least {SHORTEST} digits of its id")
+        raise click.UsageError(f"{text[:64]!r} names no job: that takes at least {SHORTEST} digits of its id")
     found = [job for job in gateway.cluster().jobs if job.job.startswith(text.lower())]
     if not found:
-        message = f"no job's id begins with {text} at {gateway.target}; 'millstream list --all' shows those there are"
+        message = (
+            f"no job's id begins with {text[:64]} at {gateway.target}; 'millstream list --all' shows those there are"
+        )
         raise JobNotFoundError(message)
     if len(found) > 1:
         names = ", ".join(sorted(job.job for job in found))

@@ -55,7 +55,11 @@ class Finding:
     """The directory in which they were looked for."""
     checkpoint: FoundCheckpoint | None = None
     problems: list[str] = field(default_factory=list[str])
+    savepoints: list[str] = field(default_factory=list[str])
+    """That somebody asked for, and got; they aren't read."""
     command: str = ""
+    known: str = ""
+    """Its state in the cluster, where that has it already."""
     submitted: str = ""
     """Its state in the cluster, once it was submitted."""
 
@@ -81,6 +85,7 @@ def find(salvaged: SalvagedJob, checkpoints: str) -> Finding:
             and last.rsplit("/", 1)[1] not in {path.rsplit("/", 1)[1] for path in paths}
         ):
             finding.problems.append(f"checkpoint {last} of its record isn't there; --checkpoints says where it is")
+    finding.savepoints = [result.path for result in record.results if result.path]
     if finding.checkpoint is not None:
         finding.command = f"millstream run -s {shlex.quote(finding.checkpoint.path)} SCRIPT"
     return finding
@@ -117,10 +122,10 @@ def _directory(store: str, record: JobRecord) -> str:
 def submit(gateway: Gateway, salvaged: SalvagedJob, finding: Finding) -> None:
     """Under its own id, from its newest checkpoint; what keeps it from that becomes a problem of the finding.
 
-    A job that has ended, or that somebody wanted to end, is left alone.
+    A job that has ended, that somebody wanted to end or that the cluster has is left alone.
     """
     record = salvaged.record
-    if record is None or JOB_STATES.is_final(record.state) or record.intent is not Intent.RUN:
+    if record is None or finding.known or JOB_STATES.is_final(record.state) or record.intent is not Intent.RUN:
         return
     if finding.problems:
         finding.problems.append(f"job {finding.job} was not submitted")

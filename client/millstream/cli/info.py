@@ -12,7 +12,7 @@ from millstream.cli.answers import Problem
 from millstream.cli.connection import connected, find_job
 from millstream.cli.exit_codes import ExitCode
 from millstream.cli.options import json_option, with_jobmanager
-from millstream.cli.program import run_program
+from millstream.cli.program import is_file, run_program
 from millstream.cli.shown import duration, echo_json, instant, one_line, state, table, watermark
 from millstream.compiler.source_files import of_script
 from millstream.execution.context import ProgramContext
@@ -46,7 +46,7 @@ def command(configuration: Configuration, subject: str, arguments: tuple[str, ..
     beginning as no other job has: at least 4 digits.
     """
     script = Path(subject)
-    if script.suffix == ".py" or script.is_file():
+    if script.suffix == ".py" or is_file(script):
         graph = plan_of(script, arguments, configuration)
         echo_json(plan_as_dict(graph)) if as_json else click.echo(plan_as_text(graph), nl=False)
         return

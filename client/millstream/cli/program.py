@@ -22,10 +22,18 @@ from millstream.submission.standard_streams import tell
 from millstream_dataflow.configuration import ConfigurationError
 
 
+def is_file(path: Path) -> bool:
+    """A word that can't be a path is no file either: one that is too long, say."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def run_program(script: Path, arguments: Sequence[str], context: ProgramContext) -> None:
     """To its end. Our errors and those of the script end the command with their exit codes; `sys.exit` has its own."""
-    if not script.is_file():
-        what = f"{script} is no file" if script.exists() else f"there is no script {script}"
+    if not is_file(script):
+        what = f"{script} is no file" if script.is_dir() else f"there is no script {script}"
         raise click.UsageError(what)
     with told_by_exit_code(), _as_if_started(script, arguments), program_context(context):
         settle()

@@ -13,6 +13,7 @@ from millstream.cli.options import json_option, with_jobmanager
 from millstream.cli.shown import echo_json, instant, one_line
 from millstream.submission.places import absolute
 from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.identity import JobId
 
 if TYPE_CHECKING:
     from millstream.cli.findings import Finding
@@ -65,17 +66,18 @@ def command(  # noqa: PLR0913  # each is an option of the verb
     that the cluster knows is left alone, so this may be repeated.
 
     Ends with 0 when all is well, 1 when something is damaged or wasn't submitted, 2 when there is no job store in DIR,
-    3 when there is no cluster to submit to.
+    3 when there is no cluster to submit to, 4 when there is no such JOB.
     """
     # Not at the top: the verb's help is printed without them, and they take 300 ms.
     from millstream.cli import findings  # noqa: PLC0415  # see above
 
-    salvaged = [job for job in _salvaged(absolute(directory)) if not jobs or job.job.startswith(jobs)]
+    salvaged = _of(jobs, _salvaged(absolute(directory)), directory)
     found = [(job, findings.find(job, absolute(checkpoints).rstrip("/"))) for job in salvaged]
     if submit:
         with connected(configuration) as gateway:
-            gateway.cluster()  # without one nothing is tried
+            known = {job.job: job.state.name for job in gateway.cluster().jobs}  # without one nothing is tried
             for job, finding in found:
+                finding.known = known.get(JobId(finding.job), "")
                 findings.submit(gateway, job, finding)
     if as_json:
         echo_json([finding for _, finding in found])
@@ -98,6 +100,14 @@ def _salvaged(directory: str) -> list[SalvagedJob]:
     return jobs
 
 
+def _of(wanted: tuple[str, ...], salvaged: list[SalvagedJob], directory: str) -> list[SalvagedJob]:
+    """Those whose ids begin so; each that is wanted must be there."""
+    for text in wanted:
+        if not any(job.job.startswith(text) for job in salvaged):
+            raise Problem(f"no job's id begins with {text[:64]} in {directory}", ExitCode.REFUSED)
+    return [job for job in salvaged if not wanted or job.job.startswith(wanted)]
+
+
 def _show(findings: list[Finding]) -> None:
     if not findings:
         click.echo("There are no jobs.")
@@ -114,7 +124,11 @@ def _show(findings: list[Finding]) -> None:
             click.echo(f"  {finding.command}")
         elif finding.checkpoints:
             click.echo(f"  no checkpoint in {finding.checkpoints}")
+        for path in finding.savepoints:
+            click.echo(f"  savepoint: {path}")
         for problem in finding.problems:
             click.echo(f"  PROBLEM: {one_line(problem)}")
-        if finding.submitted:
+        if finding.known:
+            click.echo(f"  left alone: the cluster has it, and it is {finding.known}")
+        elif finding.submitted:
             click.echo(f"  submitted: it is {finding.submitted}")

@@ -41,7 +41,7 @@ def _note(context: JobContext, coordinator: Coordinator) -> str:
     needed = sum(len(region.plan.workers) for region in waiting)
     free = sum(1 for _ in context.cluster.pool.free())
     if free < needed:
-        return f"waiting for {needed - free} of {counted(needed, 'slot')}"
+        return f"waiting for {needed - free:,} of {counted(needed, 'slot')}"
     if coordinator.completing:
         return "waiting for a checkpoint to be stored"
     delayed = any(region.failure is not None and region.not_before > region.waiting_since for region in waiting)

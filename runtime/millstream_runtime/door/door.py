@@ -171,7 +171,8 @@ class Door:
         except (NotWelcomeError, NotAMemberError, ssl.SSLError) as error:
             self._lines.say(logging.WARNING, "the connection from %s is closed: %s", peer, words_of(error))
         except OSError as error:
-            self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, error)
+            why = str(error) or "it went away within the handshake, as who doesn't accept our certificate"
+            self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, why)
         else:
             await self._served(peer, ends, guest)
 
@@ -190,7 +191,7 @@ class Door:
                 else:
                     await self._passed_on(peer, ends, guest.inner, greeting)
         except OSError as error:
-            self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, error)
+            self._lines.say(logging.INFO, "the connection from %s broke: %s", peer, str(error) or "it went away")
 
     async def _passed_on(self, peer: str, ends: Ends, inner_path: str, greeting: bytes) -> None:
         name = f"{next(self._names):x}"

@@ -127,6 +127,13 @@ class TestCancel:
         assert result.exit_code == ExitCode.REFUSED
         assert "no job's id begins with 7777" in result.stderr
 
+    def test_a_word_that_is_no_path_either_is_refused_in_a_line(self, invoke: Invoke) -> None:
+        """A path of 3,000 characters can't even be looked at."""
+        result = invoke("info", "a" * 3_000)
+        assert result.exit_code == ExitCode.REFUSED
+        assert "no job's id begins with aaaa" in result.stderr
+        assert len(result.stderr) < 300
+
     def test_a_job_that_has_ended_is_refused(self, fake: FakeJobManager, invoke: Invoke) -> None:
         fake.show(status(JobState.FINISHED))
         result = invoke("cancel", JOB)
