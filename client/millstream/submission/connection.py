@@ -41,7 +41,7 @@ class Connection:
         with self.call() as calls:
             stream = begin(calls)
             self._begin()
-            if not stream.add_callback(self._end):
+            if not stream.add_callback(self._stream_ended):
                 self._end()  # it has ended already
             return stream
 
@@ -65,11 +65,19 @@ class Connection:
             self._under_way += 1
 
     def _end(self) -> None:
+        if self._is_last():
+            self.close()
+
+    def _stream_ended(self) -> None:
+        """In gRPC's thread, for which `close` waits: the end of a stream may come before its last message is taken."""
+        if self._is_last():
+            threading.Thread(target=self.close, name="millstream-left-connection", daemon=True).start()
+
+    def _is_last(self) -> bool:
+        """Whether the call or stream that has just ended was."""
         with self._lock:
             self._under_way -= 1
-            idle = self._left and self._under_way == 0
-        if idle:
-            self.close()
+            return self._left and self._under_way == 0
 
 
 class ConnectionLeftError(Exception):
