@@ -113,10 +113,9 @@ class Door:
         self._lines.close()
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                sock, address = await loop.sock_accept(listening)
+                sock, address = await sockets.accepted(listening)
             except OSError as error:
                 self._lines.say(logging.WARNING, "a connection can't be accepted: %s", error)
                 await asyncio.sleep(NO_DESCRIPTORS_S)

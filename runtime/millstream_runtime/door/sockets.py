@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from millstream_runtime.security import IncompleteHelloError, asked_name
 from millstream_runtime.security.hello import MAX_HELLO
@@ -47,6 +47,19 @@ async def listening(host: str, port: int) -> list[socket.socket]:
     return made
 
 
+async def accepted(listening: socket.socket) -> tuple[socket.socket, Any]:
+    """Whoever comes next, and its address. OSError when it can't be had.
+
+    `loop.sock_accept` loses whom it has accepted when it is cancelled in that moment; this loses nobody.
+    """
+    await asyncio.sleep(0)  # those that are here already are served between two that come
+    while True:
+        try:
+            return listening.accept()
+        except BlockingIOError:
+            await _readable(listening)
+
+
 def places(wanted: int) -> int:
     """As many connections as that, or fewer where the process may open few files (`ulimit -n`)."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -75,15 +88,21 @@ async def asked(sock: socket.socket) -> tuple[str | None, bool]:
 
 async def _holds(sock: socket.socket, count: int) -> None:
     """Until so many bytes have come, or no more will."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+    try:
+        await _readable(sock)
+    finally:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+
+
+async def _readable(sock: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
     loop.add_reader(sock, readable.set)
     try:
         await readable.wait()
     finally:
         loop.remove_reader(sock)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
 
 async def ends(sock: socket.socket, context: ssl.SSLContext | None) -> Ends:

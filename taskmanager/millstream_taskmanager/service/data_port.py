@@ -16,6 +16,7 @@ from typing import Final
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Listener, Problem, check_binding
 from millstream_dataflow.configuration.options import taskmanager
 from millstream_dataflow.identity import WorkerId
+from millstream_runtime.door.sockets import accepted
 from millstream_runtime.limited_lines import LimitedLines
 from millstream_taskmanager.exchange.preface import PrefaceError, PrefaceReader
 from millstream_taskmanager.service.pings import (
@@ -87,25 +88,16 @@ class DataPort:
 
     async def run(self) -> None:
         """Until cancelled; then nothing of it is open."""
-        loop = asyncio.get_running_loop()
-        somebody_comes = asyncio.Event()
-        loop.add_reader(self._listening, somebody_comes.set)
         try:
             while True:
                 try:
-                    # Not by sock_accept, which loses whom it has accepted when it is cancelled in that moment.
-                    sock, address = self._listening.accept()
-                except BlockingIOError:
-                    somebody_comes.clear()
-                    await somebody_comes.wait()
-                    continue
+                    sock, address = await accepted(self._listening)
                 except OSError as error:
                     self._lines.say(logging.WARNING, "the data port can't accept a connection: %s", error)
                     await asyncio.sleep(_NO_DESCRIPTORS_S)
                     continue
                 self._welcome(sock, str(address[0] if address else "?"))
         finally:
-            loop.remove_reader(self._listening)
             self._listening.close()
             for task in self._unknown:
                 task.cancel()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import time
@@ -127,6 +128,21 @@ async def test_few_descriptors_are_few_places(working_set: WorkingSet, tmp_path:
             async with peers(house, places + 12, HELLO[:100]) as waiting:
                 assert await house.welcomes_member() == "members"
                 await asyncio.gather(*map(closed, waiting[:12]))
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_door_closes_whoever_came_in_its_last_moment(
+    working_set: WorkingSet, tmp_path: Path, turns: int
+) -> None:
+    """However many turns of the loop before."""
+    async with opened(working_set, tmp_path) as house:
+        await asyncio.sleep(0.01)  # a few turns, so that the door waits
+        far = socket.create_connection(("127.0.0.1", house.port))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    with far, contextlib.suppress(ConnectionResetError):
+        assert far.recv(1) == b""
+    gc.collect()  # a socket that was lost is complained of
 
 
 async def test_a_door_closes_at_once_whoever_is_there(working_set: WorkingSet, tmp_path: Path) -> None:
