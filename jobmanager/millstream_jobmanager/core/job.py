@@ -358,12 +358,14 @@ class Job:
 
     # ------------------------------------------------------------ the coordinator's doors
 
-    def participants(self) -> frozenset[TaskId] | None:
-        """All tasks. Where a region has FINISHED, the final checkpoint is taken, and no other comes (law 5.2)."""
+    def all_running(self) -> bool:
+        """Where a region has FINISHED, the final checkpoint is taken, and no other comes (law 5.2)."""
         regions = self.context.regions
-        if self.state is not JobState.RUNNING or any(region.state is not RegionState.RUNNING for region in regions):
-            return None
-        return frozenset(task for region in regions for task in region.task_ids)
+        return self.state is JobState.RUNNING and all(region.state is RegionState.RUNNING for region in regions)
+
+    def participants(self) -> set[TaskId]:
+        """All tasks."""
+        return {task for region in self.context.regions for task in region.task_ids}
 
     def all_ended(self) -> bool:
         """Every task of the job has reported that its inputs have ended."""

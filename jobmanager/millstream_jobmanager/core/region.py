@@ -4,6 +4,7 @@ The region knows nothing of slots, stores or strategies; the job moves it. What 
 attempt than its own (law 1.3) and a step that its table doesn't list.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -70,6 +71,10 @@ class Region:
     """In RECONCILING: tasks that nobody has reported."""
     inherited: bool = False
     """Another leader deployed the present attempt."""
+    _in: Counter[TaskState] = field(default_factory=Counter[TaskState])
+    """How many tasks are in each state."""
+    _over: int = 0
+    """How many have no input any more."""
 
     @property
     def attempt(self) -> RegionAttempt:
@@ -115,17 +120,21 @@ class Region:
         self.number += 1
         self.placement = placement
         self.restored, self.start_by, self.inherited = "", None, False
-        self.tasks = {subtask: TaskStatus() for subtask in self.plan.subtasks}
+        self._begin(TaskState.CREATED)
 
     def restored_from(self, record: RegionRecord) -> None:
         """A new leader takes over what its predecessor stored."""
         self.number = record.attempt.number
         self.placement = {worker.ordinal: SlotRef(worker.taskmanager, worker.slot) for worker in record.workers}
         self.history = History(record.failures, record.backoff)
-        self.tasks = {subtask: TaskStatus(TaskState.RECONCILING) for subtask in self.plan.subtasks}
+        self._begin(TaskState.RECONCILING)
         self.missing = set(self.plan.subtasks)
         self.inherited = True
         self.state = RegionState.RECONCILING
+
+    def _begin(self, state: TaskState) -> None:
+        self.tasks = {subtask: TaskStatus(state) for subtask in self.plan.subtasks}
+        self._in, self._over = Counter({state: len(self.tasks)}), 0
 
     def to_record(self) -> RegionRecord:
         """What is stored before anything is deployed."""
@@ -141,6 +150,13 @@ class Region:
             return False
         status = self.tasks[report.task.subtask]
         self.missing.discard(report.task.subtask)
+        self._count(status, -1)
+        try:
+            return self._take(report, status)
+        finally:
+            self._count(status, 1)
+
+    def _take(self, report: TaskReport, status: TaskStatus) -> bool:
         changed = status.ended != report.ended and report.ended is not None
         status.commits_restored = status.commits_restored or report.commits_restored
         status.ended = report.ended or status.ended
@@ -174,15 +190,19 @@ class Region:
             TASK_STATES.check(f"task {task}", status.state, step, "its TaskManager reported it")
             status.state = step
 
-    # ------------------------------------------------------------ what its tasks add up to
+    # ------------------------------------------------------------ what its tasks add up to (asked after every event)
 
     def all_in(self, *states: TaskState) -> bool:
         """Every task is in one of the states."""
-        return all(task.state in states for task in self.tasks.values())
+        return sum(self._in[state] for state in states) == len(self.tasks)
 
     def all_ended(self) -> bool:
         """Every task has reported the end of its inputs, or is FINISHED."""
-        return all(task.ended is not None or task.state is TaskState.FINISHED for task in self.tasks.values())
+        return self._over == len(self.tasks)
+
+    def _count(self, status: TaskStatus, change: int) -> None:
+        self._in[status.state] += change
+        self._over += change * (status.ended is not None or status.state is TaskState.FINISHED)
 
 
 def _shortest_path(source: TaskState, target: TaskState) -> list[TaskState]:

@@ -46,6 +46,28 @@ class OperatorImbalance:
         )
 
 
+class Balance:
+    """Whether the ends agree, channel by channel. It takes each part of a checkpoint as it comes: the channels of a
+    job of a thousand subtasks are a million, and together with the last part they would stop the leader for seconds.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[ChannelId, int] = {}
+
+    @property
+    def even(self) -> bool:
+        """Of every channel both ends have said the same, so far."""
+        return not self._open
+
+    def take(self, audit: AuditCounts) -> None:
+        """One task's counts."""
+        for ends, sign in (audit.sent, 1), (audit.received, -1):
+            for count in ends:
+                difference = self._open.pop(count.channel, 0) + sign * count.records
+                if difference:
+                    self._open[count.channel] = difference
+
+
 def edge_name(plan: Plan, edge: Edge) -> str:
     """`Source -> Map`, with the side output's tag where it has one."""
     tag = f" [{edge.tag}]" if edge.tag else ""

@@ -44,8 +44,12 @@ from millstream_runtime.messages.snapshots import CheckpointMetadata, TaskSnapsh
 class CoordinatorDoors(Protocol):
     """What the coordinator may ask of its job."""
 
-    def participants(self) -> frozenset[TaskId] | None:
-        """The tasks that owe a part of a checkpoint that begins now; None while some region doesn't run."""
+    def all_running(self) -> bool:
+        """Every region runs: a checkpoint can begin."""
+        ...
+
+    def participants(self) -> set[TaskId]:
+        """The tasks that owe a part of a checkpoint that begins now."""
         ...
 
     def all_ended(self) -> bool:
@@ -146,19 +150,18 @@ class Coordinator:
         """Give up what takes too long, repeat what was lost, trigger what is due. Called after every event."""
         for pending in list(self.pending.values()):
             self._expire(turn, pending)
-        participants = self._doors.participants()
-        if participants is None:
+        if not self._doors.all_running():
             self._running_since = self._final_at = None
             return
         if self._running_since is None:
             self._running_since = turn.now.monotonic
         if self._doors.all_ended():
-            self._finalise(turn, participants)
+            self._finalise(turn)
         else:
-            self._savepoints(turn, participants)
+            self._savepoints(turn)
             due = self._due()
             if (due is not None and turn.now.monotonic >= due) or (self.urgent and not self._periodic_in_flight()):
-                self._trigger(turn, participants, SnapshotKind.CHECKPOINT, ())
+                self._trigger(turn, SnapshotKind.CHECKPOINT, ())
 
     def _expire(self, turn: Turn, pending: Pending) -> None:
         now = turn.now.monotonic
@@ -181,7 +184,7 @@ class Coordinator:
 
     # ------------------------------------------------------------ trigger
 
-    def _finalise(self, turn: Turn, participants: frozenset[TaskId]) -> None:
+    def _finalise(self, turn: Turn) -> None:
         """Nothing flows any more: the final checkpoint, and no other (law 5.2)."""
         if self._doors.final_taken():
             return
@@ -190,21 +193,15 @@ class Coordinator:
         if not self.pending and (self._final_at is None or turn.now.monotonic >= self._final_at):
             self._final_at = None
             stops = tuple(request for request in self._journal.record.savepoints if request.stop)
-            self._trigger(turn, participants, SnapshotKind.FINAL, stops)
+            self._trigger(turn, SnapshotKind.FINAL, stops)
 
-    def _savepoints(self, turn: Turn, participants: frozenset[TaskId]) -> None:
+    def _savepoints(self, turn: Turn) -> None:
         under_way = {name for pending in self.pending.values() for name in pending.requests} | self._answered
         for request in self._journal.record.savepoints:
             if not request.stop and request.request not in under_way:
-                self._trigger(turn, participants, SnapshotKind.SAVEPOINT, (request,))
+                self._trigger(turn, SnapshotKind.SAVEPOINT, (request,))
 
-    def _trigger(
-        self,
-        turn: Turn,
-        participants: frozenset[TaskId],
-        kind: SnapshotKind,
-        requests: tuple[SavepointRequest, ...],
-    ) -> None:
+    def _trigger(self, turn: Turn, kind: SnapshotKind, requests: tuple[SavepointRequest, ...]) -> None:
         def refused(turn: Turn, reason: str) -> None:
             failure = Failure(FailureKind.EXTERNAL, f"no checkpoint ids could be reserved: {reason}")
             self._blame(turn, kind, failure)
@@ -217,7 +214,7 @@ class Coordinator:
             kind,
             self._directory(number, requests),
             turn.now,
-            set(participants),
+            self._doors.participants(),
             tuple(request.request for request in requests),
         )
         self.pending[number] = pending
@@ -251,7 +248,8 @@ class Coordinator:
 
     def _complete(self, turn: Turn, pending: Pending) -> None:
         counts = {task.subtask: snapshot.audit for task, snapshot in pending.parts.items()}
-        if wrong := [*imbalances(self._plan, counts), *operator_imbalances(self._plan, counts)]:
+        channels = () if pending.balance.even else imbalances(self._plan, counts)
+        if wrong := [*channels, *operator_imbalances(self._plan, counts)]:
             self._unbalanced(turn, pending, "; ".join(map(str, wrong[:5])))
             return
         pending.phase = Phase.WRITING

@@ -12,6 +12,7 @@ from enum import Enum
 from millstream_dataflow.identity import CheckpointId, Epoch, TaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
+from millstream_jobmanager.core.checkpoints.audit import Balance
 from millstream_jobmanager.core.moment import Moment
 from millstream_runtime.messages.record import CompletedCheckpoint
 from millstream_runtime.messages.snapshots import CheckpointMetadata, StoredTask, TaskSnapshot
@@ -37,6 +38,8 @@ class Pending:
     requests: tuple[str, ...] = ()
     """The savepoint requests that it answers."""
     parts: dict[TaskId, TaskSnapshot] = field(default_factory=dict[TaskId, TaskSnapshot])
+    balance: Balance = field(default_factory=Balance)
+    """Of these parts."""
     phase: Phase = Phase.COLLECTING
     metadata: CheckpointMetadata | None = None
     size: int = 0
@@ -63,6 +66,7 @@ class Pending:
             return False
         self.waiting.remove(task)
         self.parts[task] = snapshot
+        self.balance.take(snapshot.audit)
         return not self.waiting
 
 

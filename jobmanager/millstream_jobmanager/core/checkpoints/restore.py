@@ -7,9 +7,11 @@ subtasks are laid end to end and cut into even parts. Union state goes to everyb
 from one. A vertex counts as finished only if all its subtasks were (law 5.3).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from functools import reduce
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from millstream_dataflow.identity import OperatorId, SubtaskId
 from millstream_dataflow.job_graph import OperatorSummary, Vertex
@@ -74,72 +76,71 @@ class Restorer:
         self._metadata = metadata
         self._directory = directory
         self._plan = plan
-        self._by_operator: dict[OperatorId, list[Stored]] = {}
+        by_operator: dict[OperatorId, list[Stored]] = {}
         for task, snapshot in _snapshots(metadata):
-            self._by_operator.setdefault(snapshot.operator, []).append((task, snapshot))
-        for stored in self._by_operator.values():
-            stored.sort(key=lambda pair: pair[0].task.subtask.index)
+            by_operator.setdefault(snapshot.operator, []).append((task, snapshot))
+        self._held = {operator: _Held(stored) for operator, stored in by_operator.items()}
         # Also of operators that stored nothing, as a sink that has committed all.
         self._counted: dict[OperatorId, list[tuple[StoredTask, OperatorCount]]] = {}
         for task in metadata.tasks:
             for count in task.snapshot.audit.operators:
                 self._counted.setdefault(count.operator, []).append((task, count))
+        self._vertices = {vertex.id: self._facts(vertex) for vertex in plan.graph.vertices}
 
     def subtask(self, subtask: SubtaskId) -> TaskRestore:
         """Everything one new subtask reads."""
-        vertex = self._plan.vertices[subtask.vertex]
+        vertex, facts = self._plan.vertices[subtask.vertex], self._vertices[subtask.vertex]
         parts = [part for operator in vertex.operators for part in self._parts(operator, vertex, subtask.index)]
-        rescaled = any(
-            task.parallelism != vertex.parallelism
-            for operator in vertex.operators
-            for task, _ in (*self._by_operator.get(operator.id, ()), *self._counted.get(operator.id, ()))
-        )
         return TaskRestore(
             subtask,
             self._metadata.checkpoint,
             tuple(parts),
-            counts=self._counts(vertex, subtask.index, rescaled=rescaled),
-            finished=self._finished(vertex),
-            rescaled=rescaled,
+            counts=facts.counts.get(subtask.index, ()),
+            finished=facts.finished,
+            rescaled=facts.rescaled,
         )
 
-    def _finished(self, vertex: Vertex) -> bool:
+    def _facts(self, vertex: Vertex) -> _Facts:
+        counted = [pair for operator in vertex.operators for pair in self._counted.get(operator.id, ())]
+        stored = [task for operator in vertex.operators for task, _ in self._stored(operator)]
+        rescaled = any(task.parallelism != vertex.parallelism for task in (*stored, *(task for task, _ in counted)))
+        counts: dict[int, dict[OperatorId, OperatorCount]] = {}
+        for task, count in counted:
+            known = counts.setdefault(0 if rescaled else task.task.subtask.index, {})
+            known[count.operator] = known[count.operator].plus(count) if count.operator in known else count
+        totals = {index: tuple(known.values()) for index, known in counts.items()}
+        return _Facts(rescaled, self._finished(stored), totals)
+
+    def _finished(self, stored: Iterable[StoredTask]) -> bool:
         if self._metadata.kind is SnapshotKind.FINAL and self._metadata.job == self._plan.graph.job:
             # The job's own end: what is left is to commit and to leave. Another job started from it goes on reading.
             return True
-        stored = [task for operator in vertex.operators for task, _ in self._by_operator.get(operator.id, ())]
         tasks = {task.task.subtask: task for task in stored}
-        parallelism = next((task.parallelism for task in stored), 0)
+        parallelism = next((task.parallelism for task in tasks.values()), 0)
         return len(tasks) == parallelism > 0 and all(task.snapshot.finished for task in tasks.values())
 
-    def _counts(self, vertex: Vertex, index: int, *, rescaled: bool) -> tuple[OperatorCount, ...]:
-        """Audit totals to go on from: each subtask its own, after a rescale all of them with subtask 0 (law 10.3)."""
-        totals: list[OperatorCount] = []
-        for operator in vertex.operators:
-            counts = [
-                count
-                for task, count in self._counted.get(operator.id, ())
-                if (index == 0 if rescaled else task.task.subtask.index == index)
-            ]
-            if counts:
-                totals.append(reduce(OperatorCount.plus, counts))
-        return tuple(totals)
+    def _stored(self, operator: OperatorSummary) -> Sequence[Stored]:
+        held = self._held.get(operator.id)
+        return () if held is None else held.stored
 
     def _parts(self, operator: OperatorSummary, vertex: Vertex, index: int) -> Iterable[RestorePart]:
-        stored = self._by_operator.get(operator.id, [])
+        held = self._held.get(operator.id)
+        if held is None:
+            return
         groups = group_range(index, vertex.parallelism, vertex.max_parallelism)
-        lists = _list_ranges(stored, index, vertex.parallelism)
-        for number, (task, snapshot) in enumerate(stored):
+        lists = held.list_ranges(index, vertex.parallelism)
+        for number in sorted({*held.sharing(groups), *lists}):
+            task, snapshot = held.stored[number]
             first, end = max(groups.start, snapshot.first_group), min(groups.stop, snapshot.end_group)
             has_groups = first < end
-            if task.snapshot.handle is not None and (has_groups or lists[number]):
+            if task.snapshot.handle is not None:
                 yield RestorePart(
                     operator.id,
                     task.task.subtask.index,
                     self._located(task.snapshot.handle),
                     first if has_groups else 0,
                     end if has_groups else 0,
-                    tuple(lists[number]),
+                    tuple(lists.get(number, ())),
                 )
 
     def _located(self, handle: FileRef | InlineBytes) -> FileRef | InlineBytes:
@@ -148,36 +149,66 @@ class Restorer:
         return handle
 
 
-def _list_ranges(stored: Sequence[Stored], index: int, parallelism: int) -> list[list[ListRange]]:
-    """For each old subtask, the ranges of its list states that new subtask `index` takes."""
-    ranges: list[list[ListRange]] = [[] for _ in stored]
-    names = {state.name: state.redistribution for _, snapshot in stored for state in snapshot.lists}
-    for name, redistribution in names.items():
-        items = [sum(s.items for s in snapshot.lists if s.name == name) for _, snapshot in stored]
-        for number, (first, end) in enumerate(_shares(redistribution, items, stored, index, parallelism)):
-            if first < end:
-                ranges[number].append(ListRange(name, first, end, redistribution))
-    return ranges
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """Of a vertex: the same for all its new subtasks."""
+
+    rescaled: bool
+    finished: bool
+    counts: Mapping[int, tuple[OperatorCount, ...]]
+    """Audit totals to go on from: each subtask its own, after a rescale all of them with subtask 0 (law 10.3)."""
 
 
-def _shares(
-    redistribution: Redistribution, items: Sequence[int], stored: Sequence[Stored], index: int, parallelism: int
-) -> Iterable[tuple[int, int]]:
-    """(first, end) of each old subtask's items."""
-    if redistribution is Redistribution.UNION:
-        return [(0, count) for count in items]
-    if redistribution is Redistribution.BROADCAST:
-        return [(0, count if number == index % len(items) else 0) for number, count in enumerate(items)]
-    if stored[0][0].parallelism == parallelism:
-        return [
-            (0, count if task.task.subtask.index == index else 0)
-            for count, (task, _) in zip(items, stored, strict=True)
-        ]
-    total = sum(items)
-    begin, stop = total * index // parallelism, total * (index + 1) // parallelism
-    shares: list[tuple[int, int]] = []
-    offset = 0
-    for count in items:
-        shares.append((max(0, begin - offset), min(count, stop - offset)))
-        offset += count
-    return shares
+class _Held:
+    """What one operator's old subtasks stored, in their order. A new subtask looks only at those that it takes from:
+    in a job of a thousand, at all of them for each would stop the leader for seconds.
+    """
+
+    def __init__(self, stored: Iterable[Stored]) -> None:
+        self.stored = sorted(stored, key=lambda pair: pair[0].task.subtask.index)
+        self._numbers = {task.task.subtask.index: number for number, (task, _) in enumerate(self.stored)}
+        self._keyed = [n for n, (_, snapshot) in enumerate(self.stored) if snapshot.first_group < snapshot.end_group]
+        self._ends = [self.stored[number][1].end_group for number in self._keyed]
+        kinds = {state.name: state.redistribution for _, snapshot in self.stored for state in snapshot.lists}
+        self._lists = [(name, kind, self._items(name)) for name, kind in kinds.items()]
+
+    def _items(self, name: str) -> list[int]:
+        return [sum(state.items for state in snapshot.lists if state.name == name) for _, snapshot in self.stored]
+
+    def sharing(self, groups: range) -> Iterator[int]:
+        """The old subtasks that have key groups of these; their ranges ascend as they do."""
+        for place in range(bisect_right(self._ends, groups.start), len(self._keyed)):
+            number = self._keyed[place]
+            if self.stored[number][1].first_group >= groups.stop:
+                return
+            yield number
+
+    def list_ranges(self, index: int, parallelism: int) -> dict[int, list[ListRange]]:
+        """By old subtask, the ranges of its list states that new subtask `index` takes."""
+        ranges: dict[int, list[ListRange]] = {}
+        for name, redistribution, items in self._lists:
+            for number, first, end in self._shares(redistribution, items, index, parallelism):
+                if first < end:
+                    ranges.setdefault(number, []).append(ListRange(name, first, end, redistribution))
+        return ranges
+
+    def _shares(
+        self, redistribution: Redistribution, items: Sequence[int], index: int, parallelism: int
+    ) -> Iterable[tuple[int, int, int]]:
+        """(number, first, end) of old subtasks' items."""
+        if redistribution is Redistribution.UNION:
+            return [(number, 0, count) for number, count in enumerate(items)]
+        if redistribution is Redistribution.BROADCAST:
+            number = index % len(items)
+            return [(number, 0, items[number])]
+        if self.stored[0][0].parallelism == parallelism:
+            own = self._numbers.get(index)
+            return [] if own is None else [(own, 0, items[own])]
+        total = sum(items)
+        begin, stop = total * index // parallelism, total * (index + 1) // parallelism
+        shares: list[tuple[int, int, int]] = []
+        offset = 0
+        for number, count in enumerate(items):
+            shares.append((number, max(0, begin - offset), min(count, stop - offset)))
+            offset += count
+        return shares

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from millstream_dataflow.identity import TaskId
 from millstream_dataflow.records import EndReason
-from millstream_jobmanager.core.events import MessageReceived
+from millstream_jobmanager.core.cluster import ClusterCore
+from millstream_jobmanager.core.commands import Command
+from millstream_jobmanager.core.events import Event, MessageReceived, Tick
 from millstream_jobmanager.core.moment import Moment
 from millstream_jobmanager.core.views import job_details
 from millstream_runtime.messages.session import Progress, TaskTotals
 from millstream_runtime.states import JobState
-from tests.support.core_shell import CoreShell
+from tests.support.core_shell import CoreShell, settings_of
 from tests.support.graphs import keyed_job
 from tests.support.work import work
 
@@ -52,6 +56,44 @@ def test_one_workers_progress_whatever_the_others_have_said() -> None:
         report_progress(shell, tasks_of(shell))
         reports.append(report_progress(shell, tasks_of(shell)[:3]))
     assert reports[1] <= reports[0]
+
+
+def test_an_event_that_says_nothing_of_the_job() -> None:
+    """As most do: what follows from the facts is derived after each."""
+    small, large = running(SMALL), running(LARGE)
+    assert work(lambda: large.handle(Tick())) == work(lambda: small.handle(Tick()))
+
+
+def lives(parallelism: int) -> None:
+    """A job is deployed, takes a checkpoint, fails, and is restored."""
+    shell = CoreShell(settings_of(checkpoints={"interval": 1_000}))
+    shell.register("a", parallelism)
+    shell.submit(keyed_job(parallelism, bounded=False))
+    shell.run_until(lambda: bool(shell.completed))
+    [region] = shell.job().context.regions
+    shell.taskmanagers["a"].kill_worker(0)
+    shell.run_until(lambda: region.number == 2 and shell.job().state is JobState.RUNNING)
+    assert region.restored
+
+
+def test_no_event_of_a_jobs_life_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its channels are many: the square of what it has of everything else. A leader that counts them all in one event
+    is taken for dead.
+    """
+    heaviest: list[int] = []
+    handle = ClusterCore.handle
+
+    def measured(core: ClusterCore, event: Event, now: Moment) -> list[Command]:
+        done: list[Command] = []
+        heaviest[-1] = max(heaviest[-1], work(lambda: done.extend(handle(core, event, now))))
+        return done
+
+    monkeypatch.setattr(ClusterCore, "handle", measured)
+    for parallelism in (SMALL, LARGE):
+        heaviest.append(0)
+        lives(parallelism)
+    small, large = heaviest
+    assert large < LINEAR * small
 
 
 class TestTotals:
