@@ -29,7 +29,7 @@ from millstream_runtime.messages.record import (
     SavepointRequest,
     SavepointResult,
 )
-from millstream_runtime.messages.session import JobEnded, RegionEnded
+from millstream_runtime.messages.session import JobEnded, RegionEnded, StopMode
 from millstream_runtime.states import JOB_STATES, JobState
 
 _TARGET = {JobState.FAILING: JobState.FAILED, JobState.CANCELLING: JobState.CANCELED}
@@ -191,15 +191,19 @@ class Ending:
         if (problem := self._problem(ask)) is not None:
             turn.emit(Reply(request, job_status(self._context, self._coordinator), Failure(FailureKind.USER, problem)))
             return
+        intent, record = _intent(ask), self._context.journal.record
+        is_new = intent(record) != record
 
         def stored(turn: Turn) -> None:
+            if is_new:
+                turn.tell(self._context.job, f"a client asks {_wish(ask)}")
             turn.emit(Reply(request, job_status(self._context, self._coordinator)))
 
         def refused(turn: Turn, reason: str) -> None:
             failure = Failure(FailureKind.EXTERNAL, f"the request could not be stored: {reason}")
             turn.emit(Reply(request, None, failure))
 
-        self._context.journal.change(turn, _intent(ask), stored, refused)
+        self._context.journal.change(turn, intent, stored, refused)
 
     def _problem(self, ask: CancelJob | StopJob | TriggerSavepoint) -> str | None:
         """Why it can't be asked now. A job that doesn't run takes no savepoint, and nobody knows when it will run; but
@@ -229,6 +233,18 @@ class Ending:
         record = self._context.journal.record
         if record.intent is Intent.STOP or any(request.stop for request in record.savepoints):
             self._context.journal.change(turn, mutate, lambda _: None, lambda _turn, _reason: None)
+
+
+def _wish(ask: CancelJob | StopJob | TriggerSavepoint) -> str:
+    """`to stop it with a savepoint in /directory`."""
+    match ask:
+        case CancelJob():
+            return "to cancel it"
+        case StopJob(target=target, mode=mode):
+            how = "drain and stop" if mode is StopMode.DRAIN else "stop"
+            return f"to {how} it with a savepoint{target and ' in '}{target}"
+        case TriggerSavepoint(target=target):
+            return f"for a savepoint{target and ' in '}{target}"
 
 
 def _intent(ask: CancelJob | StopJob | TriggerSavepoint) -> Callable[[JobRecord], JobRecord]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from millstream_dataflow.identity import CheckpointId, JobId, RegionAttempt
 from millstream_dataflow.plan import Plan
+from millstream_dataflow.words import counted
 from millstream_jobmanager.core.checkpoints.completed import restart_points
 from millstream_jobmanager.core.checkpoints.ids import BLOCK
 from millstream_jobmanager.core.checkpoints.restore import incompatibilities
@@ -163,6 +164,8 @@ class Submissions:
         journal = Journal(record, self._cluster.nonce, self._cluster.settings.retry_delay)
 
         def stored(turn: Turn) -> None:
+            origin = f", from {ask.restore_path}" if restore else ""
+            turn.tell(graph.job, f"{graph.name} is submitted: {_extent(plan)}{origin}")
             for request in self._waiting.pop(graph.job).requests:
                 turn.emit(Reply(request, self._cluster.jobs[graph.job].status()))
 
@@ -191,6 +194,13 @@ class Submissions:
             elif known is not None:
                 region.number = known.attempt.number
         turn.tell(record.job, f"{record.name} is recovered from the store")
+
+
+def _extent(plan: Plan) -> str:
+    """`3 vertices, 6 tasks, parallelism 2`."""
+    vertices = counted(len(plan.vertices), "vertex", "vertices")
+    highest = max(vertex.parallelism for vertex in plan.vertices.values())
+    return f"{vertices}, {counted(len(plan.subtasks), 'task')}, parallelism {highest:,}"
 
 
 def _former_life(metadata: CheckpointMetadata, job: JobId) -> _FormerLife | None:

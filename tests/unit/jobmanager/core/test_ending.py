@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from millstream_jobmanager.core.commands import DeleteRecord, DiscardJob
+from millstream_jobmanager.core.commands import DeleteRecord, DiscardJob, Tell
 from millstream_jobmanager.core.events import Tick
 from millstream_jobmanager.core.settings import RestartSettings
 from millstream_runtime.messages.client import CancelJob, StopJob, TriggerSavepoint
@@ -167,3 +167,20 @@ class TestNote:
         shell.store.always = Rule.REFUSED
         shell.run(10_000)
         assert shell.job().status().note == "waiting for its end to be stored"
+
+
+class TestWhatTheLogSays:
+    def test_what_a_client_asks_once_and_where_a_savepoint_goes(self) -> None:
+        shell = running()
+        shell.commands.clear()
+        stop = StopJob(JOB, "stop", StopMode.DRAIN, "/elsewhere")
+        for ask in (TriggerSavepoint(JOB, "save", "/there"), stop, stop, CancelJob(JOB)):
+            shell.ask(ask)
+            shell.run(3)
+        shell.until_state(JobState.CANCELED)
+        told = [command.text for command in shell.commands if isinstance(command, Tell)]
+        assert [text for text in told if text.startswith("a client")] == [
+            "a client asks for a savepoint in /there",
+            "a client asks to drain and stop it with a savepoint in /elsewhere",
+            "a client asks to cancel it",
+        ]
