@@ -42,6 +42,7 @@ from millstream_runtime.messages.session import (
     Registered,
     TaskOutput,
 )
+from millstream_runtime.running_limit import running_limit
 from millstream_runtime.versions import own_version
 
 MAX_SLOTS = 1024
@@ -143,7 +144,7 @@ class TaskManagerGateway:
         """One stream, from its registration to its end, whoever ends it."""
         stream = _Stream(self._around, context)
         try:
-            async with asyncio.timeout(self._around.settings.call_timeout):
+            async with running_limit(self._around.settings.call_timeout):
                 session, registration = await stream.registration()
         except TimeoutError:
             raise invalid(f"no registration came within {self._around.settings.call_timeout:g} s") from None

@@ -26,6 +26,7 @@ from millstream_runtime.door import sockets
 from millstream_runtime.door.sockets import AT_ONCE, HANDSHAKE, LAST_BYTES, Ends, closing
 from millstream_runtime.door.welcome import NO_TLS_HERE, Guest, NotWelcomeError, Welcome, words_of
 from millstream_runtime.limited_lines import LimitedLines
+from millstream_runtime.running_limit import running_limit
 from millstream_runtime.security import NotAMemberError
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -48,7 +49,7 @@ class Limits:
     connections: int = 250
     """That haven't greeted. Each takes milliseconds for that, and in the middle of its handshake 0.3 MB."""
     greeting: float = 10.0
-    """Seconds for the handshake of TLS, and again for the preface and the settings."""
+    """Seconds in which this process runs, for the handshake of TLS, and again for the preface and the settings."""
     greeted: int | None = 1000
     """Of those that have greeted and keep their places, but for members; a cluster of a hundred TaskManagers with as
     many clients needs a quarter of it. None: nobody keeps his place.
@@ -162,7 +163,7 @@ class Door:
 
     async def _serve(self, peer: str, sock: socket.socket) -> None:
         try:
-            async with asyncio.timeout(self._limits.greeting):
+            async with running_limit(self._limits.greeting):
                 guest, ends = await self._let_in(sock)
         except TimeoutError:
             text = "the connection from %s is closed: it said nothing, or not enough for TLS, for %g s"
@@ -234,7 +235,7 @@ async def _greeting(reader: asyncio.StreamReader, limit: float) -> tuple[bytes, 
     """The preface and the header of the first frame; or what came instead, and what is wrong with it."""
     said = b""
     try:
-        async with asyncio.timeout(limit):
+        async with running_limit(limit):
             said = await reader.readexactly(FIRST_BYTES)
             if not PREFACE.startswith(said):
                 what = NO_TLS_HERE if said.startswith(HANDSHAKE) else "are no gRPC"

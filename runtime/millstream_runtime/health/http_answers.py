@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from millstream_runtime.health.state import LIVENESS, READINESS, HealthState, trouble
+from millstream_runtime.running_limit import running_limit
 
 MAX_REQUEST: Final = 4 << 10
 """Bytes of the head of a request; those of the usual probes have 200."""
@@ -29,7 +30,7 @@ class HttpAnswers:
     async def serve(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request; whoever calls closes the connection. OSError when it breaks."""
         try:
-            async with asyncio.timeout(REQUEST_TIME):
+            async with running_limit(REQUEST_TIME):
                 head = await _head(first, reader)
                 if head is None:  # the client is gone
                     return

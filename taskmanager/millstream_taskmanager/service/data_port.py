@@ -18,6 +18,7 @@ from millstream_dataflow.configuration.options import taskmanager
 from millstream_dataflow.identity import WorkerId
 from millstream_runtime.door.sockets import accepted
 from millstream_runtime.limited_lines import LimitedLines
+from millstream_runtime.running_limit import running_limit
 from millstream_taskmanager.exchange.preface import PrefaceError, PrefaceReader
 from millstream_taskmanager.service.pings import (
     HEAD,
@@ -127,7 +128,7 @@ class DataPort:
     async def _receive(self, sock: socket.socket, address: str, ours: contextlib.ExitStack) -> None:
         """`ours`: closes the socket, as long as nobody else has it."""
         try:
-            async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
+            async with running_limit(self._settings.handshake_timeout / 1_000):
                 wanted = await _preface(sock)
         except TimeoutError:
             self._closed(address, f"it didn't say what it wants within {self._settings.handshake_timeout} ms")

@@ -30,6 +30,7 @@ from millstream_runtime.door.sockets import places
 from millstream_runtime.limited_lines import LimitedLines
 from millstream_runtime.messages.deployments import DataAddress, RegionDeployment
 from millstream_runtime.messages.worker import DropPeer
+from millstream_runtime.running_limit import running_limit
 from millstream_runtime.security import INTERNAL_NAME, InternalTls, NotAMemberError, check_member
 from millstream_taskmanager.exchange.wire import ON_BOTH
 from millstream_taskmanager.service.peer_pairs import PeerPairs
@@ -293,7 +294,7 @@ class Pings:
     async def _connect(self, peer: TaskManagerId, address: DataAddress) -> None:
         connection = _Connection(PingSender(peer, b""), b"!", b"", self._answered_by, self._lines)
         try:
-            async with asyncio.timeout(self._settings.handshake_timeout / 1_000):
+            async with running_limit(self._settings.handshake_timeout / 1_000):
                 await asyncio.get_running_loop().create_connection(lambda: connection, address.host, address.port)
                 connection.write(encode_ping_preface(self._introduction(peer)))
                 if self._tls is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from millstream_runtime.door import door
 from millstream_runtime.door.door import PREFACE, Limits
 from millstream_runtime.security import INTERNAL_NAME
 from tests.support.certificates import WorkingSet
@@ -98,6 +99,34 @@ async def test_who_says_nothing_behind_the_handshake_is_closed(
             async with house.connected(tls, name) as (reader, writer):
                 writer.write(said)
                 assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("tls", [True, False])
+async def test_who_spoke_while_this_process_stood_still_is_served(
+    working_set: WorkingSet,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    tls: bool,
+) -> None:
+    """And isn't blamed for it: its bytes have been there when its time was over."""
+    waits, real = asyncio.Event(), door._greeting
+
+    async def greeting(reader: asyncio.StreamReader, limit: float) -> tuple[bytes, str]:
+        asyncio.get_running_loop().call_soon(waits.set)
+        return await real(reader, limit)
+
+    monkeypatch.setattr(door, "_greeting", greeting)
+    async with (
+        opened(working_set, tmp_path, internal=tls, rest=tls, limits=SHORT) as house,
+        house.connected(house.client if tls else None) as (reader, writer),
+    ):
+        await waits.wait()
+        writer.write(GREETING)
+        time.sleep(2 * SHORT.greeting)  # noqa: ASYNC251  # no loop runs
+        assert await reader.readline()
+    assert not caplog.messages
 
 
 async def test_a_thousand_of_them_keep_no_member_out(working_set: WorkingSet, tmp_path: Path) -> None:
