@@ -77,7 +77,7 @@ def job_store_directory(configuration: Configuration, environment: Mapping[str, 
     chosen = configuration.get(high_availability.STORAGE_DIR)
     if chosen is not None:
         return chosen
-    if state := environment.get("XDG_STATE_HOME"):
+    if (state := environment.get("XDG_STATE_HOME", "")).startswith("/"):  # others count as not set, says XDG
         return f"{state.rstrip('/')}/millstream"
     if home := environment.get("HOME"):
         return f"{home.rstrip('/')}/.local/state/millstream"

@@ -195,6 +195,13 @@ def _read_location(text: str) -> str:
     return text
 
 
+def _read_shared_location(text: str) -> str:
+    text = _read_location(text)
+    if "://" not in text and not text.startswith("/"):
+        raise _refuse("it is relative, so each process would take it from its own working directory")
+    return text
+
+
 def _read_path(text: str) -> str:
     text = _read_location(text)
     if "://" in text and not text.startswith("file://"):
@@ -206,6 +213,13 @@ LOCATION: Parser[str] = Parser(
     "location",
     "a path, or a URI such as s3://bucket/directory",
     _read_location,
+    str,
+    lambda v: isinstance(v, str),
+)
+SHARED_LOCATION: Parser[str] = Parser(
+    "location",
+    "an absolute path, or a URI such as s3://bucket/directory",
+    _read_shared_location,
     str,
     lambda v: isinstance(v, str),
 )

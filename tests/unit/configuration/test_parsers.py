@@ -18,6 +18,7 @@ from millstream_dataflow.configuration.parsers import (
     INT,
     LOCATION,
     PATH,
+    SHARED_LOCATION,
     STRING,
     HostPort,
     Parser,
@@ -173,6 +174,16 @@ def test_what_is_no_location(text: str) -> None:
     assert is_refused(LOCATION, text)
 
 
+@pytest.mark.parametrize("text", ["store", "./store", "../store", "", "~/store"])
+def test_what_several_processes_reach_is_not_relative(text: str) -> None:
+    assert is_refused(SHARED_LOCATION, text)
+
+
+@pytest.mark.parametrize("text", ["/store", "file:///store", "s3://bucket/store"])
+def test_what_several_processes_reach(text: str) -> None:
+    assert SHARED_LOCATION.parse(text) == text
+
+
 def test_a_path_is_on_this_host() -> None:
     assert PATH.parse("file:///tmp/logs") == "file:///tmp/logs"
     assert is_refused(PATH, "s3://bucket/logs")
@@ -278,5 +289,6 @@ def test_maps_come_back(value: dict[str, str]) -> None:
 
 @given(st.text())
 def test_any_text_is_read_or_refused_with_value_error(text: str) -> None:
-    for parser in (BOOL, INT, FLOAT, STRING, DURATION, MEMORY, FRUIT, HOST, HOST_PORT, LOCATION, PATH, LIST, MAP):
+    plain = (BOOL, INT, FLOAT, STRING, DURATION, MEMORY, FRUIT, HOST, HOST_PORT)
+    for parser in (*plain, LOCATION, SHARED_LOCATION, PATH, LIST, MAP):
         is_refused(parser, text)

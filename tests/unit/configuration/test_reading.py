@@ -254,6 +254,24 @@ def test_the_job_store_lies_in_the_directory_for_state_by_default() -> None:
     assert job_store_directory(Configuration(), {"XDG_STATE_HOME": "/s/", "HOME": "/home/a"}) == "/s/millstream"
 
 
+def test_a_relative_directory_for_state_counts_as_not_set() -> None:
+    """As the XDG base directory specification says."""
+    assert job_store_directory(Configuration(), {"XDG_STATE_HOME": "s", "HOME": "/h"}) == "/h/.local/state/millstream"
+
+
+@pytest.mark.parametrize(
+    "key", ["high-availability.storageDir", "execution.checkpointing.dir", "execution.checkpointing.savepoint-dir"]
+)
+def test_a_directory_of_several_processes_is_not_relative(key: str) -> None:
+    """Each would take it from its own working directory."""
+    (problem,) = problems_of(None, f"{key}=state/store")
+    assert problem == (
+        f"{key} = 'state/store' (-D on the command line): the value is not accepted: it is relative, so each "
+        "process would take it from its own working directory; accepted is an absolute path, or a URI "
+        "such as s3://bucket/directory, or 'none'"
+    )
+
+
 def test_without_a_home_the_job_store_must_be_named() -> None:
     with pytest.raises(ConfigurationError, match=r"high-availability\.storageDir"):
         job_store_directory(Configuration(), {})

@@ -11,7 +11,7 @@ from millstream_dataflow.configuration.enums import (
     StateBackend,
 )
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
-from millstream_dataflow.configuration.parsers import INT, LOCATION, maybe, one_of
+from millstream_dataflow.configuration.parsers import INT, SHARED_LOCATION, maybe, one_of
 from millstream_dataflow.configuration.quantities import DURATION, MEMORY
 
 INTERVAL: Final = Option(
@@ -83,19 +83,20 @@ NUM_RETAINED: Final = Option(
 )
 DIRECTORY: Final = Option(
     "execution.checkpointing.dir",
-    maybe(LOCATION),
+    maybe(SHARED_LOCATION),
     None,
-    "The directory of checkpoints, a path or a URI (docs/storage.md), which every process of the cluster must reach; "
-    "without it, 'checkpoints' in the job store, which only serves a cluster on one host.",
+    "The directory of checkpoints, an absolute path or a URI (docs/storage.md), which every process of the cluster "
+    "must reach; without it, 'checkpoints' in the job store, which only serves a cluster on one host.",
     Scope.JOB,
     flink=FlinkDifference("without it Flink keeps checkpoints in the JobManager's memory, and loses them with it"),
     deprecated_keys=("state.checkpoints.dir", "state.backend.fs.checkpointdir"),
 )
 SAVEPOINT_DIRECTORY: Final = Option(
     "execution.checkpointing.savepoint-dir",
-    maybe(LOCATION),
+    maybe(SHARED_LOCATION),
     None,
-    "The directory of savepoints for which no other is named; without it, 'savepoints' in the job store.",
+    "The directory of savepoints for which no other is named, an absolute path or a URI; without it, "
+    "'savepoints' in the job store.",
     Scope.JOB,
     flink=FlinkDifference("without it Flink refuses a savepoint that names no directory"),
     deprecated_keys=("state.savepoints.dir", "savepoints.state.backend.fs.dir"),

@@ -8,7 +8,7 @@ from millstream_dataflow.configuration.checks import at_least
 from millstream_dataflow.configuration.containers import MAP
 from millstream_dataflow.configuration.enums import HighAvailability, ZooKeeperAcl
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
-from millstream_dataflow.configuration.parsers import BOOL, LOCATION, STRING, maybe, one_of
+from millstream_dataflow.configuration.parsers import BOOL, LOCATION, SHARED_LOCATION, STRING, maybe, one_of
 from millstream_dataflow.configuration.quantities import DURATION
 
 TYPE: Final = Option(
@@ -23,10 +23,11 @@ TYPE: Final = Option(
 )
 STORAGE_DIR: Final = Option(
     "high-availability.storageDir",
-    maybe(LOCATION),
+    maybe(SHARED_LOCATION),
     None,
-    "The directory of the job store: job graphs, functions, records of jobs; without it, $XDG_STATE_HOME/millstream or "
-    "~/.local/state/millstream (an embedded cluster: a temporary one). With ZooKeeper all JobManagers must reach it.",
+    "The directory of the job store: job graphs, functions, records of jobs. An absolute path or a URI; without it, "
+    "$XDG_STATE_HOME/millstream or ~/.local/state/millstream (an embedded cluster: a temporary one). With ZooKeeper "
+    "all JobManagers must reach it.",
     Scope.CLUSTER,
     flink=FlinkDifference("a submit is acknowledged when the job is stored, so there always is a store"),
     deprecated_keys=("high-availability.zookeeper.storageDir", "recovery.zookeeper.storageDir"),
