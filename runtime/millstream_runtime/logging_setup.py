@@ -25,6 +25,7 @@ from millstream_dataflow.configuration import Configuration, ConfigurationError,
 from millstream_dataflow.configuration.enums import LogLevel, LogTarget
 from millstream_dataflow.configuration.options import logs
 from millstream_dataflow.words import counted
+from millstream_runtime.named_directory import make_named_directory
 from millstream_runtime.threads import Threads
 
 _FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
@@ -92,7 +93,7 @@ def _stream(target: LogTarget) -> logging.Handler:
 def _file(configuration: Configuration, process: str, directory: str) -> tuple[logging.Handler, Path]:
     try:
         folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_named_directory(folder)
         file = _LockedFile(folder, process, configuration)
     except OSError as error:
         origin = configuration.origin(logs.DIRECTORY)

@@ -17,6 +17,7 @@ from millstream_dataflow.configuration.enums import HighAvailability
 from millstream_dataflow.configuration.options import high_availability, jobmanager
 from millstream_dataflow.configuration.rules import checkpoint_directory
 from millstream_runtime.configuration import job_store_directory
+from millstream_runtime.named_directory import missing_above
 
 if TYPE_CHECKING:
     from millstream_jobmanager.leadership.office import Election
@@ -110,6 +111,8 @@ def local_directory(configuration: Configuration) -> Path:
     there = next(place for place in (directory, *directory.absolute().parents) if os.path.lexists(place))
     if not there.is_dir():
         raise unusable(configuration, f"{there} is no directory")
+    if configuration.get(high_availability.STORAGE_DIR) and (missing := missing_above(directory)) is not None:
+        raise unusable(configuration, f"there is no {missing}, and only the last part of the path is made")
     return directory
 
 

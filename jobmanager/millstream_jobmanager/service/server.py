@@ -232,7 +232,8 @@ def _private_socket(resources: AsyncExitStack, configuration: Configuration) -> 
     try:
         return resources.enter_context(private_socket(places[0] if places else None))
     except OSError as error:
-        reason, mend = f"no directory can be made there: {error}", "name one that this user may write to"
+        reason = f"no directory can be made there: {error.strerror or error}"
+        mend = "name one that this user may write to"
         raise _unusable(configuration, option, reason, mend) from error
 
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from millstream_runtime.named_directory import make_named_directory
+
 BEGINNING: Final = "millstream-port-"
 SOCKET: Final = "grpc.sock"
 LONGEST_PATH: Final = 103
@@ -30,7 +32,7 @@ def private_socket(place: str | None) -> Generator[str]:
     Removes what dead processes left there. OSError when there can be no such directory.
     """
     if place:  # one that can't be is a mistake, however long its path
-        Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_named_directory(Path(place), 0o700)
     root = Path(place) if place and _fits(place) else Path(tempfile.gettempdir())
     for left in _of_this_user(root):
         _sweep(left)

@@ -125,7 +125,8 @@ def _directory(configuration: Configuration) -> str | None:
 def _refused(configuration: Configuration, host: str, port: int, error: OSError) -> Exception:
     if error.filename is not None:  # of the socket behind the port
         option, wrong = taskmanager.TMP_DIRS, configuration.text(taskmanager.TMP_DIRS)
-        reason, mend = f"no socket can be made there: {error}", "name a directory that this user may write to"
+        reason = f"no socket can be made there: {error.strerror or error}"
+        mend = "name a directory that this user may write to"
         return ConfigurationError(Problem(reason, mend, option.key, wrong, configuration.origin(option)))
     if isinstance(error, socket.gaierror) or error.errno in {errno.EADDRNOTAVAIL, None}:  # None: asyncio tried several
         reason, mend = f"health can't be answered there: {error}", "write an address of this host, or 0.0.0.0 for all"

@@ -16,6 +16,7 @@ from typing import Final
 
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import taskmanager
+from millstream_runtime.named_directory import make_named_directory
 
 LONGEST_SOCKET_PATH: Final = 103  # bytes; Linux takes 107, macOS 103
 ROOM_FOR_A_NAME: Final = 40  # bytes of a slash and a socket's name in the directory
@@ -106,10 +107,10 @@ def _make(places: Sequence[Path], beginning: str) -> Path:
     failures: list[str] = []
     for place in places:
         try:
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_named_directory(place, 0o700)
             return Path(tempfile.mkdtemp(prefix=beginning, dir=place))
         except OSError as error:
-            failures.append(f"{place}: {error}")
+            failures.append(f"{place}: {error.strerror or error}")
     raise NoDirectoryError(
         f"the TaskManager can't make its working directory ({'; '.join(failures)}); set {taskmanager.TMP_DIRS.key} to "
         "a directory that it may write to"

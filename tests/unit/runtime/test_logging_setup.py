@@ -270,6 +270,12 @@ def test_a_directory_that_can_t_be_written_is_named_with_its_place(tmp_path: Pat
         set_up_logging(configuration(dir=tmp_path / "file" / "logs"), "jobmanager")
 
 
+def test_what_is_above_a_directory_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(LogDirectoryError, match=f"there is no {tmp_path}/mistyped;"):
+        set_up_logging(configuration(dir=tmp_path / "mistyped" / "logs"), "jobmanager")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_directory_serves_where_none_is_set(tmp_path: Path) -> None:
     path = set_up_logging(Configuration(), "embedded", directory=str(tmp_path / "logs"))
     assert path is not None

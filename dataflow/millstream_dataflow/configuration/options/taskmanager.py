@@ -80,7 +80,8 @@ TMP_DIRS: Final = Option(
     "io.tmp.dirs",
     maybe(LIST),
     None,
-    "Directories for temporary files (sockets, working files of workers); without it, the system's.",
+    "Directories for temporary files (sockets, working files of workers); without it, the system's. One that is "
+    "missing is made, what is above it must be there.",
     Scope.CLUSTER,
     deprecated_keys=("taskmanager.tmp.dirs",),
 )

@@ -135,6 +135,11 @@ class TestProcesses:
         assert result.exit_code == ExitCode.USAGE, result.stderr
         assert key in result.stderr
 
+    def test_what_is_above_the_store_is_not_made(self, tmp_path: Path) -> None:
+        configuration = Configuration.from_strings({"high-availability.storageDir": f"{tmp_path}/mistyped/a/store"})
+        with pytest.raises(ConfigurationError, match=f"there is no {tmp_path}/mistyped, and only the last"):
+            jobmanager.local_directory(configuration)
+
     def test_a_store_that_can_t_be_written_is_a_wrong_value(self, tmp_path: Path) -> None:
         store = f"high-availability.storageDir={tmp_path}"
         (tmp_path / "lock").mkdir()

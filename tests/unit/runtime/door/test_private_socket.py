@@ -119,6 +119,15 @@ async def test_a_place_that_can_t_be_written_is_named_with_its_key(tmp_path: Pat
             pass
 
 
+def test_what_is_above_a_place_is_not_made(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileNotFoundError, match=f"there is no {tmp_path}/mistyped:"),
+        private_socket(f"{tmp_path}/mistyped/a/b"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("below", ["inside", "inside/" + "x" * 100])
 def test_a_place_that_can_t_be_is_a_mistake_however_long_its_path(tmp_path: Path, below: str) -> None:
     """Only one that is there, and too long for a socket, is replaced by the system's."""

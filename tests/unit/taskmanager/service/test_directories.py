@@ -68,7 +68,9 @@ def test_a_link_of_that_name_is_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("depth", [0, 1, 20])
 def test_a_worker_s_socket_fits_however_long_the_working_directory_is(tmp_path: Path, depth: int) -> None:
-    made = make_directories(in_(tmp_path.joinpath(*["a-long-name"] * depth)), TAG)
+    place = tmp_path.joinpath(*["a-long-name"] * depth)
+    place.mkdir(parents=True, exist_ok=True)
+    made = make_directories(in_(place), TAG)
     worker = WorkerId(f"{'j' * 32}-12345-1234567-12345")
     assert len(os.fsencode(socket_path(str(made.sockets), worker))) <= LONGEST_SOCKET_PATH
     assert made.sockets.stat().st_mode & 0o777 == 0o700
@@ -77,7 +79,9 @@ def test_a_worker_s_socket_fits_however_long_the_working_directory_is(tmp_path: 
 
 
 def test_sockets_that_were_left_elsewhere_are_swept_too(tmp_path: Path) -> None:
-    deep = in_(tmp_path.joinpath(*["a-long-name"] * 10))
+    place = tmp_path.joinpath(*["a-long-name"] * 10)
+    place.mkdir(parents=True)
+    deep = in_(place)
     left = make_directories(deep, TAG)
     assert left.sockets.parent == Path(tempfile.gettempdir())
     now = make_directories(deep, TAG)
@@ -94,8 +98,17 @@ def test_the_next_place_is_taken_when_one_is_of_no_use(tmp_path: Path) -> None:
 
 def test_no_place_at_all_is_an_error_that_names_them(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(NoDirectoryError, match="file/x"):
+    with pytest.raises(NoDirectoryError, match="file/x: Not a directory"):
         make_directories(in_(tmp_path / "file" / "x"), TAG)
+
+
+def test_what_is_above_a_place_is_not_made(tmp_path: Path) -> None:
+    """It may be mistyped."""
+    with pytest.raises(NoDirectoryError, match=rf"mistyped/a/x: there is no {tmp_path}/mistyped\)"):
+        make_directories(in_(tmp_path / "mistyped" / "a" / "x"), TAG)
+    assert list(tmp_path.iterdir()) == []
+    make_directories(in_(tmp_path / "new"), TAG).remove()
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
 def test_the_machine_is_the_same_for_two_processes_of_it() -> None:
