@@ -129,4 +129,4 @@ def _told() -> Generator[None]:
     except WorkingSetError as error:
         raise Problem(str(error), ExitCode.USAGE) from error
     except OSError as error:
-        raise Problem(str(error), ExitCode.FAILED) from error
+        raise Problem(f"{error.filename} can't be used: {error.strerror}", ExitCode.FAILED) from error

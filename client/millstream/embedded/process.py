@@ -173,7 +173,10 @@ def _make_directory(configuration: Configuration) -> Path:
         return Path(tempfile.mkdtemp(prefix="ms-", dir=places[0] if places else _short_place()))
     except OSError as error:
         option = taskmanager.TMP_DIRS
-        reason, mend = f"the embedded cluster has no place for its files ({error})", "name a directory to write to"
+        reason, mend = (
+            f"the embedded cluster has no place for its files ({error.strerror})",
+            "name a directory to write to",
+        )
         origin = configuration.origin(option)
         raise ConfigurationError(Problem(reason, mend, option.key, configuration.text(option), origin)) from error
 

@@ -15,7 +15,8 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -44,10 +45,15 @@ def write(directory: Path, hosts: Sequence[str], now: datetime, days: int) -> li
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise WorkingSetError(f"{directory} isn't empty, and nothing is overwritten; name another directory")
     directory.parent.mkdir(parents=True, exist_ok=True)
+    with _naming(directory):
+        return _written(directory, _contents(directory, hosts, now, days))
+
+
+def _written(directory: Path, contents: Iterator[tuple[str, bytes, int]]) -> list[Path]:
     unfinished = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         written: list[Path] = []
-        for name, content, mode in _contents(directory, hosts, now, days):
+        for name, content, mode in contents:
             path = unfinished / name
             path.parent.mkdir(mode=0o700, exist_ok=True)
             _create(path, content, mode)
@@ -140,8 +146,18 @@ def _create(path: Path, content: bytes, mode: int) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    _create(new, content, _PRIVATE)
-    with new.open("rb") as stream:
-        os.fsync(stream.fileno())  # after a power cut the former one is whole, or this
-    new.replace(path)
+    with _naming(path):
+        new.unlink(missing_ok=True)
+        _create(new, content, _PRIVATE)
+        with new.open("rb") as stream:
+            os.fsync(stream.fileno())  # after a power cut the former one is whole, or this
+        new.replace(path)
+
+
+@contextmanager
+def _naming(path: Path) -> Generator[None]:
+    """An OSError names what should be there, not what is there until it is whole."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error

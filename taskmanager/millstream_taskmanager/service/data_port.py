@@ -67,7 +67,7 @@ def listen(configuration: Configuration) -> socket.socket:
         option = taskmanager.DATA_PORT
         raise ConfigurationError(
             Problem(
-                f"the TaskManager can't listen for data on {host}:{port}: {error}",
+                f"the TaskManager can't listen for data on {host}:{port}: {error.strerror}",
                 f"choose another {taskmanager.BIND_HOST.key} or {option.key}; 0 takes a free port",
                 option.key,
                 str(port),

@@ -64,8 +64,8 @@ def claim(directory: Path) -> Resource:
                 return Resource(f"{platform.node()}/{_host_and(directory)}/{number}", number, descriptor)
     except OSError as error:
         raise NoResourceError(
-            f"the TaskManager can't lock a file in its directory {directory}: {error}; it needs a directory that it "
-            "may write to"
+            f"the TaskManager can't lock a file in its directory {directory}: {error.strerror}; it needs a directory "
+            "that it may write to"
         ) from error
     raise NoResourceError(
         f"{MOST_ON_ONE_HOST} TaskManagers run with the directory {directory}; start more with another one"

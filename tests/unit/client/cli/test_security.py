@@ -1,5 +1,7 @@
 """`millstream security`: the set that init writes works, and renew keeps it working."""
 
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -143,6 +145,32 @@ def test_what_can_t_be_written_leaves_nothing(tmp_path: Path) -> None:
     result = security("init", tmp_path / "file" / "set")
     assert result.exit_code == ExitCode.FAILED
     assert str(tmp_path / "file") in result.stderr
+
+
+@pytest.mark.parametrize("call", ["mkdir", "rename"])
+def test_what_fails_is_said_in_words_and_names_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuse(path: object, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, call, refuse)
+    result = security("init", tmp_path / "set")
+    assert result.exit_code == ExitCode.FAILED
+    assert result.stderr == f"Error: {tmp_path}/set can't be used: Permission denied\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_renewal_that_fails_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = WorkingSet(tmp_path / "set")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = security("renew", found.directory)
+    assert result.exit_code == ExitCode.FAILED
+    assert result.stderr == f"Error: {found.cluster}/internal.pem can't be used: No space left on device\n"
 
 
 def test_renew_of_something_else_is_a_wrong_use(tmp_path: Path) -> None:
