@@ -46,14 +46,17 @@ def command() -> None:
 
 
 def _hosts(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        try:
-            HOST.parse(value.removeprefix("*."))
-        except ValueError as error:
-            raise click.BadParameter(f"{value} is no host; accepted is {HOST.accepts}") from error
-        if not value.isascii():
-            raise click.BadParameter(f"{value} must be written as DNS has it (xn--...)")
-    return values
+    return tuple(_host(value.strip()) for value in values)
+
+
+def _host(value: str) -> str:
+    try:
+        HOST.parse(value.removeprefix("*."))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no host; accepted is {HOST.accepts}") from error
+    if not value.isascii():
+        raise click.BadParameter(f"{value} must be written as DNS has it (xn--...)")
+    return value
 
 
 @command.command("init", epilog=INIT_EXAMPLES)

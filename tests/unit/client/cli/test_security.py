@@ -184,6 +184,21 @@ def test_renew_of_something_else_is_a_wrong_use(tmp_path: Path) -> None:
     assert "holds something else" in result.stderr
 
 
+@pytest.mark.parametrize("host", ["", " ", "*.", "a b"])
+def test_what_is_no_host_is_shown_as_it_was_written(tmp_path: Path, host: str) -> None:
+    result = security("init", tmp_path / "set", "--host", host)
+    assert result.exit_code == ExitCode.USAGE
+    assert f"{host.strip()!r} is no host; accepted is a host name" in result.stderr
+
+
+def test_blanks_around_a_host_are_not_in_its_certificate(tmp_path: Path) -> None:
+    result = security("init", tmp_path / "set", "--host", " jm-1 ")
+    assert "-m jm-1:6123" in result.stdout
+    pem = (tmp_path / "set" / "cluster" / "rest.pem").read_bytes()
+    names = x509.load_pem_x509_certificates(pem)[0].extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert "jm-1" in names.value.get_values_for_type(x509.DNSName)
+
+
 @pytest.mark.parametrize("arguments", [("--host", "a b"), ("--host", "*.*.x"), ("--days", "0"), ("--host", "é.org")])
 def test_a_wrong_value_is_a_wrong_use(tmp_path: Path, arguments: tuple[str, str]) -> None:
     assert security("init", tmp_path / "set", *arguments).exit_code == ExitCode.USAGE
