@@ -101,6 +101,8 @@ class TaskManagerService:
             await service._assemble(parts, configuration, target, directories, listening)
             service._parts = parts.pop_all()
         log.info("TaskManager %s (%s) listens for data on port %d", service.id, resource.name, service.address.port)
+        kept = "" if configuration.get(logs.DIRECTORY) else f", until it ends ({logs.DIRECTORY.key} keeps it)"
+        log.info("what its tasks print lies in %s%s", _logs(configuration, directories), kept)
         return service
 
     async def leave(self) -> None:

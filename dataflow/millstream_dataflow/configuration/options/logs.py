@@ -13,7 +13,7 @@ DIRECTORY: Final = Option(
     maybe(PATH),
     None,
     "The directory of the log files of the JobManager, the TaskManager and its tasks; without it the processes log to "
-    "stderr and tasks to a temporary directory.",
+    "stderr and tasks to a temporary directory, which goes with the TaskManager. Its log names that of tasks.",
     Scope.CLUSTER,
 )
 TARGET: Final = Option(

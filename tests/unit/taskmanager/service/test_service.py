@@ -1,6 +1,7 @@
 """A whole TaskManager with real worker processes: the life of a job, and leaders that come and go."""
 
 import contextlib
+import logging
 import os
 import signal
 import uuid
@@ -68,6 +69,26 @@ async def test_two_workers_are_connected_with_each_other(site: Site) -> None:
     printed = await finish(site.jobmanager, job.graph, site.tmp.parent)
     for key in range(4):
         assert f"({key}, {sum(range(key, 100, 4))})" in printed
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_its_log_says_where_what_tasks_print_lies(
+    jobmanager: ScriptedJobManager,
+    forkserver: SharedForkServer,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    named: bool,
+) -> None:
+    caplog.set_level(logging.INFO, "millstream.taskmanager")
+    configuration = configured(tmp_path / "tmp", **({"env.log.dir": str(tmp_path / "logs")} if named else {}))
+    with forkserver.lent():
+        service = await TaskManagerService.start(configuration, jobmanager.target, tmp_path / "home")
+    place = service._pool._options.directory
+    await service.stop()
+    assert place.parent == tmp_path / "logs" if named else tmp_path / "tmp" in place.parents
+    ending = "" if named else ", until it ends (env.log.dir keeps it)"
+    assert f"what its tasks print lies in {place}{ending}" in caplog.messages
 
 
 async def test_workers_of_two_machines_are_connected_through_the_data_ports(
