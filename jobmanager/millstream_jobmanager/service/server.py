@@ -63,7 +63,6 @@ class JobManagerService:
         self._servers = servers
         self._resources = resources
         self._epoch = Epoch(0)
-        self._term: Term | None = None
         self._leads = asyncio.Event()
         self._life: asyncio.Task[None] | None = asyncio.create_task(self._live(), name="leads or stands by")
         self.target = place.target
@@ -185,7 +184,7 @@ class JobManagerService:
 
     async def _lead(self, term: Term, office: Office) -> None:
         """Until the term is over; what this JobManager can't be again is said by an exception."""
-        self._epoch, self._term = term.epoch, term
+        self._epoch = term.epoch
         await self._servers.lead(term.services)
         self._leads.set()
         announcing = asyncio.create_task(office.announce(Leader(term.epoch, self._place.advertised)))
@@ -197,7 +196,6 @@ class JobManagerService:
             await ended
         finally:
             self._leads.clear()
-            self._term = None
             await cancelled(announcing)
             await cancelled(ended)
             await self._servers.stand_by(healthy=self._election.repeats)

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from millstream_jobmanager.core.cluster import ClusterCore
 from millstream_jobmanager.core.events import Tick
+from millstream_jobmanager.leadership.office import Office
+from millstream_jobmanager.service import term
 from millstream_jobmanager.service.running_clock import RunningClock, running_clock
+from millstream_jobmanager.service.shell import Hands, Shell
 from millstream_runtime.messages.deployments import DeployWorker
 from millstream_runtime.messages.session import Registered
 from millstream_runtime.states import JobState
@@ -54,11 +58,19 @@ async def until(good: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("paused", [True, False])
-async def test_who_returns_after_a_pause_goes_on(tmp_path: Path, *, paused: bool) -> None:
+async def test_who_returns_after_a_pause_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, paused: bool
+) -> None:
     """The TaskManager has left a JobManager that was silent, and looks for it anew."""
+    shells: list[Shell] = []
+
+    def made(core: ClusterCore, hands: Hands, office: Office) -> Shell:
+        shells.append(Shell(core, hands, office))
+        return shells[-1]
+
+    monkeypatch.setattr(term, "Shell", made)
     async with leading(tmp_path) as service, client_of(service) as client:
-        assert service._term is not None
-        shell, time = service._term.shell, [10_000_000]
+        [shell], time = shells, [10_000_000]
         shell._clock = lambda: time[0]
         shell._running = running_clock(10_000, 50_000, time[0])
         taskmanager = SessionTaskManager(service.target)
