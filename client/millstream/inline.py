@@ -11,7 +11,6 @@ A job runs to its end within `submit`, so `execute_async` refuses one that has n
 There are no periodic checkpoints; the final one, which lets sinks commit, is answered at once (law 5.4).
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -20,6 +19,8 @@ from typing import Any, NoReturn, TypeVar
 from millstream.errors import ExecutionError, JobCanceledError, JobFailedError, JobRefusedError
 from millstream.execution.job_client import JobClient
 from millstream.execution.job_execution_result import JobExecutionResult
+from millstream.submission.brief import OutputClosedError, OutputLostError, brief_ends
+from millstream.submission.program_streams import ProgramStreams
 from millstream.submission.verdict import failed_because
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import client
@@ -149,6 +150,9 @@ class InlineJob:
             self._end(JobState.CANCELED)
             raise_for_user(cause)
         self._end(JobState.FAILED)
+        if isinstance(cause, OutputClosedError | OutputLostError):
+            with brief_ends():
+                raise cause
         if isinstance(cause, _UNSAFE) or not isinstance(cause, Exception):
             told = failure.failure()
             raise JobFailedError(failed_because(self._name, self._id, told), job=self._id, failure=told) from cause
@@ -279,6 +283,7 @@ class _InlineDoors:
         self, scheduler: Scheduler, delays: Delays, round_: _FinalRound, failed: Callable[[Exception], None]
     ) -> None:
         self._scheduler = scheduler
+        self._streams = ProgramStreams()
         self.delays = delays
         self.work_clock = work_clock
         self._round = round_
@@ -329,10 +334,10 @@ class _InlineDoors:
         self.run_blocking(job, then)
 
     def write_out(self, text: str) -> None:
-        sys.stdout.write(text)
+        self._streams.write(text, error_stream=False)
 
     def malformed(self, operator: str, record: str, place: str, reason: str) -> None:
-        sys.stderr.write(f"{operator}: malformed record at {place}: {reason}: {record}\n")
+        self._streams.write(f"{operator}: malformed record at {place}: {reason}: {record}\n", error_stream=True)
 
 
 def now() -> int:

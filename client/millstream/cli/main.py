@@ -4,6 +4,7 @@
 `millstream/cli/<verb>.py` with a click command named `command`, and a line in the table.
 """
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, cast
@@ -12,7 +13,12 @@ import click
 
 from millstream.cli.collector import rest
 from millstream.cli.exit_codes import HELP, ExitCode
-from millstream.cli.output import closed_pipe_ends, lost_output_ends, replace_what_cannot_be_encoded
+from millstream.cli.output import (
+    closed_pipe_ends,
+    lost_output_ends,
+    miss_a_closed_stdout,
+    replace_what_cannot_be_encoded,
+)
 from millstream.submission.standard_streams import tell
 
 # The verb and its line of help, in the order in which `millstream --help` shows them.
@@ -32,6 +38,10 @@ VERBS: dict[str, str] = {
 }
 
 
+SERVING = frozenset({"jobmanager", "taskmanager"})
+"""Verbs of processes that go on without a stdout: whoever starts them in the background may close it."""
+
+
 class VerbGroup(click.Group):
     """Loads a verb on demand, and ends with 130 when the user interrupts it."""
 
@@ -39,6 +49,8 @@ class VerbGroup(click.Group):
         """Run with these arguments; None: with those of the process, which is ours then."""
         if args is None:
             rest()
+            if SERVING.isdisjoint(sys.argv[1:2]):
+                miss_a_closed_stdout()
             replace_what_cannot_be_encoded()
         with lost_output_ends():
             return super().main(args, *others, **named)

@@ -1,6 +1,9 @@
-"""Output that can't be written: to a pipe that nobody reads, to a full disk, in an encoding that lacks a character."""
+"""Output that can't be written: to a pipe that nobody reads, to a full disk, to a stream that is closed, in an encoding
+that lacks a character.
+"""
 
 import errno
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,6 +17,15 @@ def replace_what_cannot_be_encoded() -> None:
     """On stdout of this process; stderr does it anyway."""
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")
+
+
+def miss_a_closed_stdout() -> None:
+    """One that the process was started without (`>&-`): Python's prints would go nowhere without a word. Now they fail
+    as those of other tools do.
+    """
+    if sys.stdout is None:
+        unwritable = os.open(os.devnull, os.O_RDONLY)
+        sys.stdout = os.fdopen(unwritable, "w", encoding="utf-8", closefd=False)
 
 
 def fails() -> OSError | None:

@@ -1,5 +1,7 @@
 """The program's stdout and stderr as what its tasks print goes there."""
 
+import errno
+import os
 import sys
 from typing import TextIO
 
@@ -9,8 +11,8 @@ from millstream.submission.brief import OutputClosedError, OutputLostError
 class ProgramStreams:
     """Those that the program has at each moment: pytest and notebooks put their own in the place of others.
 
-    A program without one, or with one that it has closed, sees nothing, as of its own prints. What a stream can't
-    encode is replaced.
+    A stdout that the program was started without can't be written. A program without a stderr, or with a stream that
+    it has closed or taken away, sees nothing. What a stream can't encode is replaced.
     """
 
     def __init__(self) -> None:
@@ -20,9 +22,12 @@ class ProgramStreams:
     def write(self, text: str, *, error_stream: bool) -> None:
         """OutputClosedError when nobody reads the stream any more, OutputLostError when it can't be written."""
         stream: TextIO | None = sys.stderr if error_stream else sys.stdout
-        if stream is None or stream.closed or error_stream in self._lost:
+        missed = stream is None and not error_stream and sys.__stdout__ is None
+        if error_stream in self._lost or (not missed and (stream is None or stream.closed)):
             return
         try:
+            if stream is None:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             _write_replacing(stream, text)
             stream.flush()
         except BrokenPipeError as error:

@@ -10,8 +10,16 @@ import pytest
 
 from millstream.cli import entry, interrupts
 from millstream.cli.exit_codes import ExitCode
+from tests.support.clusters import until
 
 COMMAND = "import sys; sys.argv[0] = 'millstream'; from millstream.cli.entry import main; main()"
+PROGRAM = """
+from millstream import StreamExecutionEnvironment
+
+env = StreamExecutionEnvironment.get_execution_environment()
+env.from_collection([1, 2]).print()
+env.execute()
+"""
 READY = "from millstream.cli import interrupts; interrupts.leave_at_once(); print('ready', flush=True); input()"
 
 
@@ -41,10 +49,87 @@ def test_a_pipe_that_nobody_reads_ends_it_without_a_word(arguments: tuple[str, .
     assert (result.returncode, result.stderr) == (ExitCode.NOBODY_READS, b"")
 
 
-def test_without_a_stdout_it_says_nothing() -> None:
-    command = f"import os; os.close(1); os.execv({sys.executable!r}, {[sys.executable, '-c', COMMAND, 'config']!r})"
-    result = subprocess.run([sys.executable, "-c", command], capture_output=True, check=False, timeout=50)
-    assert (result.returncode, result.stderr) == (ExitCode.FINISHED, b"")
+def without_stdout(*command: str) -> list[str]:
+    """As a shell starts it with `>&-`."""
+    return [
+        sys.executable,
+        "-c",
+        f"import os; os.close(1); os.execv({sys.executable!r}, {[sys.executable, *command]!r})",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [("config",), ("--help",), ("run", "--help")])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_stdout_is_one_sentence(arguments: tuple[str, ...], unbuffered: str) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = without_stdout("-c", COMMAND, *arguments)
+    result = subprocess.run(command, stderr=subprocess.PIPE, env=environment, check=False, timeout=50)
+    assert (result.returncode, result.stderr) == (
+        ExitCode.FAILED,
+        b"Error: the output can't be written: Bad file descriptor\n",
+    )
+
+
+def test_a_closed_stdout_is_missed_only_by_who_writes_there() -> None:
+    command = without_stdout("-c", COMMAND, "config", "no.such.key")
+    result = subprocess.run(command, stderr=subprocess.PIPE, check=False, timeout=50)
+    assert (result.returncode, result.stderr) == (
+        ExitCode.USAGE,
+        b"Error: there is no key no.such.key; 'millstream config' lists all keys.\n",
+    )
+
+
+def test_a_process_of_a_cluster_goes_on_without_a_stdout(tmp_path: Path) -> None:
+    settings = {"jobmanager.rpc.port": "0", "high-availability.storageDir": tmp_path / "store", "env.log.dir": tmp_path}
+    definitions = [part for key, value in settings.items() for part in ("-D", f"{key}={value}")]
+    with subprocess.Popen(without_stdout("-c", COMMAND, "jobmanager", *definitions), stderr=subprocess.PIPE) as process:
+        until(lambda: any("leading in epoch" in log.read_text() for log in tmp_path.glob("*.log")), 30, "it leads")
+        process.terminate()
+        _, told = process.communicate(timeout=20)
+    assert (process.returncode, told) == (ExitCode.FINISHED, b"")
+
+
+class TestWhatAJobPrints:
+    """A program whose job runs in its own process."""
+
+    LOST = b"what the job prints can't be written to stdout: "
+    BAD = b"Bad file descriptor\n"
+    FULL = b"No space left on device\n"
+
+    @pytest.fixture
+    def program(self, tmp_path: Path) -> str:
+        (tmp_path / "job.py").write_text(PROGRAM, encoding="utf-8")
+        return str(tmp_path / "job.py")
+
+    def test_a_closed_stdout_ends_the_command_without_a_traceback(self, program: str) -> None:
+        command = without_stdout("-c", COMMAND, "run", "--inline", program)
+        result = subprocess.run(command, stderr=subprocess.PIPE, check=False, timeout=50)
+        assert result.returncode == ExitCode.FAILED
+        assert result.stderr.startswith(b"Error: " + self.LOST + self.BAD)
+        assert b"Traceback" not in result.stderr
+
+    def test_a_closed_stdout_ends_a_program_without_a_traceback(self, program: str) -> None:
+        environment = {**os.environ, "MILLSTREAM_EXECUTION_TARGET": "inline"}
+        command = without_stdout(program)
+        result = subprocess.run(command, stderr=subprocess.PIPE, env=environment, check=False, timeout=50)
+        assert (result.returncode, result.stderr) == (ExitCode.FAILED, self.LOST + self.BAD)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+    def test_so_does_a_full_disk(self, program: str) -> None:
+        environment = {**os.environ, "MILLSTREAM_EXECUTION_TARGET": "inline"}
+        with Path("/dev/full").open("w", encoding="utf-8") as full:
+            result = subprocess.run(
+                [sys.executable, program], stdout=full, stderr=subprocess.PIPE, env=environment, check=False, timeout=50
+            )
+        assert (result.returncode, result.stderr) == (ExitCode.FAILED, self.LOST + self.FULL)
+
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
+    def test_a_pipe_that_nobody_reads_ends_the_command_without_a_word(self, program: str, unbuffered: str) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        result = millstream("run", "--inline", program, stdout=writing, PYTHONUNBUFFERED=unbuffered)
+        os.close(writing)
+        assert (result.returncode, result.stderr) == (ExitCode.NOBODY_READS, b"")
 
 
 def test_what_the_terminal_can_t_show_is_replaced() -> None:

@@ -12,8 +12,14 @@ from millstream.submission.program_streams import ProgramStreams
 from millstream.submission.standard_streams import let_go, tell
 
 
+def test_a_program_without_a_stderr_sees_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    ProgramStreams().write("x", error_stream=True)
+    tell("x")
+
+
 @pytest.mark.parametrize(("name", "error_stream"), [("stdout", False), ("stderr", True)])
-def test_a_program_without_a_stream_sees_nothing(
+def test_a_program_sees_nothing_on_a_stream_that_it_has_closed_or_taken_away(
     monkeypatch: pytest.MonkeyPatch, name: str, *, error_stream: bool
 ) -> None:
     closed = io.StringIO()
@@ -22,6 +28,15 @@ def test_a_program_without_a_stream_sees_nothing(
         monkeypatch.setattr(sys, name, stream)
         ProgramStreams().write("x", error_stream=error_stream)
         tell("x")
+
+
+def test_a_program_without_a_stdout_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "__stdout__", None)
+    streams = ProgramStreams()
+    with pytest.raises(OutputLostError, match=r"can't be written to stdout: Bad file descriptor$"):
+        streams.write("x", error_stream=False)
+    streams.write("y", error_stream=False)
 
 
 def test_what_can_t_be_encoded_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
