@@ -121,7 +121,9 @@ class ExecutionTargetMissingError(ExecutionError):
 
 
 class ClusterUnreachableError(ExecutionError):
-    """Nobody answered within `client.timeout`."""
+    """Nobody answered within `client.timeout`, or a JobManager did that could not do it. Where a request may have taken
+    effect all the same, the message says so.
+    """
 
 
 class RequestRefusedError(ExecutionError):

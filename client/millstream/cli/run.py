@@ -131,8 +131,9 @@ def command(
 
     The job runs on the cluster at jobmanager.rpc.address unless execution.target says otherwise. Ends with 0 when the
     job has finished, 1 when it or the script failed, 2 when an option or a value of the configuration can't be used or
-    the script never called execute(), 3 when there is no cluster, 4 when the job is refused, 130 when you interrupt it
-    and 141 when nobody reads its output any more: then the job runs on. What the script passes to sys.exit() is kept.
+    the script never called execute(), 3 when no cluster answers or takes the job now, 4 when it is refused, 130 when
+    you interrupt it and 141 when nobody reads its output any more: then the job runs on. What the script passes to
+    sys.exit() is kept.
 
     With --json every job that is submitted is an object with its id and name, on a line of its own (JSON lines), for a
     program may ask for several.

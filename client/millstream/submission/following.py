@@ -49,7 +49,7 @@ def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
                 stream.cancel()
             if heard:
                 pause.begin()
-        pause.take(reason, job)
+        pause.take(reason, job, f"the job is waited for no longer, and 'millstream info {job}' shows how it is")
         gateway.move(tried, broken)
 
 

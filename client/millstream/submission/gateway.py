@@ -19,6 +19,8 @@ from millstream.submission.refusals import (
     MORE_DESCRIPTORS,
     NO_DESCRIPTORS,
     failure_of,
+    is_unsent,
+    is_without_effect,
     leader_of,
     passes,
     refusal,
@@ -140,7 +142,7 @@ class Gateway:
 
     def submit(self, job: SubmitJob) -> JobStatus:
         """Answered when the job is stored; a known id gives that job's state."""
-        return self._unary("Submit", job, job.graph.job)
+        return self._unary("Submit", job, job.graph.job, f'job "{job.graph.name}" ({job.graph.job}) may be there')
 
     def cancel(self, job: JobId) -> JobStatus:
         """Answered when the intent is stored."""
@@ -186,13 +188,29 @@ class Gateway:
 
     # ---------------------------------------------------------------------------------------------------- tries
 
-    def _unary(self, method: str, request: SubmitJob | CancelJob | StopJob | TriggerSavepoint, job: JobId) -> JobStatus:
+    def _unary(
+        self,
+        method: str,
+        request: SubmitJob | CancelJob | StopJob | TriggerSavepoint,
+        job: JobId,
+        effect: str = "what was asked may be done",
+    ) -> JobStatus:
+        """`effect` is what may be so where the answer was lost."""
         message = to_message(request)
-        answer = self._ask(lambda calls, timeout: getattr(calls, method)(message, timeout=timeout), job)
+        lost = f"{effect} all the same, and 'millstream info {job}' shows it then"
+        answer = self._ask(lambda calls, timeout: getattr(calls, method)(message, timeout=timeout), job, lost=lost)
         return from_message(JobStatus, answer)
 
-    def _ask(self, call: Callable[[ClientGatewayStub, float], T], job: JobId | None, attempt: float = _ATTEMPT_S) -> T:
+    def _ask(
+        self,
+        call: Callable[[ClientGatewayStub, float], T],
+        job: JobId | None,
+        attempt: float = _ATTEMPT_S,
+        lost: str = "",
+    ) -> T:
+        """`lost` is said at the end where a try may have taken effect."""
         pause = Pause(self)
+        undecided = ""
         while True:
             tried = self._target
             try:
@@ -201,10 +219,12 @@ class Gateway:
             except grpc.RpcError as error:
                 if not passes(error) and not self.closed.is_set():
                     raise refusal(error, self.target, job) from error
-                pause.take(self.words_of(error), job, answered=failure_of(error) is not None)
+                if not (is_unsent(error) or is_without_effect(error)):
+                    undecided = lost
+                pause.take(self.words_of(error), job, undecided, answered=failure_of(error) is not None)
                 self.move(tried, error)
             except ValueError as error:  # gRPC's word for a channel that was closed
-                pause.take(str(error), job)
+                pause.take(str(error), job, undecided)
             else:
                 self.answers()
                 return answer
@@ -255,9 +275,9 @@ class Pause:
         """Seconds of patience that are left."""
         return self._begun + self._patience - time.monotonic()
 
-    def take(self, reason: str, job: JobId | None, *, answered: bool = False) -> None:
-        """Wait; ClusterUnreachableError when there is no sense in it any more. `answered`: the JobManager gave the
-        reason itself. ExecutionError for one that no waiting mends.
+    def take(self, reason: str, job: JobId | None, of_job: str = "", *, answered: bool = False) -> None:
+        """Wait; ClusterUnreachableError when there is no sense in it any more, with what is to be said of the job.
+        `answered`: the JobManager gave the reason itself. ExecutionError for one that no waiting mends.
         """
         self._gateway.check(job)
         if NO_DESCRIPTORS in reason:
@@ -265,7 +285,8 @@ class Pause:
             raise ExecutionError(f"{where}: {reason}; {MORE_DESCRIPTORS}", job=job)
         if self.left <= 0:
             tell = _unable if answered else _unreachable
-            raise ClusterUnreachableError(tell(self._gateway.target, self._patience, reason), job=job)
+            words = tell(self._gateway.target, self._patience, reason)
+            raise ClusterUnreachableError(f"{words}; {of_job}" if of_job else words, job=job)
         if time.monotonic() - self._begun > _LONG_S:
             self._gateway.say_waiting(reason, self._meanwhile)
         self._gateway.closed.wait(min(self._length, max(self.left, 0.0)))

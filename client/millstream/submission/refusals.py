@@ -17,6 +17,7 @@ from millstream_dataflow.identity import JobId
 from millstream_runtime.leadership.nodes import LEADER_KEY
 from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.failures import Failure
+from millstream_runtime.security.disagreement import NEVER_CONNECTED
 
 FAILURE_KEY: Final = "millstream-failure-bin"
 """The trailing metadata that holds the failure; gRPC carries bytes under keys that end so."""
@@ -38,7 +39,10 @@ NO_DESCRIPTORS: Final = os.strerror(errno.EMFILE)
 MORE_DESCRIPTORS: Final = "raise the limit of open files where it was started (ulimit -n 1024)"
 """What does."""
 
-_LAST_ADDRESS: Final = re.compile(r"^failed to connect to all addresses; last error: \w+: \S+: (?:[^:]*: )?(.+)$")
+_NOT_STORED: Final = "could not be stored"
+"""In the words of a JobManager whose store has no room."""
+
+_LAST_ADDRESS: Final = re.compile(rf"^{NEVER_CONNECTED}; last error: \w+: \S+: (?:[^:]*: )?(.+)$")
 
 
 def words_of(error: grpc.RpcError) -> str:
@@ -71,6 +75,17 @@ def passes(error: grpc.RpcError) -> bool:
     if error.code() in _TOO_MANY:
         return failure_of(error) is None and _TOO_LARGE not in (error.details() or "")
     return error.code() in _PASSING
+
+
+def is_unsent(error: grpc.RpcError) -> bool:
+    """Whether it is known that nobody got the request."""
+    return failure_of(error) is None and (error.details() or "").startswith(NEVER_CONNECTED)
+
+
+def is_without_effect(error: grpc.RpcError) -> bool:
+    """Whether the JobManager says that this try has changed nothing, nor will. It says so only when it knows."""
+    failure = failure_of(error)
+    return failure is not None and _NOT_STORED in failure.message
 
 
 def leader_of(error: grpc.RpcError) -> str:

@@ -14,13 +14,31 @@ from millstream.errors import (
 )
 from millstream.submission import gateway as gateway_module
 from millstream.submission.addresses import join, target_of, with_address
+from millstream.submission.executor import submit_job
 from millstream.submission.gateway import Gateway, details_of
 from millstream.submission.routes import Route
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Origin
+from millstream_runtime.messages.client import JobStatus, StopJob, TriggerSavepoint
 from millstream_runtime.messages.failures import FailureKind
+from millstream_runtime.messages.session import StopMode
 from millstream_runtime.states import JobState
 from tests.support.clusters import free_port, until
+from tests.unit.client.programs import compiled, environment, numbers
 from tests.unit.client.submission.fake_jobmanager import JOB, FakeJobManager, failure, serving, status
+
+LOOK = "'millstream info JOB' shows it then$"
+NOT_STORED = failure("the request could not be stored: no space left", FailureKind.EXTERNAL)
+
+
+def ask(gateway: Gateway, method: str) -> JobStatus:
+    """One of the requests about a job."""
+    match method:
+        case "Cancel":
+            return gateway.cancel(JOB)
+        case "Stop":
+            return gateway.stop(StopJob(JOB, "r", StopMode.STOP, ""))
+        case _:
+            return gateway.savepoint(TriggerSavepoint(JOB, "r", ""))
 
 
 class Routed(Route):
@@ -186,6 +204,46 @@ class TestCalls:
         gateway = Gateway(Route(f"127.0.0.1:{port}"), 0.3)
         with pytest.raises(ClusterUnreachableError, match=r"could not do it, .* 0.3 s: no room on the disk$"):
             gateway.cluster()
+        gateway.close()
+
+    def test_a_job_whose_acceptance_was_lost_is_named_with_how_to_look(self, fake: FakeJobManager, port: int) -> None:
+        for _ in range(100):
+            fake.refuse("Submit", grpc.StatusCode.UNAVAILABLE, after_effect=True)
+        gateway = Gateway(Route(f"127.0.0.1:{port}"), 0.3)
+        env = environment()
+        numbers(env).print()
+        job = compiled(env, "my job")
+        expected = rf'gave no answer .*; job "my job" \({job.graph.job}\) may be there all the same, and {LOOK}'
+        with pytest.raises(ClusterUnreachableError, match=expected.replace("JOB", job.graph.job)) as caught:
+            submit_job(gateway, job.graph, job.blobs, Configuration())
+        assert list(fake.details) == [caught.value.job] == [job.graph.job]
+        gateway.close()
+
+    @pytest.mark.parametrize("method", ["Cancel", "Stop", "Savepoint"])
+    def test_a_request_whose_answer_was_lost_may_be_done(self, fake: FakeJobManager, port: int, method: str) -> None:
+        fake.show(status())
+        for _ in range(100):
+            fake.refuse(method, grpc.StatusCode.UNAVAILABLE, after_effect=True)
+            fake.refuse(method, grpc.StatusCode.UNAVAILABLE, NOT_STORED)
+        gateway = Gateway(Route(f"127.0.0.1:{port}"), 0.3)
+        expected = rf"what was asked may be done all the same, and {LOOK}".replace("JOB", JOB)
+        with pytest.raises(ClusterUnreachableError, match=expected):
+            ask(gateway, method)
+        assert fake.asked
+        gateway.close()
+
+    @pytest.mark.parametrize("method", ["Cancel", "Stop", "Savepoint"])
+    def test_what_could_not_be_stored_nor_sent_is_known_not_to_be_done(self, fake: FakeJobManager, method: str) -> None:
+        fake.show(status())
+        for _ in range(100):
+            fake.refuse(method, grpc.StatusCode.UNAVAILABLE, NOT_STORED)
+        with serving(fake) as port:
+            gateway = Gateway(Route(f"127.0.0.1:{port}"), 0.3)
+            with pytest.raises(ClusterUnreachableError, match=r"could not be stored: no space left$"):
+                ask(gateway, method)
+        with pytest.raises(ClusterUnreachableError) as caught:
+            ask(gateway, method)
+        assert "all the same" not in str(caught.value)
         gateway.close()
 
     def test_too_few_open_files_are_not_waited_for(self, fake: FakeJobManager, gateway: Gateway) -> None:

@@ -149,7 +149,9 @@ class TestTheEnd:
             gateway = Gateway(Route(f"127.0.0.1:{port}"), 0.1)  # and so one second for a job
             future = RemoteJobClient(gateway, JOB).get_job_execution_result()
             wait_for_watcher(fake)
-        with pytest.raises(ClusterUnreachableError, match="gave no answer for 1 s"):
+        with pytest.raises(
+            ClusterUnreachableError, match=rf"gave no answer for 1 s .* 'millstream info {JOB}' shows how it is$"
+        ):
             future.result(20)
         gateway.close()
 
