@@ -2,8 +2,7 @@
 
 from typing import Final
 
-import grpc
-
+from millstream.submission.quiet import grpc
 from millstream.submission.refusals import failure_of, words_of
 from millstream.submission.shown_tokens import Token, WithToken
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem

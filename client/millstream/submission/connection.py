@@ -10,8 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-import grpc
-
+from millstream.submission.quiet import grpc
 from millstream_proto import client_pb2_grpc
 
 

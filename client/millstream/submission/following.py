@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-import grpc
-
 from millstream.submission.gateway import Gateway, Pause, details_of
+from millstream.submission.quiet import grpc
 from millstream.submission.refusals import passes, refusal
 from millstream_dataflow.identity import JobId
 from millstream_runtime.messages.client import JobDetails

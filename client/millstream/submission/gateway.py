@@ -11,10 +11,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeVar, cast
 
-import grpc
-
 from millstream.errors import ClusterUnreachableError, ExecutionError
 from millstream.submission.connection import Connection, ConnectionLeftError
+from millstream.submission.quiet import grpc
 from millstream.submission.refusals import (
     MORE_DESCRIPTORS,
     NO_DESCRIPTORS,

@@ -4,10 +4,9 @@ import threading
 from functools import partial
 from typing import Final
 
-import grpc
-
 from millstream.submission.gateway import Gateway
 from millstream.submission.program_streams import ProgramStreams
+from millstream.submission.quiet import grpc
 from millstream.submission.waiting import WaitingRoom
 from millstream_dataflow.identity import JobId, TaskId
 from millstream_dataflow.words import counted

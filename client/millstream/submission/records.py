@@ -17,11 +17,11 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
-import grpc
 import msgspec
 
 from millstream.errors import ExecutionError, RequestRefusedError
 from millstream.submission.gateway import Gateway
+from millstream.submission.quiet import grpc
 from millstream.submission.refusals import passes, refusal, words_of
 from millstream.submission.verdict import unfinished
 from millstream.submission.waiting import WaitingRoom

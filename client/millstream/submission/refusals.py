@@ -10,9 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Final, cast
 
-import grpc
-
 from millstream.errors import ClusterUnreachableError, ExecutionError, JobNotFoundError, RequestRefusedError
+from millstream.submission.quiet import grpc
 from millstream_dataflow.identity import JobId
 from millstream_runtime.leadership.nodes import LEADER_KEY
 from millstream_runtime.messages.codec import MalformedMessageError, decode

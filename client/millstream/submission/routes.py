@@ -5,10 +5,9 @@ standby there, or as ZooKeeper says.
 import logging
 from typing import Final
 
-import grpc
-
 from millstream.submission.access import Access
 from millstream.submission.addresses import target_of
+from millstream.submission.quiet import grpc
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import HighAvailability
 from millstream_dataflow.configuration.options import high_availability

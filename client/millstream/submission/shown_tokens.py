@@ -9,8 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
-import grpc
-
+from millstream.submission.quiet import grpc
 from millstream_runtime.security import authorization
 
 Token = Callable[[], str]

@@ -1,6 +1,12 @@
 """`list`, `info`, `cancel`, `stop`, `savepoint`: what they ask, print and end with."""
 
 import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
@@ -31,9 +37,12 @@ from millstream_runtime.messages.client import (
 )
 from millstream_runtime.messages.session import StopMode, TaskTotals
 from millstream_runtime.states import JobState, TaskState
+from tests.support.certificates import WorkingSet
 from tests.support.clusters import free_port
 from tests.unit.client.cli.conftest import Invoke
 from tests.unit.client.submission.fake_jobmanager import JOB, OTHER, FakeJobManager, failure, status
+
+COMMAND = "import sys; sys.argv[0] = 'millstream'; from millstream.cli.entry import main; main()"
 
 
 class TestList:
@@ -87,6 +96,47 @@ class TestList:
         result = CliRunner().invoke(main, ["list", *(part for text in definitions for part in ("-D", text))])
         assert result.exit_code == ExitCode.USAGE
         assert "security.ssl.rest.truststore = '/nowhere/ca.crt'" in result.output
+
+
+class TestDistrust:
+    """A JobManager whose certificate is of another authority than the client's."""
+
+    @pytest.fixture
+    def told(self, tmp_path: Path) -> list[str]:
+        """What a process says on stderr."""
+        ours, theirs = WorkingSet(tmp_path / "ours"), WorkingSet(tmp_path / "theirs")
+        pair = theirs.issued("localhost", by="rest").pem
+        with ThreadPoolExecutor(1) as threads:
+            server = grpc.server(threads)
+            port = server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(pair, pair)]))
+            server.start()
+            arguments = ["list", "-m", f"localhost:{port}", "--config", str(ours.client / "millstream.yaml")]
+            command = [sys.executable, "-c", COMMAND, *arguments, "-D", "client.timeout=1s"]
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
+            result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=50)
+            server.stop(None).wait()
+        assert (result.returncode, result.stdout) == (ExitCode.CLUSTER_UNREACHABLE, "")
+        return result.stderr.splitlines()
+
+    def test_it_is_said_in_our_words_alone(self, told: list[str]) -> None:
+        """GRPC's core would add a line for each try."""
+        reason = "its certificate is of no authority in security.ssl.rest.truststore"
+        waiting, error = told
+        assert re.fullmatch(rf"waiting for the JobManager at localhost:\d+ \({reason}\)", waiting)
+        assert re.match(rf"Error: the JobManager at localhost:\d+ gave no answer for 1 s \({reason}\)", error)
+
+    @pytest.mark.parametrize(("given", "left"), [({}, "None"), ({"GRPC_VERBOSITY": "debug"}, "debug")])
+    def test_grpc_s_own_setting_stays_as_it_was(self, given: dict[str, str], left: str) -> None:
+        code = "import os, millstream.submission.gateway; print(os.environ.get('GRPC_VERBOSITY'))"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")} | given
+        output = subprocess.check_output([sys.executable, "-c", code], text=True, env=environment)
+        assert output == f"{left}\n"
+
+    def test_whoever_is_a_client_takes_grpc_from_one_place(self) -> None:
+        """The first import decides what it says."""
+        files = (Path(__file__).parents[4] / "client").rglob("*.py")
+        importing = re.compile(r"^\s*(import|from) grpc\b", re.MULTILINE)
+        assert [file.name for file in files if importing.search(file.read_text(encoding="utf-8"))] == ["quiet.py"]
 
 
 class TestCancel:
