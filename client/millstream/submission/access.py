@@ -3,7 +3,7 @@
 from typing import Final
 
 from millstream.submission.quiet import grpc
-from millstream.submission.refusals import failure_of, words_of
+from millstream.submission.refusals import Reason, failure_of, words_of
 from millstream.submission.shown_tokens import Token, WithToken
 from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem
 from millstream_dataflow.configuration.options import security
@@ -51,13 +51,14 @@ class Access:
             channel = grpc.insecure_channel(target, options=_OPTIONS)
         return channel if self._token is None else grpc.intercept_channel(channel, WithToken(self._token))
 
-    def words_of(self, error: grpc.RpcError, target: str) -> str:
-        """What is known of it, a sentence; where the two sides don't agree about TLS, what probably would help."""
-        if failure_of(error) is None:
-            details = error.details() or ""
-            if found := disagreement(details, target, "rest", by_tls=self._tls is not None):
-                return found
-        return words_of(error)
+    def reason_of(self, error: grpc.RpcError, target: str) -> Reason:
+        """What is known of it; where the two sides don't agree about TLS, what probably would help."""
+        if failure_of(error) is not None:
+            return Reason(words_of(error), answered=True)
+        details = error.details() or ""
+        if found := disagreement(details, target, "rest", by_tls=self._tls is not None):
+            return Reason(found, has_mend=True)
+        return Reason(words_of(error))
 
 
 def _token_of(configuration: Configuration) -> Token | None:

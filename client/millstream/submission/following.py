@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from millstream.submission.gateway import Gateway, Pause, details_of
 from millstream.submission.quiet import grpc
-from millstream.submission.refusals import passes, refusal
+from millstream.submission.refusals import Reason, passes, refusal
 from millstream_dataflow.identity import JobId
 from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.states import JOB_STATES
@@ -27,7 +27,7 @@ def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
     while True:
         stream, heard, tried = None, False, gateway.target
         broken: grpc.RpcError | None = None
-        reason = "its stream ended"
+        reason = Reason("its stream ended")
         try:
             stream = gateway.watch(job)
             for details in _values(stream):
@@ -40,9 +40,9 @@ def follow(gateway: Gateway, job: JobId) -> Iterator[JobDetails]:
                 raise refusal(error, gateway.target, job) from error
             if heard and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 continue  # the stream's own planned end
-            reason, broken = gateway.words_of(error), error
+            reason, broken = gateway.reason_of(error), error
         except ValueError as error:  # gRPC's word for a channel that was closed
-            reason = str(error)
+            reason = Reason(str(error))
         finally:
             if stream is not None:
                 stream.cancel()

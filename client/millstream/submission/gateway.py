@@ -17,7 +17,7 @@ from millstream.submission.quiet import grpc
 from millstream.submission.refusals import (
     MORE_DESCRIPTORS,
     NO_DESCRIPTORS,
-    failure_of,
+    Reason,
     is_unsent,
     is_without_effect,
     leader_of,
@@ -220,17 +220,17 @@ class Gateway:
                     raise refusal(error, self.target, job) from error
                 if not (is_unsent(error) or is_without_effect(error)):
                     undecided = lost
-                pause.take(self.words_of(error), job, undecided, answered=failure_of(error) is not None)
+                pause.take(self.reason_of(error), job, undecided)
                 self.move(tried, error)
             except ValueError as error:  # gRPC's word for a channel that was closed
-                pause.take(str(error), job, undecided)
+                pause.take(Reason(str(error)), job, undecided)
             else:
                 self.answers()
                 return answer
 
-    def words_of(self, error: grpc.RpcError) -> str:
-        """What is known of it, a sentence."""
-        return self._route.words_of(error)
+    def reason_of(self, error: grpc.RpcError) -> Reason:
+        """What is known of it."""
+        return self._route.reason_of(error)
 
     def check(self, job: JobId | None) -> None:
         """ClusterUnreachableError when the cluster is known to be gone."""
@@ -274,33 +274,34 @@ class Pause:
         """Seconds of patience that are left."""
         return self._begun + self._patience - time.monotonic()
 
-    def take(self, reason: str, job: JobId | None, of_job: str = "", *, answered: bool = False) -> None:
+    def take(self, reason: Reason, job: JobId | None, of_job: str = "") -> None:
         """Wait; ClusterUnreachableError when there is no sense in it any more, with what is to be said of the job.
-        `answered`: the JobManager gave the reason itself. ExecutionError for one that no waiting mends.
+        ExecutionError for a reason that no waiting mends.
         """
         self._gateway.check(job)
-        if NO_DESCRIPTORS in reason:
-            where = f"the JobManager at {self._gateway.target} answers" if answered else "this program fails"
-            raise ExecutionError(f"{where}: {reason}; {MORE_DESCRIPTORS}", job=job)
+        if NO_DESCRIPTORS in reason.words:
+            where = f"the JobManager at {self._gateway.target} answers" if reason.answered else "this program fails"
+            raise ExecutionError(f"{where}: {reason.words}; {MORE_DESCRIPTORS}", job=job)
         if self.left <= 0:
-            tell = _unable if answered else _unreachable
-            words = tell(self._gateway.target, self._patience, reason)
+            words = _given_up(self._gateway.target, self._patience, reason)
             raise ClusterUnreachableError(f"{words}; {of_job}" if of_job else words, job=job)
         if time.monotonic() - self._begun > _LONG_S:
-            self._gateway.say_waiting(reason, self._meanwhile)
+            self._gateway.say_waiting(reason.words, self._meanwhile)
         self._gateway.closed.wait(min(self._length, max(self.left, 0.0)))
         self._length = min(2 * self._length, _LONGEST_PAUSE_S)
 
 
-def _unable(target: str, patience: float, reason: str) -> str:
-    return f"the JobManager at {target} could not do it, though it was asked for {patience:g} s: {reason}"
+_MEND: Final = (
+    "'millstream jobmanager' starts one, jobmanager.rpc.address and jobmanager.rpc.port (or -m) say where it is"
+)
+"""Where nobody knows better."""
 
 
-def _unreachable(target: str, patience: float, reason: str) -> str:
-    return (
-        f"the JobManager at {target} gave no answer for {patience:g} s ({reason}); 'millstream jobmanager' starts one, "
-        "jobmanager.rpc.address and jobmanager.rpc.port (or -m) say where it is"
-    )
+def _given_up(target: str, patience: float, reason: Reason) -> str:
+    if reason.answered:
+        return f"the JobManager at {target} could not do it, though it was asked for {patience:g} s: {reason.words}"
+    words = f"the JobManager at {target} gave no answer for {patience:g} s ({reason.words})"
+    return words if reason.has_mend else f"{words}; {_MEND}"
 
 
 _open: "weakref.WeakSet[Gateway]" = weakref.WeakSet()

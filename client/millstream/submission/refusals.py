@@ -8,6 +8,7 @@ import errno
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, cast
 
 from millstream.errors import ClusterUnreachableError, ExecutionError, JobNotFoundError, RequestRefusedError
@@ -42,6 +43,18 @@ _NOT_STORED: Final = "could not be stored"
 """In the words of a JobManager whose store has no room."""
 
 _LAST_ADDRESS: Final = re.compile(rf"^{NEVER_CONNECTED}; last error: \w+: \S+: (?:[^:]*: )?(.+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a call has had no answer yet that decides."""
+
+    words: str
+    """A sentence."""
+    answered: bool = False
+    """The JobManager has given it itself."""
+    has_mend: bool = False
+    """The sentence says what to do about it."""
 
 
 def words_of(error: grpc.RpcError) -> str:

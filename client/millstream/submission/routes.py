@@ -8,6 +8,7 @@ from typing import Final
 from millstream.submission.access import Access
 from millstream.submission.addresses import target_of
 from millstream.submission.quiet import grpc
+from millstream.submission.refusals import Reason
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import HighAvailability
 from millstream_dataflow.configuration.options import high_availability
@@ -38,9 +39,9 @@ class Route:
         """To the target. Connects when it is first used."""
         return self._access.channel(self.target)
 
-    def words_of(self, error: grpc.RpcError) -> str:
-        """What is known of it, a sentence."""
-        return self._access.words_of(error, self.target)
+    def reason_of(self, error: grpc.RpcError) -> Reason:
+        """What is known of it."""
+        return self._access.reason_of(error, self.target)
 
 
 class ElectedRoute(Route):
