@@ -1,5 +1,6 @@
 """The JobManager that the configuration names, and jobs as people name them."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -34,17 +35,20 @@ SHORTEST = 4
 """Digits of an id that name a job: nobody means the only job that there is by an empty variable, or a slip by one digit
 of many.
 """
+_BEGINNING = re.compile(rf"[0-9a-f]{{{SHORTEST},32}}", re.ASCII | re.IGNORECASE)
+"""Of an id."""
 
 
 def find_job(gateway: Gateway, text: str) -> JobStatus:
-    """The job whose id begins so. JobNotFoundError when there is none; several, or too few digits, are a wrong use."""
-    if len(text) < SHORTEST:
-        raise click.UsageError(f"{text[:64]!r} names no job: that takes at least {SHORTEST} digits of its id")
+    """The job whose id begins so. JobNotFoundError when there is none; several, or what no id begins with, are a wrong
+    use.
+    """
+    if not _BEGINNING.fullmatch(text):
+        form = f"that takes its id of 32 hexadecimal digits, or at least the first {SHORTEST}"
+        raise click.UsageError(f"{text[:64]!r} names no job: {form}")
     found = [job for job in gateway.cluster().jobs if job.job.startswith(text.lower())]
     if not found:
-        message = (
-            f"no job's id begins with {text[:64]} at {gateway.target}; 'millstream list --all' shows those there are"
-        )
+        message = f"no job's id begins with {text} at {gateway.target}; 'millstream list --all' shows those there are"
         raise JobNotFoundError(message)
     if len(found) > 1:
         names = ", ".join(sorted(job.job for job in found))

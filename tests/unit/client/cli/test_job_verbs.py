@@ -42,6 +42,7 @@ from tests.support.clusters import free_port
 from tests.unit.client.cli.conftest import Invoke
 from tests.unit.client.submission.fake_jobmanager import JOB, OTHER, FakeJobManager, failure, status
 
+FORM = "that takes its id of 32 hexadecimal digits, or at least the first 4"
 COMMAND = "import sys; sys.argv[0] = 'millstream'; from millstream.cli.entry import main; main()"
 
 
@@ -169,20 +170,30 @@ class TestCancel:
         fake.show(status())
         result = invoke(verb, text)
         assert result.exit_code == ExitCode.USAGE
-        assert f"'{text}' names no job: that takes at least 4 digits of its id" in result.stderr
+        assert f"'{text}' names no job: {FORM}" in result.stderr
         assert not fake.asked
+
+    @pytest.mark.parametrize("verb", ["cancel", "stop", "savepoint", "info"])
+    @pytest.mark.parametrize("text", ["words", "5f2c-", JOB + "0", "5f2c\n"])
+    def test_what_no_id_begins_with_is_looked_for_nowhere(self, verb: str, text: str) -> None:
+        """There is no cluster, and nobody is asked."""
+        nowhere = ("-m", f"127.0.0.1:{free_port()}", "-D", "client.timeout=100ms")
+        result = CliRunner().invoke(main, [verb, *nowhere, text])
+        assert result.exit_code == ExitCode.USAGE
+        assert f"{text!r} names no job: {FORM}" in result.stderr
+        assert "waiting for" not in result.stderr
 
     def test_an_unknown_job_is_refused(self, invoke: Invoke) -> None:
         result = invoke("cancel", "7777")
         assert result.exit_code == ExitCode.REFUSED
         assert "no job's id begins with 7777" in result.stderr
 
-    def test_a_word_that_is_no_path_either_is_refused_in_a_line(self, invoke: Invoke) -> None:
+    def test_a_word_that_is_no_path_either_is_a_wrong_use_in_a_line(self, invoke: Invoke) -> None:
         """A path of 3,000 characters can't even be looked at."""
         result = invoke("info", "a" * 3_000)
-        assert result.exit_code == ExitCode.REFUSED
-        assert "no job's id begins with aaaa" in result.stderr
-        assert len(result.stderr) < 300
+        assert result.exit_code == ExitCode.USAGE
+        assert f"aaaa' names no job: {FORM}" in result.stderr
+        assert len(result.stderr) < 400
 
     def test_a_job_that_has_ended_is_refused(self, fake: FakeJobManager, invoke: Invoke) -> None:
         fake.show(status(JobState.FINISHED))
