@@ -102,7 +102,12 @@ SHOWN = {
         f"{INTEGRATION}test_fault_3_storage.py::test_a_job_that_commits_nothing_goes_on_from_an_older_one",
     ],
     "the job store is full": [
-        "tests/unit/jobmanager/service/test_faults.py::test_a_job_that_cannot_be_stored_is_not_accepted"
+        "tests/unit/jobmanager/service/test_faults.py::test_a_job_that_cannot_be_stored_is_not_accepted",
+        f"{INTEGRATION}cli/test_cluster_verbs.py::test_a_job_whose_cancel_cannot_be_stored_goes_on_and_that_is_said",
+    ],
+    "one disk holds the job store and the checkpoints, and is full": [
+        f"{INTEGRATION}test_fault_3_storage.py::test_a_full_disk_fails_the_checkpoint_and_not_the_job",
+        f"{INTEGRATION}cli/test_cluster_verbs.py::test_a_job_whose_cancel_cannot_be_stored_goes_on_and_that_is_said",
     ],
     "a new version of Millstream or Python": [
         "tests/unit/jobmanager/service/test_sessions.py::test_a_registration_that_cannot_be_taken_is_refused_in_words",

@@ -48,6 +48,7 @@ _ATTEMPT_S: Final = 10.0
 """The deadline of one try. A JobManager answers when it has stored something, which takes milliseconds; ten seconds of
 silence are a lost connection. An upload gets the whole time, for its size has no limit here."""
 
+_SHORTEST_S: Final = 0.5  # of the last try: who is there answers by then, and what it says is told
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _LONG_S: Final = 0.5  # then somebody at a terminal wonders
 
@@ -145,15 +146,15 @@ class Gateway:
 
     def cancel(self, job: JobId) -> JobStatus:
         """Answered when the intent is stored."""
-        return self._unary("Cancel", CancelJob(job), job)
+        return self._unary("Cancel", CancelJob(job), job, kept=f"so the job goes on, not cancelled; {_WHEN}")
 
     def stop(self, request: StopJob) -> JobStatus:
         """Answered when the intent is stored; the savepoint's path appears in the job's details."""
-        return self._unary("Stop", request, request.job)
+        return self._unary("Stop", request, request.job, kept=f"so the job goes on, not stopped; {_WHEN}")
 
     def savepoint(self, request: TriggerSavepoint) -> JobStatus:
         """Answered when the intent is stored; the savepoint's path appears in the job's details."""
-        return self._unary("Savepoint", request, request.job)
+        return self._unary("Savepoint", request, request.job, kept=f"so no savepoint is taken; {_WHEN}")
 
     def details(self, job: JobId) -> JobDetails:
         """Everything about a job, now."""
@@ -193,11 +194,14 @@ class Gateway:
         request: SubmitJob | CancelJob | StopJob | TriggerSavepoint,
         job: JobId,
         effect: str = "what was asked may be done",
+        kept: str = "",
     ) -> JobStatus:
-        """`effect` is what may be so where the answer was lost."""
+        """`effect` is what may be so where the answer was lost, `kept` what is so where the request wasn't stored."""
         message = to_message(request)
         lost = f"{effect} all the same, and 'millstream info {job}' shows it then"
-        answer = self._ask(lambda calls, timeout: getattr(calls, method)(message, timeout=timeout), job, lost=lost)
+        answer = self._ask(
+            lambda calls, timeout: getattr(calls, method)(message, timeout=timeout), job, of_job=(lost, kept)
+        )
         return from_message(JobStatus, answer)
 
     def _ask(
@@ -205,22 +209,24 @@ class Gateway:
         call: Callable[[ClientGatewayStub, float], T],
         job: JobId | None,
         attempt: float = _ATTEMPT_S,
-        lost: str = "",
+        of_job: tuple[str, str] = ("", ""),
     ) -> T:
-        """`lost` is said at the end where a try may have taken effect."""
+        """`of_job` is said at the end: where a try may have taken effect, and where the last could not be stored."""
         pause = Pause(self)
+        lost, kept = of_job
         undecided = ""
         while True:
             tried = self._target
             try:
                 with self._call() as calls:
-                    answer = call(calls, max(min(attempt, pause.left), 0.05))
+                    answer = call(calls, max(min(attempt, pause.left), _SHORTEST_S))
             except grpc.RpcError as error:
                 if not passes(error) and not self.closed.is_set():
                     raise refusal(error, self.target, job) from error
-                if not (is_unsent(error) or is_without_effect(error)):
+                without_effect = is_without_effect(error)
+                if not (without_effect or is_unsent(error)):
                     undecided = lost
-                pause.take(self.reason_of(error), job, undecided)
+                pause.take(self.reason_of(error), job, undecided or (kept if without_effect else ""))
                 self.move(tried, error)
             except ValueError as error:  # gRPC's word for a channel that was closed
                 pause.take(Reason(str(error)), job, undecided)
@@ -290,6 +296,8 @@ class Pause:
         self._gateway.closed.wait(min(self._length, max(self.left, 0.0)))
         self._length = min(2 * self._length, _LONGEST_PAUSE_S)
 
+
+_WHEN: Final = "ask again when high-availability.storageDir of the cluster has room"
 
 _MEND: Final = (
     "'millstream jobmanager' starts one, jobmanager.rpc.address and jobmanager.rpc.port (or -m) say where it is"

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from millstream.cli.exit_codes import ExitCode
 from tests.integration.cli.programs import AFTER_CTRL_C_S
 from tests.support.clusters import MILLSTREAM, Cluster, running_cluster, until
+from tests.support.full_disk import fill_disk_of, free_disk_of
 
 pytestmark = pytest.mark.slow
 
@@ -162,6 +164,24 @@ def test_a_savepoint_a_stop_and_a_start_from_it(shell: Shell) -> None:
     again = shell.submit("-s", second, "-p", "2", "sums.py", "1000000", "0.001")
     shell.until_state(again, "RUNNING")
     assert shell.run("stop", "--drain", "-p", str(savepoints), again).strip() not in {first, second}
+
+
+def test_a_job_whose_cancel_cannot_be_stored_goes_on_and_that_is_said(shell: Shell) -> None:
+    jobmanager = shell.cluster.jobmanager
+    assert jobmanager is not None
+    job = shell.submit("sums.py", "1000000", "0.001")
+    shell.until_state(job, "RUNNING")
+    fill_disk_of(jobmanager.pid)
+    try:
+        process = shell.start("cancel", "-D", "client.timeout=2s", job)
+        _, told = process.communicate(timeout=50)
+        shell.until_state(job, "RUNNING")
+    finally:
+        free_disk_of(jobmanager.pid)
+    assert process.returncode == ExitCode.CLUSTER_UNREACHABLE
+    assert "the request could not be stored: " in told
+    assert "; so the job goes on, not cancelled; ask again when high-availability.storageDir" in told
+    shell.run("cancel", job)
 
 
 def test_processes_end_gracefully_at_a_signal(shell: Shell) -> None:

@@ -232,14 +232,25 @@ class TestCalls:
         assert fake.asked
         gateway.close()
 
-    @pytest.mark.parametrize("method", ["Cancel", "Stop", "Savepoint"])
-    def test_what_could_not_be_stored_nor_sent_is_known_not_to_be_done(self, fake: FakeJobManager, method: str) -> None:
+    @pytest.mark.parametrize(
+        ("method", "follows"),
+        [
+            ("Cancel", "the job goes on, not cancelled"),
+            ("Stop", "the job goes on, not stopped"),
+            ("Savepoint", "no savepoint is taken"),
+        ],
+    )
+    def test_what_could_not_be_stored_nor_sent_is_known_not_to_be_done(
+        self, fake: FakeJobManager, method: str, follows: str
+    ) -> None:
         fake.show(status())
         for _ in range(100):
             fake.refuse(method, grpc.StatusCode.UNAVAILABLE, NOT_STORED)
         with serving(fake) as port:
             gateway = Gateway(Route(f"127.0.0.1:{port}"), 0.3)
-            with pytest.raises(ClusterUnreachableError, match=r"could not be stored: no space left$"):
+            with pytest.raises(
+                ClusterUnreachableError, match=rf"could not be stored: no space left; so {follows}; ask again"
+            ):
                 ask(gateway, method)
         with pytest.raises(ClusterUnreachableError) as caught:
             ask(gateway, method)
