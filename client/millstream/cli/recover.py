@@ -103,9 +103,10 @@ def _salvaged(directory: str) -> list[SalvagedJob]:
 def _of(wanted: tuple[str, ...], salvaged: list[SalvagedJob], directory: str) -> list[SalvagedJob]:
     """Those whose ids begin so; each that is wanted must be there."""
     for text in wanted:
-        if not any(job.job.startswith(text) for job in salvaged):
+        if not any(job.job.startswith(text.lower()) for job in salvaged):
             raise Problem(f"no job's id begins with {text[:64]} in {directory}", ExitCode.REFUSED)
-    return [job for job in salvaged if not wanted or job.job.startswith(wanted)]
+    beginnings = tuple(text.lower() for text in wanted)
+    return [job for job in salvaged if not wanted or job.job.startswith(beginnings)]
 
 
 def _show(findings: list[Finding]) -> None:

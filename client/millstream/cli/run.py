@@ -185,10 +185,15 @@ class _WatchedExecutor:
 
     def _say_submitted(self, graph: JobGraph, *, attached: bool) -> None:
         """At once: the program may do much before it ends, and may not end well."""
-        if self._as_json:
-            echo_json_line({"job": graph.job, "name": graph.name})
-        elif not attached:
-            click.echo(f'Job "{one_line(graph.name)}" was submitted; its id is {graph.job}')
+        said = f'Job "{one_line(graph.name)}" was submitted; its id is {graph.job}'
+        try:
+            if self._as_json:
+                echo_json_line({"job": graph.job, "name": graph.name})
+            elif not attached:
+                click.echo(said)
+        except OSError:
+            tell(said)  # it runs on, and nobody else says how it is called
+            raise
 
     def interrupted(self, *, cancel: bool) -> None:
         """Ctrl-C: jobs of a cluster go on, unless it was said that they shouldn't. Others have ended with it."""

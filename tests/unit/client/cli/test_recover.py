@@ -204,7 +204,7 @@ def test_a_directory_without_a_store_is_a_wrong_use(tmp_path: Path) -> None:
 def test_a_job_that_isn_t_there_is_refused_by_its_name(storage: Storage) -> None:
     """Also beside one that is: whoever asks believes otherwise that it was submitted."""
     storage.put()
-    result = recover(storage.directory, JOB[:5], "nosuchjob", "--submit")
+    result = recover(storage.directory, JOB[:5].upper(), "nosuchjob", "--submit")
     assert result.exit_code == ExitCode.REFUSED
     assert f"no job's id begins with nosuchjob in {storage.directory}" in result.stderr
 

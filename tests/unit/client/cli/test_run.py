@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,9 +22,11 @@ from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.states import JobState
 from tests.support.clusters import free_port
 from tests.unit.client.cli.conftest import Invoke
-from tests.unit.client.submission.fake_jobmanager import FakeJobManager, failure, status
+from tests.unit.client.submission.fake_jobmanager import FakeJobManager, failure, serving, status
 
 Script = Callable[[str], str]
+
+COMMAND = "import sys; sys.argv[0] = 'millstream'; from millstream.cli.entry import main; main()"
 
 PROGRAM = """
 import sys
@@ -95,6 +98,18 @@ class TestRun:
         assert result.exit_code == ExitCode.FINISHED, result.output
         [job] = fake.submitted
         assert result.stdout == f'Job "words " was submitted; its id is {job.graph.job}\n'
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+    @pytest.mark.parametrize("form", [[], ["--json"]])
+    def test_an_id_that_can_t_be_printed_is_told(self, fake: FakeJobManager, script: Script, form: list[str]) -> None:
+        """The job runs on, and by its id alone it can be spoken of."""
+        with serving(fake) as port, Path("/dev/full").open("w", encoding="utf-8") as full:
+            command = ["-c", COMMAND, "run", "-m", f"127.0.0.1:{port}", "-d", *form, script(PROGRAM)]
+            result = subprocess.run([sys.executable, *command], stdout=full, stderr=subprocess.PIPE, check=False)
+        [job] = fake.submitted
+        lost, said = "Error: the output can't be written: No space left on device\n", result.stderr.decode()
+        assert (result.returncode, said.endswith(lost)) == (ExitCode.FAILED, True)
+        assert f'Job "words " was submitted; its id is {job.graph.job}\n' in said
 
     def test_detached_for_programs(self, fake: FakeJobManager, invoke: Invoke, script: Script) -> None:
         result = invoke("run", "-d", "--json", script(PROGRAM))

@@ -249,7 +249,7 @@ class TestOutput:
         capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(output, "_LISTENING_S", 0.05)
+        monkeypatch.setattr(output, "_LISTENING_S", 0.3)
         reader = TaskOutputReader(gateway, JOB, WaitingRoom())
         goes_on = threading.Event()
         monkeypatch.setattr(ProgramStreams, "write", lambda *_, **__: goes_on.wait(20))
@@ -258,8 +258,9 @@ class TestOutput:
             fake.print_(printed(f"{number}\n"))
         fake.show(status(JobState.FINISHED))
         finishing = threading.Thread(target=reader.finish)
+        until(lambda: reader._is_writing, 20, "it writes")
         finishing.start()
-        finishing.join(0.5)
+        finishing.join(1)
         assert finishing.is_alive()
         goes_on.set()
         finishing.join(20)
