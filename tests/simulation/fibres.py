@@ -1,17 +1,19 @@
 """Code that blocks, in virtual time.
 
-The product's job store blocks in a thread. Here it does so too, in a real thread, but never two run at once: who waits
-hands control back to the world, which goes on until the awaited has come. So between any two steps of a write others
-can act, and the order of everything is the seed's.
+The product's job store blocks in a thread. Here it has a stack of its own, which is all that it needs of one: who
+waits hands control back to the world, which goes on until the awaited has come. So between any two steps of a write
+others can act, and the order of everything is the seed's.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+
+from greenlet import getcurrent, greenlet
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
@@ -19,26 +21,6 @@ if TYPE_CHECKING:
 
 class EndedError(BaseException):
     """The process of a thread is dead; nothing in it catches this."""
-
-
-class _Thread:
-    """A thread that runs one fibre after the other: to start one for each took longer than what most of them do."""
-
-    def __init__(self) -> None:
-        self.go, self.back = threading.Lock(), threading.Lock()
-        self.go.acquire()
-        self.back.acquire()
-        self.call: Callable[[], None] = _nothing
-        threading.Thread(target=self._live, daemon=True, name="fibre").start()
-
-    def _live(self) -> None:
-        while True:
-            self.go.acquire()
-            self.call()
-            self.back.release()
-
-
-_idle: list[_Thread] = []
 
 
 class Blocking(Protocol):
@@ -54,7 +36,7 @@ class Blocking(Protocol):
 
 
 class AtOnce:
-    """No time passes, and who isn't answered at once isn't answered: for most calls, since a thread is costly."""
+    """No time passes, and who isn't answered at once isn't answered: for most calls, since a fibre is costly."""
 
     def pause(self, time: int) -> None:
         """No time passes."""
@@ -71,8 +53,7 @@ class Fibre:
     def __init__(self, process: Process, call: Callable[[], None]) -> None:
         self._process = process
         self._call = call
-        self._thread = _idle.pop() if _idle else _Thread()
-        self._thread.call = self._run
+        self._stack = greenlet(self._run)
         self._ended = False
         self._waits = 0
         process.fibres.append(self)
@@ -97,8 +78,11 @@ class Fibre:
     def go_on(self) -> None:
         """Until it waits, or ends."""
         former, Fibre._current = Fibre._current, self
-        self._thread.go.release()
-        self._thread.back.acquire()
+        loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)  # a thread has none
+        self._stack.parent = getcurrent()
+        self._stack.switch()
+        asyncio._set_running_loop(loop)
         Fibre._current = former
 
     def end(self) -> None:
@@ -118,14 +102,14 @@ class Fibre:
             self._process.world.fail(error)
         self._ended = True
         self._process.fibres.remove(self)
-        _idle.append(self._thread)
 
     # ------------------------------------------------------------ from inside
 
     def _sleep(self) -> None:
         if not self._ended:
-            self._thread.back.release()
-            self._thread.go.acquire()
+            parent = self._stack.parent
+            assert parent is not None, "whoever let it go on"
+            parent.switch()
         if self._ended:
             raise EndedError
 
@@ -151,7 +135,3 @@ class Fibre:
         future.add_done_callback(partial(self._wake, self._waits))
         world.at(world.now + timeout, partial(self._wake, self._waits))
         self._sleep()
-
-
-def _nothing() -> None:
-    """There is nothing to do yet."""
