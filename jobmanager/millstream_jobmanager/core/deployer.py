@@ -36,6 +36,8 @@ class Deployer:
         self._context = context
         self._give_up_job = give_up_job
         self._known: tuple[str, CheckpointMetadata] | None = None
+        self._restorer: tuple[str, Restorer] | None = None
+        """Made of it once, for all the regions that restore from it."""
         self._loading: dict[str, list[RegionAttempt]] = {}
         self._retry_at: int | None = None
         self.bad: set[str] = set()
@@ -180,7 +182,7 @@ class Deployer:
     def _deploy(self, turn: Turn, region: Region, point: tuple[str, CheckpointMetadata] | None) -> None:
         cluster = self._context.cluster
         graph = self._context.journal.record.graph
-        restorer = Restorer(point[1], point[0], self._context.plan) if point else None
+        restorer = self._restorer_of(*point) if point else None
         region.restored = point[0] if point else ""
         region.start_by = None if point else turn.now.later(cluster.settings.deployment_timeout)
         region.move(RegionState.DEPLOYING, "its attempt is stored")
@@ -189,6 +191,11 @@ class Deployer:
             self.sent[message.worker] = message
             self._context.open_workers[message.worker] = (region.attempt, taskmanager)
             self._context.send(turn, taskmanager, message)
+
+    def _restorer_of(self, path: str, metadata: CheckpointMetadata) -> Restorer:
+        if self._restorer is None or self._restorer[0] != path:
+            self._restorer = path, Restorer(metadata, path, self._context.plan)
+        return self._restorer[1]
 
     def send_again(self, turn: Turn, taskmanager: TaskManagerId, worker: WorkerId) -> bool:
         """Repeat a deployment that a new session doesn't show; False when this leader never sent it."""

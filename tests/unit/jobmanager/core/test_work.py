@@ -1,6 +1,6 @@
 """What the core does in a busy cluster grows with what there is to do, not with its square."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -14,7 +14,7 @@ from millstream_jobmanager.core.views import job_details
 from millstream_runtime.messages.session import Progress, TaskTotals
 from millstream_runtime.states import JobState
 from tests.support.core_shell import CoreShell, settings_of
-from tests.support.graphs import keyed_job
+from tests.support.graphs import forward_only, keyed_job
 from tests.support.work import work
 
 SMALL, LARGE = 20, 100
@@ -76,7 +76,22 @@ def lives(parallelism: int) -> None:
     assert region.restored
 
 
-def test_no_event_of_a_jobs_life_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def begins_anew(parallelism: int) -> None:
+    """A job of as many regions takes checkpoints; everything dies, and all of them are restored from the same one."""
+    shell = CoreShell(settings_of(checkpoints={"interval": 1_000}))
+    shell.register("a", parallelism)
+    shell.submit(forward_only(parallelism))
+    shell.run_until(lambda: bool(shell.completed))
+    shell.kill_jobmanager()
+    shell.taskmanagers.pop("a").die()
+    shell.start_jobmanager()
+    shell.register("b", parallelism)
+    shell.run_until(lambda: shell.job().state is JobState.RUNNING)
+    assert all(region.restored for region in shell.job().context.regions)
+
+
+@pytest.mark.parametrize("lives", [lives, begins_anew])
+def test_no_event_of_a_jobs_life_is_long(monkeypatch: pytest.MonkeyPatch, lives: Callable[[int], None]) -> None:
     """Its channels are many: the square of what it has of everything else. A leader that counts them all in one event
     is taken for dead.
     """
