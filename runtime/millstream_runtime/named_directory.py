@@ -21,4 +21,15 @@ def make_named_directory(directory: Path, mode: int = 0o777) -> None:
 
 def missing_above(directory: Path) -> Path | None:
     """The topmost directory above it that isn't there."""
-    return next((above for above in reversed(directory.absolute().parents) if not os.path.lexists(above)), None)
+    return next((above for above in reversed(directory.absolute().parents) if is_missing(above)), None)
+
+
+def is_missing(place: Path) -> bool:
+    """Whether nothing is there. Where one may not look, something may be."""
+    try:
+        os.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

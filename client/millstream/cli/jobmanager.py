@@ -1,6 +1,7 @@
 """``millstream jobmanager``: the process that plans jobs and coordinates their checkpoints."""
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,7 @@ from millstream_dataflow.configuration.enums import HighAvailability
 from millstream_dataflow.configuration.options import high_availability, jobmanager
 from millstream_dataflow.configuration.rules import checkpoint_directory
 from millstream_runtime.configuration import job_store_directory
-from millstream_runtime.named_directory import missing_above
+from millstream_runtime.named_directory import is_missing, missing_above
 
 if TYPE_CHECKING:
     from millstream_jobmanager.leadership.office import Election
@@ -108,8 +109,12 @@ def local_directory(configuration: Configuration) -> Path:
     if parts.scheme and (parts.scheme != "file" or parts.netloc):
         raise unusable(configuration, f"a job store can't lie behind {parts.scheme}:// in this version")
     directory = Path(unquote(parts.path) if parts.scheme else location)
-    there = next(place for place in (directory, *directory.absolute().parents) if os.path.lexists(place))
-    if not there.is_dir():
+    there = next(place for place in (directory, *directory.absolute().parents) if not is_missing(place))
+    try:
+        is_directory = stat.S_ISDIR(there.stat().st_mode)
+    except OSError as error:
+        raise unusable(configuration, f"{there}: {error.strerror or error}") from error
+    if not is_directory:
         raise unusable(configuration, f"{there} is no directory")
     if configuration.get(high_availability.STORAGE_DIR) and (missing := missing_above(directory)) is not None:
         raise unusable(configuration, f"there is no {missing}, and only the last part of the path is made")
