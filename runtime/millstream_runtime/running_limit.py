@@ -2,7 +2,8 @@
 
 Behind a pause (SIGSTOP, a frozen machine, a call that computes) a loop makes its late calls before anybody has read
 what came meanwhile, and a plain timer ends what was done long ago. So a limit is counted in ticks, and one that comes
-late by its own length or more counts for nothing.
+late by its own length or more counts for nothing. Of those there is an end too, for a process that is always late
+would give strangers any time.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ class _Ticks:
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, on_over: Callable[[], None]) -> None:
         self._loop = loop
         self._length = seconds / TICKS
-        self._left = TICKS
+        self._left = self._excused = TICKS
         self._on_over = on_over
         self._schedule()
 
@@ -45,8 +46,10 @@ class _Ticks:
         self._timer = self._loop.call_at(self._due, self._passed)
 
     def _passed(self) -> None:
-        if self._loop.time() - self._due < self._length:
+        if self._loop.time() - self._due < self._length or not self._excused:
             self._left -= 1
+        else:
+            self._excused -= 1
         if self._left:
             self._schedule()
         else:
