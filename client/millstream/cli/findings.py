@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from millstream.errors import MillstreamError
 from millstream.submission.executor import submit_job
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_dataflow.configuration.options import recovery
 from millstream_dataflow.configuration.rules import checkpoint_directory
 from millstream_dataflow.identity import JobId
@@ -76,7 +76,7 @@ def find(salvaged: SalvagedJob, checkpoints: str) -> Finding:
         finding.checkpoints = checkpoints or _directory(salvaged.store, record)
         paths = latest_checkpoints(finding.checkpoints, JobId(finding.job))
         _look(finding, paths)
-    except (CheckpointFileError, DamagedError, OSError) as error:
+    except (CheckpointFileError, ConfigurationError, DamagedError, OSError) as error:
         finding.problems.append(str(error))
     else:
         if (

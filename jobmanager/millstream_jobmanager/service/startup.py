@@ -3,7 +3,9 @@
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from typing import Final
 
+from millstream_dataflow.configuration import ConfigurationError
 from millstream_dataflow.identity import Epoch
 from millstream_dataflow.job_graph import JobGraph
 from millstream_jobmanager.core.events import Event, JobRecovered
@@ -13,6 +15,9 @@ from millstream_runtime.checkpoint_files import CheckpointFileError, highest_epo
 from millstream_runtime.messages.codec import MalformedMessageError, decode
 from millstream_runtime.messages.record import JobRecord
 from millstream_runtime.states import JOB_STATES
+
+_LOST_GRAPH: Final = "Put its graph back under blobs/ in the job store"
+_OTHER_VERSION: Final = "This version doesn't take what it was configured with: end it with the version that did"
 
 _log = logging.getLogger("millstream.jobmanager")
 
@@ -54,9 +59,10 @@ async def recovered_jobs(carrier: Carrier, job_settings: Callable[[Mapping[str, 
             raise UnreachableError(text) from error
         except ValueError as error:
             if not JOB_STATES.is_final(record.state):
+                mend = _OTHER_VERSION if isinstance(error, ConfigurationError) else _LOST_GRAPH
                 raise StartupError(
-                    f"job {record.job} ({record.name}) can't be recovered: {error}. Put its graph back under blobs/ "
-                    "in the job store; or delete its record there, and its tasks are cancelled"
+                    f"job {record.job} ({record.name}) can't be recovered: {error}. {mend}; or delete its record "
+                    "in the job store, and its tasks are cancelled"
                 ) from error
             _log.warning("job %s: it has ended and its graph can't be read (%s); it is forgotten", record.job, error)
             carrier.delete_record(record.job)

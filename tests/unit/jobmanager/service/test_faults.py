@@ -8,22 +8,22 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import Configuration, ConfigurationError, Problem
 from millstream_dataflow.identity import Digest, Epoch, JobId
 from millstream_jobmanager.core.cluster import ClusterCore
 from millstream_jobmanager.core.events import Outcome
-from millstream_jobmanager.core.settings import ClusterSettings
+from millstream_jobmanager.core.settings import ClusterSettings, JobSettings
 from millstream_jobmanager.service import term
 from millstream_jobmanager.service.settings import cluster_settings
 from millstream_jobmanager.service.shell import CoreFailedError
-from millstream_jobmanager.service.startup import StartupError, UnreachableError
+from millstream_jobmanager.service.startup import StartupError, UnreachableError, recovered_jobs
 from millstream_jobmanager.store import JobStore, LocalJobStore, StoreAnswer
 from millstream_runtime.file_systems import OpenFile
 from millstream_runtime.messages.deployments import DeployWorker
@@ -181,6 +181,22 @@ async def test_a_job_whose_graph_is_damaged_is_named_and_the_jobmanager_does_not
     for blob in (tmp_path / "store/blobs").iterdir():
         blob.write_bytes(b"damaged")
     with pytest.raises(StartupError, match=f"job {JOB} .*can't be recovered"):
+        async with leading(tmp_path):
+            pass
+
+
+async def test_a_job_with_an_option_that_this_version_does_not_take_says_how_it_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its graph is sound: nothing needs to be put back."""
+    async with leading(tmp_path) as service, client_of(service) as client:
+        await client.submit(job_of())
+
+    def refuse(_: Mapping[str, str]) -> JobSettings:
+        raise ConfigurationError(Problem("it has a relative directory", "name an absolute one"))
+
+    monkeypatch.setattr(term, "recovered_jobs", lambda carrier, _: recovered_jobs(carrier, refuse))
+    with pytest.raises(StartupError, match=r"a relative directory.*end it with the version that did"):
         async with leading(tmp_path):
             pass
 
