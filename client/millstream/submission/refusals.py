@@ -16,7 +16,7 @@ from millstream.submission.quiet import grpc
 from millstream_dataflow.identity import JobId
 from millstream_runtime.leadership.nodes import LEADER_KEY
 from millstream_runtime.messages.codec import MalformedMessageError, decode
-from millstream_runtime.messages.failures import Failure
+from millstream_runtime.messages.failures import NOT_STORED, Failure
 from millstream_runtime.security.disagreement import NEVER_CONNECTED
 
 FAILURE_KEY: Final = "millstream-failure-bin"
@@ -38,9 +38,6 @@ NO_DESCRIPTORS: Final = os.strerror(errno.EMFILE)
 
 MORE_DESCRIPTORS: Final = "raise the limit of open files where it was started (ulimit -n 1024)"
 """What does."""
-
-_NOT_STORED: Final = "could not be stored"
-"""In the words of a JobManager whose store has no room."""
 
 _LAST_ADDRESS: Final = re.compile(rf"^{NEVER_CONNECTED}; last error: \w+: \S+: (?:[^:]*: )?(.+)$")
 
@@ -91,13 +88,13 @@ def passes(error: grpc.RpcError) -> bool:
 
 def is_unsent(error: grpc.RpcError) -> bool:
     """Whether it is known that nobody got the request."""
-    return failure_of(error) is None and (error.details() or "").startswith(NEVER_CONNECTED)
+    return failure_of(error) is None and (error.details() or "").startswith((NEVER_CONNECTED, "DNS resolution failed"))
 
 
 def is_without_effect(error: grpc.RpcError) -> bool:
     """Whether the JobManager says that this try has changed nothing, nor will. It says so only when it knows."""
     failure = failure_of(error)
-    return failure is not None and _NOT_STORED in failure.message
+    return failure is not None and NOT_STORED in failure.message
 
 
 def leader_of(error: grpc.RpcError) -> str:

@@ -21,7 +21,7 @@ from millstream_jobmanager.core.standing import GOING
 from millstream_jobmanager.core.status import job_status
 from millstream_jobmanager.core.turn import Turn
 from millstream_runtime.messages.client import CancelJob, StopJob, TriggerSavepoint
-from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.failures import NOT_STORED, Failure, FailureKind
 from millstream_runtime.messages.record import (
     CompletedCheckpoint,
     Intent,
@@ -200,7 +200,7 @@ class Ending:
             turn.emit(Reply(request, job_status(self._context, self._coordinator)))
 
         def refused(turn: Turn, reason: str) -> None:
-            failure = Failure(FailureKind.EXTERNAL, f"the request could not be stored: {reason}")
+            failure = Failure(FailureKind.EXTERNAL, f"the request {NOT_STORED}: {reason}")
             turn.emit(Reply(request, None, failure))
 
         self._context.journal.change(turn, intent, stored, refused)

@@ -18,7 +18,7 @@ from millstream_jobmanager.core.checkpoints.restore import incompatibilities
 from millstream_jobmanager.core.commands import LoadMetadata, Reply
 from millstream_jobmanager.core.journal import Journal
 from millstream_jobmanager.core.validation import commits_outside, endless_problem, graph_problem, versions_problem
-from millstream_runtime.messages.failures import Failure, FailureKind
+from millstream_runtime.messages.failures import NOT_STORED, Failure, FailureKind
 from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord, RegionRecord
 from millstream_runtime.states import JOB_STATES, JobState
 
@@ -171,7 +171,7 @@ class Submissions:
 
         def refused(turn: Turn, reason: str) -> None:
             del self._cluster.jobs[graph.job]
-            self._refuse(turn, graph.job, f"the job could not be stored: {reason}", FailureKind.EXTERNAL)
+            self._refuse(turn, graph.job, f"the job {NOT_STORED}: {reason}", FailureKind.EXTERNAL)
 
         job = self._cluster.open_job(turn, plan, journal, recovered=False)
         for known in record.regions:

@@ -9,6 +9,9 @@ from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded
 TRACEBACK_LIMIT: Final = 16 << 10
 """Characters of a traceback."""
 
+NOT_STORED: Final = "could not be stored"
+"""In the message where a JobManager's store has refused what a client asked for: so nothing has changed."""
+
 _HEADLINE = 300  # characters
 
 
