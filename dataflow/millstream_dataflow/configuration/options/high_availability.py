@@ -25,9 +25,9 @@ STORAGE_DIR: Final = Option(
     "high-availability.storageDir",
     maybe(SHARED_LOCATION),
     None,
-    "The directory of the job store: job graphs, functions, records of jobs. An absolute path or a URI; without it, "
-    "$XDG_STATE_HOME/millstream or ~/.local/state/millstream (an embedded cluster: a temporary one). With ZooKeeper "
-    "all JobManagers must reach it.",
+    "The directory of the job store: job graphs, functions, records of jobs. An absolute path or a URI (without "
+    "ZooKeeper one of file://); without it, $XDG_STATE_HOME/millstream or ~/.local/state/millstream (an embedded "
+    "cluster: a temporary one). With ZooKeeper all JobManagers must reach it.",
     Scope.CLUSTER,
     flink=FlinkDifference("a submit is acknowledged when the job is stored, so there always is a store"),
     deprecated_keys=("high-availability.zookeeper.storageDir", "recovery.zookeeper.storageDir"),
