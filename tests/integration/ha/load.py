@@ -93,6 +93,12 @@ class Load:
         """Seconds for which a task has seen no record since then (monotonic)."""
         return longest_pause(self.directory / "pulses", since, time.monotonic())[0]
 
+    def assert_undisturbed(self, workers: list[int], since: float) -> None:
+        """Its tasks have their processes and their attempt yet, and none has stood for a second."""
+        assert self.cluster.all_workers() == workers
+        assert self.attempts() == {1}
+        assert self.longest_stop(since) < 1.0
+
     # ------------------------------------------------------------------------------------------------ conditions
 
     def until_next_checkpoint(self, timeout_s: float) -> float:

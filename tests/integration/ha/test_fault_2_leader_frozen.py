@@ -38,9 +38,7 @@ def test_it_steps_down_and_nothing_of_it_takes_effect(ensemble: Ensemble, tmp_pa
         cluster.until(lambda: "this JobManager stands by" in former.tail(), 10, "it steps down")
         load.until_next_checkpoint(10)
         assert cluster.leader() == leader
-        assert cluster.all_workers() == workers
-        assert load.attempts() == {1}
-        assert load.longest_stop(begun) < 1.0
+        load.assert_undisturbed(workers, begun)
         load.finish()
 
 
@@ -61,9 +59,7 @@ def test_one_whose_loop_stands_still_gives_its_office_up(ensemble: Ensemble, tmp
         cluster.until(lambda: "this JobManager stands by" in jobmanager.tail(200), 10, "it steps down")
         load.until_next_checkpoint(10)
         assert cluster.leader() != former
-        assert cluster.all_workers() == workers
-        assert load.attempts() == {1}
-        assert load.longest_stop(begun) < 1.0
+        load.assert_undisturbed(workers, begun)
         load.finish()
 
 
@@ -156,9 +152,7 @@ def test_what_it_says_late_is_not_obeyed(ensemble: Ensemble, tmp_path: Path) -> 
         cluster.until(lambda: "this JobManager stands by" in jobmanager.tail(200), 10, "it steps down")
         load.until_next_checkpoint(20)
         assert cluster.leader() == leader != former
-        assert cluster.all_workers() == workers
-        assert load.attempts() == {1}
-        assert load.longest_stop(begun) < 1.0
+        load.assert_undisturbed(workers, begun)
         load.finish()
 
 

@@ -27,7 +27,7 @@ async def test_a_process_that_is_always_late_ends_it_too() -> None:
 
     async def is_late() -> None:
         for _ in range(10 * TICKS):
-            time.sleep(0.01)  # noqa: ASYNC251  # a loop with too much to do
+            time.sleep(0.01)  # noqa: ASYNC251  # longer than a tick
             await asyncio.sleep(0)
 
     with pytest.raises(TimeoutError):
@@ -39,6 +39,6 @@ async def test_time_in_which_it_stood_still_does_not_count() -> None:
     """However often: no tick has passed between."""
     async with running_limit(0.05):
         for _ in range(3):
-            time.sleep(0.1)  # noqa: ASYNC251  # no loop runs
+            time.sleep(0.1)  # noqa: ASYNC251  # it stands still for longer than the limit
             await asyncio.sleep(0)
             await asyncio.sleep(0)
