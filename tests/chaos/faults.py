@@ -288,8 +288,20 @@ class Faults:
         while not all(self._ensemble.servers[number].mode() for number in numbers):
             if time.monotonic() > until:
                 raise ChaosError(f"zookeepers {numbers} don't serve within {SERVES_S:.0f} s")
+            self._empty_who_refuses_its_data()
             self._ensemble.launch(*numbers)
             yield LOOK_S
+
+    def _empty_who_refuses_its_data(self) -> None:
+        """By the operator, as docs/operations.md says, while all others serve."""
+        servers = self._ensemble.servers.values()
+        for server in servers:
+            if server.refuses_its_data() and all(other.mode() for other in servers if other is not server):
+                self._ensemble.empty(server.number)
+                self._figures.servers_emptied += 1
+                self._say(
+                    f"zookeeper {server.number}, whose log lacks a proposal, is emptied and takes the others' data"
+                )
 
     # ------------------------------------------------------------------------------------------------- everything
 

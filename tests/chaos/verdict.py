@@ -88,6 +88,8 @@ class Figures:
     expiries: int = 0
     zookeeper_faults: int = 0
     quorums_lost: int = 0
+    servers_emptied: int = 0
+    """Of ZooKeeper, by the operator: their logs lacked what was written while their disk was full."""
     everything_killed: int = 0
     graceful_ends: int = 0
     skipped_faults: int = 0

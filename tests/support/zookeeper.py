@@ -51,6 +51,10 @@ SETTINGS: Mapping[str, object] = {
 NETTY = "org.apache.zookeeper.server.NettyServerCnxnFactory"  # the only one that can do TLS
 
 READY_S = 30  # a busy machine starts three JVMs in three seconds
+LACKS_A_PROPOSAL = "Committed proposal cached out of order"
+"""With these words a server ends at its start (exit code 1) whose log lacks what stands between two of its proposals,
+as it can where a disk was full for a while and its server ran on.
+"""
 
 
 @functools.cache
@@ -88,6 +92,15 @@ class Server:
         """leader, follower or standalone; empty while it serves nobody."""
         found = re.search(r"^Mode: (\w+)", self.ask("srvr"), re.MULTILINE)
         return found[1] if found else ""
+
+    @property
+    def data(self) -> Path:
+        """Its logs, its snapshots, its number."""
+        return self.directory / "data"
+
+    def refuses_its_data(self) -> bool:
+        """It has ended at its start, because its log lacks a proposal."""
+        return self.process is not None and self.process.popen.poll() == 1 and LACKS_A_PROPOSAL in self.process.tail()
 
 
 class Ensemble:
@@ -256,6 +269,19 @@ class Ensemble:
             if self.is_running(number):
                 free_disk_of(self._process(number).pid)
 
+    def lose_proposal(self, number: int) -> None:
+        """The log of a server that doesn't run lacks one of its newest proposals."""
+        newest = max(self.servers[number].data.glob("version-2/log.*"), key=lambda log: log.stat().st_mtime_ns)
+        newest.write_bytes(without_proposal(newest.read_bytes()))
+
+    def empty(self, number: int) -> None:
+        """What an operator does for a server that refuses its data: it has none any more but its number, and takes
+        those of the others when it starts.
+        """
+        others = [server for server in self.servers.values() if server.number != number]
+        assert all(server.mode() for server in others), "only they have what was acknowledged"
+        shutil.rmtree(self.servers[number].data / "version-2")
+
     # ----------------------------------------------------------------------------------------------------- inside
 
     def _modes(self) -> dict[int, str]:
@@ -288,11 +314,10 @@ class Ensemble:
             self._process(server).popen.send_signal(number)
 
     def _start(self, server: Server) -> None:
-        data = server.directory / "data"
-        data.mkdir(parents=True, exist_ok=True)
-        (data / "myid").write_text(f"{server.number}\n", encoding="utf-8")
+        server.data.mkdir(parents=True, exist_ok=True)
+        (server.data / "myid").write_text(f"{server.number}\n", encoding="utf-8")
         configuration = server.directory / "zoo.cfg"
-        configuration.write_text(self._configuration(server, data), encoding="utf-8")
+        configuration.write_text(self._configuration(server), encoding="utf-8")
         jars = [str(jar) for jar in sorted(fetch_components.JARS.glob("*.jar")) if jar.name.startswith(JARS)]
         command = [*JAVA, *self._java, "-cp", ":".join(jars), "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
         log = server.directory / "log"
@@ -307,14 +332,26 @@ class Ensemble:
             )
         server.process = Process(f"zookeeper-{server.number}", popen, log)
 
-    def _configuration(self, server: Server, data: Path) -> str:
-        lines = {**self._settings, "dataDir": data, "clientPort": server.port}
+    def _configuration(self, server: Server) -> str:
+        lines = {**self._settings, "dataDir": server.data, "clientPort": server.port}
         if self._tls:
             lines["secureClientPort"] = server.secure_port
         if len(self.servers) > 1:
             for other in self.servers.values():
                 lines[f"server.{other.number}"] = f"127.0.0.1:{other.quorum_port}:{other.election_port}"
         return "".join(f"{key}={value}\n" for key, value in lines.items())
+
+
+def without_proposal(log: bytes) -> bytes:
+    """A transaction log of ZooKeeper without the last proposal but one: 16 bytes, then for each proposal a checksum of
+    8 bytes, a length of 4, so many bytes, and a B; at the end zeros.
+    """
+    ends = [16]
+    while size := int.from_bytes(log[ends[-1] + 8 : ends[-1] + 12]):
+        ends.append(ends[-1] + 12 + size + 1)
+    assert len(ends) > 3, "there are three, so that what is left has a hole"
+    *_, start, end, _ = ends
+    return log[:start] + log[end:]
 
 
 def _connected(dump: str) -> list[int]:

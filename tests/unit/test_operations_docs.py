@@ -9,6 +9,7 @@ import pytest
 
 from millstream.cli.main import VERBS
 from millstream_dataflow.configuration import TABLE
+from tests.support.zookeeper import LACKS_A_PROPOSAL
 from tests.unit.test_security_docs import names
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,9 @@ SHOWN = {
     "the quorum is lost": [f"{HA}test_fault_4_zookeeper.py::test_the_quorum_is_lost_for_twenty_seconds"],
     "all sessions expire": [f"{HA}test_election.py::test_all_sessions_that_expire_at_once_leave_one_leader"],
     "a server's disk is full": [f"{HA}test_ensemble.py::test_a_leader_whose_disk_is_full_is_replaced"],
+    "a server refuses its own log": [
+        f"{HA}test_ensemble.py::test_a_server_whose_log_lacks_a_proposal_is_emptied_and_takes_what_the_others_have"
+    ],
     "its data are lost": [
         f"{HA}test_shared_store.py::test_where_zookeepers_data_are_lost_nothing_is_deleted_and_the_epoch_grows",
         f"{HA}test_recover.py::test_a_job_goes_on_from_the_storage_directory_alone",
@@ -137,7 +141,10 @@ RULED = {
     "it lets an ended job's data not be deleted": ["jobstore.expiration-time"],
 }
 """Which lines say a time or a number by its option and default."""
-NOT_OURS = {"terminationGracePeriodSeconds", "autopurge"}
+NOT_OURS = {
+    *("terminationGracePeriodSeconds", "autopurge", "dataDir", "dataLogDir", "myid", "version-2"),
+    LACKS_A_PROPOSAL,
+}
 """Words of Kubernetes and ZooKeeper."""
 
 

@@ -121,6 +121,26 @@ def test_while_all_disks_are_full_nothing_is_written(own_ensemble: Ensemble) -> 
         assert "LOST" not in states
 
 
+def test_a_server_whose_log_lacks_a_proposal_is_emptied_and_takes_what_the_others_have(own_ensemble: Ensemble) -> None:
+    """It ends at each start. A server whose disk was full while it led, and which ran on, can have such a log."""
+    (refusing, *_) = own_ensemble.followers()
+    with kazoo_client(own_ensemble.hosts, timeout_s=10) as (client, _):
+        for number in range(5):
+            client.create(f"/proposal-{number}")
+        own_ensemble.kill(refusing)
+        own_ensemble.lose_proposal(refusing)
+        server = own_ensemble.servers[refusing]
+        for _ in range(2):
+            own_ensemble.launch(refusing)
+            until(lambda: not own_ensemble.is_running(refusing), SOON_S, "it has ended", own_ensemble.tail)
+            assert server.refuses_its_data(), own_ensemble.tail()
+        own_ensemble.empty(refusing)
+        assert [path.name for path in server.data.iterdir()] == ["myid"]
+        own_ensemble.start(refusing)
+    with kazoo_client(own_ensemble.host(refusing)) as (client, _):
+        assert sorted(client.get_children("/")) == [*(f"proposal-{number}" for number in range(5)), "zookeeper"]
+
+
 def test_one_server_alone_will_do(tmp_path: Path) -> None:
     with running_ensemble(tmp_path, servers=1) as single, kazoo_client(single.hosts) as (client, _):
         assert single.leader() == 1
