@@ -60,6 +60,17 @@ def _module(tree: ast.Module) -> Iterator[str]:
                 yield f"{name}({_parameters(node, bound=False)})"
             case _:
                 yield name
+    yield from _set_at_import(tree)
+
+
+def _set_at_import(tree: ast.Module) -> Iterator[str]:
+    """Names that a package takes over from its modules by `setattr`, for the sake of older programs."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str(name)), _]):
+                yield name
+            case _:
+                pass
 
 
 def _exported(tree: ast.Module) -> list[str] | None:

@@ -57,6 +57,10 @@ class NotSupportedError(ProgramError, AttributeError):
     """A call that PyFlink has and this version doesn't."""
 
 
+class FacadeError(ProgramError, ImportError):
+    """A program that was written for PyFlink imports a module or a name of PyFlink's that isn't there."""
+
+
 class ForeignStreamError(ProgramError, ValueError):
     """Streams of two environments, and so of two programs, were given to one call."""
 

@@ -44,6 +44,7 @@ Examples:
   millstream run job.py
   millstream run -d -p 3 -s /savepoints/savepoint-5f2c job.py --input flights.csv
   millstream run --inline job.py
+  millstream run --pyflink written_for_pyflink.py
 """
 
 
@@ -109,6 +110,7 @@ def configured(configuration: Configuration, given: Mapping[str, Any]) -> Config
     default="",
     help="Modules, folders, zips or wheels that the workers import from, with commas between them.",
 )
+@click.option("--pyflink", is_flag=True, help="SCRIPT was written for PyFlink: its imports find Millstream's classes.")
 @click.option("--inline", is_flag=True, help="Run the job in this very process and thread, for a debugger.")
 @click.option(
     "--cancel-on-exit",
@@ -145,6 +147,8 @@ def command(
     context = ProgramContext(configuration, files, executor)
     for module in _NEEDED:
         import_module(module)
+    if given["pyflink"]:
+        import_module("millstream.pyflink").install()
     with ends_raise_too() if cancel_on_exit else nullcontext():
         try:
             run_program(script, arguments, context)

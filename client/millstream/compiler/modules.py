@@ -23,6 +23,8 @@ from millstream.compiler.source_files import ProgramFiles, is_importable_elsewhe
 from millstream.errors import ModuleArchiveError
 
 BESIDE_SCRIPT: Final = "modules.zip"
+TRAVELS_AS: Final = "__travels_as__"
+"""Where a loaded module that has no source of its own may say which files stand for it on a worker, by path."""
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 _NEVER_IN_ZIPS: Final = (".so", ".pyd", ".dylib")
 
@@ -48,6 +50,7 @@ def collect_modules(files: ProgramFiles, loaded: Mapping[str, ModuleType]) -> Pr
     local = local_modules(loaded)
     beside = _beside_script(files, local)
     archives = [_archive_of(path) for path in files.py_files]
+    archives += _stand_ins(loaded)
     if beside:
         entries = {module.archive_path: module.file.read_bytes() for module in beside.values()}
         archives.append(Archive(BESIDE_SCRIPT, zip_of(entries)))
@@ -57,6 +60,11 @@ def collect_modules(files: ProgramFiles, loaded: Mapping[str, ModuleType]) -> Pr
         if name not in beside and not is_importable_elsewhere(file) and not _is_in(file, files.py_files)
     ]
     return ProgramModules(_named_apart(archives), tuple(lost))
+
+
+def _stand_ins(loaded: Mapping[str, ModuleType]) -> list[Archive]:
+    says = {name: getattr(module, "__dict__", {}).get(TRAVELS_AS) for name, module in loaded.items()}
+    return [Archive(f"{name}.zip", zip_of(files)) for name, files in sorted(says.items()) if files]
 
 
 def _named_apart(archives: Iterable[Archive]) -> tuple[Archive, ...]:

@@ -3,8 +3,12 @@
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from millstream.compiler.source_files import OWN_PACKAGES
+
+_NOT_THE_USERS: Final = OWN_PACKAGES | {"importlib"}
+"""An import of the user's passes through Python's own modules to ours."""
 
 
 def call_site() -> str:
@@ -17,7 +21,7 @@ def call_site() -> str:
 
 def _is_ours(frame: FrameType) -> bool:
     name: str = frame.f_globals.get("__name__", "")
-    return name.partition(".")[0] in OWN_PACKAGES
+    return name.partition(".")[0] in _NOT_THE_USERS
 
 
 def _shown(file: str) -> str:

@@ -1,0 +1,3 @@
+"""Which PyFlink a program finds."""
+
+__version__ = "2.3.0"

@@ -1,0 +1,117 @@
+"""PyFlink's modules over our classes."""
+
+import importlib
+import pickle
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from types import ModuleType
+
+import cloudpickle  # type: ignore[import-untyped]  # it has no types
+import pytest
+
+import millstream
+import millstream.pyflink
+from millstream.compiler.modules import collect_modules
+from millstream.compiler.source_files import ProgramFiles
+from millstream.errors import FacadeError
+from millstream.pyflink.presented import NAMES
+
+
+@pytest.fixture(autouse=True)
+def installed() -> Generator[None]:
+    millstream.pyflink.install()
+    yield
+    millstream.pyflink.uninstall()
+
+
+def imported(statement: str) -> dict[str, object]:
+    names: dict[str, object] = {}
+    exec(statement, names)  # what a program begins with
+    return names
+
+
+def test_a_name_is_our_class() -> None:
+    names = imported("from pyflink.datastream import StreamExecutionEnvironment, MapFunction")
+    assert names["StreamExecutionEnvironment"] is millstream.StreamExecutionEnvironment
+    assert names["MapFunction"] is millstream.MapFunction
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_each_module_is_there_and_shows_what_it_has(module: str) -> None:
+    found = importlib.import_module(module)
+    assert set(found.__all__) <= set(NAMES[module])
+    assert set(found.__all__) <= set(dir(found))
+    imported(f"from {module} import *")
+
+
+def test_a_name_that_is_missing_fails_where_it_is_imported() -> None:
+    with pytest.raises(
+        FacadeError, match=r"pyflink\.datastream\.connectors\.kafka\.KafkaSource isn't there.*no connector"
+    ):
+        imported("from pyflink.datastream.connectors.kafka import KafkaSource")
+
+
+def test_a_name_that_pyflink_has_not_either_is_told_apart() -> None:
+    with pytest.raises(FacadeError, match=r"PyFlink 2\.3 has no public DataStraem in pyflink\.datastream"):
+        imported("from pyflink.datastream import DataStraem")
+
+
+def test_a_module_that_is_missing_fails_where_it_is_imported() -> None:
+    with pytest.raises(FacadeError, match=r"pyflink\.table; this version has no Table API"):
+        imported("from pyflink.table import StreamTableEnvironment")
+
+
+def test_the_sentence_names_the_line_of_the_import(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("\nfrom pyflink.table import StreamTableEnvironment\n", encoding="utf-8")
+    with pytest.raises(FacadeError, match=r"program\.py:2\)"):
+        exec(compile(program.read_text(encoding="utf-8"), str(program), "exec"), {"__name__": "__main__"})
+
+
+def test_what_a_program_looks_for_to_know_a_module_is_told_as_by_any_module() -> None:
+    module = importlib.import_module("pyflink.datastream")
+    assert not hasattr(module, "__wrapped__")
+    assert not hasattr(module, "_private")
+
+
+def test_a_module_is_pickled_by_its_name() -> None:
+    module = importlib.import_module("pyflink.datastream.window")
+    assert pickle.loads(cloudpickle.dumps(module)) is module
+
+
+def test_uninstalled_it_is_gone() -> None:
+    importlib.import_module("pyflink.datastream")
+    millstream.pyflink.uninstall()
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'pyflink'"):
+        importlib.import_module("pyflink.datastream")
+
+
+def test_the_real_one_is_not_replaced_behind_a_programs_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    millstream.pyflink.uninstall()
+    real = ModuleType("pyflink")
+    real.__file__ = "/somewhere/pyflink/__init__.py"
+    monkeypatch.setitem(sys.modules, "pyflink", real)
+    with pytest.raises(FacadeError, match=r"imported already .*/somewhere/pyflink"):
+        millstream.pyflink.install()
+
+
+def test_it_travels_with_a_job_whose_program_imports_it() -> None:
+    assert collect_modules(ProgramFiles(), {}).archives == ()
+    package = importlib.import_module("pyflink")
+    [archive] = collect_modules(ProgramFiles(), {"pyflink": package}).archives
+    assert archive.name == "pyflink.zip"
+
+
+def test_what_travels_is_the_facade_in_another_process(tmp_path: Path) -> None:
+    """Before a real PyFlink, if one is installed there: archives stand first on a worker's path."""
+    [archive] = collect_modules(ProgramFiles(), {"pyflink": importlib.import_module("pyflink")}).archives
+    (tmp_path / archive.name).write_bytes(archive.data)
+    lines = [
+        f"import sys; sys.path.insert(0, {str(tmp_path / archive.name)!r})",
+        "import pyflink.datastream.window as window, millstream",
+        "print(window.TumblingEventTimeWindows is millstream.TumblingEventTimeWindows)",
+    ]
+    said = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert said.stdout == "True\n"
