@@ -69,6 +69,8 @@ def _travel(edge: Edge) -> str:
         words.append(f"side output {edge.tag}")
     if edge.exchange is Exchange.BLOCKING:
         words.append("blocking")
+    if edge.input:
+        words.append(f"input {edge.input + 1}")
     return ", ".join(words)
 
 
@@ -103,4 +105,5 @@ def _edge_dict(edge: Edge) -> dict[str, Any]:
         "partitioning": edge.partitioning.value,
         "exchange": edge.exchange.value,
         "side_output": edge.tag or None,
+        "input": edge.input,
     }

@@ -104,6 +104,8 @@ class Edge:
     exchange: Exchange = Exchange.PIPELINED
     tag: str = ""
     """The side output it carries; empty for the main output. Each tag is an edge of its own (law 10.2)."""
+    input: int = 0
+    """Which input of the target it feeds, for people; the worker obeys what its chain says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,20 +106,22 @@ class Vertex(_message.Message):
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., parallelism: _Optional[int] = ..., max_parallelism: _Optional[int] = ..., slot_sharing_group: _Optional[str] = ..., operators: _Optional[_Iterable[_Union[OperatorSummary, _Mapping]]] = ..., functions: _Optional[_Union[BlobRef, _Mapping]] = ..., triggered: _Optional[bool] = ..., bounded: _Optional[bool] = ...) -> None: ...
 
 class Edge(_message.Message):
-    __slots__ = ("id", "source", "target", "partitioning", "exchange", "tag")
+    __slots__ = ("id", "source", "target", "partitioning", "exchange", "tag", "input")
     ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     PARTITIONING_FIELD_NUMBER: _ClassVar[int]
     EXCHANGE_FIELD_NUMBER: _ClassVar[int]
     TAG_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
     id: int
     source: str
     target: str
     partitioning: Partitioning
     exchange: Exchange
     tag: str
-    def __init__(self, id: _Optional[int] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., partitioning: _Optional[_Union[Partitioning, str]] = ..., exchange: _Optional[_Union[Exchange, str]] = ..., tag: _Optional[str] = ...) -> None: ...
+    input: int
+    def __init__(self, id: _Optional[int] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., partitioning: _Optional[_Union[Partitioning, str]] = ..., exchange: _Optional[_Union[Exchange, str]] = ..., tag: _Optional[str] = ..., input: _Optional[int] = ...) -> None: ...
 
 class JobGraph(_message.Message):
     __slots__ = ("job", "name", "vertices", "edges", "versions", "configuration", "artifacts", "format")

@@ -109,14 +109,14 @@ class Drawing:
         tag: str = "",
         key: Callable[[Any], Any] | None = None,
         custom: Callable[[Any, int], int] | None = None,
+        number: int = 0,
     ) -> None:
-        """An edge from an operator of the source (the last by default)."""
-        number = EdgeId(len(self._edges))
-        self._edges.append(Edge(number, VertexId(source.name), VertexId(target.name), partitioning, tag=tag))
-        selection = None if key is None else KeySelection(key)
+        """An edge from an operator of the source (the last by default) to input `number` of the target."""
+        id_, ends = EdgeId(len(self._edges)), (VertexId(source.name), VertexId(target.name))
+        self._edges.append(Edge(id_, *ends, partitioning, tag=tag, input=number))
         node = node if node >= 0 else len(source.nodes) - 1
-        source.outputs.append(ChainOutput(number, node, tag, None, selection, custom))
-        target.inputs.append(ChainInput(number))
+        source.outputs.append(ChainOutput(id_, node, tag, None, key and KeySelection(key), custom))
+        target.inputs.append(ChainInput(id_, input=number))
 
     def source(
         self, name: str, source: Source[Any], strategy: WatermarkStrategy[Any] | None = None, *, parallelism: int = 1

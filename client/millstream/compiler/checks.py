@@ -25,7 +25,13 @@ from millstream_dataflow.configuration.options import checkpointing, client, job
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
 from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.job_graph import Artifact, Partitioning, Vertex
-from millstream_dataflow.operators.specifications import KeySelection, ReaderSpecification, SinkSpecification, source_of
+from millstream_dataflow.operators.specifications import (
+    KeySelection,
+    ReaderSpecification,
+    SinkSpecification,
+    selections_of,
+    source_of,
+)
 from millstream_dataflow.transformations import Program
 
 _ELSEWHERE: Final = f"{client.TARGET.key}: embedded or remote"
@@ -66,9 +72,8 @@ def check_size(vertices: Iterable[Vertex], artifacts: Sequence[Artifact], config
 
 
 def key_of(node: StreamNode) -> KeySelection | None:
-    """How a keyed operator finds the key of a record; None for an operator that needs none."""
-    key = getattr(node.operator.specification, "key", None)
-    return key if isinstance(key, KeySelection) else None
+    """How a keyed operator finds a record's key (of its first input that has keys); None for one that needs none."""
+    return next(iter(selections_of(node.operator.specification).values()), None)
 
 
 def _place(node: StreamNode) -> dict[str, str]:
@@ -117,10 +122,9 @@ def _inputs(graph: StreamGraph, _configuration: Configuration) -> None:
 
 def _keyed(graph: StreamGraph, _configuration: Configuration) -> None:
     for node in graph.nodes.values():
-        if key_of(node) is None:
-            continue
+        keyed = selections_of(node.operator.specification)
         for edge in graph.inputs(node.number):
-            if edge.partitioning is not Partitioning.HASH or edge.key is None:
+            if edge.input in keyed and (edge.partitioning is not Partitioning.HASH or edge.key is None):
                 what = f"it works per key, but gets its records from {label(graph.nodes[edge.source].operator)} unkeyed"
                 raise KeyedStreamRequiredError(what, "call key_by(...) directly before it", **_place(node))
 

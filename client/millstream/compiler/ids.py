@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from millstream.compiler.checks import key_of
 from millstream.compiler.naming import kind, label
-from millstream.compiler.stream_graph import StreamGraph, StreamNode
+from millstream.compiler.stream_graph import StreamEdge, StreamGraph, StreamNode
 from millstream_dataflow.identity import OperatorId
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
@@ -92,7 +92,8 @@ def _keeps_state(node: StreamNode) -> bool:
             return sink.commits_outside or sink.writer_keeps_state
         case _:
             function: object = getattr(specification, "function", None)
-            return key_of(node) is not None or isinstance(function, CheckpointedFunction)
+            is_broadcast = bool(getattr(specification, "states", ()))
+            return key_of(node) is not None or is_broadcast or isinstance(function, CheckpointedFunction)
 
 
 def _uid_of_reader(graph: StreamGraph, node: StreamNode) -> str | None:
@@ -103,9 +104,15 @@ def _uid_of_reader(graph: StreamGraph, node: StreamNode) -> str | None:
 
 
 def _place(graph: StreamGraph, node: StreamNode, ids: Mapping[int, OperatorId]) -> str:
-    inputs = sorted((ids[edge.source], edge.tag) for edge in graph.inputs(node.number))
+    inputs = sorted(_way(edge, ids) for edge in graph.inputs(node.number))
     specification = node.operator.specification
     return json.dumps([kind(specification), _connector(specification), inputs])
+
+
+def _way(edge: StreamEdge, ids: Mapping[int, OperatorId]) -> tuple[str, ...]:
+    """Of what has one input the same as ever; but `a.connect(b)` is another operator than `b.connect(a)`."""
+    way = (ids[edge.source], edge.tag)
+    return (*way, str(edge.input)) if edge.input else way
 
 
 def _connector(specification: OperatorSpecification) -> str:

@@ -111,6 +111,7 @@ def _lay_out(graph: StreamGraph, configuration: Configuration) -> _Layout:
                 VertexId(ids[edge.target]),
                 edge.partitioning,
                 tag=edge.tag,
+                input=edge.input,
             ),
             edge,
         )
@@ -135,7 +136,9 @@ def _specification(chain: Chain, layout: _Layout) -> tuple[ChainSpecification, l
         for link in chain.links
     )
     head = chain.head.number
-    inputs = tuple(ChainInput(edge.id, origin.type) for edge, origin in layout.edges if origin.target == head)
+    inputs = tuple(
+        ChainInput(edge.id, origin.type, origin.input) for edge, origin in layout.edges if origin.target == head
+    )
     outputs = tuple(
         ChainOutput(edge.id, chain.position(origin.source), edge.tag, origin.type, origin.key, origin.partitioner)
         for edge, origin in layout.edges

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
@@ -21,6 +21,14 @@ from millstream_dataflow.operators.specifications import (
     TimestampsSpecification,
     WindowSpecification,
 )
+from millstream_dataflow.operators.two_inputs import (
+    BroadcastProcessSpecification,
+    CoCall,
+    CoProcessSpecification,
+    IntervalJoinSpecification,
+    KeyedBroadcastProcessSpecification,
+    KeyedCoProcessSpecification,
+)
 from millstream_dataflow.transformations import OperatorTransformation
 from millstream_dataflow.windows import WindowAssigner
 
@@ -33,6 +41,9 @@ _TITLES: Final[dict[type[OperatorSpecification], str]] = {
     KeyedProcessSpecification: "Keyed Process",
     KeyedReduceSpecification: "Keyed Reduce",
     WindowSpecification: "Window",
+    BroadcastProcessSpecification: "Broadcast Process",
+    KeyedBroadcastProcessSpecification: "Keyed Broadcast Process",
+    IntervalJoinSpecification: "Interval Join",
     TimestampsSpecification: "Timestamps/Watermarks",
     EnumeratorSpecification: "Enumerator",
     ReaderSpecification: "Source",
@@ -43,9 +54,16 @@ _TITLES: Final[dict[type[OperatorSpecification], str]] = {
 
 def title(specification: OperatorSpecification) -> str:
     """The kind of operator, in words for people: those of the call that made it."""
+    match specification:
+        case KeyedCoProcessSpecification(call=CoCall.PROCESS):
+            return "Keyed Co-Process"
+        case CoProcessSpecification(call=call) | KeyedCoProcessSpecification(call=call):
+            return call.value
+        case _:
+            pass
     function: object = getattr(specification, "function", None)
-    call: str = getattr(function, "stands_for", "")
-    return call or _TITLES[type(specification)]
+    stands_for: str = getattr(function, "stands_for", "")
+    return stands_for or _TITLES[type(specification)]
 
 
 def kind(specification: OperatorSpecification) -> str:
@@ -74,7 +92,9 @@ def enumerator_name(reader: str) -> str:
 
 
 def function_name(function: Any) -> str:  # noqa: ANN401  # whatever the user gave
-    """What to call a function: its own name, or its class's."""
+    """What to call a function: its own name, or its class's; of a pair both names."""
+    if isinstance(function, tuple):
+        return " and ".join(map(function_name, cast("tuple[object, ...]", function)))
     while isinstance(function, partial):
         function = function.func
     name: str = getattr(function, "__name__", "") or type(function).__name__

@@ -100,9 +100,9 @@ def _given(specification: OperatorSpecification) -> Iterator[tuple[str, object]]
     """What the user gave to an operator, each with what he would call it in the code of it."""
     for field in fields(cast("Any", specification)):
         value: object = getattr(specification, field.name)
-        if isinstance(value, KeySelection):
-            value = value.selector
-        yield (function_name(value) if isinstance(value, FunctionType) else "self"), value
+        for part in cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,):
+            given = part.selector if isinstance(part, KeySelection) else part
+            yield (function_name(given) if isinstance(given, FunctionType) else "self"), given
 
 
 def _named(culprit: Culprit, value: object, label: str, defined_at: str, error: Exception) -> NotPicklableError:

@@ -59,6 +59,8 @@ class StreamEdge:
     partitioner: Callable[[Any, int], int] | None = None
     defined_at: str = ""
     """Where the user chose the partitioning; empty where nobody did."""
+    input: int = 0
+    """Which input of the target it feeds: operators of connected streams have two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class _Link:
     tag: str
     type: TypeInformation[Any] | None
     chosen: PartitionTransformation | None
+    input: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def _edge(link: _Link, nodes: Mapping[int, StreamNode]) -> StreamEdge:
     """The link with its partitioning: the chosen one, else Flink's default."""
     agree = nodes[link.source].parallelism == nodes[link.target].parallelism
     default = Partitioning.FORWARD if agree else Partitioning.REBALANCE
-    edge = StreamEdge(link.source, link.target, default, link.tag, link.type)
+    edge = StreamEdge(link.source, link.target, default, link.tag, link.type, input=link.input)
     if (chosen := link.chosen) is None:
         return edge
     return replace(
@@ -216,10 +219,11 @@ def _cycle(path: list[Transformation], again: Transformation) -> CycleError:
 
 
 def _links(operator: OperatorTransformation) -> list[_Link]:
-    return [link for origin in operator.inputs for link in _resolve(origin, operator.number)]
+    inputs = enumerate(operator.inputs)
+    return [link for number, origin in inputs for link in _resolve(origin, operator.number, number)]
 
 
-def _resolve(origin: Transformation, target: int) -> Iterator[_Link]:
+def _resolve(origin: Transformation, target: int, number: int) -> Iterator[_Link]:
     """The operators behind a stream. Of several partitions the one nearest to the target was named last, and counts."""
     chosen: PartitionTransformation | None = None
     tag = ""
@@ -231,7 +235,7 @@ def _resolve(origin: Transformation, target: int) -> Iterator[_Link]:
             chosen = step
         step = step.inputs[0]
     if isinstance(step, UnionTransformation):
-        for link in (link for part in step.inputs for link in _resolve(part, target)):
+        for link in (link for part in step.inputs for link in _resolve(part, target, number)):
             yield link if chosen is None else replace(link, chosen=chosen)
     else:
-        yield _Link(step.number, target, tag, origin.type, chosen)
+        yield _Link(step.number, target, tag, origin.type, chosen, number)

@@ -9,14 +9,28 @@ Read in this order:
 * `timers`    `TimerService` and `TimeDomain`
 * `process`   `ProcessFunction` and `KeyedProcessFunction`: records with their times, state, timers and side outputs
 * `window`    `ProcessWindowFunction`: the result of a window
-* `resolve`   from what the user gave to what the runtime calls, or a sentence why not
+* `co`        functions of two streams, `broadcast` of a stream and a broadcast one, `joins` of pairs of records
+* `resolve`   from what the user gave to what the runtime calls, or a sentence why not; `resolve_two` for two streams
 
 Names and meaning are PyFlink's (Flink, "User-Defined Functions").
 """
 
 from millstream_dataflow.functions.aggregate import AggregateFunction
+from millstream_dataflow.functions.broadcast import (
+    BaseBroadcastProcessFunction,
+    BroadcastProcessFunction,
+    KeyedBroadcastProcessFunction,
+    KeyedStateFunction,
+)
+from millstream_dataflow.functions.co import (
+    CoFlatMapFunction,
+    CoMapFunction,
+    CoProcessFunction,
+    KeyedCoProcessFunction,
+)
 from millstream_dataflow.functions.context import RuntimeContext
 from millstream_dataflow.functions.function import Function
+from millstream_dataflow.functions.joins import CoGroupFunction, FlatJoinFunction, JoinFunction, ProcessJoinFunction
 from millstream_dataflow.functions.process import KeyedProcessFunction, ProcessFunction
 from millstream_dataflow.functions.resolve import (
     resolve_aggregate,
@@ -30,6 +44,20 @@ from millstream_dataflow.functions.resolve import (
     resolve_process,
     resolve_process_window,
     resolve_reduce,
+)
+from millstream_dataflow.functions.resolve_two import (
+    TwoFunctions,
+    is_generator,
+    resolve_broadcast_process,
+    resolve_co_flat_map,
+    resolve_co_group,
+    resolve_co_map,
+    resolve_co_process,
+    resolve_join,
+    resolve_keyed_broadcast_process,
+    resolve_keyed_co_process,
+    resolve_keyed_state_function,
+    resolve_process_join,
 )
 from millstream_dataflow.functions.rows import (
     FilterFunction,
@@ -45,30 +73,54 @@ from millstream_dataflow.state import KeyedStateStore
 
 __all__ = [
     "AggregateFunction",
+    "BaseBroadcastProcessFunction",
+    "BroadcastProcessFunction",
+    "CoFlatMapFunction",
+    "CoGroupFunction",
+    "CoMapFunction",
+    "CoProcessFunction",
     "FilterFunction",
+    "FlatJoinFunction",
     "FlatMapFunction",
     "Function",
+    "JoinFunction",
     "KeySelector",
+    "KeyedBroadcastProcessFunction",
+    "KeyedCoProcessFunction",
     "KeyedProcessFunction",
+    "KeyedStateFunction",
     "KeyedStateStore",
     "MapFunction",
     "NonKeyedTimerService",
     "Partitioner",
     "ProcessFunction",
+    "ProcessJoinFunction",
     "ProcessWindowFunction",
     "ReduceFunction",
     "RuntimeContext",
     "TimeDomain",
     "TimerService",
+    "TwoFunctions",
+    "is_generator",
     "resolve_aggregate",
+    "resolve_broadcast_process",
+    "resolve_co_flat_map",
+    "resolve_co_group",
+    "resolve_co_map",
+    "resolve_co_process",
     "resolve_filter",
     "resolve_flat_map",
+    "resolve_join",
     "resolve_key_selector",
+    "resolve_keyed_broadcast_process",
+    "resolve_keyed_co_process",
     "resolve_keyed_process",
+    "resolve_keyed_state_function",
     "resolve_map",
     "resolve_map_batches",
     "resolve_partitioner",
     "resolve_process",
+    "resolve_process_join",
     "resolve_process_window",
     "resolve_reduce",
 ]

@@ -227,3 +227,13 @@ def _described(function: object) -> str:
     if not callable(function) or code is None:
         return short_repr(function)
     return f"{getattr(function, '__qualname__', 'function')} ({PurePath(code.co_filename).name}:{code.co_firstlineno})"
+
+
+def check_callable(takes: str, function: Callback, arguments: Sequence[str], *, may_generate: bool) -> None:
+    """TypeError for a function that can't be called so, for what resolves its functions elsewhere (`resolve_two`)."""
+    _check_callable(takes, function, arguments, may_generate=may_generate)
+
+
+def described(function: object) -> str:
+    """What came, in the words of all refusals."""
+    return _described(function)

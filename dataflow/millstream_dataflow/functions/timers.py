@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from enum import Enum
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 
 class TimeDomain(Enum):
@@ -46,24 +46,27 @@ class TimerService(ABC):
 class NonKeyedTimerService(TimerService):
     """For functions on a stream without keys: it tells the times, as in Flink, and refuses timers by RuntimeError."""
 
+    needed: ClassVar[str] = "KeyedProcessFunction"
+    """The class that would have timers."""
+
     def register_processing_time_timer(self, timestamp: int) -> None:
         """Refused."""
-        refuse_timers()
+        refuse_timers(self.needed)
 
     def register_event_time_timer(self, timestamp: int) -> None:
         """Refused."""
-        refuse_timers()
+        refuse_timers(self.needed)
 
     def delete_processing_time_timer(self, timestamp: int) -> None:
         """Refused."""
-        refuse_timers()
+        refuse_timers(self.needed)
 
     def delete_event_time_timer(self, timestamp: int) -> None:
         """Refused."""
-        refuse_timers()
+        refuse_timers(self.needed)
 
 
-def refuse_timers() -> NoReturn:
-    """A timer belongs to a key."""
-    mend = "call key_by first, and process with a KeyedProcessFunction"
+def refuse_timers(function: str = "KeyedProcessFunction") -> NoReturn:
+    """A timer belongs to a key. `function` is the class that has them."""
+    mend = f"call key_by first, and process with a {function}"
     raise RuntimeError(f"timers belong to keys, and this stream has none; {mend}")

@@ -1,1 +1,1 @@
-"""Operators as values. Read specifications (one operator), then chain (a vertex)."""
+"""Operators as values. Read specifications (one operator), two_inputs (those of two streams), then chain (a vertex)."""

@@ -36,6 +36,8 @@ class ChainInput:
 
     edge: EdgeId
     type: TypeInformation[Any] | None = None
+    input: int = 0
+    """Which input of the head it feeds; several edges feed one where streams are a union."""
 
 
 @dataclass(frozen=True, slots=True)

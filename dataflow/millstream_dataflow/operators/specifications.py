@@ -27,7 +27,9 @@ class KeySelection:
 
 
 class OperatorSpecification:
-    """Base of all specifications. `keyed` ones take their key from a KeySelection in the field `key`."""
+    """Base of all specifications. `keyed` ones take their key from a KeySelection in the field `key`, those of two
+    streams from one for each in `keys`.
+    """
 
     __slots__ = ()
 
@@ -142,3 +144,9 @@ def source_of(specification: OperatorSpecification) -> Source[Any] | None:
             return source
         case _:
             return None
+
+
+def selections_of(specification: OperatorSpecification) -> dict[int, KeySelection]:
+    """How the keys of an operator's records are found, by input; inputs that need none are left out."""
+    keys: tuple[object, ...] = getattr(specification, "keys", ()) or (getattr(specification, "key", None),)
+    return {number: key for number, key in enumerate(keys) if isinstance(key, KeySelection)}

@@ -4,12 +4,14 @@ Read in this order:
 
 * `descriptors`   the name and the type of a state, as a function asks for it
 * `handles`       what a function does with it: value, list, map, reducing, aggregating
+* `broadcast`     the map that every subtask has whole
 * `stores`        where a function asks: `KeyedStateStore` for the state of the current key, `OperatorStateStore`
 * `checkpointed`  `CheckpointedFunction`, for state of a subtask that belongs to no key
 
 A keyed state shows a function the part that belongs to the key of the current record or timer.
 """
 
+from millstream_dataflow.state.broadcast import BroadcastState, ReadOnlyBroadcastState
 from millstream_dataflow.state.checkpointed import (
     CheckpointedFunction,
     FunctionInitializationContext,
@@ -41,6 +43,7 @@ __all__ = [
     "AggregatingState",
     "AggregatingStateDescriptor",
     "AppendingState",
+    "BroadcastState",
     "CheckpointedFunction",
     "FunctionInitializationContext",
     "FunctionSnapshotContext",
@@ -50,6 +53,7 @@ __all__ = [
     "MapState",
     "MapStateDescriptor",
     "OperatorStateStore",
+    "ReadOnlyBroadcastState",
     "Reduces",
     "ReducingState",
     "ReducingStateDescriptor",

@@ -112,10 +112,11 @@ def _gate(orders: Orders, site: _Site) -> Gate | None:
         return None
     channels: list[ChannelId] = []
     inputs: list[int] = []
-    for number, edge in enumerate(edges):
+    input_of = {given.edge: given.input for given in site.specification.inputs}
+    for edge in edges:
         into = list(orders.plan.channels_to(edge, site.id.subtask.index))
         channels += into
-        inputs += [number] * len(into)
+        inputs += [input_of[edge.id]] * len(into)
     settings = orders.settings
     if any(_carries_splits(edge) for edge in edges):
         return Gate(channels, inputs, ExplicitCredits(), site.doors.wake)
@@ -150,9 +151,9 @@ def _connect_from_afar(orders: Orders, site: _Site) -> None:
     """The channels that end at a task and begin in another process."""
     if site.gate is None:
         return
-    edges = list(orders.plan.edges_to(site.id.subtask.vertex))
+    edges = {edge.id: edge for edge in orders.plan.edges_to(site.id.subtask.vertex)}
     for position, channel in enumerate(site.gate.channels):
-        edge = edges[site.gate.inputs[position]]
+        edge = edges[channel.edge]
         source = SubtaskId(edge.source, channel.source)
         if source not in orders.attempts:
             peer = _worker_of(orders, site, source)

@@ -56,6 +56,7 @@ def test_as_values() -> None:
         "partitioning": "forward",
         "exchange": "pipelined",
         "side_output": None,
+        "input": 0,
     }
 
 

@@ -69,9 +69,10 @@ class Balance:
 
 
 def edge_name(plan: Plan, edge: Edge) -> str:
-    """`Source -> Map`, with the side output's tag where it has one."""
+    """`Source -> Map`, with the side output's tag where it has one; the second input of connected streams is named."""
     tag = f" [{edge.tag}]" if edge.tag else ""
-    return f"{plan.vertices[edge.source].name} -> {plan.vertices[edge.target].name}{tag}"
+    second = f" (input {edge.input + 1})" if edge.input else ""
+    return f"{plan.vertices[edge.source].name} -> {plan.vertices[edge.target].name}{tag}{second}"
 
 
 def imbalances(plan: Plan, counts: Mapping[SubtaskId, AuditCounts]) -> list[Imbalance]:
