@@ -13,6 +13,9 @@ Read in this order:
 * `timestamps`, `reader`, `enumerator`, `sink`, `collect`
 * `conversion`   rows to columns and back
 * `keyed`        keys and whose turn it is; `keyed_reduce`, `keyed_process` with `timers`
+* `co_process`, `keyed_co_process`  functions of two streams (`co_calls`: how they are called)
+* `broadcast_process`, `keyed_broadcast_process`  functions of a stream and a broadcast one (`broadcast_state`)
+* `interval_join` pairs of records with near times; `interval_buffer`, what waits for partners
 * `window`       windows by key; `window_results`, what comes of them
 * `chain`        the tree of a vertex's operators, pulled batch by batch
 * `registry`     from a specification to its operator; `building`, from a vertex to its chain

@@ -59,20 +59,22 @@ class KeyedOperator(RowOperator):
 
     audited = True
 
-    def __init__(self, key: KeySelection, functions: Sequence[object]) -> None:
-        """`functions` are the user's, for their lives."""
-        self._select: Callable[[Any], Any] = resolve_key_selector(key.selector)
+    def __init__(self, key: KeySelection, functions: Sequence[object], *others: KeySelection) -> None:
+        """`functions` are the user's, for their lives. `others` find the keys of the records of further inputs."""
+        keys = (key, *others)
+        self._selects: list[Callable[[Any], Any]] = [resolve_key_selector(one.selector) for one in keys]
+        self._key_types = [one.type for one in keys]
         self._functions = FunctionsOfKeys(functions)
-        self._key_type = key.type
         self.current = CurrentKey()
 
     def open(self, context: OperatorContext) -> None:
         """See Operator."""
         self._context = context
         self._name = context.name
-        self._declared = declared(self._key_type, f"the key selector of {self._name}")
+        self._declared = [declared(type_, f"the key selector of {self._name}") for type_ in self._key_types]
         place = context.place
-        space = KeySpace(context.name, context.subtask_index, place.parallelism, place.max_parallelism, self._key_type)
+        key_type = next((type_ for type_ in self._key_types if type_ is not None), None)
+        space = KeySpace(context.name, context.subtask_index, place.parallelism, place.max_parallelism, key_type)
         with UserCode(context.name):
             self.backend = KeyedBackend(space, context.state.runs)
             self.times = self.backend.times
@@ -82,11 +84,11 @@ class KeyedOperator(RowOperator):
     def open_state(self, context: OperatorContext) -> None:
         """Make tables and open the functions."""
 
-    def keys_of(self, values: Sequence[Any]) -> tuple[list[Any], Sequence[Hashable]]:
-        """The keys of records and their identities; one list for both where all are their own."""
-        keys = selected_keys(values, self._select, self._name)
-        if self._declared is not None:
-            self._declared.check(keys, values)
+    def keys_of(self, values: Sequence[Any], number: int = 0) -> tuple[list[Any], Sequence[Hashable]]:
+        """The keys of records of an input and their identities; one list for both where all are their own."""
+        keys = selected_keys(values, self._selects[number], self._name)
+        if (declared_key := self._declared[number]) is not None:
+            declared_key.check(keys, values)
         try:
             own = identities(keys)
         except UnstableKeyError as error:
@@ -95,12 +97,13 @@ class KeyedOperator(RowOperator):
         self.received += len(values)
         return keys, own
 
-    def parts(self, batch: RowBatch) -> Iterable[KeyedPart]:
-        """The batch by how far event time has come for its keys (law 7.1): as one, but for a while after a restore.
+    def parts(self, batch: RowBatch, number: int = 0) -> Iterable[KeyedPart]:
+        """A batch of an input by how far event time has come for its keys (law 7.1): as one, but for a while after a
+        restore.
 
         Records of one key stay in order.
         """
-        keys, own = self.keys_of(batch.values)
+        keys, own = self.keys_of(batch.values, number)
         if self.times.settled:
             yield KeyedPart(self.times.time, batch.values, keys, own, batch.timestamps)
             return

@@ -1,8 +1,10 @@
 """ProcessFunction: any number of records for each, with the record's time, side outputs, no keyed state."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 from millstream_dataflow.functions import NonKeyedTimerService, ProcessFunction, TimerService, resolve_process
+from millstream_dataflow.functions.process import Emitted
 from millstream_dataflow.operators.specifications import ProcessSpecification
 from millstream_dataflow.records import Barrier, RowBatch, Watermark
 from millstream_dataflow.records.controls import MIN_TIME
@@ -13,42 +15,52 @@ from millstream_taskmanager.operators.state import StoredList
 from millstream_taskmanager.user_code.errors import UserCodeError, attributed, last_given
 
 
-class ProcessOperator(RowOperator):
-    """See the module."""
+class Timed(Protocol):
+    """What is around a record, which has a time."""
 
-    def __init__(self, specification: ProcessSpecification, *, reuse: bool = False) -> None:
-        """`reuse`: as Collector says."""
-        self._function = resolve_process(specification.function)
-        self._life = FunctionLife(specification.function)
+    time: int | None
+
+
+def call_each(
+    batch: RowBatch, process: Callable[..., Emitted[Any]], around: Timed, operator: str, *, reuse: bool
+) -> Iterator[Output]:
+    """A function with each record of a batch, one by one: records that belong to no key. `reuse`: as Collector says."""
+    collector = Collector(timed=batch.timestamps is not None, reuse=reuse)
+    values, times = batch.values, batch.timestamps
+    given = iter(values)
+
+    def loop() -> Iterator[Output]:
+        for place, value in enumerate(given):
+            time = around.time = None if times is None else times[place]
+            emitted = process(value, around)
+            if emitted is not None:
+                for item in emitted:
+                    collector.add(item, time)
+                    if collector.full:
+                        yield from collector.take()
+
+    yield from attributed(loop(), lambda error: UserCodeError(error, operator, last_given(values, given)))
+    yield from collector.take()
+
+
+class FunctionWithoutKeys(RowOperator):
+    """Calls a user's function with each record: what operators of one input and of two have in common."""
+
+    def __init__(self, functions: Sequence[object], *, reuse: bool) -> None:
+        """`functions` are the user's, for their lives. `reuse`: as Collector says."""
+        self._lives = [FunctionLife(function) for function in functions]
         self._reuse = reuse
         self._watermark = MIN_TIME
 
     def open(self, context: OperatorContext) -> None:
         """See Operator."""
         self._context = context
-        self._life.open(context)
+        for life in self._lives:
+            life.open(context)
 
-    def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
-        """See Operator."""
-        around = _Around(_Times(self))
-        collector = Collector(timed=batch.timestamps is not None, reuse=self._reuse)
-        process = self._function.process_element
-        values, times = batch.values, batch.timestamps
-        given = iter(values)
-
-        def loop() -> Iterator[Output]:
-            for place, value in enumerate(given):
-                time = around.time = None if times is None else times[place]
-                emitted = process(value, around)
-                if emitted is not None:
-                    for item in emitted:
-                        collector.add(item, time)
-                        if collector.full:
-                            yield from collector.take()
-
-        name = self._context.name
-        yield from attributed(loop(), lambda error: UserCodeError(error, name, last_given(values, given)))
-        yield from collector.take()
+    def call_each(self, batch: RowBatch, process: Callable[..., Emitted[Any]], around: Timed) -> Iterator[Output]:
+        """The function's method with each record of a batch, and with what is around it."""
+        return call_each(batch, process, around, self._context.name, reuse=self._reuse)
 
     def advance(self, watermark: Watermark) -> Iterator[Output]:
         """See Operator."""
@@ -57,11 +69,12 @@ class ProcessOperator(RowOperator):
 
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
         """See Operator."""
-        return self._life.snapshot(barrier)
+        return [stored for life in self._lives for stored in life.snapshot(barrier)]
 
     def close(self) -> None:
         """See Operator."""
-        self._life.close()
+        for life in reversed(self._lives):
+            life.close()
 
     @property
     def watermark(self) -> int:
@@ -71,6 +84,19 @@ class ProcessOperator(RowOperator):
     def now(self) -> int:
         """Processing time."""
         return self._context.now()
+
+
+class ProcessOperator(FunctionWithoutKeys):
+    """See the module."""
+
+    def __init__(self, specification: ProcessSpecification, *, reuse: bool = False) -> None:
+        """`reuse`: as Collector says."""
+        super().__init__([specification.function], reuse=reuse)
+        self._function = resolve_process(specification.function)
+
+    def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
+        """See Operator."""
+        return self.call_each(batch, self._function.process_element, _Around(TimesOfNow(self)))
 
 
 class _Around(ProcessFunction.Context):
@@ -87,14 +113,16 @@ class _Around(ProcessFunction.Context):
         return self._times
 
 
-class _Times(NonKeyedTimerService):
+class TimesOfNow(NonKeyedTimerService):
     """Tells the times."""
 
-    def __init__(self, operator: ProcessOperator) -> None:
+    def __init__(self, operator: FunctionWithoutKeys) -> None:
         self._operator = operator
 
     def current_processing_time(self) -> int:
+        """See TimerService."""
         return self._operator.now()
 
     def current_watermark(self) -> int:
+        """See TimerService."""
         return self._operator.watermark

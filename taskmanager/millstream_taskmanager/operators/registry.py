@@ -23,12 +23,24 @@ from millstream_dataflow.operators.specifications import (
     TimestampsSpecification,
     WindowSpecification,
 )
+from millstream_dataflow.operators.two_inputs import (
+    BroadcastProcessSpecification,
+    CoProcessSpecification,
+    IntervalJoinSpecification,
+    KeyedBroadcastProcessSpecification,
+    KeyedCoProcessSpecification,
+)
 from millstream_taskmanager.operators.base import SLICE, Operator, label
+from millstream_taskmanager.operators.broadcast_process import BroadcastProcessOperator
+from millstream_taskmanager.operators.co_process import CoProcessOperator
 from millstream_taskmanager.operators.collect import CollectOperator
 from millstream_taskmanager.operators.enumerator import EnumeratorOperator
 from millstream_taskmanager.operators.filter import filter_stage
 from millstream_taskmanager.operators.flat_map import flat_map_stage
 from millstream_taskmanager.operators.fusion import Stage
+from millstream_taskmanager.operators.interval_join import IntervalJoinOperator
+from millstream_taskmanager.operators.keyed_broadcast_process import KeyedBroadcastProcessOperator
+from millstream_taskmanager.operators.keyed_co_process import KeyedCoProcessOperator
 from millstream_taskmanager.operators.keyed_process import KeyedProcessOperator
 from millstream_taskmanager.operators.keyed_reduce import KeyedReduceOperator
 from millstream_taskmanager.operators.map import map_stage
@@ -66,6 +78,13 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     KeyedProcessSpecification: lambda it, settings: KeyedProcessOperator(it, reuse=settings.object_reuse),
     KeyedReduceSpecification: lambda specification, _: KeyedReduceOperator(specification),
     WindowSpecification: lambda it, settings: WindowOperator(it, reuse=settings.object_reuse),
+    CoProcessSpecification: lambda it, settings: CoProcessOperator(it, reuse=settings.object_reuse),
+    KeyedCoProcessSpecification: lambda it, settings: KeyedCoProcessOperator(it, reuse=settings.object_reuse),
+    BroadcastProcessSpecification: lambda it, settings: BroadcastProcessOperator(it, reuse=settings.object_reuse),
+    KeyedBroadcastProcessSpecification: lambda it, settings: KeyedBroadcastProcessOperator(
+        it, reuse=settings.object_reuse
+    ),
+    IntervalJoinSpecification: lambda it, settings: IntervalJoinOperator(it, reuse=settings.object_reuse),
     MapBatchesSpecification: lambda it, settings: MapBatchesOperator(it, reuse=settings.object_reuse),
     ProcessSpecification: lambda it, settings: ProcessOperator(it, reuse=settings.object_reuse),
     TimestampsSpecification: lambda specification, settings: TimestampsOperator(

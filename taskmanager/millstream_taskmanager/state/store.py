@@ -75,6 +75,10 @@ class KeyedTables(KeyedStateStore):
         """See KeyedStateStore."""
         return MemoryAggregating(self._current, self._table(state_descriptor), state_descriptor.agg_function)
 
+    def identities(self, state_descriptor: StateDescriptor[Any]) -> list[Hashable]:
+        """The keys that have such state now, by identity."""
+        return list(self._table(state_descriptor).identities())
+
     def _table(self, descriptor: StateDescriptor[Any]) -> FlatTable[Any]:
         asked, name = type(descriptor), descriptor.name
         known = self._tables.get(name)
