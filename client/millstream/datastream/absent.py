@@ -21,11 +21,8 @@ _UNALIGNED: Final = "barriers wait behind at most a fraction of a second of work
 _OF_ALL_STREAMS: Final[Absent] = {
     "add_sink": "use sink_to(sink)",
     "cache": "write the records to files (sink_to) and read them in the next job",
-    "co_group": "union both streams, key_by, and keep what belongs together in state (process)",
-    "connect": "bring both streams to one type of records (map), union them, and tell them apart in process()",
     "count_window_all": "write key_by(lambda record: 0).process(...) with the count in a ValueState",
     "iterate": "streams can't feed themselves",
-    "join": "union both streams, key_by, and keep what belongs together in state (process)",
     "project": "write map(lambda record: (record[0], record[2]))",
     "set_buffer_timeout": "call it on the environment; it counts for the whole job",
     "set_uid_hash": "set the operator's uid",
@@ -41,7 +38,6 @@ OF_KEYED_STREAMS: Final[Absent] = {
     **_OF_ALL_STREAMS,
     "as_queryable_state": "",
     "count_window": "write process(...) with the count in a ValueState",
-    "interval_join": "union both streams before key_by, and keep what belongs together in state (process)",
     "max_by": _AS_REDUCE,
     "min_by": _AS_REDUCE,
 }

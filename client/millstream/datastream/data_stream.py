@@ -52,6 +52,7 @@ from millstream_dataflow.operators.specifications import (
     SinkSpecification,
     TimestampsSpecification,
 )
+from millstream_dataflow.state import MapStateDescriptor
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_dataflow.transformations import OperatorTransformation, Transformation
@@ -60,14 +61,18 @@ from millstream_dataflow.types import TypeInformation, Types
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from millstream.datastream.broadcast_stream import BroadcastConnectedStream, BroadcastStream
+    from millstream.datastream.co_grouped_streams import CoGroupedStreams
+    from millstream.datastream.connected_streams import ConnectedStreams
     from millstream.datastream.environment import StreamExecutionEnvironment
+    from millstream.datastream.joined_streams import JoinedStreams
     from millstream.datastream.keyed_stream import KeyedStream
 
 T = TypeVar("T")
 U = TypeVar("U")
 K = TypeVar("K")
 
-_PER_KEY = frozenset({"reduce", "sum", "min", "max", "window"})
+_PER_KEY = frozenset({"interval_join", "max", "min", "reduce", "sum", "window"})
 
 
 class DataStream(OperatorSettings, Generic[T]):
@@ -170,6 +175,43 @@ class DataStream(OperatorSettings, Generic[T]):
         origins = [stream._transformation for stream in (self, *streams)]  # noqa: SLF001  # of the same class
         return DataStream(self._environment, add_union(self._environment.program, *origins))
 
+    @overload
+    def connect(self, ds: DataStream[U]) -> ConnectedStreams[T, U]: ...
+    @overload
+    def connect(self, ds: BroadcastStream[U]) -> BroadcastConnectedStream[T, U]: ...
+    def connect(
+        self, ds: DataStream[U] | BroadcastStream[U]
+    ) -> ConnectedStreams[T, U] | BroadcastConnectedStream[T, U]:
+        """This stream and another one, of records of another type perhaps, for one operator that takes both. With a
+        broadcast one: an operator that keeps what comes by it in every subtask. ForeignStreamError as for `union`.
+        """
+        from millstream.datastream.broadcast_stream import (  # noqa: PLC0415  # it has DataStreams itself
+            BroadcastConnectedStream,
+            BroadcastStream,
+        )
+        from millstream.datastream.connected_streams import ConnectedStreams  # noqa: PLC0415  # as above
+
+        if isinstance(ds, BroadcastStream):
+            self._refuse_other_program("connect", ds.stream)
+            return BroadcastConnectedStream(self, ds, ds.states)
+        accepted_instance("connect", ds, DataStream, "a DataStream or a BroadcastStream")
+        self._refuse_other_program("connect", ds)
+        return ConnectedStreams(self, ds)
+
+    def join(self, other_stream: DataStream[U]) -> JoinedStreams[T, U]:
+        """Join records with those of another stream that have the same key and lie in the same window: say so by
+        `where(...).equal_to(...).window(...).apply(...)`. ForeignStreamError as for `union`.
+        """
+        from millstream.datastream.joined_streams import JoinedStreams  # noqa: PLC0415  # as above
+
+        return JoinedStreams(*self._unkeyed_pair("join", other_stream))
+
+    def co_group(self, other_stream: DataStream[U]) -> CoGroupedStreams[T, U]:
+        """As `join`, but with all records of a key and a window at once, also where one side has none."""
+        from millstream.datastream.co_grouped_streams import CoGroupedStreams  # noqa: PLC0415  # as above
+
+        return CoGroupedStreams(*self._unkeyed_pair("co_group", other_stream))
+
     def rebalance(self) -> DataStream[T]:
         """Deal records out to all subtasks in turn."""
         return self._partition(Partitioning.REBALANCE)
@@ -182,9 +224,33 @@ class DataStream(OperatorSettings, Generic[T]):
         """Send each record to a subtask chosen by chance."""
         return self._partition(Partitioning.SHUFFLE)
 
-    def broadcast(self) -> DataStream[T]:
-        """Send each record to every subtask."""
-        return self._partition(Partitioning.BROADCAST)
+    @overload
+    def broadcast(self) -> DataStream[T]: ...
+    @overload
+    def broadcast(
+        self,
+        broadcast_state_descriptor: MapStateDescriptor[Any, Any],
+        *other_broadcast_state_descriptors: MapStateDescriptor[Any, Any],
+    ) -> BroadcastStream[T]: ...
+    def broadcast(
+        self,
+        broadcast_state_descriptor: MapStateDescriptor[Any, Any] | None = None,
+        *other_broadcast_state_descriptors: MapStateDescriptor[Any, Any],
+    ) -> DataStream[T] | BroadcastStream[T]:
+        """Send each record to every subtask. With descriptors of state: to be connected with another stream, whose
+        subtasks keep it as broadcast state.
+        """
+        stream = self._partition(Partitioning.BROADCAST)
+        if broadcast_state_descriptor is None:
+            return stream
+        from millstream.datastream.broadcast_stream import (  # noqa: PLC0415  # it has DataStreams itself
+            BroadcastStream,
+            broadcast_states,
+        )
+
+        return BroadcastStream(
+            stream, broadcast_states((broadcast_state_descriptor, *other_broadcast_state_descriptors))
+        )
 
     def global_(self) -> DataStream[T]:
         """Send all records to the first subtask."""
@@ -269,6 +335,13 @@ class DataStream(OperatorSettings, Generic[T]):
         if theirs is not ours:
             what = f"{call} takes streams of one environment, but got {_origin_of(self)}, and {_origin_of(other)}"
             raise ForeignStreamError(what, "take both from the same environment", defined_at=call_site())
+
+    def _unkeyed_pair(self, call: str, other: DataStream[U]) -> tuple[DataStream[T], DataStream[U]]:
+        """Both streams as they were before they got keys: windows of both have a key of their own."""
+        accepted_instance(call, other, DataStream, "a DataStream")
+        self._refuse_other_program(call, other)
+        environment = self._environment
+        return DataStream(environment, self._without_key()), DataStream(environment, other._without_key())
 
     def _without_key(self) -> Transformation:
         """The stream as it was before it got a key; the stream itself if it has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from millstream.datastream.absent import OF_KEYED_STREAMS, refuse
 from millstream.datastream.arguments import accepted, accepted_instance
@@ -31,12 +31,14 @@ from millstream_dataflow.operators.specifications import (
     KeyedReduceSpecification,
     KeySelection,
 )
+from millstream_dataflow.state import MapStateDescriptor
 from millstream_dataflow.transformations import OperatorTransformation, PartitionTransformation, Transformation
 from millstream_dataflow.types import TypeInformation
 from millstream_dataflow.windows import WindowAssigner
 
 if TYPE_CHECKING:
     from millstream.datastream.environment import StreamExecutionEnvironment
+    from millstream.datastream.interval_join import IntervalJoin
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -117,6 +119,16 @@ class KeyedStream(DataStream[T], Generic[T, K]):
         accepted_instance("window", window_assigner, WindowAssigner, wanted)
         return WindowedStream(self._environment, self._transformation, self._key, window_assigner)
 
+    def interval_join(self, other_stream: KeyedStream[U, K]) -> IntervalJoin[T, U]:
+        """Join records with those of another stream that have the same key and a time near theirs: say how near by
+        `between(lower, upper)`, and what comes of a pair by `process(...)`. ForeignStreamError as for `union`.
+        """
+        from millstream.datastream.interval_join import joined_by_interval  # noqa: PLC0415  # it has KeyedStreams
+
+        join = joined_by_interval(self, other_stream)
+        self._refuse_other_program("interval_join", other_stream)
+        return join
+
     # ------------------------------------------------------------------------------------------------- refused
 
     def rebalance(self) -> NoReturn:
@@ -131,7 +143,11 @@ class KeyedStream(DataStream[T], Generic[T, K]):
         """Refused: the key decides."""
         self._refuse_partitioning("shuffle")
 
-    def broadcast(self) -> NoReturn:
+    def broadcast(
+        self,
+        broadcast_state_descriptor: MapStateDescriptor[Any, Any] | None = None,
+        *other_broadcast_state_descriptors: MapStateDescriptor[Any, Any],
+    ) -> NoReturn:
         """Refused: the key decides."""
         self._refuse_partitioning("broadcast")
 

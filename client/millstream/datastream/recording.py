@@ -42,6 +42,18 @@ def add_operator(
     return operator
 
 
+def add_operator_of_two(
+    program: Program,
+    inputs: tuple[Transformation, Transformation],
+    specification: OperatorSpecification,
+    type_: AnyType,
+) -> OperatorTransformation:
+    """An operator on two streams: which is its input 0 and which input 1 is for the order to say."""
+    operator = add_operator(program, inputs[0], specification, type_)
+    operator.inputs = inputs
+    return operator
+
+
 def add_partition(
     program: Program,
     origin: Transformation,

@@ -12,6 +12,14 @@ from millstream_dataflow.operators.specifications import (
     ProcessSpecification,
     WindowSpecification,
 )
+from millstream_dataflow.operators.two_inputs import (
+    BroadcastProcessSpecification,
+    CoCall,
+    CoProcessSpecification,
+    IntervalJoinSpecification,
+    KeyedBroadcastProcessSpecification,
+    KeyedCoProcessSpecification,
+)
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.transformations import OperatorTransformation, Transformation
 
@@ -33,6 +41,10 @@ def _problem(specification: OperatorSpecification, tag: OutputTag[Any]) -> str:
         case KeyedProcessSpecification(function=KeyedStandIn()):
             return "which has no side outputs"
         case ProcessSpecification() | KeyedProcessSpecification():
+            return ""
+        case CoProcessSpecification(call=CoCall.PROCESS) | KeyedCoProcessSpecification(call=CoCall.PROCESS):
+            return ""
+        case BroadcastProcessSpecification() | KeyedBroadcastProcessSpecification() | IntervalJoinSpecification():
             return ""
         case WindowSpecification(process=None, late=None):
             return "which has no side outputs: it was given no tag for late data"

@@ -160,7 +160,6 @@ class TestOperators:
             ),
             (numbers, "add_sink", "use sink_to(sink)"),
             (numbers, "project", "write map(lambda record: (record[0], record[2]))"),
-            (numbers, "connect", "bring both streams to one type of records (map), union them"),
             (numbers, "min_by", "min_by of a DataStream isn't there yet; after key_by, write reduce("),
             (keyed, "min_by", "min_by of a KeyedStream isn't there yet; write reduce("),
             (keyed, "count_window", "count_window of a KeyedStream isn't there yet; write process("),

@@ -1,0 +1,105 @@
+"""How records of two streams share a window: each as a pair of its side (0 or 1) and itself.
+
+These functions travel to the workers, so they import nothing of the client. Pairs are plain tuples, since windows are
+state, and state outlives the names of our classes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from millstream_dataflow.functions import (
+    Function,
+    ProcessWindowFunction,
+    RuntimeContext,
+    resolve_co_group,
+    resolve_join,
+)
+from millstream_dataflow.windows import Window
+
+Tagged = tuple[int, Any]
+"""The side of a record, 0 or 1, and the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """A record as one of its side."""
+
+    side: int
+
+    def __call__(self, record: Any) -> Any:  # noqa: ANN401  # any record; an annotation would have each pair checked
+        """The pair."""
+        return self.side, record
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedSelector:
+    """The key of a record, by the selector of its side."""
+
+    selectors: tuple[Callable[[Any], Any], Callable[[Any], Any]]
+
+    def __call__(self, tagged: Tagged) -> Any:  # noqa: ANN401  # whatever a selector gives
+        """The key."""
+        return self.selectors[tagged[0]](tagged[1])
+
+
+class _OfBothSides(ProcessWindowFunction[Tagged, Any, Any, Window]):
+    """Opens and closes the function that it stands for."""
+
+    def __init__(self, function: object) -> None:
+        self.function = function
+        self.__name__: str = getattr(function, "__name__", type(function).__name__)  # what errors call it
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """As the function wants it."""
+        self._call = self.resolved()
+        if isinstance(self.function, Function):
+            self.function.open(runtime_context)
+
+    def close(self) -> None:
+        """As the function wants it."""
+        if isinstance(self.function, Function):
+            self.function.close()
+
+    def resolved(self) -> Callable[[Any, Any], Iterable[Any] | None]:
+        """What is called."""
+        raise NotImplementedError
+
+
+class CoGroupOfWindow(_OfBothSides):
+    """A CoGroupFunction for each window and key, also where one side has no record."""
+
+    def resolved(self) -> Callable[[Any, Any], Iterable[Any] | None]:
+        """See the base."""
+        return resolve_co_group(self.function)
+
+    def process(
+        self, key: object, context: ProcessWindowFunction.Context[Window], elements: Iterable[Tagged]
+    ) -> Iterable[Any] | None:
+        """See ProcessWindowFunction."""
+        return self._call(*_sides(elements))
+
+
+class JoinOfWindow(_OfBothSides):
+    """A JoinFunction or FlatJoinFunction for each pair of records in a window of a key."""
+
+    def resolved(self) -> Callable[[Any, Any], Iterable[Any] | None]:
+        """See the base."""
+        return resolve_join(self.function)
+
+    def process(
+        self, key: object, context: ProcessWindowFunction.Context[Window], elements: Iterable[Tagged]
+    ) -> Iterator[Any]:
+        """See ProcessWindowFunction."""
+        firsts, seconds = _sides(elements)
+        for first in firsts:
+            for second in seconds:
+                yield from self._call(first, second) or ()
+
+
+def _sides(elements: Iterable[Tagged]) -> tuple[list[Any], list[Any]]:
+    """The records of each side, in the order in which they came."""
+    sides: tuple[list[Any], list[Any]] = ([], [])
+    for side, record in elements:
+        sides[side].append(record)
+    return sides
