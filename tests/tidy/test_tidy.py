@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tidy.clocks import wall_clock_reads
 from tests.support.tidy.face import FACE, face_is_one_list
 from tests.support.tidy.imports import circular_imports, upward_imports
 from tests.support.tidy.purity import DECIDING, impure
@@ -26,6 +27,7 @@ PYTHON_RULES = [
     missing_return_annotations,
     silenced_without_reason,
     upward_imports,
+    wall_clock_reads,
 ]
 
 

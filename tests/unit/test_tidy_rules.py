@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.tidy.clocks import wall_clock_reads
 from tests.support.tidy.face import FACE, face_is_one_list
 from tests.support.tidy.imports import circular_imports, upward_imports
 from tests.support.tidy.purity import impure
@@ -50,6 +51,10 @@ BAD: list[tuple[Rule, str, str]] = [
     (impure, PURE, "import numpy as np\nx = np.random.default_rng()"),
     (impure, "jobmanager/millstream_jobmanager/core/scheduler.py", "import grpc"),
     (impure, "taskmanager/millstream_taskmanager/core/a.py", "import random"),
+    (wall_clock_reads, "taskmanager/millstream_taskmanager/operators/a.py", "import time\nx = time.time()"),
+    (wall_clock_reads, "taskmanager/millstream_taskmanager/operators/a.py", "from time import time_ns"),
+    (wall_clock_reads, "client/millstream/connectors/a.py", "x = datetime.datetime.now(UTC)"),
+    (wall_clock_reads, "client/millstream/connectors/a.py", "make(clock=time.time)"),
     (forbidden_words, "docs/a.md", "see /wo" + "rk/main"),
     (forbidden_words, "docs/a.md", f"{LATER}: later"),
     (silenced_without_reason, "tools/a.py", f"x = 1  {NO_REASON}"),
@@ -79,6 +84,10 @@ GOOD: list[tuple[Rule, str, str]] = [
     (impure, PURE, "from datetime import timedelta\nimport os\ndef f(p: os.PathLike): return os.fspath(p)"),
     (impure, PURE, "from millstream_dataflow.time import Watermark\nclock.now()"),
     (impure, "jobmanager/millstream_jobmanager/shell.py", "import asyncio, time"),
+    (wall_clock_reads, "taskmanager/millstream_taskmanager/worker/loop.py", "x = time.time_ns()"),
+    (wall_clock_reads, "taskmanager/millstream_taskmanager/operators/a.py", "x = time.monotonic() + clock.now()"),
+    (wall_clock_reads, "taskmanager/millstream_taskmanager/operators/a.py", "x: datetime.time"),
+    (wall_clock_reads, "tests/a.py", "x = time.time()"),
     (forbidden_words, "docs/a.md", "see the docs/wo" + "rk/ folder; HACKING"),
     (silenced_without_reason, "tools/a.py", f"x = 1  {NO_REASON}  # the address is long"),
     (silenced_without_reason, "tools/a.py", f"x = '{BLANKET}'"),
