@@ -109,7 +109,14 @@ if TYPE_CHECKING:
         ValueStateDescriptor,
     )
     from millstream_dataflow.tags import OutputTag
-    from millstream_dataflow.time import Duration, Time, TimestampAssigner, WatermarkGenerator, WatermarkStrategy
+    from millstream_dataflow.time import (
+        Duration,
+        Time,
+        TimestampAssigner,
+        WatermarkGenerator,
+        WatermarkOutput,
+        WatermarkStrategy,
+    )
     from millstream_dataflow.types import Row, RowKind, TypeInformation, Types
     from millstream_dataflow.windows import (
         TimeWindow,
@@ -222,6 +229,7 @@ __all__ = [
     "ValueState",
     "ValueStateDescriptor",
     "WatermarkGenerator",
+    "WatermarkOutput",
     "WatermarkStrategy",
     "Window",
     "WindowAssigner",
@@ -332,6 +340,7 @@ _HOMES = {
     "ValueState": "millstream_dataflow.state",
     "ValueStateDescriptor": "millstream_dataflow.state",
     "WatermarkGenerator": "millstream_dataflow.time",
+    "WatermarkOutput": "millstream_dataflow.time",
     "WatermarkStrategy": "millstream_dataflow.time",
     "Window": "millstream_dataflow.windows",
     "WindowAssigner": "millstream_dataflow.windows",

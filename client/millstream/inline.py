@@ -30,10 +30,11 @@ from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import Barrier, SnapshotKind
 from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.messages.failures import Failure
-from millstream_runtime.messages.session import TaskReport
+from millstream_runtime.messages.session import SourceTime, TaskReport
 from millstream_runtime.states import JOB_STATES, JobState, TaskState
 from millstream_runtime.user_frames import raise_for_user
 from millstream_taskmanager.operators.collect import CollectOperator
+from millstream_taskmanager.task.local_alignment import LocalAlignment
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.user_code.errors import (
@@ -84,11 +85,13 @@ class InlineJob:
         self._doors: dict[TaskId, _InlineDoors] = {}
         self._failure: Exception | None = None
         self._round = _FinalRound(plan)
+        self._alignment = LocalAlignment(plan)
         try:
             tasks = deploy(orders, self._open_doors)
         except UnsupportedOperatorError as error:
             raise JobRefusedError(f"{error}; nothing was started", job=graph.job) from error
         self._tasks = {task.place.task: task for task in tasks}
+        self._alignment.watch(tasks)
         rank_of = ranks(plan)
         for task in tasks:
             self._doors[task.place.task].task = task
@@ -234,7 +237,8 @@ class InlineJob:
     # ------------------------------------------------------------------------------------------------- doors
 
     def _open_doors(self, task: TaskId) -> "_InlineDoors":
-        doors = self._doors[task] = _InlineDoors(self._scheduler, self._delays, self._round, self._failed)
+        heard = self._alignment.heard
+        doors = self._doors[task] = _InlineDoors(self._scheduler, self._delays, self._round, heard, self._failed)
         return doors
 
     def _failed(self, error: Exception) -> None:
@@ -280,9 +284,15 @@ class _InlineDoors:
     """The doors of one task."""
 
     def __init__(
-        self, scheduler: Scheduler, delays: Delays, round_: _FinalRound, failed: Callable[[Exception], None]
+        self,
+        scheduler: Scheduler,
+        delays: Delays,
+        round_: _FinalRound,
+        heard: Callable[[SourceTime], None],
+        failed: Callable[[Exception], None],
     ) -> None:
         self._scheduler = scheduler
+        self._heard = heard
         self._streams = ProgramStreams()
         self.delays = delays
         self.work_clock = work_clock
@@ -305,6 +315,9 @@ class _InlineDoors:
 
     def report(self, report: TaskReport) -> None:
         self._round.report(report)
+
+    def tell_time(self, time: SourceTime) -> None:
+        self._heard(time)
 
     def acknowledge(self, part: TaskPart) -> None:
         """At once, as everything here; what is raised ends the task."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from millstream_dataflow.identity import Digest, EdgeId, JobId, OperatorId, VertexId
+from millstream_dataflow.time.alignment import WatermarkAlignment
 
 JOB_GRAPH_FORMAT = 1
 """Grows when an older JobManager could misread a graph; it then refuses it by this number."""
@@ -91,6 +92,8 @@ class Vertex:
     """Takes checkpoint triggers from the coordinator: split enumerators, and sources without one (law 8.2)."""
     bounded: bool = False
     """A source that ends by itself; only meaningful where `triggered`."""
+    alignment: WatermarkAlignment | None = None
+    """The sources that this one keeps together with in event time, if it is one that does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n millstream_proto/job_graph.proto\x12\rmillstream.v1\"\'\n\x07\x42lobRef\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\">\n\x08\x41rtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04\x62lob\x18\x02 \x01(\x0b\x32\x16.millstream.v1.BlobRef\"T\n\x08Versions\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x12\n\nmillstream\x18\x02 \x01(\t\x12\x13\n\x0b\x63loudpickle\x18\x03 \x01(\t\x12\x0f\n\x07pyarrow\x18\x04 \x01(\t\"n\n\x0fOperatorSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0b\n\x03uid\x18\x04 \x01(\t\x12\r\n\x05keyed\x18\x05 \x01(\x08\x12\x17\n\x0f\x63ommits_outside\x18\x06 \x01(\x08\"\xee\x01\n\x06Vertex\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bparallelism\x18\x03 \x01(\x03\x12\x17\n\x0fmax_parallelism\x18\x04 \x01(\x03\x12\x1a\n\x12slot_sharing_group\x18\x05 \x01(\t\x12\x31\n\toperators\x18\x06 \x03(\x0b\x32\x1e.millstream.v1.OperatorSummary\x12)\n\tfunctions\x18\x07 \x01(\x0b\x32\x16.millstream.v1.BlobRef\x12\x11\n\ttriggered\x18\x08 \x01(\x08\x12\x0f\n\x07\x62ounded\x18\t \x01(\x08\"\xac\x01\n\x04\x45\x64ge\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x31\n\x0cpartitioning\x18\x04 \x01(\x0e\x32\x1b.millstream.v1.Partitioning\x12)\n\x08\x65xchange\x18\x05 \x01(\x0e\x32\x17.millstream.v1.Exchange\x12\x0b\n\x03tag\x18\x06 \x01(\t\x12\r\n\x05input\x18\x07 \x01(\x03\"\xd2\x02\n\x08JobGraph\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x08vertices\x18\x03 \x03(\x0b\x32\x15.millstream.v1.Vertex\x12\"\n\x05\x65\x64ges\x18\x04 \x03(\x0b\x32\x13.millstream.v1.Edge\x12)\n\x08versions\x18\x05 \x01(\x0b\x32\x17.millstream.v1.Versions\x12\x41\n\rconfiguration\x18\x06 \x03(\x0b\x32*.millstream.v1.JobGraph.ConfigurationEntry\x12*\n\tartifacts\x18\x07 \x03(\x0b\x32\x17.millstream.v1.Artifact\x12\x0e\n\x06\x66ormat\x18\x08 \x01(\x03\x1a\x34\n\x12\x43onfigurationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x94\x02\n\x0cPartitioning\x12\x1c\n\x18PARTITIONING_UNSPECIFIED\x10\x00\x12\x18\n\x14PARTITIONING_FORWARD\x10\x01\x12\x15\n\x11PARTITIONING_HASH\x10\x02\x12\x1a\n\x16PARTITIONING_REBALANCE\x10\x03\x12\x18\n\x14PARTITIONING_RESCALE\x10\x04\x12\x1a\n\x16PARTITIONING_BROADCAST\x10\x05\x12\x18\n\x14PARTITIONING_SHUFFLE\x10\x06\x12\x17\n\x13PARTITIONING_GLOBAL\x10\x07\x12\x17\n\x13PARTITIONING_CUSTOM\x10\x08\x12\x17\n\x13PARTITIONING_SPLITS\x10\t*S\n\x08\x45xchange\x12\x18\n\x14\x45XCHANGE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45XCHANGE_PIPELINED\x10\x01\x12\x15\n\x11\x45XCHANGE_BLOCKING\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n millstream_proto/job_graph.proto\x12\rmillstream.v1\"\'\n\x07\x42lobRef\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\">\n\x08\x41rtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04\x62lob\x18\x02 \x01(\x0b\x32\x16.millstream.v1.BlobRef\"T\n\x08Versions\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x12\n\nmillstream\x18\x02 \x01(\t\x12\x13\n\x0b\x63loudpickle\x18\x03 \x01(\t\x12\x0f\n\x07pyarrow\x18\x04 \x01(\t\"n\n\x0fOperatorSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0b\n\x03uid\x18\x04 \x01(\t\x12\r\n\x05keyed\x18\x05 \x01(\x08\x12\x17\n\x0f\x63ommits_outside\x18\x06 \x01(\x08\"O\n\x12WatermarkAlignment\x12\r\n\x05group\x18\x01 \x01(\t\x12\x11\n\tmax_drift\x18\x02 \x01(\x03\x12\x17\n\x0fupdate_interval\x18\x03 \x01(\x03\"\xa4\x02\n\x06Vertex\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bparallelism\x18\x03 \x01(\x03\x12\x17\n\x0fmax_parallelism\x18\x04 \x01(\x03\x12\x1a\n\x12slot_sharing_group\x18\x05 \x01(\t\x12\x31\n\toperators\x18\x06 \x03(\x0b\x32\x1e.millstream.v1.OperatorSummary\x12)\n\tfunctions\x18\x07 \x01(\x0b\x32\x16.millstream.v1.BlobRef\x12\x11\n\ttriggered\x18\x08 \x01(\x08\x12\x0f\n\x07\x62ounded\x18\t \x01(\x08\x12\x34\n\talignment\x18\n \x01(\x0b\x32!.millstream.v1.WatermarkAlignment\"\xac\x01\n\x04\x45\x64ge\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x31\n\x0cpartitioning\x18\x04 \x01(\x0e\x32\x1b.millstream.v1.Partitioning\x12)\n\x08\x65xchange\x18\x05 \x01(\x0e\x32\x17.millstream.v1.Exchange\x12\x0b\n\x03tag\x18\x06 \x01(\t\x12\r\n\x05input\x18\x07 \x01(\x03\"\xd2\x02\n\x08JobGraph\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x08vertices\x18\x03 \x03(\x0b\x32\x15.millstream.v1.Vertex\x12\"\n\x05\x65\x64ges\x18\x04 \x03(\x0b\x32\x13.millstream.v1.Edge\x12)\n\x08versions\x18\x05 \x01(\x0b\x32\x17.millstream.v1.Versions\x12\x41\n\rconfiguration\x18\x06 \x03(\x0b\x32*.millstream.v1.JobGraph.ConfigurationEntry\x12*\n\tartifacts\x18\x07 \x03(\x0b\x32\x17.millstream.v1.Artifact\x12\x0e\n\x06\x66ormat\x18\x08 \x01(\x03\x1a\x34\n\x12\x43onfigurationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x94\x02\n\x0cPartitioning\x12\x1c\n\x18PARTITIONING_UNSPECIFIED\x10\x00\x12\x18\n\x14PARTITIONING_FORWARD\x10\x01\x12\x15\n\x11PARTITIONING_HASH\x10\x02\x12\x1a\n\x16PARTITIONING_REBALANCE\x10\x03\x12\x18\n\x14PARTITIONING_RESCALE\x10\x04\x12\x1a\n\x16PARTITIONING_BROADCAST\x10\x05\x12\x18\n\x14PARTITIONING_SHUFFLE\x10\x06\x12\x17\n\x13PARTITIONING_GLOBAL\x10\x07\x12\x17\n\x13PARTITIONING_CUSTOM\x10\x08\x12\x17\n\x13PARTITIONING_SPLITS\x10\t*S\n\x08\x45xchange\x12\x18\n\x14\x45XCHANGE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45XCHANGE_PIPELINED\x10\x01\x12\x15\n\x11\x45XCHANGE_BLOCKING\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JOBGRAPH_CONFIGURATIONENTRY']._loaded_options = None
   _globals['_JOBGRAPH_CONFIGURATIONENTRY']._serialized_options = b'8\001'
-  _globals['_PARTITIONING']._serialized_start=1112
-  _globals['_PARTITIONING']._serialized_end=1388
-  _globals['_EXCHANGE']._serialized_start=1390
-  _globals['_EXCHANGE']._serialized_end=1473
+  _globals['_PARTITIONING']._serialized_start=1247
+  _globals['_PARTITIONING']._serialized_end=1523
+  _globals['_EXCHANGE']._serialized_start=1525
+  _globals['_EXCHANGE']._serialized_end=1608
   _globals['_BLOBREF']._serialized_start=51
   _globals['_BLOBREF']._serialized_end=90
   _globals['_ARTIFACT']._serialized_start=92
@@ -45,12 +45,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERSIONS']._serialized_end=240
   _globals['_OPERATORSUMMARY']._serialized_start=242
   _globals['_OPERATORSUMMARY']._serialized_end=352
-  _globals['_VERTEX']._serialized_start=355
-  _globals['_VERTEX']._serialized_end=593
-  _globals['_EDGE']._serialized_start=596
-  _globals['_EDGE']._serialized_end=768
-  _globals['_JOBGRAPH']._serialized_start=771
-  _globals['_JOBGRAPH']._serialized_end=1109
-  _globals['_JOBGRAPH_CONFIGURATIONENTRY']._serialized_start=1057
-  _globals['_JOBGRAPH_CONFIGURATIONENTRY']._serialized_end=1109
+  _globals['_WATERMARKALIGNMENT']._serialized_start=354
+  _globals['_WATERMARKALIGNMENT']._serialized_end=433
+  _globals['_VERTEX']._serialized_start=436
+  _globals['_VERTEX']._serialized_end=728
+  _globals['_EDGE']._serialized_start=731
+  _globals['_EDGE']._serialized_end=903
+  _globals['_JOBGRAPH']._serialized_start=906
+  _globals['_JOBGRAPH']._serialized_end=1244
+  _globals['_JOBGRAPH_CONFIGURATIONENTRY']._serialized_start=1192
+  _globals['_JOBGRAPH_CONFIGURATIONENTRY']._serialized_end=1244
 # @@protoc_insertion_point(module_scope)

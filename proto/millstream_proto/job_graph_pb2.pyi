@@ -83,8 +83,18 @@ class OperatorSummary(_message.Message):
     commits_outside: bool
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., uid: _Optional[str] = ..., keyed: _Optional[bool] = ..., commits_outside: _Optional[bool] = ...) -> None: ...
 
+class WatermarkAlignment(_message.Message):
+    __slots__ = ("group", "max_drift", "update_interval")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    MAX_DRIFT_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    max_drift: int
+    update_interval: int
+    def __init__(self, group: _Optional[str] = ..., max_drift: _Optional[int] = ..., update_interval: _Optional[int] = ...) -> None: ...
+
 class Vertex(_message.Message):
-    __slots__ = ("id", "name", "parallelism", "max_parallelism", "slot_sharing_group", "operators", "functions", "triggered", "bounded")
+    __slots__ = ("id", "name", "parallelism", "max_parallelism", "slot_sharing_group", "operators", "functions", "triggered", "bounded", "alignment")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PARALLELISM_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +104,7 @@ class Vertex(_message.Message):
     FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
     TRIGGERED_FIELD_NUMBER: _ClassVar[int]
     BOUNDED_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     parallelism: int
@@ -103,7 +114,8 @@ class Vertex(_message.Message):
     functions: BlobRef
     triggered: bool
     bounded: bool
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., parallelism: _Optional[int] = ..., max_parallelism: _Optional[int] = ..., slot_sharing_group: _Optional[str] = ..., operators: _Optional[_Iterable[_Union[OperatorSummary, _Mapping]]] = ..., functions: _Optional[_Union[BlobRef, _Mapping]] = ..., triggered: _Optional[bool] = ..., bounded: _Optional[bool] = ...) -> None: ...
+    alignment: WatermarkAlignment
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., parallelism: _Optional[int] = ..., max_parallelism: _Optional[int] = ..., slot_sharing_group: _Optional[str] = ..., operators: _Optional[_Iterable[_Union[OperatorSummary, _Mapping]]] = ..., functions: _Optional[_Union[BlobRef, _Mapping]] = ..., triggered: _Optional[bool] = ..., bounded: _Optional[bool] = ..., alignment: _Optional[_Union[WatermarkAlignment, _Mapping]] = ...) -> None: ...
 
 class Edge(_message.Message):
     __slots__ = ("id", "source", "target", "partitioning", "exchange", "tag", "input")

@@ -154,6 +154,16 @@ class Progress(_message.Message):
     tasks: _containers.RepeatedCompositeFieldContainer[TaskTotals]
     def __init__(self, tasks: _Optional[_Iterable[_Union[TaskTotals, _Mapping]]] = ...) -> None: ...
 
+class SourceTime(_message.Message):
+    __slots__ = ("task", "watermark", "idle")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    WATERMARK_FIELD_NUMBER: _ClassVar[int]
+    IDLE_FIELD_NUMBER: _ClassVar[int]
+    task: _identity_pb2.TaskId
+    watermark: int
+    idle: bool
+    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., watermark: _Optional[int] = ..., idle: _Optional[bool] = ...) -> None: ...
+
 class TaskOutput(_message.Message):
     __slots__ = ("task", "error_stream", "text", "dropped")
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -256,6 +266,14 @@ class StopSources(_message.Message):
     mode: StopMode
     def __init__(self, tasks: _Optional[_Iterable[_Union[_identity_pb2.TaskId, _Mapping]]] = ..., mode: _Optional[_Union[StopMode, str]] = ...) -> None: ...
 
+class LimitSources(_message.Message):
+    __slots__ = ("tasks", "time")
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    tasks: _containers.RepeatedCompositeFieldContainer[_identity_pb2.TaskId]
+    time: int
+    def __init__(self, tasks: _Optional[_Iterable[_Union[_identity_pb2.TaskId, _Mapping]]] = ..., time: _Optional[int] = ...) -> None: ...
+
 class DropLeftovers(_message.Message):
     __slots__ = ("task", "operator", "spared")
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -305,7 +323,7 @@ class Dismissed(_message.Message):
     def __init__(self) -> None: ...
 
 class TaskManagerMessage(_message.Message):
-    __slots__ = ("session", "epoch", "register", "heartbeat", "task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "worker_ended", "progress", "task_output", "operator_reply", "part", "leaving")
+    __slots__ = ("session", "epoch", "register", "heartbeat", "task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "worker_ended", "progress", "task_output", "operator_reply", "part", "leaving", "source_time")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REGISTER_FIELD_NUMBER: _ClassVar[int]
@@ -320,6 +338,7 @@ class TaskManagerMessage(_message.Message):
     OPERATOR_REPLY_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
     LEAVING_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_TIME_FIELD_NUMBER: _ClassVar[int]
     session: _identity_pb2.SessionId
     epoch: int
     register: Register
@@ -334,10 +353,11 @@ class TaskManagerMessage(_message.Message):
     operator_reply: OperatorReply
     part: _blobs_pb2.Part
     leaving: Leaving
-    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., task_state_changed: _Optional[_Union[TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[PeerLost, _Mapping]] = ..., worker_ended: _Optional[_Union[WorkerEnded, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., task_output: _Optional[_Union[TaskOutput, _Mapping]] = ..., operator_reply: _Optional[_Union[OperatorReply, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., leaving: _Optional[_Union[Leaving, _Mapping]] = ...) -> None: ...
+    source_time: SourceTime
+    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., task_state_changed: _Optional[_Union[TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[PeerLost, _Mapping]] = ..., worker_ended: _Optional[_Union[WorkerEnded, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., task_output: _Optional[_Union[TaskOutput, _Mapping]] = ..., operator_reply: _Optional[_Union[OperatorReply, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., leaving: _Optional[_Union[Leaving, _Mapping]] = ..., source_time: _Optional[_Union[SourceTime, _Mapping]] = ...) -> None: ...
 
 class JobManagerMessage(_message.Message):
-    __slots__ = ("session", "epoch", "registered", "refused", "heartbeat", "deploy_worker", "cancel_region", "region_ended", "confirm_acknowledged", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "job_ended", "part", "output_taken", "dismissed")
+    __slots__ = ("session", "epoch", "registered", "refused", "heartbeat", "deploy_worker", "cancel_region", "region_ended", "confirm_acknowledged", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "job_ended", "part", "output_taken", "dismissed", "limit_sources")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
@@ -358,6 +378,7 @@ class JobManagerMessage(_message.Message):
     PART_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TAKEN_FIELD_NUMBER: _ClassVar[int]
     DISMISSED_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_SOURCES_FIELD_NUMBER: _ClassVar[int]
     session: _identity_pb2.SessionId
     epoch: int
     registered: Registered
@@ -378,4 +399,5 @@ class JobManagerMessage(_message.Message):
     part: _blobs_pb2.Part
     output_taken: OutputTaken
     dismissed: Dismissed
-    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., deploy_worker: _Optional[_Union[_deployments_pb2.DeployWorker, _Mapping]] = ..., cancel_region: _Optional[_Union[CancelRegion, _Mapping]] = ..., region_ended: _Optional[_Union[RegionEnded, _Mapping]] = ..., confirm_acknowledged: _Optional[_Union[ConfirmAcknowledged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[ListenOutput, _Mapping]] = ..., job_ended: _Optional[_Union[JobEnded, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., output_taken: _Optional[_Union[OutputTaken, _Mapping]] = ..., dismissed: _Optional[_Union[Dismissed, _Mapping]] = ...) -> None: ...
+    limit_sources: LimitSources
+    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., deploy_worker: _Optional[_Union[_deployments_pb2.DeployWorker, _Mapping]] = ..., cancel_region: _Optional[_Union[CancelRegion, _Mapping]] = ..., region_ended: _Optional[_Union[RegionEnded, _Mapping]] = ..., confirm_acknowledged: _Optional[_Union[ConfirmAcknowledged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[ListenOutput, _Mapping]] = ..., job_ended: _Optional[_Union[JobEnded, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., output_taken: _Optional[_Union[OutputTaken, _Mapping]] = ..., dismissed: _Optional[_Union[Dismissed, _Mapping]] = ..., limit_sources: _Optional[_Union[LimitSources, _Mapping]] = ...) -> None: ...

@@ -53,7 +53,7 @@ class LeaderChanged(_message.Message):
     def __init__(self, present: _Optional[bool] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("start_tasks", "cancel_tasks", "peer_connected", "drop_peer", "leader_changed", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "output_taken")
+    __slots__ = ("start_tasks", "cancel_tasks", "peer_connected", "drop_peer", "leader_changed", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "output_taken", "limit_sources")
     START_TASKS_FIELD_NUMBER: _ClassVar[int]
     CANCEL_TASKS_FIELD_NUMBER: _ClassVar[int]
     PEER_CONNECTED_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +67,7 @@ class ToWorker(_message.Message):
     OPERATOR_REQUEST_FIELD_NUMBER: _ClassVar[int]
     LISTEN_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_SOURCES_FIELD_NUMBER: _ClassVar[int]
     start_tasks: StartTasks
     cancel_tasks: CancelTasks
     peer_connected: PeerConnected
@@ -80,10 +81,11 @@ class ToWorker(_message.Message):
     operator_request: _session_pb2.OperatorRequest
     listen_output: _session_pb2.ListenOutput
     output_taken: _session_pb2.OutputTaken
-    def __init__(self, start_tasks: _Optional[_Union[StartTasks, _Mapping]] = ..., cancel_tasks: _Optional[_Union[CancelTasks, _Mapping]] = ..., peer_connected: _Optional[_Union[PeerConnected, _Mapping]] = ..., drop_peer: _Optional[_Union[DropPeer, _Mapping]] = ..., leader_changed: _Optional[_Union[LeaderChanged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[_session_pb2.TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[_session_pb2.CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[_session_pb2.CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[_session_pb2.StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[_session_pb2.DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[_session_pb2.OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[_session_pb2.ListenOutput, _Mapping]] = ..., output_taken: _Optional[_Union[_session_pb2.OutputTaken, _Mapping]] = ...) -> None: ...
+    limit_sources: _session_pb2.LimitSources
+    def __init__(self, start_tasks: _Optional[_Union[StartTasks, _Mapping]] = ..., cancel_tasks: _Optional[_Union[CancelTasks, _Mapping]] = ..., peer_connected: _Optional[_Union[PeerConnected, _Mapping]] = ..., drop_peer: _Optional[_Union[DropPeer, _Mapping]] = ..., leader_changed: _Optional[_Union[LeaderChanged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[_session_pb2.TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[_session_pb2.CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[_session_pb2.CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[_session_pb2.StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[_session_pb2.DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[_session_pb2.OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[_session_pb2.ListenOutput, _Mapping]] = ..., output_taken: _Optional[_Union[_session_pb2.OutputTaken, _Mapping]] = ..., limit_sources: _Optional[_Union[_session_pb2.LimitSources, _Mapping]] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "progress", "operator_reply", "task_output", "peer_taken")
+    __slots__ = ("task_state_changed", "checkpoint_acknowledged", "checkpoint_declined", "peer_lost", "progress", "operator_reply", "task_output", "peer_taken", "source_time")
     TASK_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_DECLINED_FIELD_NUMBER: _ClassVar[int]
@@ -92,6 +94,7 @@ class FromWorker(_message.Message):
     OPERATOR_REPLY_FIELD_NUMBER: _ClassVar[int]
     TASK_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     PEER_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_TIME_FIELD_NUMBER: _ClassVar[int]
     task_state_changed: _session_pb2.TaskStateChanged
     checkpoint_acknowledged: _session_pb2.CheckpointAcknowledged
     checkpoint_declined: _session_pb2.CheckpointDeclined
@@ -100,4 +103,5 @@ class FromWorker(_message.Message):
     operator_reply: _session_pb2.OperatorReply
     task_output: _session_pb2.TaskOutput
     peer_taken: PeerTaken
-    def __init__(self, task_state_changed: _Optional[_Union[_session_pb2.TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[_session_pb2.CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[_session_pb2.CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[_session_pb2.PeerLost, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., operator_reply: _Optional[_Union[_session_pb2.OperatorReply, _Mapping]] = ..., task_output: _Optional[_Union[_session_pb2.TaskOutput, _Mapping]] = ..., peer_taken: _Optional[_Union[PeerTaken, _Mapping]] = ...) -> None: ...
+    source_time: _session_pb2.SourceTime
+    def __init__(self, task_state_changed: _Optional[_Union[_session_pb2.TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[_session_pb2.CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[_session_pb2.CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[_session_pb2.PeerLost, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., operator_reply: _Optional[_Union[_session_pb2.OperatorReply, _Mapping]] = ..., task_output: _Optional[_Union[_session_pb2.TaskOutput, _Mapping]] = ..., peer_taken: _Optional[_Union[PeerTaken, _Mapping]] = ..., source_time: _Optional[_Union[_session_pb2.SourceTime, _Mapping]] = ...) -> None: ...

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
@@ -40,7 +40,7 @@ from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import Barrier, RowBatch, SnapshotKind
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_runtime.messages.failures import Failure
-from millstream_runtime.messages.session import TaskReport
+from millstream_runtime.messages.session import SourceTime, TaskReport
 from millstream_runtime.states import TaskState
 from millstream_taskmanager.operators.base import OperatorContext, TaskPlace
 from millstream_taskmanager.operators.collect import CollectOperator
@@ -142,18 +142,11 @@ class Drawing:
             reference = BlobRef(Digest(draft.name), len(blob))
             blobs[reference.digest] = blob
             operators = tuple(OperatorSummary(node.id, node.name, "drawn") for node in draft.nodes)
-            vertices.append(
-                Vertex(
-                    VertexId(draft.name),
-                    draft.name,
-                    draft.parallelism,
-                    128,
-                    "default",
-                    operators,
-                    reference,
-                    draft.triggered,
-                )
-            )
+            id_, width = VertexId(draft.name), draft.parallelism
+            vertex = Vertex(id_, draft.name, width, 128, "default", operators, reference, draft.triggered)
+            head = draft.nodes[0].specification
+            aligned = head.strategy.alignment if isinstance(head, ReaderSpecification) else None
+            vertices.append(replace(vertex, alignment=aligned))
         versions = Versions("3", "0", "3", "26")
         return JobGraph(JOB, "drawn", tuple(vertices), tuple(self._edges), versions, self._configuration), blobs
 
@@ -191,6 +184,9 @@ class VirtualDoors:
 
     def report(self, report: TaskReport) -> None:
         self._job.reports.append(report)
+
+    def tell_time(self, time: SourceTime) -> None:
+        self._job.hears(time)
 
     def acknowledge(self, part: TaskPart) -> None:
         if not part.make_durable:
@@ -263,6 +259,7 @@ class VirtualJob:
         """The clock of work, milliseconds: who works in a test says how long it took."""
         self.scheduler = Scheduler()
         self.reports: list[TaskReport] = []
+        self.hears: Callable[[SourceTime], None] = lambda _: None
         self.parts: dict[CheckpointId, dict[SubtaskId, TaskPart]] = {}
         self.declined: list[tuple[SubtaskId, CheckpointId, Failure]] = []
         self.errors: list[Exception] = []

@@ -15,7 +15,7 @@ PROTOCOLS = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 CORE = ROOT / "jobmanager" / "millstream_jobmanager" / "core"
 
-LAWS = {1: 5, 2: 3, 3: 6, 4: 7, 5: 5, 6: 2, 7: 3, 8: 2, 9: 4, 10: 4, 12: 3, 13: 2}
+LAWS = {1: 5, 2: 3, 3: 6, 4: 7, 5: 5, 6: 2, 7: 4, 8: 2, 9: 4, 10: 4, 12: 3, 13: 2}
 """How many laws each section has; section 11 specifies keys without numbers."""
 
 

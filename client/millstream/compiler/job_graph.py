@@ -19,7 +19,7 @@ from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.identity import Digest, EdgeId, JobId, OperatorId, VertexId
 from millstream_dataflow.job_graph import Artifact, BlobRef, Edge, JobGraph, OperatorSummary, Vertex
 from millstream_dataflow.operators.chain import ChainInput, ChainNode, ChainOutput, ChainSpecification
-from millstream_dataflow.operators.specifications import SinkSpecification, source_of
+from millstream_dataflow.operators.specifications import ReaderSpecification, SinkSpecification, source_of
 from millstream_dataflow.transformations import Program
 from millstream_runtime.versions import own_versions
 
@@ -151,7 +151,8 @@ def _specification(chain: Chain, layout: _Layout) -> tuple[ChainSpecification, l
 
 def _vertex(chain: Chain, layout: _Layout, functions: BlobRef) -> Vertex:
     head = chain.head
-    source = source_of(head.operator.specification)
+    specification = head.operator.specification
+    source = source_of(specification)
     triggered = source is not None and not any(origin.target == head.number for _, origin in layout.edges)
     return Vertex(
         VertexId(layout.ids[head.number]),
@@ -163,6 +164,7 @@ def _vertex(chain: Chain, layout: _Layout, functions: BlobRef) -> Vertex:
         functions,
         triggered,
         bounded=triggered and source is not None and source.boundedness is Boundedness.BOUNDED,
+        alignment=specification.strategy.alignment if isinstance(specification, ReaderSpecification) else None,
     )
 
 

@@ -71,7 +71,8 @@ OF_ENVIRONMENTS: Final[Absent] = {
     "set_python_requirements": _AT_CLUSTER,
     "set_restart_strategy": "configure({'restart-strategy.type': 'fixed-delay', ...}) sets one",
     "set_state_backend": "leave it out: state lies in hashmap, the only backend",
-    "set_stream_time_characteristic": "leave it out: the window or the timer says which time it goes by",
+    "set_stream_time_characteristic": "leave it out, as in Flink 2: windows and timers say which time they go by, and "
+    "WatermarkStrategy.for_ingestion_time() takes that of the clock",
 }
 OF_CHECKPOINT_CONFIGS: Final[Absent] = {
     "enable_unaligned_checkpoints": _UNALIGNED,

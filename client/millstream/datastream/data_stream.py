@@ -23,6 +23,7 @@ from millstream.datastream.declared_types import AnyType, returned_items_type, r
 from millstream.datastream.operator_settings import OperatorSettings
 from millstream.datastream.recording import add_operator, add_partition, add_side_output, add_union
 from millstream.datastream.side_outputs import refuse_no_side_output
+from millstream.datastream.watermarks import accepted_strategy
 from millstream.errors import ForeignStreamError, KeyedStreamRequiredError
 from millstream.execution.user_view import WITHOUT_OUR_FRAMES
 from millstream_dataflow.connectors import Sink
@@ -139,8 +140,7 @@ class DataStream(OperatorSettings, Generic[T]):
 
     def assign_timestamps_and_watermarks(self, watermark_strategy: WatermarkStrategy[T]) -> DataStream[T]:
         """Event times and watermarks from here on, in the place of those that the stream had."""
-        call = "assign_timestamps_and_watermarks"
-        accepted_instance(call, watermark_strategy, WatermarkStrategy, "a WatermarkStrategy")
+        accepted_strategy("assign_timestamps_and_watermarks", watermark_strategy, reads_splits=False)
         return self._operate(TimestampsSpecification(watermark_strategy), self._transformation.type)
 
     # -------------------------------------------------------------------------------------------- ways to travel

@@ -22,6 +22,7 @@ from millstream.datastream.execution_config import ExecutionConfig
 from millstream.datastream.operator_settings import stays_in_program
 from millstream.datastream.recording import add_operator, add_partition
 from millstream.datastream.settings import Settings, duration, texts_of
+from millstream.datastream.watermarks import accepted_strategy
 from millstream.errors import ArgumentError
 from millstream.execution.context import ProgramContext, current_context
 from millstream.execution.job_client import JobClient
@@ -197,6 +198,7 @@ class StreamExecutionEnvironment:
     ) -> DataStream[T]:
         """The records of a source, with times and watermarks by the strategy, one generator per split."""
         accepted_instance("from_source", source, Source, "a Source")
+        accepted_strategy("from_source", watermark_strategy, reads_splits=True)
         if source_name:
             accepted_name("from_source", source_name)
         origin: Transformation | None = None

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.reprs import short_repr
+from millstream_dataflow.time.alignment import WatermarkAlignment
 from millstream_dataflow.time.generators import (
     BoundedOutOfOrderness,
     NoWatermarks,
     WatermarkGenerator,
     non_negative,
 )
+from millstream_dataflow.time.ingestion import IngestionTime
 from millstream_dataflow.time.quantities import Span, to_milliseconds
 from millstream_dataflow.time.timestamps import AssignerFunction, TimestampAssigner, resolve_assigner
 
 T = TypeVar("T")
 AnyT = TypeVar("AnyT")
+
+_SHORTEST_UPDATE: Final = 10  # ms: each source of a group sends a message to the JobManager so often
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,13 @@ class _OutOfOrderness:
 @dataclass(frozen=True)
 class WatermarkStrategy(Generic[T]):
     """Where event times come from and how watermarks follow them (Flink, "Generating Watermarks"). A value: each
-    method gives a new one.
+    method gives a new one, and keeps what was set before (in PyFlink `with_idleness` forgets the timestamp assigner).
 
     >>> strategy = WatermarkStrategy.for_bounded_out_of_orderness(timedelta(hours=2))
     >>> strategy = strategy.with_timestamp_assigner(lambda flight: flight.departure)
 
-    Without a timestamp assigner records keep the times that their source gave them.
+    Without a timestamp assigner records keep the times that their source gave them. A watermark follows each batch that
+    raised it, and the clock every 200 ms (`pipeline.auto-watermark-interval`; Flink: the clock alone).
     """
 
     generator: Callable[[], WatermarkGenerator[T]]
@@ -46,6 +51,8 @@ class WatermarkStrategy(Generic[T]):
     timestamp_assigner: AssignerFunction[T] | None = None
     idle_timeout: int | None = None
     """Milliseconds without a record after which a split no longer holds back the watermark; None: it always does."""
+    alignment: WatermarkAlignment | None = None
+    """The group of sources that it keeps together with; None: it reads as fast as it can."""
 
     @staticmethod
     def for_monotonous_timestamps() -> "WatermarkStrategy[Any]":
@@ -63,6 +70,16 @@ class WatermarkStrategy(Generic[T]):
         return WatermarkStrategy(NoWatermarks)
 
     @staticmethod
+    def for_ingestion_time() -> "WatermarkStrategy[Any]":
+        """Give records the time at which they are read (Flink's ingestion time). No record is late, and no split is
+        waited for, as watermarks follow the clock.
+
+        After a restart records that are read again get the time of then, never one below what was given before: so what
+        comes of their times may be another result than before. Where that matters, let who makes a record say when.
+        """
+        return WatermarkStrategy(IngestionTime)
+
+    @staticmethod
     def for_generator(factory: Callable[[], WatermarkGenerator[AnyT]]) -> "WatermarkStrategy[AnyT]":
         """Watermarks of a generator of your own; `factory` is called once per split: the class itself will do."""
         if isinstance(cast("object", factory), WatermarkGenerator) or not callable(factory):
@@ -75,14 +92,47 @@ class WatermarkStrategy(Generic[T]):
     ) -> "WatermarkStrategy[AnyT]":
         """Event times from a TimestampAssigner, a function of (value, former time), or one of the value alone."""
         resolve_assigner(timestamp_assigner)
+        if self.generator is IngestionTime:
+            mend = "leave the assigner out, or take for_monotonous_timestamps()"
+            raise ValueError(f"in ingestion time the clock says when a record happened, not an assigner; {mend}")
         return replace(cast("WatermarkStrategy[AnyT]", self), timestamp_assigner=timestamp_assigner)
 
     def with_idleness(self, idle_timeout: Span) -> "WatermarkStrategy[T]":
-        """Let a split that brings no record for so long not hold back the others (law 7.3). Must be above 0."""
+        """Let a split that brings no record for so long not hold back the others (law 7.3). Must be above 0.
+
+        The time in which nobody could take its records doesn't count: its outputs had no room, or it had to wait for
+        slower sources (`with_watermark_alignment`).
+        """
         milliseconds = to_milliseconds(idle_timeout)
         if milliseconds <= 0:
             raise ValueError(f"an idle timeout must be above 0, but got {milliseconds} ms")
         return replace(self, idle_timeout=milliseconds)
+
+    def with_watermark_alignment(
+        self, watermark_group: str, max_allowed_watermark_drift: Span, update_interval: Span | None = None
+    ) -> "WatermarkStrategy[T]":
+        """Read no split further than so much event time beyond the lowest watermark of all sources that name the group.
+
+        Every `update_interval` (1 s, at least 10 ms) each says where it is and is told how far it may read; so all
+        advance by the drift per update at most, and a short drift makes the whole group slow. A split may be ahead by
+        the drift and the batch with which it got there. Who is idle doesn't count, so give a source that may have
+        nothing `with_idleness`. For splits that are read, so for the strategy of `from_source` alone.
+
+        Different from Flink: nobody runs ahead before all of the group have a watermark; and without word of a leader
+        for ten updates the limit rises with the clock, a second in a second, instead of standing.
+        """
+        if not isinstance(cast("object", watermark_group), str) or not watermark_group:
+            raise TypeError(f"with_watermark_alignment takes the name of a group, but got {watermark_group!r}")
+        drift = to_milliseconds(max_allowed_watermark_drift)
+        if drift < 0:
+            raise ValueError(f"the drift that is allowed must not be negative, but got {drift} ms")
+        update = 1_000 if update_interval is None else to_milliseconds(update_interval)
+        if update < _SHORTEST_UPDATE:
+            raise ValueError(f"the update interval must be at least {_SHORTEST_UPDATE} ms, but got {update} ms")
+        if self.generator is NoWatermarks:
+            mend = "take a strategy that has, or leave the alignment out"
+            raise ValueError(f"sources are aligned by their watermarks, and no_watermarks() has none; {mend}")
+        return replace(self, alignment=WatermarkAlignment(watermark_group, drift, update))
 
     def with_punctuated_watermarks(self) -> "WatermarkStrategy[T]":
         """Put a watermark directly behind each record that raised it, instead of behind each batch and every 200 ms.

@@ -37,12 +37,12 @@ def resolve_assigner(assigner: AssignerFunction[T]) -> Callable[[T, int], int]:
     if not callable(given) or (isinstance(given, type) and issubclass(given, TimestampAssigner)):
         mend = "write it with parentheses" if callable(given) else "give a function of the value"
         raise TypeError(f"a timestamp assigner is a TimestampAssigner or a function, but got {given!r}; {mend}")
-    if _accepts(assigner, 1):  # first, since a second parameter with a default is the function's own affair
+    if accepts(assigner, 1):  # first, since a second parameter with a default is the function's own affair
         return _OfValue(cast("Callable[[T], int]", assigner))
-    if _accepts(assigner, 2):
+    if accepts(assigner, 2):
         return cast("Callable[[T, int], int]", assigner)
     raise TypeError(
-        f"a timestamp assigner takes (value, timestamp) or (value), but got {assigner!r}{_signature(assigner)}"
+        f"a timestamp assigner takes (value, timestamp) or (value), but got {assigner!r}{signature_text(assigner)}"
     )
 
 
@@ -90,7 +90,8 @@ class _OfValue(Generic[T]):
         return self.function(value)
 
 
-def _accepts(function: Callable[..., Any], count: int) -> bool:
+def accepts(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function may be called with that many positional arguments."""
     try:
         signature(function).bind(*range(count))
     except TypeError:
@@ -100,7 +101,8 @@ def _accepts(function: Callable[..., Any], count: int) -> bool:
     return True
 
 
-def _signature(function: Callable[..., Any]) -> str:
+def signature_text(function: Callable[..., Any]) -> str:
+    """Its parameters as they are written, or nothing where that isn't known."""
     try:
         return str(signature(function))
     except (TypeError, ValueError):

@@ -49,6 +49,7 @@ from millstream_runtime.messages.session import (
     Progress,
     Refused,
     Registered,
+    SourceTime,
     TaskTotals,
     WorkerEnded,
 )
@@ -452,8 +453,8 @@ class ClusterCore:
 
 
 def _says_only_that_it_lives(event: Event) -> bool:
-    """Most events, and nothing can follow from them; to settle every job for each was half of a busy leader's time."""
-    return isinstance(event, MessageReceived) and isinstance(event.message, Heartbeat | Progress)
+    """Most events, and no state follows from them; to settle every job for each was half of a busy leader's time."""
+    return isinstance(event, MessageReceived) and isinstance(event.message, Heartbeat | Progress | SourceTime)
 
 
 def _job_of(message: FromTaskManager) -> JobId | None:

@@ -29,6 +29,7 @@ from millstream_jobmanager.core.leftovers import Leftovers
 from millstream_jobmanager.core.region import Region, UnbelievableReportError
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.relocation import Relocation
+from millstream_jobmanager.core.source_times import SourceTimes
 from millstream_jobmanager.core.standing import GOING
 from millstream_jobmanager.core.status import job_status
 from millstream_jobmanager.core.turn import Turn
@@ -45,6 +46,7 @@ from millstream_runtime.messages.session import (
     FromTaskManager,
     PeerLost,
     Register,
+    SourceTime,
     StopMode,
     StopSources,
     TaskReport,
@@ -71,6 +73,7 @@ class Job:
         self.ending = Ending(context, self.coordinator, self.deployer, self.failover)
         self.leftovers = Leftovers(context)
         self.relocation = Relocation(context, self.coordinator, self.deployer, self.failover)
+        self.source_times = SourceTimes(context)
         self._told_stop: set[RegionAttempt] = set()
         self._told_last: set[RegionAttempt] = set()
 
@@ -197,6 +200,8 @@ class Job:
                 self._worker_ended(turn, taskmanager, message)
             case PeerLost(attempt=attempt, peer=peer):
                 self._peer_lost(taskmanager, attempt, peer)
+            case SourceTime(task=task) if self.is_current(task):
+                self.source_times.heard(turn, message)
             case _:
                 pass
 

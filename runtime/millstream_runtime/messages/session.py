@@ -151,6 +151,20 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceTime:
+    """How far a source of an alignment group has come, told at every update (`millstream_dataflow.time.alignment`).
+
+    Nothing of it is in a registration: it is told again anyway.
+    """
+
+    task: TaskId
+    watermark: int
+    """Milliseconds since the epoch; the minimum of int64 before the first."""
+    idle: bool
+    """It doesn't hold back the group."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskOutput:
     """What user code printed; sent while somebody listens."""
 
@@ -263,6 +277,18 @@ class StopSources:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitSources:
+    """How far these sources of an alignment group may read.
+
+    Each is told what is true now: one that is lost, or comes twice, does no harm.
+    """
+
+    tasks: tuple[TaskId, ...]
+    time: int
+    """The highest watermark that a split may have and be read on, milliseconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
 class DropLeftovers:
     """Delete hidden files of former attempts of this sink, except those closed by these checkpoints (law 6.2)."""
 
@@ -324,6 +350,7 @@ FromTaskManager = (
     | TaskOutput
     | OperatorReply
     | Leaving
+    | SourceTime
 )
 
 FromJobManager = (
@@ -344,4 +371,5 @@ FromJobManager = (
     | OutputTaken
     | JobEnded
     | Dismissed
+    | LimitSources
 )

@@ -13,12 +13,14 @@ from millstream_runtime.messages.session import (
     CheckpointCompleted,
     CheckpointDeclined,
     DropLeftovers,
+    LimitSources,
     ListenOutput,
     OperatorReply,
     OperatorRequest,
     OutputTaken,
     PeerLost,
     Progress,
+    SourceTime,
     StopSources,
     TaskOutput,
     TaskStateChanged,
@@ -92,10 +94,18 @@ ToWorker = (
     | OperatorRequest
     | ListenOutput
     | OutputTaken
+    | LimitSources
 )
 
 FromTasks = (
-    TaskStateChanged | CheckpointAcknowledged | CheckpointDeclined | PeerLost | Progress | OperatorReply | TaskOutput
+    TaskStateChanged
+    | CheckpointAcknowledged
+    | CheckpointDeclined
+    | PeerLost
+    | Progress
+    | OperatorReply
+    | TaskOutput
+    | SourceTime
 )
 """What is for the JobManager in the end."""
 

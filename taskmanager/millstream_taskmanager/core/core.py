@@ -41,6 +41,7 @@ from millstream_runtime.messages.session import (
     Heartbeat,
     JobEnded,
     Leaving,
+    LimitSources,
     ListenOutput,
     OperatorRequest,
     OutputTaken,
@@ -276,7 +277,7 @@ class TaskManagerCore:
     def _pass_down(self, message: FromJobManager) -> None:
         """What tasks must do themselves."""
         match message:
-            case TriggerCheckpoint(tasks=tasks) | StopSources(tasks=tasks):
+            case TriggerCheckpoint(tasks=tasks) | StopSources(tasks=tasks) | LimitSources(tasks=tasks):
                 self._to_workers(tasks, message)
             case DropLeftovers(task=task) | OperatorRequest(task=task) | OutputTaken(task=task):
                 self._to_workers((task,), message)

@@ -10,7 +10,7 @@ Read in this order:
 * `map_batches`  columns by the batch
 * `stamping`     times and watermarks of a split or a stream; `idleness`, its clock
 * `valve`        one watermark and status out of many (pure)
-* `timestamps`, `reader`, `enumerator`, `sink`, `collect`
+* `timestamps`, `reader` with `open_splits`, `enumerator`, `sink`, `collect`
 * `conversion`   rows to columns and back
 * `keyed`        keys and whose turn it is; `keyed_reduce`, `keyed_process` with `timers`
 * `co_process`, `keyed_co_process`  functions of two streams (`co_calls`: how they are called)

@@ -2,79 +2,32 @@
 
 The reader doesn't know where splits come from: its task gives them to it, and says whether it has asked for one.
 While a request is unanswered the reader is active at its watermark, because the split to come may hold older records.
+
+Where sources are aligned, its task says how far it may read: a split whose watermark is beyond that is paused.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from millstream_dataflow.connectors import Boundedness, Read, SplitReader
+from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.operators.specifications import ReaderSpecification
 from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
-from millstream_dataflow.records.controls import MAX_TIME
+from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
+from millstream_dataflow.time import WatermarkAlignment
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.base import SLICE, Operator, OperatorContext, Output, Takes
 from millstream_taskmanager.operators.idleness import IdleClock
+from millstream_taskmanager.operators.open_splits import WHEN_CALLED, Calls, OpenSplit, StoredSplit
 from millstream_taskmanager.operators.stamping import Stamper, StampState
 from millstream_taskmanager.operators.state import StoredList, stored_list
-from millstream_taskmanager.operators.valve import Confluence
+from millstream_taskmanager.operators.valve import Change, Confluence
 from millstream_taskmanager.user_code.copies import copied_singly
 from millstream_taskmanager.user_code.errors import ConnectorCode
 
 _STATE = "splits"
 _DEALT = "splits of a source without enumerator are dealt out"
 _REQUEST = -1  # member of the confluence: a split that was asked for
-_ASK_AGAIN = 10  # milliseconds until a reader without records is asked again, if it doesn't say itself
-_WHEN_CALLED: Final = MAX_TIME  # of a reader that waits for a call, and for no time
-
-
-# An open split in a checkpoint: where its reader goes on, and how far event time had come. A plain tuple, since a
-# savepoint outlives the names of our classes.
-StoredSplit = tuple[Any, Any, StampState]
-
-
-class _Calls:
-    """What one split's reader knows of its task (SourceContext), and what it has in the task's threads."""
-
-    def __init__(self, context: OperatorContext, guard: ConnectorCode, woken: Callable[[], None]) -> None:
-        """`woken`: a job is through, and the reader has been told."""
-        self.subtask_index = context.subtask_index
-        self.parallelism = context.parallelism
-        self.now = context.now
-        self.malformed = context.malformed
-        self._context = context
-        self._guard = guard
-        self._woken = woken
-        self.under_way = 0
-
-    def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
-        def told(error: Exception | None) -> None:
-            self.under_way -= 1
-            with self._guard:
-                then(error)
-            self._woken()
-
-        self.under_way += 1
-        self._context.run_blocking(job, told)
-
-
-@dataclass(slots=True)
-class _OpenSplit:
-    split: Any
-    reader: SplitReader
-    calls: _Calls
-    stamper: Stamper
-    clock: IdleClock | None
-    ready_at: int = 0
-    idle: bool = False
-    called: bool = False
-    """Since it was asked last. Inline that may be before it has answered."""
-
-    @property
-    def waits(self) -> bool:
-        """Whether only a call makes it ready."""
-        return self.ready_at == _WHEN_CALLED
 
 
 class ReaderOperator(Operator):
@@ -96,10 +49,12 @@ class ReaderOperator(Operator):
         self.counts_idleness = self._strategy.idle_timeout is not None
         self._interval = interval
         self._every = batch if self.source.boundedness is Boundedness.BOUNDED else None
-        self._splits: dict[int, _OpenSplit] = {}
+        self._splits: dict[int, OpenSplit] = {}
         self._confluence = Confluence[int]()
         self._number = 0
         self._held = False
+        # Aligned, each split reads up to its first watermark, and then waits for the first word.
+        self._limit = MAX_TIME if self.alignment is None else MIN_TIME
 
     def open(self, context: OperatorContext) -> None:
         """Opens the restored splits."""
@@ -130,6 +85,11 @@ class ReaderOperator(Operator):
         return self._confluence.time
 
     @property
+    def idle(self) -> bool:
+        """Whether no split holds the watermark back, and none is waited for."""
+        return self._confluence.idle
+
+    @property
     def splits(self) -> int:
         """How many are open."""
         return len(self._splits)
@@ -152,15 +112,20 @@ class ReaderOperator(Operator):
         """There is no split at the moment: who has none at all is idle (law 7.3)."""
         yield from self._confluence.status(_REQUEST, idle=True)
 
-    def _open(self, split: Any, position: Any, stamps: StampState | None) -> list[Watermark | StreamStatus]:  # noqa: ANN401  # as above
-        stamper = Stamper(self._strategy, self._context.name, self._every)
+    def _open(self, split: Any, position: Any, stamps: StampState | None) -> list[Change]:  # noqa: ANN401  # as above
+        stamper = Stamper(self._strategy, self._context.name, self._context.now, self._every)
         if stamps is not None:
             stamper.restore(stamps)
         self._number += 1
-        calls = _Calls(self._context, self._guard, partial(self._woken, self._number))
+        calls = Calls(self._context, self._guard, partial(self._woken, self._number))
         with self._guard:
             reader = self.source.create_reader(calls, split, position)
-        self._splits[self._number] = _OpenSplit(split, reader, calls, stamper, self._clock())
+        now = self._context.now()
+        clock = None if self._strategy.idle_timeout is None else IdleClock(self._strategy.idle_timeout, now)
+        opened = self._splits[self._number] = OpenSplit(split, reader, calls, stamper, clock)
+        opened.paused = stamper.time > self._limit
+        opened.hold(now, held=self._held)  # splits come without credit of the outputs
+        self._call_for(opened, now)
         return self._confluence.join(self._number, stamper.time)
 
     def _woken(self, number: int) -> None:
@@ -169,46 +134,38 @@ class ReaderOperator(Operator):
             return
         split.called = True
         waited, split.ready_at = split.waits, 0
-        if waited and split.clock is not None:
+        if waited:
             now = self._context.now()
-            split.clock.hold(now, held=self._held)
-            self._call_for(split.clock, now)
-
-    def _clock(self) -> IdleClock | None:
-        if (timeout := self._strategy.idle_timeout) is None:
-            return None
-        now = self._context.now()
-        clock = IdleClock(timeout, now)
-        if self._held:  # splits come without credit of the outputs
-            clock.hold(now, held=True)
-        self._call_for(clock, now)
-        return clock
+            split.hold(now, held=self._held)
+            self._call_for(split, now)
 
     # --------------------------------------------------------------------------------------------- reading
 
     def readable(self, now: int) -> bool:
-        """Whether a split may have records now."""
+        """Whether a split may have records now, and may be read."""
         for split in self._splits.values():  # noqa: SIM110  # asked at every step: a generator costs as much again
-            if split.ready_at <= now:
+            if split.ready_at <= now and not split.paused:
                 return True
         return False
 
     def next_ready(self) -> int | None:
-        """When one may have, milliseconds; None: no split is open, or all wait for a call."""
-        ready_at = min((split.ready_at for split in self._splits.values()), default=_WHEN_CALLED)
-        return None if ready_at == _WHEN_CALLED else ready_at
+        """When one may have, milliseconds; None: no split is open, or all wait for a call, or for others."""
+        times = (split.ready_at for split in self._splits.values() if not split.paused)
+        ready_at = min(times, default=WHEN_CALLED)
+        return None if ready_at == WHEN_CALLED else ready_at
 
     def read(self, limit: int) -> Iterator[Output]:
         """A batch of the next split that is ready, of at most `limit` records; splits take turns."""
         now = self._context.now()
-        number = next(number for number, split in self._splits.items() if split.ready_at <= now)
+        splits = self._splits.items()
+        number = next(number for number, split in splits if split.ready_at <= now and not split.paused)
         split = self._splits.pop(number)
         self._splits[number] = split  # to the end of the line
         split.called = False
         with self._guard:
             read = split.reader.read(split.stamper.room(limit))
             batch = copied_singly(read.batch) if self._copies and read.batch is not None else read.batch
-            split.ready_at = _next_read(split, read, now)
+            split.has_read(read, now)
         records = 0 if batch is None else len(batch)
         self.processed += records
         self.skipped = self._context.malformed_records
@@ -217,7 +174,7 @@ class ReaderOperator(Operator):
             yield from self._stamped(number, split, batch, now)
         elif split.clock is not None:
             if split.waits:
-                split.clock.hold(now, held=True)
+                split.hold(now, held=self._held)
             else:
                 split.clock.look(now)
         if read.ended:
@@ -227,20 +184,22 @@ class ReaderOperator(Operator):
         """Never called."""
         raise TypeError("a reader has no input")
 
-    def _stamped(self, number: int, split: _OpenSplit, batch: Batch, now: int) -> Iterator[Output]:
+    def _stamped(self, number: int, split: OpenSplit, batch: Batch, now: int) -> Iterator[Output]:
         if split.clock is not None:
             split.clock.record(now)
-            if split.idle:
-                split.idle = False
-                self._call_for(split.clock, now)
-                yield from self._confluence.status(number, idle=False)
+            if split.quiet:
+                split.quiet = False
+                self._call_for(split, now)
+                yield from self._status(number, split)
         for part in split.stamper.stamp(batch):
             if isinstance(part, int):
-                yield from self._confluence.advance(number, part)
+                yield from self._advanced(number, split, part)
             else:
                 yield part
+        yield from self._status(number, split)
+        self._regulate(split, now)
 
-    def _ended(self, number: int, split: _OpenSplit) -> Iterator[Output]:
+    def _ended(self, number: int, split: OpenSplit) -> Iterator[Output]:
         del self._splits[number]
         with self._guard:
             split.reader.close()
@@ -256,36 +215,78 @@ class ReaderOperator(Operator):
         """Watermarks by the clock, and splits that bring nothing."""
         for number, split in tuple(self._splits.items()):
             if (time := split.stamper.periodic()) is not None:
-                yield from self._confluence.advance(number, time)
-            if split.clock is not None and not split.idle:
-                _look(split, split.clock, now)
-                if split.clock.is_idle:
-                    split.idle = True
-                    yield from self._confluence.status(number, idle=True)
+                yield from self._advanced(number, split, time)
+                self._regulate(split, now)
+            if split.clock is not None and not split.quiet:
+                split.look(now)
+                split.quiet = split.clock.is_idle
+            yield from self._status(number, split)
         self._arm(now)
+
+    def _advanced(self, number: int, split: OpenSplit, time: int) -> Iterator[Watermark | StreamStatus]:
+        """A split has a watermark. One whose generator says so isn't idle any more, unless by the clock."""
+        if split.idle and not split.quiet:
+            split.idle = False
+            yield from self._confluence.status(number, idle=False)
+        yield from self._confluence.advance(number, time)
+
+    def _status(self, number: int, split: OpenSplit) -> list[Change]:
+        idle = split.quiet or split.stamper.idle
+        if idle is split.idle:
+            return []
+        split.idle = idle
+        return self._confluence.status(number, idle=idle)
 
     def hold(self, *, held: bool) -> None:
         """See Operator."""
         now = self._context.now()
         self._held = held
         for split in self._splits.values():
-            if split.clock is not None:
-                _look(split, split.clock, now)
-                split.clock.hold(now, held=held or split.waits)
+            split.look(now)
+            split.hold(now, held=held)
         self._arm(now)
 
     def _arm(self, now: int) -> None:
-        clocks = [split.clock for split in self._splits.values() if split.clock is not None and not split.idle]
+        clocks = [split.clock for split in self._splits.values() if split.clock is not None and not split.quiet]
         due = [look for clock in clocks if (look := clock.next_look(now)) is not None]
         if self._interval:
             due.append(now + self._interval)
         if due:
             self._context.call_at(min(due))
 
-    def _call_for(self, clock: IdleClock, now: int) -> None:
-        """It runs again, and perhaps nothing else asks for a call that early."""
-        if (look := clock.next_look(now)) is not None:
+    def _call_for(self, split: OpenSplit, now: int) -> None:
+        """Its clock runs again, and perhaps nothing else asks for a call that early."""
+        if split.clock is not None and (look := split.clock.next_look(now)) is not None:
             self._context.call_at(look)
+
+    # ------------------------------------------------------------------------------------------- alignment
+
+    @property
+    def alignment(self) -> WatermarkAlignment | None:
+        """The group of sources that this one keeps together with."""
+        return self._strategy.alignment
+
+    @property
+    def lowest(self) -> int:
+        """The lowest watermark of those splits that have one and aren't idle."""
+        times = (split.stamper.time for split in self._splits.values() if not split.idle)
+        return min((time for time in times if time > MIN_TIME), default=MIN_TIME)
+
+    def read_up_to(self, limit: int) -> None:
+        """Pause splits whose watermark is above that."""
+        if limit != self._limit:
+            self._limit = limit
+            now = self._context.now()
+            for split in self._splits.values():
+                self._regulate(split, now)
+
+    def _regulate(self, split: OpenSplit, now: int) -> None:
+        paused = split.stamper.time > self._limit
+        if paused is not split.paused:
+            split.look(now)
+            split.paused = paused
+            split.hold(now, held=self._held)
+            self._call_for(split, now)
 
     # ---------------------------------------------------------------------------------------------- storing
 
@@ -303,19 +304,3 @@ class ReaderOperator(Operator):
         for split in self._splits.values():
             split.reader.close()
         self._splits.clear()
-
-
-def _look(split: _OpenSplit, clock: IdleClock, now: int) -> None:
-    """By its reader's own word it has nothing yet; who might have something is looked at by reading it."""
-    if split.ready_at > now:
-        clock.look(now)
-
-
-def _next_read(split: _OpenSplit, read: Read, now: int) -> int:
-    if read.batch is not None or split.called:
-        return 0  # whatever is done to the clock
-    if read.waits and not read.ended:
-        if not split.calls.under_way:
-            raise RuntimeError(f"{type(split.reader).__name__}.read waits for a job, but it has none under way")
-        return _WHEN_CALLED
-    return now + _ASK_AGAIN if read.ready_at is None else read.ready_at

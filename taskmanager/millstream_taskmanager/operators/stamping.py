@@ -14,8 +14,9 @@ from millstream_dataflow.records.controls import MIN_TIME
 from millstream_dataflow.time import (
     NO_TIMESTAMP,
     Cut,
+    GeneratorDriver,
+    IngestionTime,
     NoWatermarks,
-    WatermarkGenerator,
     WatermarkStrategy,
     assign_all,
     checked_time,
@@ -35,15 +36,25 @@ class Stamper:
     came (law 7.2).
     """
 
-    def __init__(self, strategy: WatermarkStrategy[Any], operator: str, every: int | None = None) -> None:
-        """`operator` is named when the user's code fails."""
+    def __init__(
+        self, strategy: WatermarkStrategy[Any], operator: str, clock: Callable[[], int], every: int | None = None
+    ) -> None:
+        """`operator` is named when the user's code fails; `clock` is processing time."""
         self.time = MIN_TIME
         self._operator = operator
+        self._clock = clock
         self._assigner = _guarded(strategy.create_timestamp_assigner, operator)
-        self._generator: WatermarkGenerator[Any] = _guarded(strategy.create_watermark_generator, operator)
-        self._needs_times = type(self._generator) is not NoWatermarks
+        self._driver = _guarded(lambda: GeneratorDriver[Any](strategy.create_watermark_generator()), operator)
+        generator = self._generator = self._driver.generator
+        self._ingestion = generator if isinstance(generator, IngestionTime) else None
+        self._needs_times = type(generator) is not NoWatermarks
         self._every = every if self._needs_times else None
         self._since = 0  # records since the generator was asked
+
+    @property
+    def idle(self) -> bool:
+        """Whether the generator has said that nothing is to be waited for here."""
+        return self._driver.idle
 
     def room(self, limit: int) -> int:
         """How many records, of at most `limit`, the next batch may have."""
@@ -78,15 +89,13 @@ class Stamper:
 
     def periodic(self) -> int | None:
         """The watermark by now, if it is above the last."""
-        time = _guarded(self._asked, self._operator)
+        if self._ingestion is not None:
+            self._ingestion.at(self._clock())
+        time = _guarded(self._driver.periodic, self._operator)
         if time is None or time <= self.time:
             return None
         self.time = time
         return time
-
-    def _asked(self) -> int | None:
-        time = self._generator.on_periodic()
-        return None if time is None else checked_time(time, "what on_periodic returns")
 
     def snapshot(self) -> StampState:
         """What a fresh stamper needs to go on."""
@@ -95,7 +104,9 @@ class Stamper:
     def restore(self, state: StampState) -> None:
         """Go on from a snapshot."""
         self.time, generator, self._since = state
-        if generator is not None:
+        if self._ingestion is not None:  # another strategy, or another parallelism, may have stored something else
+            self._ingestion.restore(max(self.time + 1, generator if isinstance(generator, int) else MIN_TIME))
+        elif generator is not None:
             _guarded(lambda: self._generator.restore(generator), self._operator)
 
     def _rows(self, batch: Batch) -> RowBatch | None:
@@ -105,6 +116,8 @@ class Stamper:
         return to_rows(batch) if self._assigner is not None or self._generator.reads_values else None
 
     def _timed(self, batch: Batch, rows: RowBatch | None) -> Batch:
+        if self._ingestion is not None:
+            return _all_at(batch, self._ingestion.at(self._clock()))
         if self._assigner is not None and rows is not None:
             times = self._assigned(self._assigner, rows)
             if isinstance(batch, RowBatch):
@@ -125,9 +138,8 @@ class Stamper:
             raise UserCodeError(error, self._operator, _culprit(assigner, rows)) from error
 
     def _cuts(self, values: Sequence[Any], times: list[int] | Times) -> Sequence[Cut]:
-        generator = self._generator
         with UserCode(self._operator):
-            cuts = generator.on_batch(values if generator.reads_values else (), times)
+            cuts = self._driver.batch(values if self._generator.reads_values else (), times)
             for cut in cuts:
                 checked_time(cut.watermark, "the watermark of a cut")
         return cuts
@@ -136,6 +148,12 @@ class Stamper:
 def _guarded(call: Callable[[], T], operator: str) -> T:
     with UserCode(operator):
         return call()
+
+
+def _all_at(batch: Batch, time: int) -> Batch:
+    if isinstance(batch, RowBatch):
+        return RowBatch(batch.values, [time] * len(batch))
+    return ColumnBatch(batch.columns, np.full(len(batch), time, np.int64))
 
 
 def _culprit(assigner: Callable[[Any, int], int], rows: RowBatch) -> object:

@@ -31,12 +31,13 @@ class TimestampsOperator(Operator):
         self._interval = interval
         self._clock: IdleClock | None = None
         self._round = 0
-        self._idle = False
+        self._quiet = False  # by the clock
+        self._idle = False  # as it was told: quiet, or by the generator's word
 
     def open(self, context: OperatorContext) -> None:
         """See Operator."""
         self._context = context
-        self._stamper = Stamper(self._strategy, context.name)
+        self._stamper = Stamper(self._strategy, context.name, context.now)
         if (state := _own_state(context.state, context.subtask_index)) is not None:
             self._stamper.restore(state)
         if (timeout := self._strategy.idle_timeout) is not None:
@@ -47,12 +48,16 @@ class TimestampsOperator(Operator):
         """See Operator."""
         if self._clock is not None:
             self._clock.record(now := self._context.now())
-            if self._idle:
-                self._idle = False
+            if self._quiet:
+                self._quiet = False
                 self._arm(now)
-                yield StreamStatus(idle=False)
+                yield from self._status()
         for part in self._stamper.stamp(batch):
-            yield Watermark(part) if isinstance(part, int) else part
+            if isinstance(part, int):
+                yield from self._watermark(part)
+            else:
+                yield part
+        yield from self._status()
 
     def advance(self, watermark: Watermark) -> Iterator[Output]:
         """Only the end of all input passes."""
@@ -64,12 +69,11 @@ class TimestampsOperator(Operator):
     def on_time(self, now: int) -> Iterator[Output]:
         """Watermarks by the clock, and the loss of it."""
         if (time := self._stamper.periodic()) is not None:
-            yield Watermark(time)
-        if self._clock is not None and not self._idle:
+            yield from self._watermark(time)
+        if self._clock is not None and not self._quiet:
             self._look(self._clock, now)
-            if self._clock.is_idle:
-                self._idle = True
-                yield StreamStatus(idle=True)
+            self._quiet = self._clock.is_idle
+        yield from self._status()
         self._arm(now)
 
     def hold(self, *, held: bool) -> None:
@@ -86,6 +90,20 @@ class TimestampsOperator(Operator):
             self._round = done
             clock.look(now)
 
+    def _watermark(self, time: int) -> Iterator[Output]:
+        """A generator that has a watermark is not idle."""
+        if self._idle and not self._quiet:
+            self._idle = False
+            yield StreamStatus(idle=False)
+        yield Watermark(time)
+
+    def _status(self) -> Iterator[Output]:
+        """What has changed."""
+        idle = self._quiet or self._stamper.idle
+        if idle is not self._idle:
+            self._idle = idle
+            yield StreamStatus(idle=idle)
+
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
         """Each subtask's own, told to all: another parallelism starts at the minimum (law 7.1)."""
         item = (self._context.subtask_index, self._stamper.snapshot())
@@ -93,7 +111,7 @@ class TimestampsOperator(Operator):
 
     def _arm(self, now: int) -> None:
         due = [now + self._interval] if self._interval else []
-        if self._clock is not None and not self._idle and (look := self._clock.next_look(now)) is not None:
+        if self._clock is not None and not self._quiet and (look := self._clock.next_look(now)) is not None:
             due.append(look)
         if due:
             self._context.call_at(min(due))

@@ -13,7 +13,8 @@ Read in this order:
 * `cuts`             what alignment decides, done
 * `task`             a task's life, and what a step of it does
 * `operator_task`    a task that takes its input from a gate
-* `source_task`      a task that reads splits
+* `source_task`      a task that reads splits; `aligned_source`, one that keeps together with others in event time;
+  `local_alignment`, those of one thread among themselves
 * `enumerator_task`  a task that finds splits and gives them to readers
 * `restoring`        what a task begins with, from the files of a checkpoint
 """

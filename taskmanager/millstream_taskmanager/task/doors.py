@@ -5,7 +5,7 @@ from typing import Protocol
 
 from millstream_dataflow.identity import CheckpointId
 from millstream_runtime.messages.failures import Failure
-from millstream_runtime.messages.session import TaskReport
+from millstream_runtime.messages.session import SourceTime, TaskReport
 from millstream_taskmanager.task.snapshot import TaskPart
 
 
@@ -59,6 +59,10 @@ class TaskDoors(Protocol):
 
     def report(self, report: TaskReport) -> None:
         """The task's state has changed, or its inputs have ended."""
+        ...
+
+    def tell_time(self, time: SourceTime) -> None:
+        """How far the task has come in event time, for the group of sources that it is aligned with."""
         ...
 
     def acknowledge(self, part: TaskPart) -> None:

@@ -9,6 +9,7 @@ from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.records import Barrier, End, EndOfData, EndReason, NoSplitNow, RowBatch
 from millstream_taskmanager.exchange.gate import Gate, Taken
 from millstream_taskmanager.operators.reader import ReaderOperator
+from millstream_taskmanager.task.aligned_source import AlignedSource
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.ending import Phase
 from millstream_taskmanager.task.protocol import ProtocolError
@@ -32,11 +33,17 @@ class SourceTask(Task):
         self._room = _ROOM_WHEN_BOUNDED if bounded else _ROOM_WHEN_UNBOUNDED
         self._asked = False
         self._no_more = gate is None
+        alignment = reader.alignment
+        self._aligned = (
+            None if alignment is None else AlignedSource(self.place.task, reader, alignment, doors, self._read_up_to)
+        )
 
     # ------------------------------------------------------------------------------------------------ splits
 
     def _starting(self) -> Activity:
         yield from self.chain.from_head(self._reader.start())
+        if self._aligned is not None:
+            self._aligned.begin()
         if self.gate is not None:
             yield from self._request(self.gate)
         elif not self._reader.restored and self.ending.emits:
@@ -67,6 +74,29 @@ class SourceTask(Task):
             yield from self.chain.from_head(self._reader.answered())
         if reason is not EndReason.INPUT:
             yield from self._steps(self.ending.exhausted(reason))
+
+    # --------------------------------------------------------------------------------------------- alignment
+
+    def limit_time(self, limit: int) -> None:
+        """The leader says how far it may read: the highest watermark of a split (see WatermarkAlignment)."""
+        if self._aligned is not None and not self.over:
+            self._aligned.told(limit)
+
+    def _read_up_to(self, limit: int) -> None:
+        self._command(lambda: self._limited(limit))
+
+    def _limited(self, limit: int) -> Activity:
+        self._reader.read_up_to(limit)
+        return iter(())
+
+    def _turn_over(self) -> None:
+        if self._aligned is not None:
+            self._aligned.has_read()
+
+    def _release(self) -> None:
+        if self._aligned is not None:
+            self._aligned.close()
+        super()._release()
 
     # ------------------------------------------------------------------------------------------------- input
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from millstream_dataflow.identity import CheckpointId, TaskId
 from millstream_runtime.messages.failures import Failure, FailureKind
-from millstream_runtime.messages.session import CheckpointDeclined, Progress, TaskReport, TaskStateChanged
+from millstream_runtime.messages.session import CheckpointDeclined, Progress, SourceTime, TaskReport, TaskStateChanged
 from millstream_runtime.messages.worker import FromWorker
 from millstream_runtime.states import TASK_STATES
 from millstream_taskmanager.task.snapshot import TaskPart
@@ -97,6 +97,10 @@ class WorkerDoors:
             # The last totals come before the last report, so that those of a job that has ended are exact.
             self._around.say(Progress((self.turned.task.totals(),)))
         self._around.say(TaskStateChanged(report))
+
+    def tell_time(self, time: SourceTime) -> None:
+        """See TaskDoors."""
+        self._around.say(time)
 
     def acknowledge(self, part: TaskPart) -> None:
         """See TaskDoors."""

@@ -21,6 +21,7 @@ from millstream_runtime.messages.session import (
     CheckpointAborted,
     CheckpointCompleted,
     DropLeftovers,
+    LimitSources,
     ListenOutput,
     OperatorReply,
     OperatorRequest,
@@ -47,6 +48,7 @@ from millstream_taskmanager.exchange.link import PeerLoss
 from millstream_taskmanager.exchange.peers import Peers, between_hosts, peer_settings
 from millstream_taskmanager.exchange.tls import wires_between_hosts
 from millstream_taskmanager.exchange.wire import PlainWires, Wires
+from millstream_taskmanager.task.source_task import SourceTask
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.user_code.errors import failure_of
 from millstream_taskmanager.worker.control import Control
@@ -104,7 +106,7 @@ class Worker:
                 self._listen(message)
             case OperatorRequest():
                 self._say(self._answer(message))
-            case TriggerCheckpoint() | StopSources() | DropLeftovers():
+            case TriggerCheckpoint() | StopSources() | DropLeftovers() | LimitSources():
                 self._to_some(message)
             case CheckpointCompleted() | CheckpointAborted() | LeaderChanged():
                 self._to_all(message)
@@ -122,7 +124,7 @@ class Worker:
                 case LeaderChanged(present=present):
                     task.leader(present=present)
 
-    def _to_some(self, message: TriggerCheckpoint | StopSources | DropLeftovers) -> None:
+    def _to_some(self, message: TriggerCheckpoint | StopSources | DropLeftovers | LimitSources) -> None:
         match message:
             case TriggerCheckpoint(tasks=tasks, checkpoint=checkpoint, kind=kind, directory=directory):
                 for task in self._mine(tasks):
@@ -133,6 +135,10 @@ class Worker:
             case DropLeftovers(task=owner, operator=operator, spared=spared):
                 for task in self._mine([owner]):
                     task.drop_leftovers(operator, spared)
+            case LimitSources(tasks=tasks, time=time):
+                for task in self._mine(tasks):
+                    if isinstance(task, SourceTask):
+                        task.limit_time(time)
 
     def _mine(self, tasks: Iterable[TaskId]) -> Iterator[Task]:
         return (self._tasks[task] for task in tasks if task in self._tasks)

@@ -15,10 +15,7 @@ WALL_CLOCKS: Mapping[str, str] = {
 }
 """Who may read it."""
 
-_READS = {
-    *("time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"),
-    *("time.ctime", "time.localtime", "time.gmtime"),
-}
+_READS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 
 _MEND = "ask the clock that the part was given (`context.now()`, `doors.now()`, `turn.now`), in whole milliseconds"
 

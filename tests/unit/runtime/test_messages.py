@@ -18,6 +18,7 @@ from millstream_runtime.messages import codec, session, worker
 MODULES = (
     "millstream_dataflow.identity",
     "millstream_dataflow.job_graph",
+    "millstream_dataflow.time.alignment",
     "millstream_runtime.messages.failures",
     "millstream_runtime.messages.snapshots",
     "millstream_runtime.messages.deployments",
