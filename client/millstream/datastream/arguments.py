@@ -7,6 +7,7 @@ A mistake here would otherwise show up in a worker, at the first record. What a 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, get_origin
 
+from millstream.datastream.accumulators import refuse_shared_accumulators
 from millstream.datastream.call_site import call_site
 from millstream.datastream.declared_types import return_annotation, returned_type
 from millstream.datastream.fields import FieldSelector
@@ -25,9 +26,11 @@ _MUTABLE: Final = (list, dict, set, bytearray)
 def accepted(resolve: Callable[[object], R], function: object) -> R:
     """What the runtime will call; ArgumentError when it can't be called as the operation does."""
     try:
-        return resolve(function)
+        resolved = resolve(function)
     except TypeError as problem:
         raise ArgumentError(str(problem), "", defined_at=call_site()) from None
+    refuse_shared_accumulators(function)
+    return resolved
 
 
 def accepted_instance(call: str, value: object, kind: type[Any], wanted: str) -> None:

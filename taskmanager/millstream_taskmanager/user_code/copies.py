@@ -15,13 +15,13 @@ import datetime
 import decimal
 import pickle
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from millstream_dataflow.errors import serialization_error
+from millstream_dataflow.errors import InvalidTypesError, serialization_error
 from millstream_dataflow.records import Batch, RowBatch
 from millstream_dataflow.reprs import bounded_repr
 from millstream_dataflow.types import Row
@@ -154,8 +154,14 @@ def _deep_copy(value: Any) -> Any:  # noqa: ANN401  # any record
     try:
         return copy.deepcopy(value)
     except Exception as error:
+        if isinstance(value, Iterator):
+            raise InvalidTypesError(f"a function gave {bounded_repr(value)} as a record; {_MEND_OF_MANY}") from None
         what = f"{bounded_repr(value)} has more than one holder and can't be copied"
         raise serialization_error(what, error, _MEND) from error
 
 
-_MEND = "Where no function changes what it was given or has emitted, say so by pipeline.object-reuse: true"
+_MEND = (
+    "Keep locks, connections and open files in the function, not in records; or, where no function changes what it was "
+    "given or has emitted, say so by pipeline.object-reuse: true"
+)
+_MEND_OF_MANY = "it can be taken apart once only: use flat_map() for several records, or make one of it by list(...)"

@@ -176,7 +176,7 @@ def test_its_traceback_shows_the_users_line(env: Environment) -> None:
     ("apply", "lines"),
     [
         (lambda stream: stream.map(int), ["v1 = f0(v0)"]),
-        (lambda stream: stream.flat_map(len), ["for v1 in items0:"]),
+        (lambda stream: stream.flat_map(abs), ["items0 = f0(v0)"]),
         (lambda stream: stream.map(json.loads), ["v1 = f0(v0)", "return _default_decoder.decode(s)"]),
     ],
 )

@@ -183,7 +183,7 @@ def test_a_truth_that_raises() -> None:
 
 
 def test_a_flat_map_that_gives_no_iterable() -> None:
-    with pytest.raises(UserCodeError, match="not iterable") as raised:
+    with pytest.raises(UserCodeError, match="returned int 5; yield the records, or return a list") as raised:
         run(fused([FlatMapSpecification(lambda value: value)]), RowBatch([5]))
     assert raised.value.record == "5"
 

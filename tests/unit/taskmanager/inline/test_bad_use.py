@@ -1,0 +1,149 @@
+"""Mistakes that only the running job can find, each with a sentence that says what came and what to do."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from millstream.datastream.data_stream import DataStream
+from millstream.datastream.environment import StreamExecutionEnvironment
+from millstream.errors import ArgumentError
+from millstream_dataflow.errors import InvalidTypesError, NotSerializableError
+from millstream_dataflow.functions import AggregateFunction
+from millstream_dataflow.time import Time
+from millstream_dataflow.windows import TumblingProcessingTimeWindows
+from tests.unit.client.programs import environment
+
+Program = Callable[[DataStream[Any]], DataStream[Any]]
+
+
+def numbers(*values: int) -> DataStream[int]:
+    env: StreamExecutionEnvironment = environment(execution_target="inline")
+    return env.from_collection(list(values))
+
+
+def yields(*values: int) -> Iterator[int]:
+    yield from values
+
+
+NOT_TAKEN_APART: list[tuple[str, Program, str]] = [
+    (
+        "flat_map",
+        lambda stream: stream.flat_map(lambda value: value + 1),
+        "returned int 2; yield the records, or return",
+    ),
+    ("process", lambda stream: stream.process(lambda value, _: value * 1.5), "returned float 1.5; yield the records"),
+    (
+        "keyed process",
+        lambda stream: stream.key_by(lambda value: value).process(lambda value, _: value > 0),
+        "returned bool True; yield the records",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("program", "words"), [case[1:] for case in NOT_TAKEN_APART], ids=[case[0] for case in NOT_TAKEN_APART]
+)
+def test_what_can_not_be_taken_apart_into_records(program: Program, words: str) -> None:
+    with pytest.raises(InvalidTypesError, match=f"a function that gives any number of records {words}") as raised:
+        list(program(numbers(1)).execute_and_collect())
+    assert any("at record 1" in note for note in raised.value.__notes__)
+
+
+def test_an_error_of_the_users_own_loop_stays_as_it_is() -> None:
+    def own(value: int) -> Iterator[int]:
+        emitted: Any = value
+        yield from emitted
+
+    with pytest.raises(TypeError, match=r"^'int' object is not iterable\n"):
+        list(numbers(1).flat_map(own).execute_and_collect())
+
+
+def test_a_reduce_that_returns_nothing_is_told_at_once() -> None:
+    """At the second record of a key, not at the third, where the function would meet its own None."""
+
+    def forgets(one: int, other: int) -> Any:  # noqa: ANN401  # that is the point
+        max(one, other)
+
+    stream = numbers(1, 2).key_by(lambda _: 0).reduce(forgets)
+    with pytest.raises(InvalidTypesError, match=r"reduce\(\) returned None for two records; it must return") as raised:
+        list(stream.execute_and_collect())
+    assert any("at record 2" in note for note in raised.value.__notes__)
+
+
+def test_none_may_be_reduced_to_none() -> None:
+    env = environment(execution_target="inline")
+    nothing = env.from_collection([None, None]).key_by(lambda _: 0).reduce(lambda one, _: one)
+    assert list(nothing.execute_and_collect()) == [None, None]
+
+
+def test_a_generator_is_no_record() -> None:
+    words = (
+        r"a function gave <generator object yields at \w+> as a record; it can be taken apart once only: use flat_map"
+    )
+    with pytest.raises(InvalidTypesError, match=words):
+        list(numbers(1).map(lambda value: yields(value, value)).execute_and_collect())
+
+
+def test_a_record_that_can_not_be_copied_is_shown() -> None:
+    words = (
+        r"\{'lock': <unlocked .*'number': 1\} has more than one holder and .* Keep locks, connections and open files"
+    )
+    with pytest.raises(NotSerializableError, match=words):
+        list(numbers(1).map(lambda value: {"number": value, "lock": threading.Lock()}).execute_and_collect())
+
+
+class Shared(AggregateFunction[int, list[int], list[int]]):
+    """Gives the list that its class has."""
+
+    start: list[int] = []  # noqa: RUF012  # the mistake
+
+    def create_accumulator(self) -> list[int]:
+        return self.start
+
+    def add(self, value: int, accumulator: list[int]) -> list[int]:
+        accumulator.append(value)
+        return accumulator
+
+    def get_result(self, accumulator: list[int]) -> list[int]:
+        return accumulator
+
+    def merge(self, acc_a: list[int], acc_b: list[int]) -> list[int]:
+        return acc_a + acc_b
+
+
+class Own(Shared):
+    """Gives what it is told to."""
+
+    def __init__(self, create: Callable[[], Any]) -> None:
+        self.create = create
+
+    def create_accumulator(self) -> Any:  # noqa: ANN401  # that is the point
+        return self.create()
+
+
+class Counter:
+    """Hashed by what it is, not by what it holds."""
+
+
+ONE = Counter()
+
+
+def aggregated(function: Shared) -> None:
+    numbers(1).key_by(lambda value: value).window(TumblingProcessingTimeWindows.of(Time.seconds(1))).aggregate(function)
+
+
+@pytest.mark.parametrize("function", [Shared(), Own(lambda: ONE)], ids=["list", "object"])
+def test_an_accumulator_for_all_windows_is_refused_where_the_program_says_so(function: Shared) -> None:
+    """Else the results of one window would be in those of another, without a word."""
+    words = r"test_bad_use.py:\d+\): create_accumulator of \w+ gave the same \w+ twice, so windows would share it; make"
+    with pytest.raises(ArgumentError, match=words):
+        aggregated(function)
+
+
+@pytest.mark.parametrize(
+    "create", [list, lambda: 0, lambda: (0, 0), lambda: None, lambda: "", Counter, lambda: 1 // 0], ids=repr
+)
+def test_one_that_is_new_or_can_not_be_changed_is_not(create: Callable[[], Any]) -> None:
+    aggregated(Own(create))
