@@ -6,7 +6,7 @@ A generator sees every record. It is either *periodic*, asked for its watermark 
 Records come in batches, and most generators need not look at each. So the runtime, which works a generator by its
 `GeneratorDriver`, asks `on_batch` where the batch must be cut because a watermark stands there. A periodic generator of
 ours takes the maximum of the times (10 ns a row in a list, 1 in an array) and cuts nowhere; a punctuated one finds its
-cuts in one pass. A custom one has the loop over `on_event`.
+cuts in one pass. A custom one has the loop over `on_event`: 0.3 us a record, and 1.5 where each has a watermark.
 """
 
 from __future__ import annotations
