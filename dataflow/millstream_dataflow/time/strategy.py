@@ -37,7 +37,8 @@ class _OutOfOrderness:
 @dataclass(frozen=True)
 class WatermarkStrategy(Generic[T]):
     """Where event times come from and how watermarks follow them (Flink, "Generating Watermarks"). A value: each
-    method gives a new one, and keeps what was set before (in PyFlink `with_idleness` forgets the timestamp assigner).
+    method gives a new one, and keeps what was set before (in PyFlink `with_timestamp_assigner` changes the strategy
+    itself, and `with_idleness` gives one that has forgotten it).
 
     >>> strategy = WatermarkStrategy.for_bounded_out_of_orderness(timedelta(hours=2))
     >>> strategy = strategy.with_timestamp_assigner(lambda flight: flight.departure)
