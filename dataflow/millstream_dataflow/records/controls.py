@@ -43,6 +43,8 @@ class Barrier:
     kind: SnapshotKind = SnapshotKind.CHECKPOINT
     directory: str = ""
     """Where the checkpoint's files go: its own directory, as a path or URI."""
+    unaligned: bool = False
+    """It overtakes what stands before it on its way; that is then stored with the checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from millstream_dataflow.identity import ChannelId
 from millstream_dataflow.records import Batch, Element
+from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.credits import CreditedEnd
 
 
@@ -60,10 +61,15 @@ class ReceivingEnd(Protocol):
 class Parcel:
     """A batch in its form on the wire. It is opened when its task takes it: what goes wrong then is the task's."""
 
-    __slots__ = ("open",)
+    __slots__ = ("open", "payload", "rows")
 
-    def __init__(self, open_: Callable[[], Batch]) -> None:
+    def __init__(self, open_: Callable[[], Batch], rows: int, payload: tuple[int, Buffer] | None = None) -> None:
+        """`payload`: of rows, the flags of their frame and its bytes, which say everything. None: columns, of which a
+        frame is but a piece of their stream; they can be opened once, and in their order.
+        """
         self.open = open_
+        self.rows = rows
+        self.payload = payload
 
 
 class Arrival(Protocol):

@@ -6,8 +6,8 @@
 channel counts its frames, the controls too; a gap or a repeat is an error (law 9.2). Frames of the
 connection itself (credit, handshake) have no channel and count by themselves. Counters wrap at 2^32.
 
-    ROWS     [u32 rows, u32 zero, i64 times]  msgpack or pickle, the flags say which        the bracket: flag TIMES
-    COLUMNS  [u32 rows, u32 zero, i64 times]  a piece of an Arrow stream that ends with one record batch; flag STREAM:
+    ROWS     u32 rows, u32 zero, [i64 times]  msgpack or pickle, the flags say which        the bracket: flag TIMES
+    COLUMNS  u32 rows, u32 zero, [i64 times]  a piece of an Arrow stream that ends with one record batch; flag STREAM:
                                               another stream begins, with its schema
     CREDIT   for each channel edge u16, from u16, to u16, zero u16, amount u64, bytes of a turn u64 (0: as before)
 """

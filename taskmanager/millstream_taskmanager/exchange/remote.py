@@ -106,7 +106,8 @@ class RemoteSendingEnd(CreditedEnd):
         self._last = None
         for payload in payloads:
             flags = payload.flags | backlog if payload is last else payload.flags
-            self._carrier.post(self._header(payload.kind, flags, payload.size), *payload.parts)
+            count, *rest = payload.parts  # of a few bytes: it goes with the header
+            self._carrier.post(self._header(payload.kind, flags, payload.size) + bytes(count), *rest)
 
     def _melt(self, kind: Kind, payload: bytes) -> None:
         """A watermark that has not begun to go becomes the newer one: while a connection takes nothing, its peer slow

@@ -21,7 +21,7 @@ from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import Kind
 
 _TIME = struct.Struct("<q")
-_BARRIER = struct.Struct("<QB")
+_BARRIER = struct.Struct("<QBB")  # checkpoint, kind, whether it is unaligned
 
 # Numbers on the wire: never change one, add at the end.
 _SNAPSHOTS: Mapping[SnapshotKind, int] = {
@@ -41,8 +41,8 @@ def encode_control(control: Control) -> tuple[Kind, bytes]:
             return Kind.WATERMARK, _TIME.pack(time)
         case StreamStatus(idle):
             return Kind.STATUS, bytes((idle,))
-        case Barrier(checkpoint, kind, directory):
-            return Kind.BARRIER, _BARRIER.pack(checkpoint, _SNAPSHOTS[kind]) + directory.encode()
+        case Barrier(checkpoint, kind, directory, unaligned):
+            return Kind.BARRIER, _BARRIER.pack(checkpoint, _SNAPSHOTS[kind], unaligned) + directory.encode()
         case NoSplitNow():
             return Kind.NO_SPLIT_NOW, b""
         case EndOfData(reason):
@@ -60,8 +60,9 @@ def decode_control(kind: Kind, payload: Buffer) -> Control:
 
 
 def _barrier(payload: Buffer) -> Barrier:
-    checkpoint, kind = _BARRIER.unpack_from(payload)
-    return Barrier(CheckpointId(checkpoint), _SNAPSHOT_OF[kind], bytes(payload[_BARRIER.size :]).decode())
+    checkpoint, kind, unaligned = _BARRIER.unpack_from(payload)
+    directory = bytes(payload[_BARRIER.size :]).decode()
+    return Barrier(CheckpointId(checkpoint), _SNAPSHOT_OF[kind], directory, {0: False, 1: True}[unaligned])
 
 
 _DECODERS: Final[Mapping[Kind, Callable[[Buffer], Control]]] = {

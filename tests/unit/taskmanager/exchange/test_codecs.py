@@ -385,7 +385,7 @@ def test_a_batch_that_is_larger_than_a_frame_goes_in_several() -> None:
 
 
 def test_a_record_that_is_larger_than_a_frame_is_named_with_its_size() -> None:
-    with pytest.raises(UserCodeError, match=r"takes 20000\d bytes .*taskmanager.network.max-frame-size") as caught:
+    with pytest.raises(UserCodeError, match=r"takes 2000\d\d bytes .*taskmanager.network.max-frame-size") as caught:
         over_a_wire(ChannelCodec(Types.STRING(), OPERATOR), [RowBatch(["a", "x" * 200_000])], 100_000)
     assert isinstance(caught.value.cause, RecordTooLargeError)
     assert caught.value.operator == OPERATOR
@@ -399,6 +399,7 @@ CONTROLS: list[Control] = [
     StreamStatus(idle=True),
     StreamStatus(idle=False),
     *(Barrier(CheckpointId(2**40), kind, "s3://bucket/ä") for kind in SnapshotKind),
+    Barrier(CheckpointId(1), unaligned=True),
     Barrier(CheckpointId(1)),
     NoSplitNow(),
     *(EndOfData(reason) for reason in EndReason),
