@@ -16,6 +16,11 @@ from millstream_dataflow.job_graph import Edge, Exchange, JobGraph, Partitioning
 POINTWISE = frozenset({Partitioning.FORWARD, Partitioning.RESCALE})
 """Every other partitioning connects each source subtask with each target subtask."""
 
+IN_ORDER = POINTWISE | {Partitioning.BROADCAST, Partitioning.SPLITS}
+"""Edges on which no barrier overtakes a record, so that nothing of them is ever stored in flight: at another
+parallelism nobody could say whose those of a pointwise edge were, and which receivers have had a broadcast one already.
+Flink aligns on the same edges."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:

@@ -91,20 +91,26 @@ class TaskView(_message.Message):
     def __init__(self, vertex: _Optional[str] = ..., index: _Optional[int] = ..., attempt: _Optional[int] = ..., state: _Optional[_Union[_states_pb2.TaskState, str]] = ..., taskmanager: _Optional[str] = ..., totals: _Optional[_Union[_session_pb2.TaskTotals, _Mapping]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class CheckpointView(_message.Message):
-    __slots__ = ("checkpoint", "kind", "path", "completed_at", "duration", "size")
+    __slots__ = ("checkpoint", "kind", "path", "completed_at", "duration", "size", "alignment_duration", "persisted_data", "unaligned")
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_AT_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_DURATION_FIELD_NUMBER: _ClassVar[int]
+    PERSISTED_DATA_FIELD_NUMBER: _ClassVar[int]
+    UNALIGNED_FIELD_NUMBER: _ClassVar[int]
     checkpoint: int
     kind: _controls_pb2.SnapshotKind
     path: str
     completed_at: int
     duration: int
     size: int
-    def __init__(self, checkpoint: _Optional[int] = ..., kind: _Optional[_Union[_controls_pb2.SnapshotKind, str]] = ..., path: _Optional[str] = ..., completed_at: _Optional[int] = ..., duration: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
+    alignment_duration: int
+    persisted_data: int
+    unaligned: bool
+    def __init__(self, checkpoint: _Optional[int] = ..., kind: _Optional[_Union[_controls_pb2.SnapshotKind, str]] = ..., path: _Optional[str] = ..., completed_at: _Optional[int] = ..., duration: _Optional[int] = ..., size: _Optional[int] = ..., alignment_duration: _Optional[int] = ..., persisted_data: _Optional[int] = ..., unaligned: _Optional[bool] = ...) -> None: ...
 
 class CheckpointCounts(_message.Message):
     __slots__ = ("completed", "failed", "in_progress", "last_failure")
@@ -119,14 +125,18 @@ class CheckpointCounts(_message.Message):
     def __init__(self, completed: _Optional[int] = ..., failed: _Optional[int] = ..., in_progress: _Optional[int] = ..., last_failure: _Optional[str] = ...) -> None: ...
 
 class EdgeAudit(_message.Message):
-    __slots__ = ("name", "sent", "received")
+    __slots__ = ("name", "sent", "received", "in_flight", "restored")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SENT_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    RESTORED_FIELD_NUMBER: _ClassVar[int]
     name: str
     sent: int
     received: int
-    def __init__(self, name: _Optional[str] = ..., sent: _Optional[int] = ..., received: _Optional[int] = ...) -> None: ...
+    in_flight: int
+    restored: int
+    def __init__(self, name: _Optional[str] = ..., sent: _Optional[int] = ..., received: _Optional[int] = ..., in_flight: _Optional[int] = ..., restored: _Optional[int] = ...) -> None: ...
 
 class OperatorAudit(_message.Message):
     __slots__ = ("name", "received", "processed", "late", "skipped", "quarantined", "held", "committed")

@@ -27,7 +27,7 @@ from millstream_proto import identity_pb2 as millstream__proto_dot_identity__pb2
 from millstream_proto import job_graph_pb2 as millstream__proto_dot_job__graph__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n millstream_proto/snapshots.proto\x12\rmillstream.v1\x1a\x1fmillstream_proto/controls.proto\x1a\x1fmillstream_proto/identity.proto\x1a millstream_proto/job_graph.proto\"7\n\x07\x46ileRef\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x03\"\x1b\n\x0bInlineBytes\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"_\n\tListState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x0eredistribution\x18\x02 \x01(\x0e\x32\x1d.millstream.v1.Redistribution\x12\r\n\x05items\x18\x03 \x01(\x03\"u\n\x10OperatorSnapshot\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x13\n\x0b\x66irst_group\x18\x02 \x01(\x03\x12\x11\n\tend_group\x18\x03 \x01(\x03\x12\'\n\x05lists\x18\x04 \x03(\x0b\x32\x18.millstream.v1.ListState\"J\n\x0c\x43hannelCount\x12)\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x18.millstream.v1.ChannelId\x12\x0f\n\x07records\x18\x02 \x01(\x03\"\x9b\x01\n\rOperatorCount\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x03\x12\x11\n\tprocessed\x18\x03 \x01(\x03\x12\x0c\n\x04late\x18\x04 \x01(\x03\x12\x0f\n\x07skipped\x18\x05 \x01(\x03\x12\x13\n\x0bquarantined\x18\x06 \x01(\x03\x12\x0c\n\x04held\x18\x07 \x01(\x03\x12\x11\n\tcommitted\x18\x08 \x01(\x03\"\x98\x01\n\x0b\x41uditCounts\x12)\n\x04sent\x18\x01 \x03(\x0b\x32\x1b.millstream.v1.ChannelCount\x12-\n\x08received\x18\x02 \x03(\x0b\x32\x1b.millstream.v1.ChannelCount\x12/\n\toperators\x18\x03 \x03(\x0b\x32\x1c.millstream.v1.OperatorCount\"\xf7\x01\n\x0cTaskSnapshot\x12\x31\n\x0fhandle_file_ref\x18\x01 \x01(\x0b\x32\x16.millstream.v1.FileRefH\x00\x12\x39\n\x13handle_inline_bytes\x18\x02 \x01(\x0b\x32\x1a.millstream.v1.InlineBytesH\x00\x12\x32\n\toperators\x18\x03 \x03(\x0b\x32\x1f.millstream.v1.OperatorSnapshot\x12)\n\x05\x61udit\x18\x04 \x01(\x0b\x32\x1a.millstream.v1.AuditCounts\x12\x10\n\x08\x66inished\x18\x05 \x01(\x08\x42\x08\n\x06handle\"\x8e\x01\n\nStoredTask\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x13\n\x0bparallelism\x18\x02 \x01(\x03\x12\x17\n\x0fmax_parallelism\x18\x03 \x01(\x03\x12-\n\x08snapshot\x18\x04 \x01(\x0b\x32\x1b.millstream.v1.TaskSnapshot\"\x92\x03\n\x12\x43heckpointMetadata\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x10\n\x08job_name\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x12\n\ncheckpoint\x18\x04 \x01(\x03\x12)\n\x04kind\x18\x05 \x01(\x0e\x32\x1b.millstream.v1.SnapshotKind\x12\x14\n\x0c\x63ompleted_at\x18\x06 \x01(\x03\x12(\n\x05tasks\x18\x07 \x03(\x0b\x32\x19.millstream.v1.StoredTask\x12L\n\x0eoperator_names\x18\x08 \x03(\x0b\x32\x34.millstream.v1.CheckpointMetadata.OperatorNamesEntry\x12)\n\x08versions\x18\t \x01(\x0b\x32\x17.millstream.v1.Versions\x12\x0e\n\x06\x66ormat\x18\n \x01(\x03\x12\x10\n\x08key_hash\x18\x0b \x01(\x03\x1a\x34\n\x12OperatorNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"l\n\tListRange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66irst\x18\x02 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x03\x12\x35\n\x0eredistribution\x18\x04 \x01(\x0e\x32\x1d.millstream.v1.Redistribution\"\xfd\x01\n\x0bRestorePart\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x13\n\x0bold_subtask\x18\x02 \x01(\x03\x12\x31\n\x0fhandle_file_ref\x18\x03 \x01(\x0b\x32\x16.millstream.v1.FileRefH\x00\x12\x39\n\x13handle_inline_bytes\x18\x04 \x01(\x0b\x32\x1a.millstream.v1.InlineBytesH\x00\x12\x13\n\x0b\x66irst_group\x18\x05 \x01(\x03\x12\x11\n\tend_group\x18\x06 \x01(\x03\x12\'\n\x05lists\x18\x07 \x03(\x0b\x32\x18.millstream.v1.ListRangeB\x08\n\x06handle\"\xc9\x01\n\x0bTaskRestore\x12)\n\x07subtask\x18\x01 \x01(\x0b\x32\x18.millstream.v1.SubtaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12)\n\x05parts\x18\x03 \x03(\x0b\x32\x1a.millstream.v1.RestorePart\x12,\n\x06\x63ounts\x18\x04 \x03(\x0b\x32\x1c.millstream.v1.OperatorCount\x12\x10\n\x08\x66inished\x18\x05 \x01(\x08\x12\x10\n\x08rescaled\x18\x06 \x01(\x08\":\n\rWorkerRestore\x12)\n\x05tasks\x18\x01 \x03(\x0b\x32\x1a.millstream.v1.TaskRestore*\x82\x01\n\x0eRedistribution\x12\x1e\n\x1aREDISTRIBUTION_UNSPECIFIED\x10\x00\x12\x18\n\x14REDISTRIBUTION_SPLIT\x10\x01\x12\x18\n\x14REDISTRIBUTION_UNION\x10\x02\x12\x1c\n\x18REDISTRIBUTION_BROADCAST\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n millstream_proto/snapshots.proto\x12\rmillstream.v1\x1a\x1fmillstream_proto/controls.proto\x1a\x1fmillstream_proto/identity.proto\x1a millstream_proto/job_graph.proto\"7\n\x07\x46ileRef\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x03\"\x1b\n\x0bInlineBytes\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"_\n\tListState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x0eredistribution\x18\x02 \x01(\x0e\x32\x1d.millstream.v1.Redistribution\x12\r\n\x05items\x18\x03 \x01(\x03\"u\n\x10OperatorSnapshot\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x13\n\x0b\x66irst_group\x18\x02 \x01(\x03\x12\x11\n\tend_group\x18\x03 \x01(\x03\x12\'\n\x05lists\x18\x04 \x03(\x0b\x32\x18.millstream.v1.ListState\"o\n\x0c\x43hannelCount\x12)\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x18.millstream.v1.ChannelId\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12\x11\n\tin_flight\x18\x03 \x01(\x03\x12\x10\n\x08restored\x18\x04 \x01(\x03\"\x9b\x01\n\rOperatorCount\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x03\x12\x11\n\tprocessed\x18\x03 \x01(\x03\x12\x0c\n\x04late\x18\x04 \x01(\x03\x12\x0f\n\x07skipped\x18\x05 \x01(\x03\x12\x13\n\x0bquarantined\x18\x06 \x01(\x03\x12\x0c\n\x04held\x18\x07 \x01(\x03\x12\x11\n\tcommitted\x18\x08 \x01(\x03\"\x98\x01\n\x0b\x41uditCounts\x12)\n\x04sent\x18\x01 \x03(\x0b\x32\x1b.millstream.v1.ChannelCount\x12-\n\x08received\x18\x02 \x03(\x0b\x32\x1b.millstream.v1.ChannelCount\x12/\n\toperators\x18\x03 \x03(\x0b\x32\x1c.millstream.v1.OperatorCount\"W\n\x0e\x41lignmentStats\x12\x1a\n\x12\x61lignment_duration\x18\x01 \x01(\x03\x12\x16\n\x0epersisted_data\x18\x02 \x01(\x03\x12\x11\n\tunaligned\x18\x03 \x01(\x08\"\xa9\x02\n\x0cTaskSnapshot\x12\x31\n\x0fhandle_file_ref\x18\x01 \x01(\x0b\x32\x16.millstream.v1.FileRefH\x00\x12\x39\n\x13handle_inline_bytes\x18\x02 \x01(\x0b\x32\x1a.millstream.v1.InlineBytesH\x00\x12\x32\n\toperators\x18\x03 \x03(\x0b\x32\x1f.millstream.v1.OperatorSnapshot\x12)\n\x05\x61udit\x18\x04 \x01(\x0b\x32\x1a.millstream.v1.AuditCounts\x12\x10\n\x08\x66inished\x18\x05 \x01(\x08\x12\x30\n\talignment\x18\x06 \x01(\x0b\x32\x1d.millstream.v1.AlignmentStatsB\x08\n\x06handle\"\x8e\x01\n\nStoredTask\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x13\n\x0bparallelism\x18\x02 \x01(\x03\x12\x17\n\x0fmax_parallelism\x18\x03 \x01(\x03\x12-\n\x08snapshot\x18\x04 \x01(\x0b\x32\x1b.millstream.v1.TaskSnapshot\"\xb6\x03\n\x12\x43heckpointMetadata\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x10\n\x08job_name\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x12\n\ncheckpoint\x18\x04 \x01(\x03\x12)\n\x04kind\x18\x05 \x01(\x0e\x32\x1b.millstream.v1.SnapshotKind\x12\x14\n\x0c\x63ompleted_at\x18\x06 \x01(\x03\x12(\n\x05tasks\x18\x07 \x03(\x0b\x32\x19.millstream.v1.StoredTask\x12L\n\x0eoperator_names\x18\x08 \x03(\x0b\x32\x34.millstream.v1.CheckpointMetadata.OperatorNamesEntry\x12)\n\x08versions\x18\t \x01(\x0b\x32\x17.millstream.v1.Versions\x12\x0e\n\x06\x66ormat\x18\n \x01(\x03\x12\x10\n\x08key_hash\x18\x0b \x01(\x03\x12\"\n\x05\x65\x64ges\x18\x0c \x03(\x0b\x32\x13.millstream.v1.Edge\x1a\x34\n\x12OperatorNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"l\n\tListRange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66irst\x18\x02 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x03\x12\x35\n\x0eredistribution\x18\x04 \x01(\x0e\x32\x1d.millstream.v1.Redistribution\"\xfd\x01\n\x0bRestorePart\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x13\n\x0bold_subtask\x18\x02 \x01(\x03\x12\x31\n\x0fhandle_file_ref\x18\x03 \x01(\x0b\x32\x16.millstream.v1.FileRefH\x00\x12\x39\n\x13handle_inline_bytes\x18\x04 \x01(\x0b\x32\x1a.millstream.v1.InlineBytesH\x00\x12\x13\n\x0b\x66irst_group\x18\x05 \x01(\x03\x12\x11\n\tend_group\x18\x06 \x01(\x03\x12\'\n\x05lists\x18\x07 \x03(\x0b\x32\x18.millstream.v1.ListRangeB\x08\n\x06handle\"\xf0\x01\n\x0cInFlightPart\x12\x0c\n\x04\x65\x64ge\x18\x01 \x01(\x03\x12)\n\x07\x63hannel\x18\x02 \x01(\x0b\x32\x18.millstream.v1.ChannelId\x12\x0e\n\x06output\x18\x03 \x01(\x08\x12\x0f\n\x07records\x18\x04 \x01(\x03\x12\x31\n\x0fhandle_file_ref\x18\x05 \x01(\x0b\x32\x16.millstream.v1.FileRefH\x00\x12\x39\n\x13handle_inline_bytes\x18\x06 \x01(\x0b\x32\x1a.millstream.v1.InlineBytesH\x00\x12\x0e\n\x06shared\x18\x07 \x01(\x08\x42\x08\n\x06handle\"\xf9\x01\n\x0bTaskRestore\x12)\n\x07subtask\x18\x01 \x01(\x0b\x32\x18.millstream.v1.SubtaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12)\n\x05parts\x18\x03 \x03(\x0b\x32\x1a.millstream.v1.RestorePart\x12,\n\x06\x63ounts\x18\x04 \x03(\x0b\x32\x1c.millstream.v1.OperatorCount\x12\x10\n\x08\x66inished\x18\x05 \x01(\x08\x12\x10\n\x08rescaled\x18\x06 \x01(\x08\x12.\n\tin_flight\x18\x07 \x03(\x0b\x32\x1b.millstream.v1.InFlightPart\":\n\rWorkerRestore\x12)\n\x05tasks\x18\x01 \x03(\x0b\x32\x1a.millstream.v1.TaskRestore*\x82\x01\n\x0eRedistribution\x12\x1e\n\x1aREDISTRIBUTION_UNSPECIFIED\x10\x00\x12\x18\n\x14REDISTRIBUTION_SPLIT\x10\x01\x12\x18\n\x14REDISTRIBUTION_UNION\x10\x02\x12\x1c\n\x18REDISTRIBUTION_BROADCAST\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECKPOINTMETADATA_OPERATORNAMESENTRY']._loaded_options = None
   _globals['_CHECKPOINTMETADATA_OPERATORNAMESENTRY']._serialized_options = b'8\001'
-  _globals['_REDISTRIBUTION']._serialized_start=2273
-  _globals['_REDISTRIBUTION']._serialized_end=2403
+  _globals['_REDISTRIBUTION']._serialized_start=2776
+  _globals['_REDISTRIBUTION']._serialized_end=2906
   _globals['_FILEREF']._serialized_start=151
   _globals['_FILEREF']._serialized_end=206
   _globals['_INLINEBYTES']._serialized_start=208
@@ -47,25 +47,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATORSNAPSHOT']._serialized_start=334
   _globals['_OPERATORSNAPSHOT']._serialized_end=451
   _globals['_CHANNELCOUNT']._serialized_start=453
-  _globals['_CHANNELCOUNT']._serialized_end=527
-  _globals['_OPERATORCOUNT']._serialized_start=530
-  _globals['_OPERATORCOUNT']._serialized_end=685
-  _globals['_AUDITCOUNTS']._serialized_start=688
-  _globals['_AUDITCOUNTS']._serialized_end=840
-  _globals['_TASKSNAPSHOT']._serialized_start=843
-  _globals['_TASKSNAPSHOT']._serialized_end=1090
-  _globals['_STOREDTASK']._serialized_start=1093
-  _globals['_STOREDTASK']._serialized_end=1235
-  _globals['_CHECKPOINTMETADATA']._serialized_start=1238
-  _globals['_CHECKPOINTMETADATA']._serialized_end=1640
-  _globals['_CHECKPOINTMETADATA_OPERATORNAMESENTRY']._serialized_start=1588
-  _globals['_CHECKPOINTMETADATA_OPERATORNAMESENTRY']._serialized_end=1640
-  _globals['_LISTRANGE']._serialized_start=1642
-  _globals['_LISTRANGE']._serialized_end=1750
-  _globals['_RESTOREPART']._serialized_start=1753
-  _globals['_RESTOREPART']._serialized_end=2006
-  _globals['_TASKRESTORE']._serialized_start=2009
-  _globals['_TASKRESTORE']._serialized_end=2210
-  _globals['_WORKERRESTORE']._serialized_start=2212
-  _globals['_WORKERRESTORE']._serialized_end=2270
+  _globals['_CHANNELCOUNT']._serialized_end=564
+  _globals['_OPERATORCOUNT']._serialized_start=567
+  _globals['_OPERATORCOUNT']._serialized_end=722
+  _globals['_AUDITCOUNTS']._serialized_start=725
+  _globals['_AUDITCOUNTS']._serialized_end=877
+  _globals['_ALIGNMENTSTATS']._serialized_start=879
+  _globals['_ALIGNMENTSTATS']._serialized_end=966
+  _globals['_TASKSNAPSHOT']._serialized_start=969
+  _globals['_TASKSNAPSHOT']._serialized_end=1266
+  _globals['_STOREDTASK']._serialized_start=1269
+  _globals['_STOREDTASK']._serialized_end=1411
+  _globals['_CHECKPOINTMETADATA']._serialized_start=1414
+  _globals['_CHECKPOINTMETADATA']._serialized_end=1852
+  _globals['_CHECKPOINTMETADATA_OPERATORNAMESENTRY']._serialized_start=1800
+  _globals['_CHECKPOINTMETADATA_OPERATORNAMESENTRY']._serialized_end=1852
+  _globals['_LISTRANGE']._serialized_start=1854
+  _globals['_LISTRANGE']._serialized_end=1962
+  _globals['_RESTOREPART']._serialized_start=1965
+  _globals['_RESTOREPART']._serialized_end=2218
+  _globals['_INFLIGHTPART']._serialized_start=2221
+  _globals['_INFLIGHTPART']._serialized_end=2461
+  _globals['_TASKRESTORE']._serialized_start=2464
+  _globals['_TASKRESTORE']._serialized_end=2713
+  _globals['_WORKERRESTORE']._serialized_start=2715
+  _globals['_WORKERRESTORE']._serialized_end=2773
 # @@protoc_insertion_point(module_scope)

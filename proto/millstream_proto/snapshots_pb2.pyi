@@ -60,12 +60,16 @@ class OperatorSnapshot(_message.Message):
     def __init__(self, operator: _Optional[str] = ..., first_group: _Optional[int] = ..., end_group: _Optional[int] = ..., lists: _Optional[_Iterable[_Union[ListState, _Mapping]]] = ...) -> None: ...
 
 class ChannelCount(_message.Message):
-    __slots__ = ("channel", "records")
+    __slots__ = ("channel", "records", "in_flight", "restored")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    RESTORED_FIELD_NUMBER: _ClassVar[int]
     channel: _identity_pb2.ChannelId
     records: int
-    def __init__(self, channel: _Optional[_Union[_identity_pb2.ChannelId, _Mapping]] = ..., records: _Optional[int] = ...) -> None: ...
+    in_flight: int
+    restored: int
+    def __init__(self, channel: _Optional[_Union[_identity_pb2.ChannelId, _Mapping]] = ..., records: _Optional[int] = ..., in_flight: _Optional[int] = ..., restored: _Optional[int] = ...) -> None: ...
 
 class OperatorCount(_message.Message):
     __slots__ = ("operator", "received", "processed", "late", "skipped", "quarantined", "held", "committed")
@@ -97,19 +101,31 @@ class AuditCounts(_message.Message):
     operators: _containers.RepeatedCompositeFieldContainer[OperatorCount]
     def __init__(self, sent: _Optional[_Iterable[_Union[ChannelCount, _Mapping]]] = ..., received: _Optional[_Iterable[_Union[ChannelCount, _Mapping]]] = ..., operators: _Optional[_Iterable[_Union[OperatorCount, _Mapping]]] = ...) -> None: ...
 
+class AlignmentStats(_message.Message):
+    __slots__ = ("alignment_duration", "persisted_data", "unaligned")
+    ALIGNMENT_DURATION_FIELD_NUMBER: _ClassVar[int]
+    PERSISTED_DATA_FIELD_NUMBER: _ClassVar[int]
+    UNALIGNED_FIELD_NUMBER: _ClassVar[int]
+    alignment_duration: int
+    persisted_data: int
+    unaligned: bool
+    def __init__(self, alignment_duration: _Optional[int] = ..., persisted_data: _Optional[int] = ..., unaligned: _Optional[bool] = ...) -> None: ...
+
 class TaskSnapshot(_message.Message):
-    __slots__ = ("handle_file_ref", "handle_inline_bytes", "operators", "audit", "finished")
+    __slots__ = ("handle_file_ref", "handle_inline_bytes", "operators", "audit", "finished", "alignment")
     HANDLE_FILE_REF_FIELD_NUMBER: _ClassVar[int]
     HANDLE_INLINE_BYTES_FIELD_NUMBER: _ClassVar[int]
     OPERATORS_FIELD_NUMBER: _ClassVar[int]
     AUDIT_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     handle_file_ref: FileRef
     handle_inline_bytes: InlineBytes
     operators: _containers.RepeatedCompositeFieldContainer[OperatorSnapshot]
     audit: AuditCounts
     finished: bool
-    def __init__(self, handle_file_ref: _Optional[_Union[FileRef, _Mapping]] = ..., handle_inline_bytes: _Optional[_Union[InlineBytes, _Mapping]] = ..., operators: _Optional[_Iterable[_Union[OperatorSnapshot, _Mapping]]] = ..., audit: _Optional[_Union[AuditCounts, _Mapping]] = ..., finished: _Optional[bool] = ...) -> None: ...
+    alignment: AlignmentStats
+    def __init__(self, handle_file_ref: _Optional[_Union[FileRef, _Mapping]] = ..., handle_inline_bytes: _Optional[_Union[InlineBytes, _Mapping]] = ..., operators: _Optional[_Iterable[_Union[OperatorSnapshot, _Mapping]]] = ..., audit: _Optional[_Union[AuditCounts, _Mapping]] = ..., finished: _Optional[bool] = ..., alignment: _Optional[_Union[AlignmentStats, _Mapping]] = ...) -> None: ...
 
 class StoredTask(_message.Message):
     __slots__ = ("task", "parallelism", "max_parallelism", "snapshot")
@@ -124,7 +140,7 @@ class StoredTask(_message.Message):
     def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., parallelism: _Optional[int] = ..., max_parallelism: _Optional[int] = ..., snapshot: _Optional[_Union[TaskSnapshot, _Mapping]] = ...) -> None: ...
 
 class CheckpointMetadata(_message.Message):
-    __slots__ = ("job", "job_name", "epoch", "checkpoint", "kind", "completed_at", "tasks", "operator_names", "versions", "format", "key_hash")
+    __slots__ = ("job", "job_name", "epoch", "checkpoint", "kind", "completed_at", "tasks", "operator_names", "versions", "format", "key_hash", "edges")
     class OperatorNamesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -143,6 +159,7 @@ class CheckpointMetadata(_message.Message):
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     KEY_HASH_FIELD_NUMBER: _ClassVar[int]
+    EDGES_FIELD_NUMBER: _ClassVar[int]
     job: str
     job_name: str
     epoch: int
@@ -154,7 +171,8 @@ class CheckpointMetadata(_message.Message):
     versions: _job_graph_pb2.Versions
     format: int
     key_hash: int
-    def __init__(self, job: _Optional[str] = ..., job_name: _Optional[str] = ..., epoch: _Optional[int] = ..., checkpoint: _Optional[int] = ..., kind: _Optional[_Union[_controls_pb2.SnapshotKind, str]] = ..., completed_at: _Optional[int] = ..., tasks: _Optional[_Iterable[_Union[StoredTask, _Mapping]]] = ..., operator_names: _Optional[_Mapping[str, str]] = ..., versions: _Optional[_Union[_job_graph_pb2.Versions, _Mapping]] = ..., format: _Optional[int] = ..., key_hash: _Optional[int] = ...) -> None: ...
+    edges: _containers.RepeatedCompositeFieldContainer[_job_graph_pb2.Edge]
+    def __init__(self, job: _Optional[str] = ..., job_name: _Optional[str] = ..., epoch: _Optional[int] = ..., checkpoint: _Optional[int] = ..., kind: _Optional[_Union[_controls_pb2.SnapshotKind, str]] = ..., completed_at: _Optional[int] = ..., tasks: _Optional[_Iterable[_Union[StoredTask, _Mapping]]] = ..., operator_names: _Optional[_Mapping[str, str]] = ..., versions: _Optional[_Union[_job_graph_pb2.Versions, _Mapping]] = ..., format: _Optional[int] = ..., key_hash: _Optional[int] = ..., edges: _Optional[_Iterable[_Union[_job_graph_pb2.Edge, _Mapping]]] = ...) -> None: ...
 
 class ListRange(_message.Message):
     __slots__ = ("name", "first", "end", "redistribution")
@@ -186,21 +204,41 @@ class RestorePart(_message.Message):
     lists: _containers.RepeatedCompositeFieldContainer[ListRange]
     def __init__(self, operator: _Optional[str] = ..., old_subtask: _Optional[int] = ..., handle_file_ref: _Optional[_Union[FileRef, _Mapping]] = ..., handle_inline_bytes: _Optional[_Union[InlineBytes, _Mapping]] = ..., first_group: _Optional[int] = ..., end_group: _Optional[int] = ..., lists: _Optional[_Iterable[_Union[ListRange, _Mapping]]] = ...) -> None: ...
 
+class InFlightPart(_message.Message):
+    __slots__ = ("edge", "channel", "output", "records", "handle_file_ref", "handle_inline_bytes", "shared")
+    EDGE_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FILE_REF_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_INLINE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    edge: int
+    channel: _identity_pb2.ChannelId
+    output: bool
+    records: int
+    handle_file_ref: FileRef
+    handle_inline_bytes: InlineBytes
+    shared: bool
+    def __init__(self, edge: _Optional[int] = ..., channel: _Optional[_Union[_identity_pb2.ChannelId, _Mapping]] = ..., output: _Optional[bool] = ..., records: _Optional[int] = ..., handle_file_ref: _Optional[_Union[FileRef, _Mapping]] = ..., handle_inline_bytes: _Optional[_Union[InlineBytes, _Mapping]] = ..., shared: _Optional[bool] = ...) -> None: ...
+
 class TaskRestore(_message.Message):
-    __slots__ = ("subtask", "checkpoint", "parts", "counts", "finished", "rescaled")
+    __slots__ = ("subtask", "checkpoint", "parts", "counts", "finished", "rescaled", "in_flight")
     SUBTASK_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
     RESCALED_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
     subtask: _identity_pb2.SubtaskId
     checkpoint: int
     parts: _containers.RepeatedCompositeFieldContainer[RestorePart]
     counts: _containers.RepeatedCompositeFieldContainer[OperatorCount]
     finished: bool
     rescaled: bool
-    def __init__(self, subtask: _Optional[_Union[_identity_pb2.SubtaskId, _Mapping]] = ..., checkpoint: _Optional[int] = ..., parts: _Optional[_Iterable[_Union[RestorePart, _Mapping]]] = ..., counts: _Optional[_Iterable[_Union[OperatorCount, _Mapping]]] = ..., finished: _Optional[bool] = ..., rescaled: _Optional[bool] = ...) -> None: ...
+    in_flight: _containers.RepeatedCompositeFieldContainer[InFlightPart]
+    def __init__(self, subtask: _Optional[_Union[_identity_pb2.SubtaskId, _Mapping]] = ..., checkpoint: _Optional[int] = ..., parts: _Optional[_Iterable[_Union[RestorePart, _Mapping]]] = ..., counts: _Optional[_Iterable[_Union[OperatorCount, _Mapping]]] = ..., finished: _Optional[bool] = ..., rescaled: _Optional[bool] = ..., in_flight: _Optional[_Iterable[_Union[InFlightPart, _Mapping]]] = ...) -> None: ...
 
 class WorkerRestore(_message.Message):
     __slots__ = ("tasks",)

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from millstream_dataflow.identity import CheckpointId, Epoch, SubtaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
+from millstream_jobmanager.core.checkpoints.in_flight import edges_in_flight
 from millstream_jobmanager.core.checkpoints.restore import Restorer, incompatibilities
 from millstream_runtime.checkpoint_files import SnapshotReader, encode_snapshot
-from millstream_runtime.messages.snapshots import CheckpointMetadata, InlineBytes, StoredTask, TaskSnapshot
+from millstream_runtime.messages.snapshots import CheckpointMetadata, InlineBytes, StoredTask
 from millstream_taskmanager.task.restoring import restored_of
-from millstream_taskmanager.task.snapshot import TaskPart, described
+from millstream_taskmanager.task.snapshot import TaskPart, stored_as
 from millstream_taskmanager.task.task import Restored, Task
 
 
@@ -22,11 +23,15 @@ def metadata_of(
     stored: list[StoredTask] = []
     for subtask, part in parts.items():
         vertex = plan.vertices[subtask.vertex]
-        handle = InlineBytes(b"".join(encode_snapshot(part.operators))) if part.operators else None
-        snapshot = TaskSnapshot(handle, tuple(map(described, part.operators)), part.audit, part.finished)
-        stored.append(StoredTask(tasks[subtask].place.task, vertex.parallelism, vertex.max_parallelism, snapshot))
+        has_state = part.operators or part.channels
+        handle = InlineBytes(b"".join(encode_snapshot(part.operators, part.channels))) if has_state else None
+        task = tasks[subtask].place.task
+        stored.append(StoredTask(task, vertex.parallelism, vertex.max_parallelism, stored_as(part, handle)))
     graph, kind = plan.graph, SnapshotKind.CHECKPOINT
-    return CheckpointMetadata(graph.job, graph.name, Epoch(1), checkpoint, kind, 0, tuple(stored), {}, graph.versions)
+    edges = edges_in_flight(plan.graph, (task.snapshot for task in stored))
+    return CheckpointMetadata(
+        graph.job, graph.name, Epoch(1), checkpoint, kind, 0, tuple(stored), {}, graph.versions, edges=edges
+    )
 
 
 def restored_onto(plan: Plan, metadata: CheckpointMetadata) -> dict[SubtaskId, Restored]:

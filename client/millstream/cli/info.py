@@ -119,14 +119,16 @@ def _tables(details: JobDetails) -> Iterator[tuple[str, tuple[str, ...], _Rows]]
     )
     yield (
         "Checkpoints",
-        ("ID", "KIND", "COMPLETED", "DURATION", "BYTES", "PATH"),
+        ("ID", "KIND", "COMPLETED", "DURATION", "ALIGNMENT", "BYTES", "IN FLIGHT", "PATH"),
         [
             (
                 point.checkpoint,
                 point.kind.name,
                 instant(point.completed_at),
                 duration(point.duration),
+                f"{duration(point.alignment_duration)}{', unaligned' if point.unaligned else ''}",
                 point.size,
+                point.persisted_data,
                 point.path,
             )
             for point in details.checkpoints
@@ -139,8 +141,8 @@ def _tables(details: JobDetails) -> Iterator[tuple[str, tuple[str, ...], _Rows]]
     )
     yield (
         "Audit at the last checkpoint: edges",
-        ("EDGE", "SENT", "RECEIVED"),
-        [(edge.name, edge.sent, edge.received) for edge in details.edges],
+        ("EDGE", "RESTORED", "SENT", "RECEIVED", "IN FLIGHT"),
+        [(edge.name, edge.restored, edge.sent, edge.received, edge.in_flight) for edge in details.edges],
     )
     yield (
         "Audit at the last checkpoint: operators",

@@ -20,7 +20,7 @@ from millstream.errors import (
     ProgramError,
     SizeLimitError,
 )
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import Configuration, ConfigurationError, overtaking_conflict
 from millstream_dataflow.configuration.options import checkpointing, client, jobmanager
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
 from millstream_dataflow.connectors import Boundedness
@@ -158,6 +158,11 @@ def _partitioning(graph: StreamGraph, _configuration: Configuration) -> None:
             raise PartitioningError(what, "use partition_custom(partitioner, key_selector)", defined_at=edge.defined_at)
 
 
+def _overtaking(_graph: StreamGraph, configuration: Configuration) -> None:
+    if (problem := overtaking_conflict(configuration)) is not None:
+        raise ConfigurationError(problem)
+
+
 def _commits(graph: StreamGraph, configuration: Configuration) -> None:
     """Law 5.4: what such a sink has written would stay invisible for ever."""
     if configuration.get(checkpointing.INTERVAL) is not None:
@@ -181,4 +186,13 @@ def _is_unbounded(node: StreamNode) -> bool:
     )
 
 
-_CHECKS: Final[tuple[Check, ...]] = (_inputs, _uids, _parallelism, _keyed, _key_types, _partitioning, _commits)
+_CHECKS: Final[tuple[Check, ...]] = (
+    _inputs,
+    _uids,
+    _parallelism,
+    _keyed,
+    _key_types,
+    _partitioning,
+    _overtaking,
+    _commits,
+)

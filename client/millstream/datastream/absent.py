@@ -16,7 +16,6 @@ Absent = Mapping[str, str]
 _AS_REDUCE: Final = "write reduce(lambda a, b: ...), which gives the record that you choose of two"
 _AT_CLUSTER: Final = "install what the functions need where the TaskManagers run; add_python_file brings modules"
 _NO_JVM: Final = "no Java runs here; leave it out, and take a connector in Python (from_source, sink_to)"
-_UNALIGNED: Final = "barriers wait behind at most a fraction of a second of work here; leave it out"
 
 _OF_ALL_STREAMS: Final[Absent] = {
     "add_sink": "use sink_to(sink)",
@@ -75,14 +74,10 @@ OF_ENVIRONMENTS: Final[Absent] = {
     "WatermarkStrategy.for_ingestion_time() takes that of the clock",
 }
 OF_CHECKPOINT_CONFIGS: Final[Absent] = {
-    "enable_unaligned_checkpoints": _UNALIGNED,
     "get_checkpoint_storage": "get_checkpoint_storage_dir() tells the directory",
-    "set_alignment_timeout": _UNALIGNED,
-    "set_aligned_checkpoint_timeout": _UNALIGNED,
     "set_checkpoint_storage": "use set_checkpoint_storage_dir(directory)",
-    "set_fail_on_checkpointing_errors": "use set_tolerable_checkpoint_failure_number(number)",
-    "set_force_unaligned_checkpoints": _UNALIGNED,
-    "set_max_subtasks_per_channel_state_file": _UNALIGNED,
+    "get_checkpoint_id_of_ignored_in_flight_data": "a checkpoint is restored with its records in flight, or not at all",
+    "set_checkpoint_id_of_ignored_in_flight_data": "a checkpoint is restored with its records in flight, or not at all",
 }
 OF_EXECUTION_CONFIGS: Final[Absent] = {
     "add_default_kryo_serializer": "declare types, or leave it out: records without one are pickled",

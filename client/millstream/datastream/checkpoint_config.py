@@ -6,11 +6,14 @@ from millstream.datastream.absent import OF_CHECKPOINT_CONFIGS, refuse
 from millstream.datastream.settings import Settings, duration
 from millstream_dataflow.configuration import milliseconds
 from millstream_dataflow.configuration.enums import CheckpointingMode, ExternalizedCheckpointRetention
-from millstream_dataflow.configuration.options import checkpointing
-from millstream_dataflow.time import Span
+from millstream_dataflow.configuration.options import checkpointing, unaligned
+from millstream_dataflow.time import Duration, Span
 
 NO_INTERVAL: Final = -1
 """What `get_checkpoint_interval` says when checkpointing is off, as Flink's does."""
+
+
+_ANY_NUMBER: Final = 2**31 - 1
 
 
 class CheckpointConfig:
@@ -18,6 +21,11 @@ class CheckpointConfig:
 
     Setters return the same object. ConfigurationError for a value that the key doesn't accept.
     """
+
+    DEFAULT_MODE: Final = checkpointing.MODE.default
+    DEFAULT_TIMEOUT: Final = milliseconds(checkpointing.TIMEOUT.default)
+    DEFAULT_MIN_PAUSE_BETWEEN_CHECKPOINTS: Final = milliseconds(checkpointing.MIN_PAUSE.default)
+    DEFAULT_MAX_CONCURRENT_CHECKPOINTS: Final = checkpointing.MAX_CONCURRENT.default
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -107,16 +115,62 @@ class CheckpointConfig:
         return self.get_externalized_checkpoint_retention()
 
     def is_unaligned_checkpoints_enabled(self) -> bool:
-        """False: barriers stay in the order of the records."""
-        return False
+        """Whether barriers may overtake records. True unless it was disabled, unlike Flink."""
+        return self._settings.get(unaligned.ENABLED)
+
+    def enable_unaligned_checkpoints(self, enabled: bool = True) -> "CheckpointConfig":  # noqa: FBT001, FBT002  # PyFlink's
+        """Let barriers overtake records that hold them up for longer than `get_alignment_timeout`; the records are then
+        stored with the checkpoint. `set_alignment_timeout(0)` lets them overtake from the start, as Flink's default.
+        """
+        self._settings.set(unaligned.ENABLED, enabled)
+        return self
 
     def disable_unaligned_checkpoints(self) -> "CheckpointConfig":
-        """They are never unaligned, so nothing changes."""
+        """Let barriers wait for the records before them, however long."""
+        return self.enable_unaligned_checkpoints(enabled=False)
+
+    def get_alignment_timeout(self) -> Duration:
+        """How long a task waits for a checkpoint's barriers until they overtake: 1 s unless it was set."""
+        return Duration.of_millis(self._settings.get_milliseconds(unaligned.ALIGNED_TIMEOUT))
+
+    def set_alignment_timeout(self, alignment_timeout: Span) -> "CheckpointConfig":
+        """Let barriers overtake after this time, from the first that a task has; 0: from the start."""
+        self._settings.set(unaligned.ALIGNED_TIMEOUT, duration(alignment_timeout))
+        return self
+
+    def get_aligned_checkpoint_timeout(self) -> Duration:
+        """Flink's newer name for `get_alignment_timeout`."""
+        return self.get_alignment_timeout()
+
+    def set_aligned_checkpoint_timeout(self, aligned_checkpoint_timeout: Span) -> "CheckpointConfig":
+        """Flink's newer name for `set_alignment_timeout`."""
+        return self.set_alignment_timeout(aligned_checkpoint_timeout)
+
+    def is_force_unaligned_checkpoints(self) -> bool:
+        """False: it is about streams that feed themselves, and there are none."""
+        return False
+
+    def set_force_unaligned_checkpoints(self, force_unaligned_checkpoints: bool = True) -> "CheckpointConfig":  # noqa: FBT001, FBT002  # PyFlink's
+        """Nothing changes: it is about streams that feed themselves, and there are none."""
+        return self
+
+    def get_max_subtasks_per_channel_state_file(self) -> int:
+        """1: each task's records in flight lie in its own file."""
+        return 1
+
+    def set_max_subtasks_per_channel_state_file(
+        self, max_subtasks_per_channel_state_file: int
+    ) -> "CheckpointConfig":  # PyFlink's
+        """Nothing changes: each task's records in flight lie in its own file."""
         return self
 
     def is_fail_on_checkpointing_errors(self) -> bool:
         """Whether one failed checkpoint lets the job fail over: none is tolerated."""
         return self.get_tolerable_checkpoint_failure_number() == 0
+
+    def set_fail_on_checkpointing_errors(self, fail_on_checkpointing_errors: bool) -> "CheckpointConfig":  # noqa: FBT001  # PyFlink's
+        """Tolerate no failed checkpoint, or any number of them in a row."""
+        return self.set_tolerable_checkpoint_failure_number(0 if fail_on_checkpointing_errors else _ANY_NUMBER)
 
     def get_checkpoint_storage_dir(self) -> str | None:
         """The directory or URI where checkpoints lie; None: in the job store."""

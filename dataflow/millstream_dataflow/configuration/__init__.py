@@ -12,10 +12,12 @@ from millstream_dataflow.configuration.origin import DEFAULT, JOB_GRAPH, PROGRAM
 from millstream_dataflow.configuration.quantities import milliseconds
 from millstream_dataflow.configuration.rules import (
     Listener,
+    aligned_checkpoint_timeout,
     check_binding,
     check_consistency,
     checkpoint_directory,
     is_loopback,
+    overtaking_conflict,
     restart_strategy,
     savepoint_directory,
 )
@@ -39,11 +41,13 @@ __all__ = [
     "Scope",
     "Setting",
     "Text",
+    "aligned_checkpoint_timeout",
     "check_binding",
     "check_consistency",
     "checkpoint_directory",
     "is_loopback",
     "milliseconds",
+    "overtaking_conflict",
     "restart_strategy",
     "savepoint_directory",
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+from datetime import timedelta
 from typing import Any, Final
 
 from millstream_dataflow.configuration.configuration import Configuration
-from millstream_dataflow.configuration.enums import RestartStrategy
+from millstream_dataflow.configuration.enums import CheckpointingMode, RestartStrategy
 from millstream_dataflow.configuration.errors import ConfigurationError, Problem
 from millstream_dataflow.configuration.option import Option
 from millstream_dataflow.configuration.options import (
@@ -18,7 +19,37 @@ from millstream_dataflow.configuration.options import (
     rpc,
     security,
     taskmanager,
+    unaligned,
 )
+
+
+def aligned_checkpoint_timeout(configuration: Configuration) -> timedelta | None:
+    """How long a checkpoint is aligned until its barriers overtake records; None: to its end."""
+    if not configuration.get(unaligned.ENABLED) or _against_overtaking(configuration) is not None:
+        return None
+    return configuration.get(unaligned.ALIGNED_TIMEOUT)
+
+
+def overtaking_conflict(configuration: Configuration) -> Problem | None:
+    """What is wrong when somebody has asked for unaligned checkpoints and for what excludes them. Without being asked
+    for they just aren't there.
+    """
+    other = _against_overtaking(configuration)
+    if other is None or not (configuration.get(unaligned.ENABLED) and configuration.is_set(unaligned.ENABLED)):
+        return None
+    option, why = other
+    reason = f"{option.key} is {configuration.text(option)} ({configuration.origin(option)}), and {why}"
+    mend = f"set {unaligned.ENABLED.key} to false, or the other back to {option.default_text}"
+    text = configuration.text(unaligned.ENABLED)
+    return Problem(reason, mend, unaligned.ENABLED.key, text, configuration.origin(unaligned.ENABLED))
+
+
+def _against_overtaking(configuration: Configuration) -> tuple[Option[Any], str] | None:
+    if configuration.get(checkpointing.MODE) is not CheckpointingMode.EXACTLY_ONCE:
+        return checkpointing.MODE, "barriers that nobody waits for have nothing to overtake"
+    if configuration.get(checkpointing.MAX_CONCURRENT) > 1:
+        return checkpointing.MAX_CONCURRENT, "a barrier would overtake the one of the checkpoint before it"
+    return None
 
 
 def restart_strategy(configuration: Configuration) -> RestartStrategy:
@@ -124,6 +155,7 @@ def check_consistency(configuration: Configuration) -> None:
     """Raises :class:`ConfigurationError` with every pair of values that contradict each other."""
     compared = [_compare(configuration, low, high, why) for low, high, why in _IN_ORDER]
     compared += [lacking(configuration, switch, needed) for switch, needed in _NEEDS]
+    compared.append(overtaking_conflict(configuration))
     if problems := [problem for problem in compared if problem is not None]:
         raise ConfigurationError(problems)
 

@@ -2,7 +2,7 @@
 
 A configuration written for Flink should start here unchanged where that is honest. So keys that rule machinery
 Millstream does not have (the JVM, Pekko, Netty's buffers) are accepted, and named once as *without effect*. Keys
-whose absence would change what a job or a cluster guarantees (Kerberos, unaligned barriers) are
+whose absence would change what a job or a cluster guarantees (Kerberos, state on disk) are
 *refused* with the reason, since running without them in silence would be a lie.
 """
 
@@ -141,7 +141,28 @@ WITHOUT_EFFECT: Final[tuple[Family, ...]] = (
         "execution.checkpointing.incremental",
         "state.backend.incremental",
     ),
-    *_families("checkpoint files have a writer of our own", "execution.checkpointing.write-buffer-size"),
+    *_families(
+        "checkpoint files have a writer of our own",
+        "execution.checkpointing.write-buffer-size",
+        "execution.checkpointing.file-merging.",
+        "execution.checkpointing.snapshot-compression",
+    ),
+    *_families("checkpoints are deleted by threads of their own", "execution.checkpointing.cleaner.parallel-mode"),
+    *_families(
+        "state is restored from the checkpoint's storage alone",
+        "execution.checkpointing.local-backup.",
+        "execution.state-recovery.from-local",
+    ),
+    *_families("no source says that it works off a backlog", "execution.checkpointing.interval-during-backlog"),
+    *_families("streams can't feed themselves", "execution.checkpointing.unaligned.forced"),
+    *_families(
+        "each task's records in flight lie in its own file",
+        "execution.checkpointing.unaligned.max-subtasks-per-channel-state-file",
+    ),
+    *_families(
+        "a barrier waits for the timers that fire, but not for credit",
+        "execution.checkpointing.unaligned.interruptible-timers.enabled",
+    ),
     *_families("there is no REST endpoint or dashboard in this version", "rest.", "web.", "historyserver."),
     *_families("there are no metrics reporters in this version", "metrics.", "traces.", "events."),
     *_families("there are no Table API and SQL in this version", "table.", "sql-client.", "sql-gateway."),
@@ -155,11 +176,8 @@ _OF_JAVA = ("password", "type")
 
 REFUSED: Final[tuple[Family, ...]] = (
     *_families(
-        "checkpoints are aligned in this version",
-        "execution.checkpointing.unaligned",
-        "execution.checkpointing.unaligned.",
-        "execution.checkpointing.aligned-checkpoint-timeout",
-        "execution.checkpointing.alignment-timeout",
+        "a checkpoint is restored with its records in flight, or not at all",
+        "execution.checkpointing.recover-without-channel-state.checkpoint-id",
     ),
     *_families("ZooKeeper elects the leader, not Kubernetes", "high-availability.kubernetes."),
     *_families(

@@ -44,6 +44,9 @@ class CheckpointSettings:
     timeout: int = 600_000
     min_pause: int = 0
     max_concurrent: int = 1
+    overtaking: bool = False
+    """Barriers may overtake records, so nothing periodic begins while a savepoint is under way: they would overtake its
+    barriers too."""
     tolerable_failures: int = 0
     retain_on_cancel: bool = False
     num_retained: int = 2

@@ -14,6 +14,7 @@ from millstream_runtime.messages.client import (
     TaskManagerView,
     TaskView,
 )
+from millstream_runtime.messages.snapshots import AlignmentStats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,18 @@ def _tasks(job: Job, totals: Mapping[TaskId, TaskTotals]) -> tuple[TaskView, ...
 
 def _checkpoint(job: Job, point: CompletedCheckpoint) -> CheckpointView:
     duration = job.coordinator.durations.get(point.checkpoint, 0)
-    return CheckpointView(point.checkpoint, point.kind, point.path, point.completed_at, duration, point.size)
+    stats = job.coordinator.alignments.get(point.checkpoint, AlignmentStats())
+    return CheckpointView(
+        point.checkpoint,
+        point.kind,
+        point.path,
+        point.completed_at,
+        duration,
+        point.size,
+        alignment_duration=stats.alignment_duration,
+        persisted_data=stats.persisted_data,
+        unaligned=stats.unaligned,
+    )
 
 
 def cluster_view(cluster: ClusterCore, versions: Versions) -> ClusterView:

@@ -15,7 +15,7 @@ from millstream_dataflow.configuration.options import (
     rpc,
     taskmanager,
 )
-from millstream_dataflow.configuration.rules import restart_strategy
+from millstream_dataflow.configuration.rules import aligned_checkpoint_timeout, restart_strategy
 from millstream_jobmanager.core.settings import (
     CheckpointSettings,
     ClusterSettings,
@@ -96,6 +96,7 @@ class JobSettingsReader:
             timeout=_ms(merged.get(checkpointing.TIMEOUT)),
             min_pause=_ms(merged.get(checkpointing.MIN_PAUSE)),
             max_concurrent=merged.get(checkpointing.MAX_CONCURRENT),
+            overtaking=aligned_checkpoint_timeout(merged) is not None,
             tolerable_failures=merged.get(checkpointing.TOLERABLE_FAILURES),
             retain_on_cancel=retention is ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION,
             num_retained=merged.get(checkpointing.NUM_RETAINED),

@@ -13,7 +13,7 @@ Read in this order:
 * `errors`    what can be wrong, sorted by what helps
 """
 
-from millstream_runtime.checkpoint_files.contents import KeyedRun, OperatorContents, StoredList
+from millstream_runtime.checkpoint_files.contents import ChannelContents, KeyedRun, OperatorContents, StoredList
 from millstream_runtime.checkpoint_files.data_file import withdraw_data_file, write_data_file
 from millstream_runtime.checkpoint_files.encoding import encode_snapshot
 from millstream_runtime.checkpoint_files.errors import (
@@ -35,6 +35,7 @@ from millstream_runtime.checkpoint_files.metadata import load_metadata, publish_
 from millstream_runtime.checkpoint_files.reader import SnapshotReader
 
 __all__ = [
+    "ChannelContents",
     "CheckpointConflictError",
     "CheckpointFileError",
     "CorruptCheckpointError",

@@ -4,18 +4,20 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from struct import pack
 
-from millstream_runtime.checkpoint_files.contents import KeyedRun, OperatorContents
+from millstream_runtime.checkpoint_files.contents import ChannelContents, KeyedRun, OperatorContents
 from millstream_runtime.checkpoint_files.layout import (
     BLOCK_HEAD,
     CHECKSUM,
     END_MAGIC,
     FILE_FORMAT,
+    FILE_FORMAT_IN_FLIGHT,
     HEAD,
     MAGIC,
     PACKED,
     TRAILER_HEAD,
     TRAILER_TAIL,
     BlockKind,
+    ChannelIndex,
     Index,
     ListIndex,
     OperatorIndex,
@@ -24,19 +26,23 @@ from millstream_runtime.checkpoint_files.layout import (
 )
 
 
-def encode_snapshot(contents: Sequence[OperatorContents]) -> list[bytes]:
+def encode_snapshot(contents: Sequence[OperatorContents], in_flight: Sequence[ChannelContents] = ()) -> list[bytes]:
     """The chunks of one data file, to be written behind each other."""
     _check(contents)
-    head = HEAD.pack(MAGIC, FILE_FORMAT)
+    head = HEAD.pack(MAGIC, FILE_FORMAT_IN_FLIGHT if in_flight else FILE_FORMAT)
     blocks = _Blocks([head + CHECKSUM.pack(checksum(head))])
-    lists = [[_add_list(blocks, stored.name, stored.items) for stored in one.lists] for one in contents]
+    lists = [
+        [ListIndex(stored.name, _add_items(blocks, BlockKind.ITEMS, stored.items)) for stored in one.lists]
+        for one in contents
+    ]
+    channels = [_add_channel(blocks, one) for one in in_flight]
     runs = [sorted(one.runs, key=lambda run: (run.group, run.table)) for one in contents]
     block_runs = _add_runs(blocks, [run for of_operator in runs for run in of_operator])
     operators = [
         _operator_index(one, its_lists, its_runs)
         for one, its_lists, its_runs in zip(contents, lists, runs, strict=True)
     ]
-    footer = index_encoder.encode(Index(blocks.lengths, blocks.checksums, block_runs, operators))
+    footer = index_encoder.encode(Index(blocks.lengths, blocks.checksums, block_runs, operators, channels))
     length = TRAILER_HEAD.pack(len(footer))
     trailer = length + TRAILER_TAIL.pack(checksum(length, checksum(footer)), END_MAGIC)
     return [*blocks.chunks, footer, trailer]
@@ -73,14 +79,20 @@ class _Blocks:
         self.checksums.append(found)
 
 
-def _add_list(blocks: _Blocks, name: str, items: Sequence[bytes]) -> ListIndex:
+def _add_channel(blocks: _Blocks, one: ChannelContents) -> ChannelIndex:
+    channel, counts = one.channel, _add_items(blocks, BlockKind.FRAMES, one.items)
+    return ChannelIndex(channel.edge, channel.source, channel.target, one.output, one.records, counts)
+
+
+def _add_items(blocks: _Blocks, kind: BlockKind, items: Sequence[bytes]) -> list[int]:
+    """How many items each of their blocks has."""
     counts: list[int] = []
     for first, end in _packages([len(item) + 8 for item in items]):
         package = items[first:end]
         lengths = pack(f"<{len(package) + 1}Q", len(package), *map(len, package))
-        blocks.add(BlockKind.ITEMS, b"".join((lengths, *package)))
+        blocks.add(kind, b"".join((lengths, *package)))
         counts.append(len(package))
-    return ListIndex(name, counts)
+    return counts
 
 
 def _add_runs(blocks: _Blocks, runs: Sequence[KeyedRun]) -> list[int]:

@@ -12,6 +12,7 @@ from millstream_runtime.checkpoint_files.layout import (
     BLOCK_HEADER_SIZE,
     END_MAGIC,
     FILE_FORMAT,
+    FILE_FORMAT_IN_FLIGHT,
     HEAD,
     HEADER_SIZE,
     MAGIC,
@@ -76,12 +77,17 @@ class Operator:
     runs: tuple[Run, ...]
 
 
+ChannelEnd = tuple[int, int, int, bool]
+"""Edge, source and target of a channel, and whether it is its sending end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """All of one file."""
 
     blocks: tuple[Block, ...]
     operators: dict[str, Operator]
+    channels: dict[ChannelEnd, StoredItems]
     checksum: int
 
 
@@ -121,9 +127,9 @@ def _check_head(path: str, head: bytes) -> None:
         )
     if CHECKSUM_FIELD.unpack(head[HEAD.size :])[0] != checksum(head[: HEAD.size]):
         raise CorruptCheckpointError(f"{path}: the header (offset 8) was altered: it doesn't fit its checksum")
-    if version != FILE_FORMAT:
+    if version not in {FILE_FORMAT, FILE_FORMAT_IN_FLIGHT}:
         raise CorruptCheckpointError(
-            f"{path} has format {version}, this Millstream reads {FILE_FORMAT}; use a newer one"
+            f"{path} has format {version}, this Millstream reads up to {FILE_FORMAT_IN_FLIGHT}; use a newer one"
         )
 
 
@@ -140,18 +146,25 @@ def _contents(index: Index, footer: int, found: int) -> Contents:
             at += len(stored.items)
         own = tuple(next(runs) for _ in one.run_groups)
         operators[one.operator] = Operator(one.first_group, one.end_group, lists, own)
-    return Contents(blocks, operators, found)
+    channels: dict[ChannelEnd, StoredItems] = {}
+    for end in index.channels:
+        channels[end.edge, end.source, end.target, end.output] = StoredItems(at, tuple(end.items))
+        at += len(end.items)
+    return Contents(blocks, operators, channels, found)
 
 
 def _blocks(index: Index, footer: int) -> Iterator[Block]:
     items = sum(len(stored.items) for one in index.operators for stored in one.lists)
-    if not items + len(index.block_runs) == len(index.lengths) == len(index.checksums):
-        raise ValueError(f"{len(index.lengths)} blocks, but {items} of items and {len(index.block_runs)} of runs")
+    frames = sum(len(end.items) for end in index.channels)
+    if not items + frames + len(index.block_runs) == len(index.lengths) == len(index.checksums):
+        said = f"{items} of items, {frames} of frames and {len(index.block_runs)} of runs"
+        raise ValueError(f"{len(index.lengths)} blocks, but {said}")
     ends = list(accumulate((length + BLOCK_HEADER_SIZE for length in index.lengths), initial=HEADER_SIZE))
     if ends[-1] != footer:
         raise ValueError(f"the blocks end at {ends[-1]}")
     for number, (offset, length, one) in enumerate(zip(ends, index.lengths, index.checksums, strict=False)):
-        yield Block(number, BlockKind.ITEMS if number < items else BlockKind.RUNS, offset, length, one)
+        kind = BlockKind.ITEMS if number < items else BlockKind.FRAMES if number < items + frames else BlockKind.RUNS
+        yield Block(number, kind, offset, length, one)
 
 
 def _runs(index: Index, blocks: Sequence[Block]) -> list[Run]:

@@ -1,4 +1,4 @@
-"""The data file, format version 1. All numbers are little-endian.
+"""The data file, format versions 1 and 2. All numbers are little-endian.
 
     header    magic 8 bytes | version u32 | checksum u32 of the 12 bytes before
     block     kind u8 | 3 bytes 0 | length u64 | checksum u32 of the 12 bytes before and of the payload | payload
@@ -9,7 +9,8 @@
 A block of items holds consecutive items of one list: `count u64 | count lengths u64 | the items`. A block of runs
 holds consecutive runs without anything between them; where each begins follows from the index. Runs are sorted by
 operator, key group and table, so the groups of a new subtask lie together. Small ones share a block: 128 groups of
-three entries are one block and 900 bytes of index; a run of 64 KiB or more stands alone.
+three entries are one block and 900 bytes of index; a run of 64 KiB or more stands alone. A block of frames holds
+consecutive frames of one channel, as a block of items does; only a file of version 2 has any.
 
 Blocks touch each other and the footer, the index repeats the checksum of each, and the trailer's checksum stands in
 the checkpoint's metadata. So every byte is covered, and a whole file of another checkpoint doesn't pass for this one.
@@ -28,6 +29,8 @@ from msgspec import Meta, Struct, msgpack
 
 FILE_FORMAT = 1
 """Of all in it, runs too. 1 until the first release, whatever changes: no file of another form exists outside."""
+FILE_FORMAT_IN_FLIGHT = 2
+"""Of a file that holds records in flight: a version that knows nothing of them must not restore without."""
 MAGIC = b"\x93MSdata\n"  # a byte above 127 and a line end, which transfers as text would change
 END_MAGIC = b"MSef"
 HEAD = struct.Struct("<8sI")
@@ -50,6 +53,7 @@ class BlockKind(IntEnum):
 
     ITEMS = 1
     RUNS = 2
+    FRAMES = 3
 
 
 class ListIndex(Struct, array_like=True):
@@ -74,8 +78,19 @@ class OperatorIndex(Struct, array_like=True):
     run_lengths: list[Count]
 
 
+class ChannelIndex(Struct, array_like=True):
+    """One channel's frames: how many each of its blocks has. Its blocks follow those of the channel before it."""
+
+    edge: Count
+    source: Count
+    target: Count
+    output: bool
+    records: Count
+    items: list[Count]
+
+
 class Index(Struct, array_like=True):
-    """The footer: all blocks of items, then all blocks of runs."""
+    """The footer: all blocks of items, then all blocks of frames, then all blocks of runs."""
 
     lengths: list[Count]
     """Of the payload of each block."""
@@ -83,6 +98,7 @@ class Index(Struct, array_like=True):
     block_runs: list[Count]
     """How many runs each block of runs has."""
     operators: list[OperatorIndex]
+    channels: list[ChannelIndex] = []
 
 
 index_encoder = msgpack.Encoder()

@@ -11,9 +11,10 @@ from struct import unpack_from
 from types import TracebackType
 from typing import Self
 
+from millstream_dataflow.identity import ChannelId
 from millstream_runtime.checkpoint_files.contents import KeyedRun
 from millstream_runtime.checkpoint_files.errors import CorruptCheckpointError, reading
-from millstream_runtime.checkpoint_files.index import Block, Contents, Operator, read_contents
+from millstream_runtime.checkpoint_files.index import Block, Contents, Operator, StoredItems, read_contents
 from millstream_runtime.checkpoint_files.layout import (
     BLOCK_HEAD,
     BLOCK_HEADER_SIZE,
@@ -97,6 +98,17 @@ class SnapshotReader:
         if not 0 <= first <= end <= sum(stored.items):
             wanted = f"items {first} to {end} of list {name} of operator {operator}"
             raise CorruptCheckpointError(f"{self._path} has no {wanted}: there are {sum(stored.items)}")
+        return self._items(stored, first, end)
+
+    def frames(self, channel: ChannelId, *, output: bool) -> list[bytes]:
+        """What was in flight in a channel, as its sending end (`output`) or its receiving one has stored it."""
+        stored = self._contents.channels.get((channel.edge, channel.source, channel.target, output))
+        if stored is None:
+            end = "sending" if output else "receiving"
+            raise CorruptCheckpointError(f"{self._path} has nothing of the {end} end of {channel}, though it should")
+        return self._items(stored, 0, sum(stored.items))
+
+    def _items(self, stored: StoredItems, first: int, end: int) -> list[bytes]:
         starts = list(accumulate(stored.items, initial=0))
         blocks = {
             stored.first_block + place: starts[place]
@@ -131,7 +143,7 @@ class SnapshotReader:
     def verify(self) -> None:
         """Read and check every byte; CorruptCheckpointError names the first bad block."""
         for block, payload in self._payloads(range(len(self._contents.blocks))):
-            if block.kind is BlockKind.ITEMS:
+            if block.kind is not BlockKind.RUNS:
                 self._unpack(block, bytes(payload))
 
     # ------------------------------------------------------------ inside

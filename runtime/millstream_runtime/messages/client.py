@@ -94,8 +94,16 @@ class CheckpointView:
     path: str
     completed_at: int
     duration: int
-    """Milliseconds from trigger to stored pointer; 0 when an earlier leader took it."""
+    """Milliseconds from trigger to stored pointer. It and all that follows but the size: 0 when an earlier leader took
+    it.
+    """
     size: int
+    alignment_duration: int = 0
+    """Milliseconds between its first and its last barrier at a task, the longest of all tasks."""
+    persisted_data: int = 0
+    """Bytes of records in flight that it stores: what barriers have overtaken."""
+    unaligned: bool = False
+    """Whether barriers have overtaken records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +120,16 @@ class CheckpointCounts:
 class EdgeAudit:
     """Both ends' counts of an edge at the last completed checkpoint.
 
-    Equal, or the checkpoint would have failed (law 10).
+    Equal but for what is in flight, or the checkpoint would have failed (law 10).
     """
 
     name: str
     sent: int
     received: int
+    in_flight: int = 0
+    """Records that were sent and not received, and are stored with the checkpoint."""
+    restored: int = 0
+    """Records in flight that the attempt began with, and that were received in it."""
 
 
 @dataclass(frozen=True, slots=True)

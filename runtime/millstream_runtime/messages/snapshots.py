@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from operator import add, attrgetter
 
-from millstream_dataflow.identity import ChannelId, CheckpointId, Epoch, JobId, OperatorId, SubtaskId, TaskId
-from millstream_dataflow.job_graph import Versions
+from millstream_dataflow.identity import ChannelId, CheckpointId, EdgeId, Epoch, JobId, OperatorId, SubtaskId, TaskId
+from millstream_dataflow.job_graph import Edge, Versions
 from millstream_dataflow.records import SnapshotKind
 
-METADATA_FORMAT = 1
+METADATA_FORMAT = 2
+"""The newest that is read. A checkpoint says 2 where it holds records in flight, which must not be overlooked."""
 KEY_HASH_VERSION = 1
 
 
@@ -70,6 +71,10 @@ class ChannelCount:
 
     channel: ChannelId
     records: int
+    in_flight: int = 0
+    """Of what was sent and not received, the records that this end stores with the checkpoint."""
+    restored: int = 0
+    """Records in flight that the attempt began with at this end; they are not in `records` of a sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,18 @@ class AuditCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class AlignmentStats:
+    """What a checkpoint's barriers met at one task; Flink's names."""
+
+    alignment_duration: int = 0
+    """Milliseconds between its first barrier and its last."""
+    persisted_data: int = 0
+    """Bytes of records in flight that are stored."""
+    unaligned: bool = False
+    """Whether barriers have overtaken records."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSnapshot:
     """One task's part of a checkpoint."""
 
@@ -111,6 +128,8 @@ class TaskSnapshot:
     audit: AuditCounts = field(default_factory=AuditCounts)
     finished: bool = False
     """All its inputs had ended (law 5.3)."""
+    alignment: AlignmentStats | None = None
+    """None: an earlier version stored it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +157,10 @@ class CheckpointMetadata:
     operator_names: Mapping[str, str]
     """Operator id -> name, so that left-over state can be named after the operator is gone."""
     versions: Versions
-    format: int = METADATA_FORMAT
+    format: int = 1
     key_hash: int = KEY_HASH_VERSION
+    edges: tuple[Edge, ...] = ()
+    """Those that hold records in flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +187,22 @@ class RestorePart:
 
 
 @dataclass(frozen=True, slots=True)
+class InFlightPart:
+    """Records that were in flight, and that a new subtask takes before any others. `handle` as in RestorePart."""
+
+    edge: EdgeId
+    """Of the new job's graph."""
+    channel: ChannelId
+    """As the checkpoint names it."""
+    output: bool
+    """Whether its sending end has stored them, else its receiving one."""
+    records: int
+    handle: FileRef | InlineBytes
+    shared: bool = False
+    """All subtasks get this part, and each takes those records of it that the partitioning gives to it now."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRestore:
     """All that one new subtask restores from."""
 
@@ -176,6 +213,8 @@ class TaskRestore:
     finished: bool = False
     rescaled: bool = False
     """The vertex had another parallelism; generators of watermarks start anew (law 7.1)."""
+    in_flight: tuple[InFlightPart, ...] = ()
+    """In the order in which they are taken."""
 
 
 @dataclass(frozen=True, slots=True)

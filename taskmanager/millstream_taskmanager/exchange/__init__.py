@@ -17,6 +17,7 @@ Then the wire, between the workers of a region's attempt:
 * `buffers`       bytes on their way
 * `frames`        bytes to frames; sequence numbers (pure)
 * `codecs`        elements to payloads (pure)
+* `in_flight`     elements of a channel as a checkpoint stores them
 * `remote`        the two ends of a channel between workers
 * `wire`          what bytes go by, `tls`: between hosts that don't trust their network
 * `outbox`        what waits for a wire

@@ -6,7 +6,7 @@ Batches that follow one another are sent as one. Watermarks and statuses that fo
 of their kind; nothing passes a batch or a barrier, so a record is late or not whatever the speed of the network. A
 batch waits for its companions until the target is reached, which is no more than its receiver takes in at a turn, until
 its sender pauses for want of input, or for the buffer timeout; it is never split. Barriers and ends don't wait, nor
-does what stands before them.
+does what stands before them, but for credit. An unaligned barrier doesn't even wait for that (law 4.1).
 """
 
 from collections import deque
@@ -19,8 +19,17 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
-from millstream_dataflow.identity import ChannelId
-from millstream_dataflow.records import Batch, ColumnBatch, Control, Element, RowBatch, StreamStatus, Watermark
+from millstream_dataflow.identity import ChannelId, CheckpointId
+from millstream_dataflow.records import (
+    Barrier,
+    Batch,
+    ColumnBatch,
+    Control,
+    Element,
+    RowBatch,
+    StreamStatus,
+    Watermark,
+)
 from millstream_dataflow.records.batches import Times
 from millstream_taskmanager.exchange.channel import SendingEnd
 from millstream_taskmanager.exchange.credits import FIRST_TURN, NO_LIMIT
@@ -40,6 +49,7 @@ class PendingList:
 
     __slots__ = (
         "_added",
+        "_barrier_sent",
         "_batches",
         "_channel",
         "_elements",
@@ -66,6 +76,7 @@ class PendingList:
         self._added = 0  # bytes that came in this turn of the task
         self._share = 0.0  # and in the turns before, the older the lighter
         self._stuck = False  # a flush ended for want of credit
+        self._barrier_sent: Callable[[PendingList, Barrier], None] | None = None
         self.records = 0
         """Records written since the attempt began (law 10.1)."""
         self.since: int | None = None
@@ -142,6 +153,33 @@ class PendingList:
         self.flush(more=False)
         return False
 
+    def when_barrier_sent(self, action: Callable[["PendingList", Barrier], None]) -> None:
+        """Whom to tell that a barrier that had to wait here has been sent."""
+        self._barrier_sent = action
+
+    def holds(self, checkpoint: CheckpointId) -> bool:
+        """Whether a checkpoint's barrier waits here for what stands before it."""
+        return any(isinstance(element, Barrier) and element.checkpoint == checkpoint for element, _ in self._elements)
+
+    def before(self, checkpoint: CheckpointId) -> list[Element]:
+        """What waits before that checkpoint's barrier; all, if it isn't here."""
+        self._seal()
+        found: list[Element] = []
+        for element, _ in self._elements:
+            if isinstance(element, Barrier) and element.checkpoint == checkpoint:
+                break
+            found.append(element)
+        return found
+
+    def overtake(self, barrier: Barrier) -> None:
+        """Send a barrier before everything that waits; instead of itself, where it waits already."""
+        self._seal()
+        for place, (element, _) in enumerate(self._elements):
+            if isinstance(element, Barrier) and element.checkpoint == barrier.checkpoint:
+                del self._elements[place]
+                break
+        self._channel.send(barrier, 0, more=self._batches > 0)
+
     def flush(self, *, more: bool) -> None:
         """Send everything, as far as credit goes. `more`: the sender is busy, further data follows."""
         self._seal()
@@ -179,6 +217,8 @@ class PendingList:
             elements.popleft()
             # A local channel may answer with credit, and so call `credited` from within: nothing is held across it.
             channel.send(element, size, more=more or self._batches > 0 or bool(self._open))
+            if not size and self._barrier_sent is not None and isinstance(element, Barrier):
+                self._barrier_sent(self, element)
         self._stuck = False
 
 

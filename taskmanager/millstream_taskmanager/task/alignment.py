@@ -9,9 +9,15 @@ task keeps the exact set of ids that were aborted above the highest it has passe
 they turn up. It gives up by itself, and says so, when a higher barrier overtakes (its sender has heard of an abort
 that is still on its way to us) and when its leader is lost: then nobody could abort, and an alignment could stand for
 ever.
+
+An **unaligned** checkpoint waits for no records: its cut is due as soon as one barrier stands anywhere in a queue
+(`announced`). What the barriers overtake here belongs to it, by each channel up to the barrier, wherever that is. So it
+waits for the channels alone on which no barrier may overtake (`dataflow/plan.py`: IN_ORDER). A checkpoint is so from
+its beginning, or from the moment when its alignment has taken too long (`turn`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from millstream_dataflow.identity import CheckpointId
@@ -48,6 +54,8 @@ class TakeSnapshot:
     """Now is the cut: snapshot, and the barrier into every output."""
 
     barrier: Barrier
+    overtaken: tuple[int, ...] = ()
+    """Channels whose barrier hasn't been taken: what comes by them before it belongs to the checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +80,12 @@ Decision = Block | Unblock | TakeSnapshot | Forget | Decline
 class Alignment:
     """The barriers of one task. `channels` is the number of its input channels; none: it takes triggers instead."""
 
-    def __init__(self, channels: int, guarantee: Guarantee, *, leader_present: bool = True) -> None:
+    def __init__(
+        self, channels: int, guarantee: Guarantee, *, in_order: Collection[int] = (), leader_present: bool = True
+    ) -> None:
+        """`in_order`: the channels on which no barrier overtakes."""
         self._channels = channels
+        self._in_order = frozenset(in_order)
         self._blocks = guarantee is Guarantee.EXACTLY_ONCE
         self._leader_present = leader_present
         self._pending: dict[CheckpointId, _Pending] = {}
@@ -97,7 +109,37 @@ class Alignment:
         """Ids above `passed` whose barriers are dropped."""
         return frozenset(self._given_up)
 
+    def wants(self, checkpoint: CheckpointId) -> bool:
+        """Whether its cut is still to be made here."""
+        return not self._is_over(checkpoint)
+
     # ------------------------------------------------------------------------------------------------- barriers
+
+    def announced(self, channel: int, barrier: Barrier) -> bool:
+        """A barrier stands in a channel's queue. Gives whether it is of interest; `due` may have changed."""
+        if self._is_over(barrier.checkpoint) or not self._blocks:
+            return False
+        pending = self._pending.setdefault(barrier.checkpoint, _Pending(barrier))
+        pending.announced.add(channel)
+        pending.unaligned |= barrier.unaligned
+        return True
+
+    def turn(self, checkpoint: CheckpointId) -> None:
+        """Its alignment has taken too long: from here on it is unaligned. `due` may have changed."""
+        if checkpoint in self._pending:
+            self._pending[checkpoint].unaligned = True
+
+    @property
+    def due(self) -> bool:
+        """Whether `overtake` has a cut to make."""
+        return any(pending.unaligned and self._is_due(pending) for pending in self._pending.values())
+
+    def overtake(self) -> list[Decision]:
+        """Make the cut that is due, between two batches; if one is."""
+        for checkpoint, pending in sorted(self._pending.items()):
+            if pending.unaligned and self._is_due(pending):
+                return self._cut(checkpoint, pending)
+        return []
 
     def barrier(self, channel: int, barrier: Barrier) -> list[Decision]:
         """A barrier has come to the head of a channel."""
@@ -110,8 +152,9 @@ class Alignment:
         if channel in pending.delivered:
             raise ProtocolError(f"channel {channel} brings barrier {barrier.checkpoint} a second time")
         pending.delivered.add(channel)
-        if self._is_complete(pending):
-            return decisions + self._pass(pending)
+        pending.unaligned |= barrier.unaligned and self._blocks
+        if self._is_due(pending):
+            return decisions + self._cut(barrier.checkpoint, pending)
         if not self._blocks:
             return decisions
         if not self._leader_present:
@@ -132,8 +175,8 @@ class Alignment:
     def end(self, channel: int) -> list[Decision]:
         """Nothing comes by this channel any more: it counts as having delivered every barrier."""
         self._ended.add(channel)
-        complete = [pending for _, pending in sorted(self._pending.items()) if self._is_complete(pending)]
-        return [decision for pending in complete for decision in self._pass(pending)]
+        complete = [item for item in sorted(self._pending.items()) if self._is_due(item[1])]
+        return [decision for item in complete for decision in self._cut(*item)]
 
     # ---------------------------------------------------------------------------------------------- giving up
 
@@ -161,8 +204,13 @@ class Alignment:
     def _is_over(self, checkpoint: CheckpointId) -> bool:
         return checkpoint <= self._passed or checkpoint <= self._floor or checkpoint in self._given_up
 
-    def _is_complete(self, pending: "_Pending") -> bool:
-        return len(self._ended.union(pending.delivered)) == self._channels
+    def _is_due(self, pending: "_Pending") -> bool:
+        done = self._ended | pending.delivered
+        return self._in_order <= done if pending.unaligned else len(done) == self._channels
+
+    def _missing(self, pending: "_Pending") -> bool:
+        """Whether the barrier is still to come by some channel."""
+        return len(self._ended | pending.delivered | pending.announced) < self._channels
 
     def _overtake(self, checkpoint: CheckpointId) -> list[Decision]:
         """EXACTLY_ONCE: a higher barrier cancels a lower alignment."""
@@ -170,6 +218,12 @@ class Alignment:
         for lower in [one for one in self._pending if one < checkpoint]:
             decisions += self._decline(lower, f"the barrier of checkpoint {checkpoint} overtook it")
         return decisions
+
+    def _cut(self, checkpoint: CheckpointId, pending: "_Pending") -> list[Decision]:
+        """Unless records would be kept for it until a barrier comes that nobody can call off."""
+        if pending.unaligned and self._missing(pending) and not self._leader_present:
+            return self._decline(checkpoint, _LEADERLESS)
+        return self._pass(pending)
 
     def _pass(self, pending: "_Pending") -> list[Decision]:
         """The cut. What is below can't come any more: a channel that was to bring its barrier has brought a higher
@@ -182,7 +236,10 @@ class Alignment:
             decisions += self._decline(lower, f"checkpoint {checkpoint} was complete before it")
         self._passed = checkpoint
         self._given_up = {one for one in self._given_up if one > checkpoint}
-        decisions.append(TakeSnapshot(pending.barrier))
+        done = self._ended | pending.delivered
+        overtaken = tuple(channel for channel in range(self._channels) if channel not in done)
+        barrier = replace(pending.barrier, unaligned=pending.unaligned)
+        decisions.append(TakeSnapshot(barrier, overtaken))
         if pending.blocked:
             decisions.append(Unblock(tuple(pending.blocked)))
         return decisions
@@ -202,5 +259,7 @@ class _Pending:
 
     def __init__(self, barrier: Barrier) -> None:
         self.barrier = barrier
+        self.unaligned = barrier.unaligned
+        self.announced = set[int]()
         self.delivered = set[int]()
         self.blocked: list[int] = []

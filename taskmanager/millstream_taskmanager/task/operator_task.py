@@ -31,7 +31,12 @@ class OperatorTask(Task):
         self._valve = Valve(gate.inputs, time=parts.restored.watermark)
         self._open_channels = {number: gate.inputs.count(number) for number in gate.inputs}
         self._stopped = set[int]()
-        self._rest: tuple[int, Batch] | None = None  # the input, and what later turns will take of its batch
+        self._rest: tuple[int, int, Batch] | None = None  # channel, input, and what later turns will take of a batch
+
+    @property
+    def rest(self) -> tuple[int, Batch] | None:
+        """See Task."""
+        return None if self._rest is None else (self._rest[0], self._rest[2])
 
     def _has_input(self) -> bool:
         return self._input_waits() and self.outputs.writable and self.chain.accepts
@@ -51,15 +56,15 @@ class OperatorTask(Task):
         element = taken.element
         if isinstance(element, RowBatch | ColumnBatch):
             self.ending.check_data(taken.channel)
-            return self._turn(taken.input, element)
+            return self._turn(taken.channel, taken.input, element)
         return self._control(taken)
 
-    def _turn(self, number: int, batch: Batch) -> Activity:
+    def _turn(self, channel: int, number: int, batch: Batch) -> Activity:
         """A batch, or as much of it as belongs into a turn."""
         limit = self._turns.limit
         self._rest = None
         if limit is not None and len(batch) > limit:
-            self._rest = (number, batch.slice(limit, len(batch)))
+            self._rest = (channel, number, batch.slice(limit, len(batch)))
             batch = batch.slice(0, limit)
         self._in_turn = len(batch)
         return self.chain.process(number, batch)

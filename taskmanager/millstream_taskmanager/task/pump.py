@@ -4,6 +4,9 @@ Data that finds an output without credit is held, and the iterator rests. So it 
 that stands behind needn't wait for credit in order to learn that there was none. Controls spend no credit. What comes
 behind a slice of records is held too, so that a batch that is a slice by itself takes one step; but where slices are
 slow to come, each is sent before the next is made.
+
+An unaligned barrier waits for the iterator too, and for nothing else. So that it needn't wait for credit as well, a few
+slices may go out without (`hasten`): they wait in the outputs then, and are stored with the checkpoint.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +24,10 @@ from millstream_taskmanager.user_code.forks import leave_if_forked
 
 Activity = Iterator[Emission]
 
+OVERDRAFT: Final = 4 * SLICE
+"""Records that go out without credit for the sake of one barrier. An iterator seldom has more left: it began with
+credit, and what a slow task takes in at a turn is little. Flink's overdraft is of 5 buffers."""
+
 _SHORT: Final = 1.0  # milliseconds: a step that has taken no more may look one element further
 
 
@@ -34,6 +41,7 @@ class Pump:
         self._work_clock = doors.work_clock
         self._activity: Activity | None = None
         self._held: Emission | None = None
+        self._overdraft = 0
         self.busy = 0.0
         """Milliseconds that the activity has worked so far; what it waits for credit doesn't count."""
         self._failed = failed
@@ -47,7 +55,7 @@ class Pump:
     @property
     def ready(self) -> bool:
         """Whether the activity could go on."""
-        return self._held is None or self._outputs.writable
+        return self._held is None or self._outputs.writable or self._overdraft > 0
 
     def begin(self, activity: Activity) -> None:
         """The next thing."""
@@ -68,7 +76,7 @@ class Pump:
         for index, element in activity if held is None else chain((held,), activity):
             leave_if_forked()
             if isinstance(element, RowBatch | ColumnBatch):
-                if records >= SLICE or not outputs.writable:
+                if records >= SLICE or not (outputs.writable or self._drawn(len(element))):
                     self._held = (index, element)
                     return
                 records += len(element)
@@ -76,6 +84,21 @@ class Pump:
             if records >= SLICE and self._work_clock() > short:
                 return
         self._activity = None
+
+    def hasten(self) -> None:
+        """Come to the end without credit, as far as that goes, until `relax`."""
+        self._overdraft = OVERDRAFT
+
+    def relax(self) -> None:
+        """Wait for credit again."""
+        self._overdraft = 0
+
+    def _drawn(self, records: int) -> bool:
+        """Whether so many may go out without credit."""
+        if self._overdraft <= 0:
+            return False
+        self._overdraft -= records
+        return True
 
     def send(self, *, more_input: bool) -> None:
         """Natural batching: who has no more input sends what there is; who is busy, when it has waited for the

@@ -5,16 +5,17 @@ Everything is read at once and stays encoded: operators decode their own when th
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from itertools import groupby
 from typing import Protocol
 
-from millstream_dataflow.identity import OperatorId
+from millstream_dataflow.identity import ChannelId, OperatorId
 from millstream_dataflow.records import EndReason
 from millstream_dataflow.records.controls import MIN_TIME
 from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
-from millstream_runtime.messages.snapshots import FileRef, InlineBytes, RestorePart, TaskRestore
+from millstream_runtime.messages.snapshots import FileRef, InFlightPart, InlineBytes, RestorePart, TaskRestore
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.state.group_times import lowest_time
-from millstream_taskmanager.task.task import Restored
+from millstream_taskmanager.task.task import Restored, StoredRecords
 
 Handle = FileRef | InlineBytes
 
@@ -28,6 +29,10 @@ class Snapshot(Protocol):
 
     def runs(self, operator: str, first_group: int, end_group: int) -> Iterable[KeyedRun]:
         """The runs of these key groups."""
+        ...
+
+    def frames(self, channel: ChannelId, *, output: bool) -> Sequence[bytes]:
+        """What was in flight at one end of a channel."""
         ...
 
 
@@ -59,7 +64,19 @@ def restored_of(restore: TaskRestore, open_snapshot: OpenSnapshot) -> Restored:
         ended=EndReason.INPUT if restore.finished else None,
         counts={count.operator: count for count in restore.counts},
         others=RestoredState(restored=True, rescaled=restore.rescaled),
+        in_flight=tuple(_in_flight(restore.in_flight, open_snapshot)),
     )
+
+
+def _in_flight(parts: Iterable[InFlightPart], open_snapshot: OpenSnapshot) -> Iterable[StoredRecords]:
+    """What several old subtasks stored of one channel comes in the order of the parts; each file is opened once for
+    parts that follow one another.
+    """
+    for handle, group in groupby(parts, key=lambda part: part.handle):
+        with open_snapshot(handle) as snapshot:
+            for part in group:
+                items = tuple(snapshot.frames(part.channel, output=part.output))
+                yield StoredRecords(part.edge, part.channel, part.records, items, part.shared)
 
 
 def _by_handle(parts: Iterable[RestorePart]) -> dict[Handle, list[RestorePart]]:

@@ -1,5 +1,5 @@
-"""The parts of one snapshot, until they are handed over to be made durable: what was counted, and keyed state that is
-still being encoded.
+"""The parts of one snapshot, until they are handed over to be made durable: what was counted, keyed state that is still
+being encoded, and records in flight that are still to come (`in_flight`).
 
 Records are counted as the barrier passes each channel (law 10.1): when it is taken from an input channel, which without
 alignment is before the cut, and when it is written into the outputs, which is the cut.
@@ -10,9 +10,20 @@ from dataclasses import dataclass, replace
 
 from millstream_dataflow.identity import ChannelId, CheckpointId, OperatorId
 from millstream_dataflow.records import SnapshotKind
-from millstream_runtime.checkpoint_files.contents import OperatorContents
-from millstream_runtime.messages.snapshots import AuditCounts, ChannelCount, ListState, OperatorCount, OperatorSnapshot
+from millstream_runtime.checkpoint_files.contents import ChannelContents, OperatorContents
+from millstream_runtime.messages.snapshots import (
+    AlignmentStats,
+    AuditCounts,
+    ChannelCount,
+    FileRef,
+    InlineBytes,
+    ListState,
+    OperatorCount,
+    OperatorSnapshot,
+    TaskSnapshot,
+)
 from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot
+from millstream_taskmanager.task.in_flight import InFlight
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,9 @@ class TaskPart:
     """Where its file goes: the checkpoint's own."""
     make_durable: tuple[Callable[[], None], ...] = ()
     """What of its sinks must be durable before; it may block. The values name what this makes (law 6.1)."""
+    channels: tuple[ChannelContents, ...] = ()
+    """What the barriers have overtaken."""
+    alignment: AlignmentStats = AlignmentStats()  # noqa: RUF009  # frozen, so one may be shared
 
 
 def described(contents: OperatorContents) -> OperatorSnapshot:
@@ -36,38 +50,100 @@ def described(contents: OperatorContents) -> OperatorSnapshot:
     return OperatorSnapshot(contents.operator, contents.first_group, contents.end_group, lists)
 
 
+def stored_as(part: TaskPart, handle: FileRef | InlineBytes | None) -> TaskSnapshot:
+    """What the JobManager is told of a part whose bytes are there."""
+    operators = tuple(map(described, part.operators))
+    return TaskSnapshot(handle, operators, part.audit, part.finished, part.alignment)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPart:
+    """A part but for its operators and channels, and where these come from."""
+
+    part: TaskPart
+    snapshot: ChainSnapshot
+    in_flight: InFlight
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything of it is there."""
+        return self.snapshot.done and self.in_flight.complete
+
+    def whole(self) -> TaskPart:
+        """The part, with everything."""
+        flight, part = self.in_flight, self.part
+        return replace(
+            part,
+            operators=self.snapshot.contents(),
+            channels=flight.contents(),
+            audit=flight.counted(part.audit),
+            alignment=flight.stats(),
+        )
+
+
 class OpenParts:
-    """Parts whose keyed state isn't all encoded yet, oldest first."""
+    """Parts of which something is missing yet, oldest first; and in that order they are handed over."""
 
     def __init__(self, hand_over: Callable[[TaskPart], None]) -> None:
         self._hand_over = hand_over
-        self.open: dict[CheckpointId, tuple[TaskPart, ChainSnapshot]] = {}
+        self._open: dict[CheckpointId, OpenPart] = {}
 
-    def add(self, part: TaskPart, snapshot: ChainSnapshot) -> None:
-        """A part but for its operators, and where they come from. What is small is handed over at once."""
-        self.open[part.checkpoint] = (part, snapshot)
-        if len(self.open) == 1:
+    @property
+    def encodes(self) -> bool:
+        """Whether there is something to encode."""
+        for part in self._open.values():  # noqa: SIM110  # asked at every step, and mostly there is none
+            if not part.snapshot.done:
+                return True
+        return False
+
+    def add(self, part: OpenPart) -> None:
+        """One more. What is small is handed over at once."""
+        encodes = self.encodes
+        self._open[part.part.checkpoint] = part
+        if encodes:
+            return
+        if part.snapshot.done:
+            self.settle()
+        else:
             self.encode_slice()
 
     def encode_slice(self) -> None:
         """About a millisecond's work on the oldest one. UserCodeError when something can't be stored."""
-        checkpoint, (part, snapshot) = next(iter(self.open.items()))
-        snapshot.encode_slice()
-        if snapshot.done:
-            del self.open[checkpoint]
-            self._hand_over(replace(part, operators=snapshot.contents()))
+        next(part for part in self._open.values() if not part.snapshot.done).snapshot.encode_slice()
+        self.settle()
+
+    def settle(self) -> None:
+        """Hand over what is complete."""
+        for checkpoint, part in tuple(self._open.items()):
+            if not part.complete:
+                return
+            del self._open[checkpoint]
+            self._hand_over(part.whole())
+
+    def in_flight(self, checkpoint: CheckpointId) -> InFlight | None:
+        """What a checkpoint stores of the channels, while its part is open."""
+        part = self._open.get(checkpoint)
+        return None if part is None else part.in_flight
+
+    def all_in_flight(self) -> Mapping[CheckpointId, InFlight]:
+        """Of all parts that are open."""
+        return {checkpoint: part.in_flight for checkpoint, part in self._open.items()}
 
     def forget(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
         """It was given up."""
-        for one in [one for one in self.open if one == checkpoint or (older_too and one < checkpoint)]:
-            _, snapshot = self.open.pop(one)
-            snapshot.drop()
+        for one in [one for one in self._open if one == checkpoint or (older_too and one < checkpoint)]:
+            self._drop(self._open.pop(one))
+        self.settle()
 
     def close(self) -> None:
         """The task is over."""
-        for _, snapshot in self.open.values():
-            snapshot.drop()
-        self.open.clear()
+        for part in self._open.values():
+            self._drop(part)
+        self._open.clear()
+
+    def _drop(self, part: OpenPart) -> None:
+        part.snapshot.drop()
+        part.in_flight.drop()
 
 
 class SnapshotLedger:
@@ -104,18 +180,20 @@ class SnapshotLedger:
         taken: Sequence[int],
         sent: Iterable[tuple[ChannelId, int]],
         operators: Mapping[OperatorId, OperatorCount],
+        restored: Sequence[int] = (),
     ) -> AuditCounts:
-        """The counts at the cut. `taken` are the records of each channel by now: they stand for channels that ended.
-        `operators` count since the attempt began.
+        """The counts at the cut. `taken` are the records of each channel by now: they stand for channels whose barrier
+        hasn't been taken. `operators` count since the attempt began; `restored` is what it began with, by channel.
         """
         received: Mapping[int, int] = self._received.pop(checkpoint, {})
+        begun = restored or [0] * len(self._channels)
         for lower in [one for one in self._received if one < checkpoint]:
             del self._received[lower]
         self._forgotten = {one for one in self._forgotten if one > checkpoint}
         return AuditCounts(
             sent=tuple(ChannelCount(channel, records) for channel, records in sent),
             received=tuple(
-                ChannelCount(channel, received.get(position, taken[position]))
+                ChannelCount(channel, received.get(position, taken[position]), restored=begun[position])
                 for position, channel in enumerate(self._channels)
             ),
             operators=tuple(

@@ -19,9 +19,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from millstream_dataflow.identity import CheckpointId, OperatorId
+from millstream_dataflow.identity import ChannelId, CheckpointId, EdgeId, OperatorId
 from millstream_dataflow.records import (
     Barrier,
+    Batch,
     Control,
     End,
     EndOfData,
@@ -43,6 +44,7 @@ from millstream_taskmanager.task.commits import CommitQueue
 from millstream_taskmanager.task.cuts import Cuts
 from millstream_taskmanager.task.doors import TaskDoors, Timer
 from millstream_taskmanager.task.ending import AnnounceEnd, Close, Ending, Finish, Step
+from millstream_taskmanager.task.in_flight import Overtaking
 from millstream_taskmanager.task.pump import Activity, Pump
 from millstream_taskmanager.task.timers import Alarm, OperatorTimers
 from millstream_taskmanager.task.turns import Turns
@@ -53,6 +55,17 @@ STOP_REASONS = {StopMode.STOP: EndReason.STOP, StopMode.DRAIN: EndReason.DRAIN}
 """What ends the data of a task that is told to stop."""
 
 _CLIENT_CHECK = 5_000  # ms between two looks at whether a client that stopped fetching is gone
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecords:
+    """Records that were in flight in one channel, to be taken before any others. See InFlightPart."""
+
+    edge: EdgeId
+    channel: ChannelId
+    records: int
+    items: tuple[bytes, ...]
+    shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,8 @@ class Restored:
     """What the audit had counted for its operators since the job's beginning (law 10.3)."""
     others: RestoredState = FRESH
     """What operators begin with of which the checkpoint holds nothing."""
+    in_flight: tuple[StoredRecords, ...] = ()
+    """In the order in which they are taken."""
 
     def of(self, operator: OperatorId) -> RestoredState:
         """What one operator begins with."""
@@ -84,6 +99,8 @@ class TaskParts:
     restored: Restored = Restored()  # frozen, so one may be shared
     batch: int = 8_192
     """The most records that it takes in at a turn."""
+    overtaking: Overtaking | None = None
+    """How its barriers may overtake; None: not at all."""
 
 
 class Task(ABC):
@@ -99,7 +116,7 @@ class Task(ABC):
         self.outputs = parts.outputs
         self.gate = gate
         self.ending = Ending(len(channels), restored=parts.restored.ended)
-        self._cuts = Cuts(self, parts.guarantee, doors, parts.restored.counts)
+        self._cuts = Cuts(self, parts.guarantee, doors, parts.restored.counts, parts.overtaking)
         self._restored = parts.restored
         self._doors = doors
         self._timers = OperatorTimers(doors)
@@ -216,7 +233,9 @@ class Task(ABC):
 
     def trigger(self, barrier: Barrier) -> None:
         """Put a barrier into the outputs: for tasks that take triggers (law 8.2)."""
-        self._command(lambda: self._cuts.trigger(barrier))
+        if not self.over:
+            self._cuts.triggered(barrier)
+            self._command(lambda: self._cuts.trigger(barrier))
 
     def completed(self, checkpoint: CheckpointId, *, commits: bool, last: bool) -> None:
         """The checkpoint is stored; told at least once. `last`: the task ends when its sinks have committed."""
@@ -371,9 +390,31 @@ class Task(ABC):
 
     def broadcast(self, control: Control) -> None:
         """Into every channel."""
-        now = self._doors.delays.now()
         for channel in self.channels:
-            channel.add_control(control, now)
+            self.add_control(channel, control)
+
+    def add_control(self, channel: PendingList, control: Control) -> None:
+        """Into one of them."""
+        channel.add_control(control, self._doors.delays.now())
+
+    # ------------------------------------------------------------------------------- what its cuts ask (`cuts.CutTask`)
+
+    @property
+    def rest(self) -> tuple[int, Batch] | None:
+        """What it has taken from a channel, and not begun with yet."""
+        return None
+
+    def hasten(self, then: Callable[[], Activity] | None) -> None:
+        """Come to the end of what it is at although credit is lacking, then do that."""
+        self._pump.hasten()
+        if then is None:
+            self._doors.wake()
+        else:
+            self._command(then)
+
+    def relax(self) -> None:
+        """Credit counts again."""
+        self._pump.relax()
 
     def _steps(self, steps: Iterable[Step]) -> Activity:
         """Do what the ending says."""

@@ -7,6 +7,7 @@ unpickles its chain for itself: function objects of two subtasks have nothing in
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -39,6 +40,7 @@ from millstream_taskmanager.task.enumerator_task import EnumeratorTask
 from millstream_taskmanager.task.operator_task import OperatorTask
 from millstream_taskmanager.task.source_task import SourceTask
 from millstream_taskmanager.task.task import Restored, Task, TaskParts
+from millstream_taskmanager.worker.in_flight import InFlightRestorer, overtaking
 from millstream_taskmanager.worker.settings import TaskSettings
 
 
@@ -75,6 +77,7 @@ def deploy(orders: Orders, doors_of: Callable[[TaskId], TaskDoors]) -> list[Task
     for site in sites.values():
         _connect(orders, site, sites)
         _connect_from_afar(orders, site)
+        _restore_in_flight(orders, site)
     return [_task(orders, site) for site in sites.values()]
 
 
@@ -162,6 +165,13 @@ def _connect_from_afar(orders: Orders, site: _Site) -> None:
             site.gate.connect(position, end)
 
 
+def _restore_in_flight(orders: Orders, site: _Site) -> None:
+    """What a task takes before anything that comes."""
+    stored = orders.restored.get(site.id.subtask, Restored()).in_flight
+    if stored and site.gate is not None:
+        InFlightRestorer(orders).restore(site.gate, site.id.subtask.index, stored, partial(_codec_in, site))
+
+
 def _peers(orders: Orders, channel: ChannelId) -> RemoteChannels:
     if orders.peers is None:
         raise ValueError(f"{channel} leads to or from another process, and there is no way to one")
@@ -173,6 +183,10 @@ def _worker_of(orders: Orders, site: _Site, subtask: SubtaskId) -> WorkerId:
     region = orders.plan.regions[orders.plan.region_of[subtask]]
     ordinal = next(worker.ordinal for worker in region.workers if subtask in worker.subtasks)
     return worker_id(site.id.attempt, ordinal)
+
+
+def _codec(site: _Site, edge: Edge) -> ChannelCodec:
+    return _codec_in(site, edge) if edge.target == site.id.subtask.vertex else _codec_out(site, edge)
 
 
 def _codec_out(site: _Site, edge: Edge) -> ChannelCodec:
@@ -208,7 +222,8 @@ def _parts(orders: Orders, site: _Site, outputs: Sequence[Output]) -> TaskParts:
     place = TaskPlace(site.id, vertex.name, vertex.parallelism, vertex.max_parallelism, orders.plan.graph.configuration)
     # An enumerator's one output takes splits, which no operator of a chain gives.
     specification = site.specification if outputs else _without_outputs(site.specification)
-    settings = orders.settings
+    settings, plan = orders.settings, orders.plan
+    edges = list(plan.edges_to(vertex.id)), list(plan.edges_from(vertex.id))
     return TaskParts(
         place,
         build_chain(specification, [output.rows_only for output in outputs], settings.operators),
@@ -216,6 +231,7 @@ def _parts(orders: Orders, site: _Site, outputs: Sequence[Output]) -> TaskParts:
         settings.guarantee,
         orders.restored.get(site.id.subtask, Restored()),
         settings.flush.records,
+        None if settings.overtake_after is None else overtaking(settings.overtake_after, *edges, partial(_codec, site)),
     )
 
 

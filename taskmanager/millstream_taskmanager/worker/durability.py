@@ -18,12 +18,12 @@ from functools import partial
 from typing import Final, TypeVar
 
 from millstream_dataflow.identity import CheckpointId, TaskId
-from millstream_runtime.checkpoint_files.contents import OperatorContents
+from millstream_runtime.checkpoint_files.contents import ChannelContents, OperatorContents
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined
-from millstream_runtime.messages.snapshots import FileRef, InlineBytes, TaskSnapshot
+from millstream_runtime.messages.snapshots import FileRef, InlineBytes
 from millstream_runtime.messages.worker import FromWorker
-from millstream_taskmanager.task.snapshot import TaskPart, described
+from millstream_taskmanager.task.snapshot import TaskPart, stored_as
 from millstream_taskmanager.user_code.errors import failure_of
 from millstream_taskmanager.worker.threads import BlockingPool
 
@@ -37,7 +37,7 @@ INLINE_LIMIT: Final = 20 << 10
 class SnapshotFiles:
     """How contents become bytes, and bytes a durable file (`millstream_runtime.checkpoint_files`)."""
 
-    encode: Callable[[Sequence[OperatorContents]], list[bytes]]
+    encode: Callable[[Sequence[OperatorContents], Sequence[ChannelContents]], list[bytes]]
     write: Callable[[str, str, Sequence[bytes]], FileRef]
     withdraw: Callable[[str, str], None]
 
@@ -137,7 +137,8 @@ class SnapshotWriter:
 
     def _store_inline(self, task: TaskId, part: TaskPart) -> None:
         try:
-            data = b"".join(self._files.encode(part.operators)) if part.operators else b""
+            has_state = part.operators or part.channels
+            data = b"".join(self._files.encode(part.operators, part.channels)) if has_state else b""
         except Exception as error:  # noqa: BLE001  # whatever it is, the checkpoint can't have this part
             self._decline(task, part, error)
             return
@@ -145,7 +146,9 @@ class SnapshotWriter:
 
     def _write(self, line: _Line, name: str) -> FileRef | None:
         part = line.at_work
-        return None if part is None else self._files.write(part.directory, name, self._files.encode(part.operators))
+        if part is None:
+            return None
+        return self._files.write(part.directory, name, self._files.encode(part.operators, part.channels))
 
     def _written(self, directory: str, line: _Line, part: TaskPart | None, result: FileRef | Exception | None) -> None:
         if part is None:
@@ -157,9 +160,7 @@ class SnapshotWriter:
             self._decline(line.task, part, result)
 
     def _acknowledge(self, task: TaskId, part: TaskPart, handle: FileRef | InlineBytes | None) -> None:
-        operators = tuple(map(described, part.operators))
-        snapshot = TaskSnapshot(handle, operators, part.audit, part.finished)
-        self._say(CheckpointAcknowledged(task, part.checkpoint, snapshot))
+        self._say(CheckpointAcknowledged(task, part.checkpoint, stored_as(part, handle)))
 
     def _decline(self, task: TaskId, part: TaskPart, error: Exception) -> None:
         where = f" in {part.directory}" if part.directory else ""
@@ -182,8 +183,9 @@ def _ignored(_line: _Line, _part: TaskPart | None, _result: Exception | None) ->
 
 
 def _size(part: TaskPart) -> int:
-    """The bytes of its items and runs: what lies around them is little."""
-    return sum(map(_size_of, part.operators))
+    """The bytes of its items, runs and frames: what lies around them is little."""
+    in_flight = sum(len(item) for channel in part.channels for item in channel.items)
+    return sum(map(_size_of, part.operators)) + in_flight
 
 
 def _size_of(contents: OperatorContents) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from millstream_dataflow.configuration import Configuration
+from millstream_dataflow.configuration import Configuration, aligned_checkpoint_timeout
 from millstream_dataflow.configuration.enums import CheckpointingMode
 from millstream_dataflow.configuration.options import checkpointing, execution, network
 from millstream_taskmanager.exchange.pending import FlushRules
@@ -21,6 +21,8 @@ class TaskSettings:
     window: int = 64 << 10
     floating: int = 2 << 20
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE
+    overtake_after: int | None = None
+    """How long a checkpoint is aligned until its barriers overtake; None: to its end."""
     operators: OperatorSettings = OperatorSettings()  # noqa: RUF009  # as above
     seed: int = 0
 
@@ -29,6 +31,7 @@ def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: 
     """The settings that a configuration says. `results_wait`: the client fetches what is collected by requests."""
     get = configuration.get
     exactly_once = get(checkpointing.MODE) is CheckpointingMode.EXACTLY_ONCE
+    aligned_for = aligned_checkpoint_timeout(configuration)
     return TaskSettings(
         FlushRules(
             get(execution.BATCH_MAX_RECORDS),
@@ -38,6 +41,7 @@ def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: 
         get(network.EXCLUSIVE_BYTES_PER_CHANNEL),
         get(network.FLOATING_BYTES_PER_GATE),
         Guarantee.EXACTLY_ONCE if exactly_once else Guarantee.AT_LEAST_ONCE,
+        None if aligned_for is None else aligned_for // _MILLISECOND,
         OperatorSettings(
             get(execution.AUTO_WATERMARK_INTERVAL) // _MILLISECOND,
             results_wait,

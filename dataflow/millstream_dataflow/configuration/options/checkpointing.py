@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from millstream_dataflow.configuration.checks import at_least, between
+from millstream_dataflow.configuration.checks import at_least, between, only
 from millstream_dataflow.configuration.enums import (
     CheckpointingMode,
     CheckpointStorage,
@@ -11,7 +11,8 @@ from millstream_dataflow.configuration.enums import (
     StateBackend,
 )
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
-from millstream_dataflow.configuration.parsers import INT, SHARED_LOCATION, maybe, one_of
+from millstream_dataflow.configuration.options import unaligned
+from millstream_dataflow.configuration.parsers import BOOL, INT, SHARED_LOCATION, maybe, one_of
 from millstream_dataflow.configuration.quantities import DURATION, MEMORY
 
 INTERVAL: Final = Option(
@@ -124,6 +125,14 @@ INLINE_THRESHOLD: Final = Option(
     check=between(0, 128 << 10, "up to 128 kb"),
     deprecated_keys=("state.storage.fs.memory-threshold", "state.backend.fs.memory-threshold"),
 )
+CREATE_SUBDIRECTORY: Final = Option(
+    "execution.checkpointing.create-subdir",
+    BOOL,
+    True,
+    "Whether each job has a subdirectory of its own, named by its id, in the directory of checkpoints.",
+    Scope.JOB,
+    check=only(True, "true: jobs share the directory, and each deletes what is its own"),  # the value
+)
 STATE_BACKEND: Final = Option(
     "state.backend.type",
     one_of(StateBackend),
@@ -139,6 +148,8 @@ GROUP: Final = Group(
     (
         INTERVAL,
         MODE,
+        unaligned.ENABLED,
+        unaligned.ALIGNED_TIMEOUT,
         TIMEOUT,
         MIN_PAUSE,
         MAX_CONCURRENT,
@@ -148,6 +159,7 @@ GROUP: Final = Group(
         DIRECTORY,
         SAVEPOINT_DIRECTORY,
         STORAGE,
+        CREATE_SUBDIRECTORY,
         INLINE_THRESHOLD,
         STATE_BACKEND,
     ),

@@ -1,8 +1,13 @@
 """The record audit: whether every record that one end of a channel sent was received at the other (law 10).
 
-Barriers are aligned or counted channel by channel, so at a checkpoint nothing is in flight: both ends must have
-counted the same. The two count independently, the sender as it hands a batch to the channel, the receiver as it takes
-it out. And what an operator has taken in, it has processed, dropped as late, skipped, set aside, or still holds.
+Of each channel, at every checkpoint,
+
+    restored in flight + sent  =  received + stored in flight
+
+where an aligned barrier, or one that is counted channel by channel, leaves nothing in flight. Both ends count
+independently, the sender as it hands a batch to the channel, the receiver as it takes it out; and each says what it
+stores with the checkpoint, and what it began with. And what an operator has taken in, it has processed, dropped as
+late, skipped, set aside, or still holds.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +17,7 @@ from millstream_dataflow.identity import ChannelId, OperatorId, SubtaskId
 from millstream_dataflow.job_graph import Edge
 from millstream_dataflow.plan import Plan
 from millstream_runtime.messages.client import EdgeAudit, OperatorAudit
-from millstream_runtime.messages.snapshots import AuditCounts, OperatorCount
+from millstream_runtime.messages.snapshots import AuditCounts, ChannelCount, OperatorCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,16 @@ class Imbalance:
     channel: ChannelId
     sent: int
     received: int
+    in_flight: int = 0
+    restored: int = 0
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"edge {self.edge}, channel {self.channel.source} -> {self.channel.target}: "
             f"sent {self.sent}, received {self.received}"
         )
+        in_flight = f", stored in flight {self.in_flight}, restored in flight {self.restored}"
+        return text + in_flight if self.in_flight or self.restored else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,8 @@ class Balance:
         """One task's counts."""
         for ends, sign in (audit.sent, 1), (audit.received, -1):
             for count in ends:
-                difference = self._open.pop(count.channel, 0) + sign * count.records
+                in_flight = count.restored - count.in_flight
+                difference = self._open.pop(count.channel, 0) + sign * count.records + in_flight
                 if difference:
                     self._open[count.channel] = difference
 
@@ -76,15 +86,19 @@ def edge_name(plan: Plan, edge: Edge) -> str:
 
 
 def imbalances(plan: Plan, counts: Mapping[SubtaskId, AuditCounts]) -> list[Imbalance]:
-    """Every channel whose two counts differ; one that an end doesn't mention counts 0 there."""
-    sent = {count.channel: count.records for audit in counts.values() for count in audit.sent}
-    received = {count.channel: count.records for audit in counts.values() for count in audit.received}
+    """Every channel that doesn't balance; one that an end doesn't mention counts 0 there."""
+    sent = {count.channel: count for audit in counts.values() for count in audit.sent}
+    received = {count.channel: count for audit in counts.values() for count in audit.received}
     edges = {edge.id: edge for edge in plan.graph.edges}
-    return [
-        Imbalance(edge_name(plan, edges[channel.edge]), channel, sent.get(channel, 0), received.get(channel, 0))
-        for channel in sorted(sent.keys() | received.keys())
-        if channel.edge in edges and sent.get(channel, 0) != received.get(channel, 0)
-    ]
+    found: list[Imbalance] = []
+    for channel in sorted(sent.keys() | received.keys()):
+        nothing = ChannelCount(channel, 0)
+        one, other = sent.get(channel, nothing), received.get(channel, nothing)
+        in_flight, restored = one.in_flight + other.in_flight, one.restored + other.restored
+        if channel.edge in edges and restored + one.records != other.records + in_flight:
+            name = edge_name(plan, edges[channel.edge])
+            found.append(Imbalance(name, channel, one.records, other.records, in_flight, restored))
+    return found
 
 
 def operator_imbalances(plan: Plan, counts: Mapping[SubtaskId, AuditCounts]) -> list[OperatorImbalance]:
@@ -98,13 +112,15 @@ def operator_imbalances(plan: Plan, counts: Mapping[SubtaskId, AuditCounts]) -> 
 
 
 def edge_audits(plan: Plan, counts: Iterable[AuditCounts]) -> tuple[EdgeAudit, ...]:
-    """Both ends' counts of each edge, channels summed."""
-    totals = {edge.id: [0, 0] for edge in plan.graph.edges}
+    """Both ends' counts of each edge, channels summed, and what both have in flight."""
+    totals = {edge.id: [0, 0, 0, 0] for edge in plan.graph.edges}
     for audit in counts:
         for end, channels in enumerate((audit.sent, audit.received)):
             for count in channels:
-                if count.channel.edge in totals:
-                    totals[count.channel.edge][end] += count.records
+                if (total := totals.get(count.channel.edge)) is not None:
+                    total[end] += count.records
+                    total[2] += count.in_flight
+                    total[3] += count.restored
     return tuple(EdgeAudit(edge_name(plan, edge), *totals[edge.id]) for edge in plan.graph.edges)
 
 

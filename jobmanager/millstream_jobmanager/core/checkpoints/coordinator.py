@@ -30,7 +30,7 @@ from millstream_jobmanager.core.checkpoints.completed import (
 )
 from millstream_jobmanager.core.checkpoints.decider import Pace, next_due
 from millstream_jobmanager.core.checkpoints.ids import CheckpointIds
-from millstream_jobmanager.core.checkpoints.pending import Pending, Phase, metadata_of
+from millstream_jobmanager.core.checkpoints.pending import Pending, Phase, alignment_of, metadata_of
 from millstream_jobmanager.core.commands import DiscardCheckpoint, StepDown, WriteMetadata
 from millstream_jobmanager.core.events import MetadataLoaded, MetadataWritten, Outcome
 from millstream_jobmanager.core.journal import Journal
@@ -38,7 +38,7 @@ from millstream_jobmanager.core.settings import CheckpointSettings
 from millstream_jobmanager.core.turn import Turn
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord, SavepointRequest, SavepointResult
-from millstream_runtime.messages.snapshots import CheckpointMetadata, TaskSnapshot
+from millstream_runtime.messages.snapshots import AlignmentStats, CheckpointMetadata, TaskSnapshot
 
 
 class CoordinatorDoors(Protocol):
@@ -120,6 +120,8 @@ class Coordinator:
         self.last_failure = ""
         self.durations: dict[CheckpointId, int] = {}
         """Of the listed checkpoints that this leader took, milliseconds."""
+        self.alignments: dict[CheckpointId, AlignmentStats] = {}
+        """Of the same."""
 
     @property
     def completing(self) -> bool:
@@ -160,7 +162,7 @@ class Coordinator:
         else:
             self._savepoints(turn)
             due = self._due()
-            if (due is not None and turn.now.monotonic >= due) or (self.urgent and not self._periodic_in_flight()):
+            if (due is not None and turn.now.monotonic >= due) or (self.urgent and not self._in_flight()):
                 self._trigger(turn, SnapshotKind.CHECKPOINT, ())
 
     def _expire(self, turn: Turn, pending: Pending) -> None:
@@ -176,11 +178,13 @@ class Coordinator:
     def _due(self) -> int | None:
         if self._running_since is None or self._doors.all_ended():
             return None
-        pace = Pace(self._running_since, self._last_triggered, self._last_ended, self._periodic_in_flight())
+        pace = Pace(self._running_since, self._last_triggered, self._last_ended, self._in_flight())
         return next_due(self._settings, pace)
 
-    def _periodic_in_flight(self) -> int:
-        return sum(pending.kind is SnapshotKind.CHECKPOINT for pending in self.pending.values())
+    def _in_flight(self) -> int:
+        """How many checkpoints are under way, as far as a periodic one waits for them."""
+        waits_for_all = self._settings.overtaking
+        return sum(waits_for_all or pending.kind is SnapshotKind.CHECKPOINT for pending in self.pending.values())
 
     # ------------------------------------------------------------ trigger
 
@@ -342,7 +346,7 @@ class Coordinator:
             self._last_ended = turn.now.monotonic
             self._failed_in_row = 0
             self.completed_count += 1
-            self._note_duration(pending.id, turn.now.monotonic - pending.triggered.monotonic)
+            self._note_duration(pending, turn.now.monotonic - pending.triggered.monotonic)
             if completed in restart_points(self._journal.record)[-1:]:
                 self.metadata = pending.metadata
                 self._subsume(turn, completed.checkpoint)
@@ -354,11 +358,12 @@ class Coordinator:
 
         return tell
 
-    def _note_duration(self, checkpoint: CheckpointId, duration: int) -> None:
+    def _note_duration(self, pending: Pending, duration: int) -> None:
         """For as long as people can see the checkpoint."""
         listed = {point.checkpoint for point in self._journal.record.checkpoints}
-        known = {**self.durations, checkpoint: duration}
-        self.durations = {number: took for number, took in known.items() if number in listed}
+        self.durations[pending.id], self.alignments[pending.id] = duration, alignment_of(pending)
+        self.durations = {number: took for number, took in self.durations.items() if number in listed}
+        self.alignments = {number: stats for number, stats in self.alignments.items() if number in listed}
 
     def _subsume(self, turn: Turn, newest: CheckpointId) -> None:
         """An older one that is still on its way is of no use: with the newest, everything before was committed."""

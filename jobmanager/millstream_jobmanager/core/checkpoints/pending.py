@@ -13,9 +13,10 @@ from millstream_dataflow.identity import CheckpointId, Epoch, TaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.audit import Balance
+from millstream_jobmanager.core.checkpoints.in_flight import edges_in_flight
 from millstream_jobmanager.core.moment import Moment
 from millstream_runtime.messages.record import CompletedCheckpoint
-from millstream_runtime.messages.snapshots import CheckpointMetadata, StoredTask, TaskSnapshot
+from millstream_runtime.messages.snapshots import AlignmentStats, CheckpointMetadata, StoredTask, TaskSnapshot
 
 
 class Phase(Enum):
@@ -70,9 +71,20 @@ class Pending:
         return not self.waiting
 
 
+def alignment_of(pending: Pending) -> AlignmentStats:
+    """Of all its tasks: the longest alignment, the bytes of records in flight together."""
+    known = [part.alignment for part in pending.parts.values() if part.alignment is not None]
+    return AlignmentStats(
+        max((one.alignment_duration for one in known), default=0),
+        sum(one.persisted_data for one in known),
+        any(one.unaligned for one in known),
+    )
+
+
 def metadata_of(plan: Plan, epoch: Epoch, pending: Pending, wall: int) -> CheckpointMetadata:
     """What is published of a checkpoint whose parts are all there."""
     graph, vertices = plan.graph, plan.vertices
+    in_flight = edges_in_flight(graph, pending.parts.values())
     tasks = [
         StoredTask(
             task, vertices[task.subtask.vertex].parallelism, vertices[task.subtask.vertex].max_parallelism, snapshot
@@ -89,4 +101,6 @@ def metadata_of(plan: Plan, epoch: Epoch, pending: Pending, wall: int) -> Checkp
         tasks=tuple(sorted(tasks, key=lambda stored: stored.task)),
         operator_names={operator.id: operator.name for v in graph.vertices for operator in v.operators},
         versions=graph.versions,
+        format=2 if in_flight else 1,
+        edges=in_flight,
     )

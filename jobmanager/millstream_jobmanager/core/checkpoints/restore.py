@@ -4,7 +4,7 @@ data file.
 Keyed state goes by key group: a new subtask reads, from every old one whose range overlaps its own, the groups they
 share. List state of a vertex whose parallelism is the same stays where it was; otherwise the items of all old
 subtasks are laid end to end and cut into even parts. Union state goes to everybody, broadcast state (equal in all)
-from one. A vertex counts as finished only if all its subtasks were (law 5.3).
+from one. A vertex counts as finished only if all its subtasks were (law 5.3). Records in flight: `in_flight`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from millstream_dataflow.job_graph import OperatorSummary, Vertex
 from millstream_dataflow.keys import group_range
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
+from millstream_jobmanager.core.checkpoints.in_flight import InFlightRestorer, homeless
 from millstream_runtime.messages.snapshots import (
     KEY_HASH_VERSION,
     METADATA_FORMAT,
@@ -50,6 +51,11 @@ def incompatibilities(metadata: CheckpointMetadata, plan: Plan, *, allow_non_res
         problems.append(
             f"the checkpoint holds state that no operator of this job claims: {names}; give the operators the uids "
             "they had, or pass --allow-non-restored-state to drop that state"
+        )
+    if (lost := homeless(metadata, plan)) and not allow_non_restored:
+        problems.append(
+            f"the checkpoint holds records in flight on exchanges that this job doesn't have: {', '.join(lost)}; go on "
+            "from a savepoint, which holds none, or pass --allow-non-restored-state to drop these records"
         )
     for task, snapshot in _snapshots(metadata):
         vertex = known.get(snapshot.operator)
@@ -86,6 +92,7 @@ class Restorer:
             for count in task.snapshot.audit.operators:
                 self._counted.setdefault(count.operator, []).append((task, count))
         self._vertices = {vertex.id: self._facts(vertex) for vertex in plan.graph.vertices}
+        self._in_flight = InFlightRestorer(metadata, plan, self._located)
 
     def subtask(self, subtask: SubtaskId) -> TaskRestore:
         """Everything one new subtask reads."""
@@ -98,6 +105,7 @@ class Restorer:
             counts=facts.counts.get(subtask.index, ()),
             finished=facts.finished,
             rescaled=facts.rescaled,
+            in_flight=tuple(self._in_flight.parts(subtask.vertex, subtask.index)),
         )
 
     def _facts(self, vertex: Vertex) -> _Facts:

@@ -77,6 +77,7 @@ class Plan:
     events: tuple[tuple[int, str, int], ...]
     first: int
     enumerated: bool
+    overtake_after: int | None = None
 
 
 QUIET = st.tuples(st.integers(0, 15), st.sampled_from(["checkpoint", "checkpoint", "abort"]), st.just(0))
@@ -87,7 +88,7 @@ CRASH = st.tuples(st.integers(1, 15), st.just("crash"), st.integers(1, 3))
 def plans(draw: st.DrawFn) -> Plan:
     lives = draw(st.lists(st.tuples(st.lists(QUIET, max_size=2), CRASH), min_size=1, max_size=2))
     events = tuple(event for quiet, crash in lives for event in (*quiet, crash))
-    return Plan(events, draw(st.integers(1, 3)), draw(st.booleans()))
+    return Plan(events, draw(st.integers(1, 3)), draw(st.booleans()), draw(st.sampled_from([None, 0, 0, 10])))
 
 
 RECORDS = [(KEYS[number * 5 % 8], number) for number in range(36)]
@@ -119,7 +120,7 @@ class World:
     def __init__(self, plan: Plan) -> None:
         empty_ledgers()
         self.plan = plan
-        self.settings = TaskSettings(FlushRules(4, 60, 100), 100, 100)
+        self.settings = TaskSettings(FlushRules(4, 60, 100), 100, 100, overtake_after=plan.overtake_after)
         self.job = VirtualJob(drawn(plan.first, enumerated=plan.enumerated), self.settings)
         self.checkpoint = 0
         self.last: tuple[VirtualJob, int] | None = None
@@ -129,6 +130,8 @@ class World:
 
     def steps(self, count: int) -> None:
         for _ in range(count):
+            self.job.now += 1
+            self.job.scheduler.run_timers(self.job.now)
             self.job.scheduler.step()
             if self.job.pool:
                 job, then = self.job.pool.popleft()
@@ -154,6 +157,8 @@ class World:
                         task.aborted(CheckpointId(checkpoint))
                 self.pending = set()
             case _:
+                if self.plan.overtake_after is not None and self.pending:
+                    return  # as the coordinator: none while another is under way
                 self.checkpoint += 1
                 self.pending.add(self.checkpoint)
                 self.job.trigger(self.checkpoint)

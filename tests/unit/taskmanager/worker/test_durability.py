@@ -17,7 +17,7 @@ from millstream_dataflow.identity import (
     VertexId,
 )
 from millstream_dataflow.records import SnapshotKind
-from millstream_runtime.checkpoint_files import OperatorContents, StoredList
+from millstream_runtime.checkpoint_files import ChannelContents, OperatorContents, StoredList
 from millstream_runtime.messages.failures import FailureKind
 from millstream_runtime.messages.session import CheckpointAcknowledged, CheckpointDeclined
 from millstream_runtime.messages.snapshots import FileRef, InlineBytes, ListState, OperatorSnapshot, Redistribution
@@ -42,8 +42,9 @@ class Disk:
         self.withdrawn = threading.Semaphore(0)
         self.error: OSError | None = None
 
-    def encode(self, contents: Sequence[OperatorContents]) -> list[bytes]:
-        return [item for one in contents for stored in one.lists for item in stored.items]
+    def encode(self, contents: Sequence[OperatorContents], in_flight: Sequence[ChannelContents]) -> list[bytes]:
+        items = [item for one in contents for stored in one.lists for item in stored.items]
+        return [*items, *(item for channel in in_flight for item in channel.items)]
 
     def write(self, directory: str, name: str, chunks: Sequence[bytes]) -> FileRef:
         self.begun.release()
