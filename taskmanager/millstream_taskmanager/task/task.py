@@ -144,6 +144,11 @@ class Task(ABC):
         return self._cuts.encodes and not self._goes_on
 
     @property
+    def urgent(self) -> bool:
+        """Whether a barrier overtakes records here, for which others wait."""
+        return self._pump.urgent
+
+    @property
     def _goes_on(self) -> bool:
         if not self._pump.idle:
             return self._pump.ready

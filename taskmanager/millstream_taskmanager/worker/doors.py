@@ -56,6 +56,11 @@ class TurnedTask:
         """See Runnable."""
         return self.task.background
 
+    @property
+    def urgent(self) -> bool:
+        """See Runnable."""
+        return self.task.urgent
+
     def step(self) -> None:
         """See Runnable."""
         self._outputs.speaks(self._log)

@@ -35,6 +35,11 @@ class Runnable(Protocol):
         """Whether a step would do nothing that others wait for."""
         ...
 
+    @property
+    def urgent(self) -> bool:
+        """Whether its next steps can't wait for tasks downstream: a barrier overtakes records here."""
+        ...
+
     def step(self) -> None:
         """A batch of work."""
         ...
@@ -111,6 +116,7 @@ class Scheduler:
         self._ranks: dict[Runnable, int] = {}
         self._queue: list[tuple[int, int, Runnable]] = []
         self._queued = set[Runnable]()
+        self._urgent = deque[Runnable]()
         self._patient = deque[Runnable]()
         self._patient_next = False
         self._order = itertools.count()
@@ -129,13 +135,16 @@ class Scheduler:
 
     def wake(self, task: Runnable) -> None:
         """The task may be runnable. Cheap, and may be said too often: it is asked when its turn comes."""
+        if task.urgent:
+            self._urgent.append(task)
         if task not in self._queued:
             self._queued.add(task)
             heapq.heappush(self._queue, (-self._ranks[task], next(self._order), task))
 
     def step(self) -> bool:
         """One step of the task whose turn it is; False when none is runnable."""
-        task = self._take_patient() if self._patient_next else None
+        task = self._take_urgent() if self._urgent else None
+        task = task or (self._take_patient() if self._patient_next else None)
         task = task or self._take() or self._take_patient()
         if task is None:
             return False
@@ -157,6 +166,14 @@ class Scheduler:
                     return task
                 self._patient.append(task)
         self._begin_round()
+        return None
+
+    def _take_urgent(self) -> Runnable | None:
+        """Ahead of its turn, which it has as well."""
+        while self._urgent:
+            task = self._urgent.popleft()
+            if task.urgent and task.runnable:
+                return task
         return None
 
     def _begin_round(self) -> None:

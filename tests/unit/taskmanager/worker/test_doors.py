@@ -128,6 +128,7 @@ class Printing:
 
     runnable = True
     background = False
+    urgent = False
 
     def totals(self) -> TaskTotals:
         return TaskTotals(TASK, 6_000, 6_000, 1, MAX_TIME)

@@ -22,6 +22,7 @@ class Busy:
 
     runnable = True
     background = False
+    urgent = False
 
     def __init__(self, each: Callable[[], None]) -> None:
         self._each = each

@@ -7,6 +7,7 @@ class Work:
     """So many steps, each of which may wake another."""
 
     background = False
+    urgent = False
 
     def __init__(self, name: str, steps: int, log: list[str]) -> None:
         self.name = name
@@ -132,3 +133,18 @@ def test_who_has_nothing_to_do_belongs_to_no_round() -> None:
         rounds.append(scheduler.rounds)
     assert log == ["source", "busy", "busy", "busy"]
     assert rounds == list(range(rounds[0], rounds[0] + 4))
+
+
+def test_a_task_that_others_wait_for_comes_before_those_downstream() -> None:
+    log: list[str] = []
+    scheduler = Scheduler()
+    source, sink = Work("source", 2, log), Work("sink", 3, log)
+    scheduler.add(source, 0)
+    scheduler.add(sink, 1)
+    scheduler.step()
+    source.urgent = True
+    scheduler.wake(source)
+    scheduler.step()
+    source.urgent = False
+    scheduler.run_until_idle()
+    assert log == ["sink", "source", "sink", "sink", "source"]
