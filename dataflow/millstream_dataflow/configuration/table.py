@@ -26,6 +26,7 @@ from millstream_dataflow.configuration.options import (
     rpc,
     security,
     taskmanager,
+    unaligned,
 )
 
 
@@ -95,6 +96,7 @@ TABLE: Final = OptionTable(
         high_availability.GROUP,
         execution.GROUP,
         checkpointing.GROUP,
+        unaligned.GROUP,
         recovery.GROUP,
         restart.GROUP,
         audit.GROUP,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from millstream.datastream.call_site import call_site
+from millstream.datastream.checkpoint_config import CheckpointConfig
 from millstream.datastream.configuration import Configuration as ProgramConfiguration
 from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream.errors import ArgumentError, NotSupportedError, ProgramError
@@ -188,11 +189,45 @@ class TestCheckpointConfig:
         assert config.enable_externalized_checkpoints(delete).get_externalized_checkpoint_cleanup() is delete
         assert config.set_externalized_checkpoint_cleanup(retain).get_externalized_checkpoint_retention() is retain
 
-    def test_barriers_are_never_unaligned(self) -> None:
+    def test_barriers_overtake_after_a_second_unless_told_otherwise(self) -> None:
         config = environment().get_checkpoint_config()
+        assert config.is_unaligned_checkpoints_enabled()
+        assert config.get_alignment_timeout() == Duration.of_seconds(1)
         assert not config.disable_unaligned_checkpoints().is_unaligned_checkpoints_enabled()
-        with pytest.raises(NotSupportedError, match=r"enable_unaligned_checkpoints of a CheckpointConfig isn't there"):
-            config.enable_unaligned_checkpoints  # type: ignore[attr-defined]  # that is the point  # noqa: B018
+        assert not config.enable_unaligned_checkpoints(enabled=False).is_unaligned_checkpoints_enabled()
+        assert config.enable_unaligned_checkpoints().is_unaligned_checkpoints_enabled()
+        config.set_alignment_timeout(timedelta(seconds=2))
+        assert config.get_aligned_checkpoint_timeout() == Duration.of_seconds(2)
+        assert config.set_aligned_checkpoint_timeout(Duration.of_millis(0)).get_alignment_timeout() == Duration(0)
+        with pytest.raises(ConfigurationError, match=r"aligned-checkpoint-timeout.*0 ms or more"):
+            config.set_alignment_timeout(-1)
+
+    def test_what_is_about_streams_that_feed_themselves_changes_nothing(self) -> None:
+        config = environment().get_checkpoint_config().set_force_unaligned_checkpoints()
+        assert not config.is_force_unaligned_checkpoints()
+        assert config.set_max_subtasks_per_channel_state_file(5).get_max_subtasks_per_channel_state_file() == 1
+        with pytest.raises(NotSupportedError, match="with its records in flight, or not at all"):
+            config.set_checkpoint_id_of_ignored_in_flight_data  # type: ignore[attr-defined]  # the point  # noqa: B018
+
+    def test_unaligned_checkpoints_that_were_asked_for_exclude_others(self) -> None:
+        env = environment()
+        numbers(env).print()
+        config = env.enable_checkpointing(1_000, CheckpointingMode.AT_LEAST_ONCE).get_checkpoint_config()
+        env.get_execution_plan()
+        config.enable_unaligned_checkpoints()
+        with pytest.raises(ConfigurationError, match=r"unaligned.enabled = 'true'.*mode is AT_LEAST_ONCE"):
+            env.get_execution_plan()
+
+    def test_failed_checkpoints_are_tolerated_or_not(self) -> None:
+        config = environment().get_checkpoint_config()
+        assert config.set_fail_on_checkpointing_errors(False).get_tolerable_checkpoint_failure_number() == 2**31 - 1
+        assert config.set_fail_on_checkpointing_errors(True).is_fail_on_checkpointing_errors()
+
+    def test_the_defaults_have_pyflinks_names(self) -> None:
+        assert CheckpointConfig.DEFAULT_MODE is CheckpointingMode.EXACTLY_ONCE
+        assert CheckpointConfig.DEFAULT_TIMEOUT == 600_000
+        assert CheckpointConfig.DEFAULT_MIN_PAUSE_BETWEEN_CHECKPOINTS == 0
+        assert CheckpointConfig.DEFAULT_MAX_CONCURRENT_CHECKPOINTS == 1
 
     def test_an_interval_that_is_too_short(self) -> None:
         with pytest.raises(ConfigurationError, match=r"execution.checkpointing.interval.*10 ms or more"):

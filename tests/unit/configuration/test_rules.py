@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from millstream_dataflow.configuration import (
+    TABLE,
     Configuration,
     ConfigurationError,
     Listener,
     Origin,
+    aligned_checkpoint_timeout,
     check_binding,
     check_consistency,
     checkpoint_directory,
@@ -17,8 +19,9 @@ from millstream_dataflow.configuration import (
     restart_strategy,
     savepoint_directory,
 )
-from millstream_dataflow.configuration.enums import RestartStrategy
-from millstream_dataflow.configuration.options import checkpointing, restart, security
+from millstream_dataflow.configuration.enums import CheckpointingMode, RestartStrategy
+from millstream_dataflow.configuration.options import checkpointing, restart, security, unaligned
+from millstream_dataflow.configuration.without_effect import refused, without_effect
 
 SECOND = timedelta(seconds=1)
 
@@ -150,3 +153,46 @@ def test_contradictions_name_both_keys(low: tuple[str, str], high: tuple[str, st
     assert str(problem).startswith(
         f"{low[0]} = '{low[1]}' (the program): it is above {high[0]} = {high[1]} (default), so "
     )
+
+
+def test_barriers_overtake_after_a_while_unless_something_excludes_it() -> None:
+    assert aligned_checkpoint_timeout(Configuration()) == SECOND
+    at_once = Configuration().with_(unaligned.ALIGNED_TIMEOUT, timedelta(0))
+    assert aligned_checkpoint_timeout(at_once) == timedelta(0)
+    assert aligned_checkpoint_timeout(at_once.with_(unaligned.ENABLED, value=False)) is None
+    assert aligned_checkpoint_timeout(at_once.with_(checkpointing.MODE, CheckpointingMode.AT_LEAST_ONCE)) is None
+    assert aligned_checkpoint_timeout(at_once.with_(checkpointing.MAX_CONCURRENT, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("execution.checkpointing.mode", "AT_LEAST_ONCE"),
+        ("execution.checkpointing.max-concurrent-checkpoints", "2"),
+    ],
+)
+def test_who_asks_for_unaligned_checkpoints_and_for_what_excludes_them_is_told(key: str, value: str) -> None:
+    configuration = Configuration().with_text(key, value)
+    check_consistency(configuration)
+    asked = configuration.with_text("execution.checkpointing.unaligned", "true")
+    with pytest.raises(ConfigurationError) as caught:
+        check_consistency(asked)
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(
+        f"execution.checkpointing.unaligned.enabled = 'true' (the program): {key} is {value} (the program), and "
+    )
+    check_consistency(configuration.with_text("execution.checkpointing.unaligned.enabled", "false"))
+
+
+def test_flinks_keys_of_checkpointing_are_known() -> None:
+    """Each is an option, has no effect and says why, or is refused with the reason."""
+    keys = """aligned-checkpoint-timeout alignment-timeout checkpoints-after-tasks-finish.enabled
+        cleaner.parallel-mode create-subdir data-inline-threshold dir externalized-checkpoint-retention
+        file-merging.across-checkpoint-boundary file-merging.enabled file-merging.max-file-size
+        file-merging.max-space-amplification incremental interval interval-during-backlog local-backup.dirs
+        local-backup.enabled max-concurrent-checkpoints min-pause mode num-retained
+        recover-without-channel-state.checkpoint-id savepoint-dir snapshot-compression storage timeout
+        tolerable-failed-checkpoints unaligned unaligned.enabled unaligned.forced
+        unaligned.interruptible-timers.enabled unaligned.max-subtasks-per-channel-state-file write-buffer-size"""
+    for key in (f"execution.checkpointing.{name}" for name in keys.split()):
+        assert TABLE.find(key) or without_effect(key) or refused(key), key

@@ -21,13 +21,14 @@ from millstream_dataflow.configuration.options import (
     rpc,
     security,
     taskmanager,
+    unaligned,
 )
 from millstream_dataflow.configuration.parsers import INT, Parser
 from millstream_dataflow.configuration.without_effect import REFUSED, WITHOUT_EFFECT, Family
 
 MODULES = [
     *(audit, checkpointing, client, execution, high_availability, jobmanager, logs),
-    *(network, recovery, restart, rpc, security, taskmanager),
+    *(network, recovery, restart, rpc, security, taskmanager, unaligned),
 ]
 OPTIONS = list(TABLE)
 NAMES = [(option, name) for option in OPTIONS for name in (option.key, *option.deprecated_keys)]

@@ -11,7 +11,6 @@ from millstream_dataflow.configuration.enums import (
     StateBackend,
 )
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
-from millstream_dataflow.configuration.options import unaligned
 from millstream_dataflow.configuration.parsers import BOOL, INT, SHARED_LOCATION, maybe, one_of
 from millstream_dataflow.configuration.quantities import DURATION, MEMORY
 
@@ -148,8 +147,6 @@ GROUP: Final = Group(
     (
         INTERVAL,
         MODE,
-        unaligned.ENABLED,
-        unaligned.ALIGNED_TIMEOUT,
         TIMEOUT,
         MIN_PAUSE,
         MAX_CONCURRENT,
@@ -159,8 +156,8 @@ GROUP: Final = Group(
         DIRECTORY,
         SAVEPOINT_DIRECTORY,
         STORAGE,
-        CREATE_SUBDIRECTORY,
         INLINE_THRESHOLD,
+        CREATE_SUBDIRECTORY,
         STATE_BACKEND,
     ),
 )

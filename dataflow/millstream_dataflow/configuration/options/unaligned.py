@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from millstream_dataflow.configuration.checks import at_least
-from millstream_dataflow.configuration.option import FlinkDifference, Option, Scope
+from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
 from millstream_dataflow.configuration.parsers import BOOL
 from millstream_dataflow.configuration.quantities import DURATION
 
@@ -36,4 +36,10 @@ ALIGNED_TIMEOUT: Final = Option(
         default="0 ms",
     ),
     deprecated_keys=("execution.checkpointing.alignment-timeout",),
+)
+
+GROUP: Final = Group(
+    "Barriers that overtake",
+    "When a checkpoint's barriers overtake records, which are then stored with it.",
+    (ENABLED, ALIGNED_TIMEOUT),
 )

@@ -286,10 +286,20 @@ class TestInfo:
                 TaskView(VertexId("v" * 32), 1, 1, TaskState.CANCELED, TaskManagerId(""), name="Map, " * 20),
             ),
             checkpoints=(
-                CheckpointView(CheckpointId(7), SnapshotKind.CHECKPOINT, "/chk-7", 1_700_000_000_000, 12, 345),
+                CheckpointView(
+                    CheckpointId(7),
+                    SnapshotKind.CHECKPOINT,
+                    "/chk-7",
+                    1_700_000_000_000,
+                    12,
+                    345,
+                    6,
+                    78,
+                    unaligned=True,
+                ),
             ),
             counts=CheckpointCounts(7, 1, 0, "a task declined"),
-            edges=(EdgeAudit("Source -> Map", 10, 10),),
+            edges=(EdgeAudit("Source -> Map", 10, 11, in_flight=2, restored=3),),
             operators=(OperatorAudit("Map", 10, 8, 1, 1, 0, 0, 0),),
         )
 
@@ -303,7 +313,9 @@ class TestInfo:
         assert "Checkpoints: 7 completed, 1 failed, 0 in progress; last failure: a task declined" in lines
         assert "Source 0 1 FAILED tttttttt 11 10 9 1 2023-11-14 22:13:20 UTC" in lines
         assert "Map, Map, Map, Map, Map, Map, Map, Ma... 1 1 CANCELED - - - - - -" in lines
-        assert "Source -> Map 10 10" in lines
+        assert "ID KIND COMPLETED DURATION ALIGNMENT BYTES IN FLIGHT PATH" in lines
+        assert any(line.startswith("7 CHECKPOINT") and line.endswith(", unaligned 345 78 /chk-7") for line in lines)
+        assert "Source -> Map 3 10 11 2" in lines
         assert "Map 10 8 1 1 0 0 0" in lines
 
     def test_options_behind_a_job_are_a_wrong_use(self, fake: FakeJobManager, invoke: Invoke) -> None:
@@ -318,4 +330,5 @@ class TestInfo:
         assert row["status"]["failure"]["message"] == "division by zero"
         assert row["tasks"][0]["totals"]["records_in"] == 10
         assert row["checkpoints"][0]["kind"] == "CHECKPOINT"
-        assert row["edges"] == [{"name": "Source -> Map", "sent": 10, "received": 10}]
+        assert row["checkpoints"][0]["persisted_data"] == 78
+        assert row["edges"] == [{"name": "Source -> Map", "sent": 10, "received": 11, "in_flight": 2, "restored": 3}]
