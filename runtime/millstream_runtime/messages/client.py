@@ -131,6 +131,11 @@ class EdgeAudit:
     restored: int = 0
     """Records in flight that the attempt began with, and that were received in it."""
 
+    @property
+    def balances(self) -> bool:
+        """Whether every record is accounted for (law 10.1)."""
+        return self.restored + self.sent == self.received + self.in_flight
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorAudit:
