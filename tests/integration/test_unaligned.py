@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -48,7 +47,7 @@ class SlowWhile:
         return value
 
 
-def start(cluster: Cluster, directory: Path, parallelism: int, **options: Any) -> JobClient:  # noqa: ANN401  # a setting
+def start(cluster: Cluster, directory: Path, parallelism: int, **options: object) -> JobClient:
     """Windows behind a map that is slow, which every source deals its records out to."""
     env = cluster.environment(**{"parallelism.default": parallelism, **UNALIGNED, **options})
     source = PacedEvents(COUNT, splits=2, rate=20_000, keys=KEYS, held=str(directory / "held"))
@@ -84,6 +83,18 @@ def finish(cluster: Cluster, job: JobId, directory: Path) -> None:
     assert [edge for edge in details.edges if not edge.balances] == []
 
 
+def kill_worker(cluster: Cluster, job: JobId) -> None:
+    """One of them; then wait until all tasks run in another attempt."""
+    former = max(task.attempt for task in cluster.details(job).tasks)
+    os.kill(cluster.all_workers()[0], signal.SIGKILL)
+
+    def runs() -> bool:
+        details = cluster.details(job)
+        return details.status.state is JobState.RUNNING and all(task.attempt > former for task in details.tasks)
+
+    cluster.until(runs, 20, f"the job runs in an attempt above {former}")
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     for name in ("slow", "held"):
@@ -96,12 +107,7 @@ def test_killed_workers_take_nothing_in_flight_with_them(cluster: Cluster, direc
     cluster.wait_for_state(job, JobState.RUNNING)
     point, restored = in_flight(cluster, job), 0
     for _ in range(3):
-        attempt = max(task.attempt for task in cluster.details(job).tasks)
-        os.kill(cluster.all_workers()[0], signal.SIGKILL)
-        cluster.until(
-            lambda former=attempt: min(task.attempt for task in cluster.details(job).tasks) > former, 20, "a restart"
-        )
-        cluster.wait_for_state(job, JobState.RUNNING)
+        kill_worker(cluster, job)
         point = in_flight(cluster, job, point.checkpoint)
         restored += sum(edge.restored for edge in cluster.details(job).edges)
     assert restored > 0

@@ -93,9 +93,11 @@ class CheckpointConfig:
         """What becomes of the checkpoints of a job that is cancelled."""
         return self._settings.get(checkpointing.RETENTION)
 
-    def set_externalized_checkpoint_retention(self, retention: ExternalizedCheckpointRetention) -> "CheckpointConfig":
+    def set_externalized_checkpoint_retention(
+        self, retention_mode: ExternalizedCheckpointRetention
+    ) -> "CheckpointConfig":
         """Keep (RETAIN_ON_CANCELLATION) or delete the checkpoints of a job that is cancelled."""
-        self._settings.set(checkpointing.RETENTION, retention)
+        self._settings.set(checkpointing.RETENTION, retention_mode)
         return self
 
     def is_externalized_checkpoints_enabled(self) -> bool:
@@ -118,7 +120,10 @@ class CheckpointConfig:
         """Whether barriers may overtake records. True unless it was disabled, unlike Flink."""
         return self._settings.get(unaligned.ENABLED)
 
-    def enable_unaligned_checkpoints(self, enabled: bool = True) -> "CheckpointConfig":  # noqa: FBT001, FBT002  # PyFlink's
+    def enable_unaligned_checkpoints(
+        self,
+        enabled: bool = True,  # noqa: FBT001, FBT002  # PyFlink's signature
+    ) -> "CheckpointConfig":
         """Let barriers overtake records that hold them up for longer than `get_alignment_timeout`; the records are then
         stored with the checkpoint. `set_alignment_timeout(0)` lets them overtake from the start, as Flink's default.
         """
@@ -142,15 +147,18 @@ class CheckpointConfig:
         """Flink's newer name for `get_alignment_timeout`."""
         return self.get_alignment_timeout()
 
-    def set_aligned_checkpoint_timeout(self, aligned_checkpoint_timeout: Span) -> "CheckpointConfig":
+    def set_aligned_checkpoint_timeout(self, alignment_timeout: Span) -> "CheckpointConfig":
         """Flink's newer name for `set_alignment_timeout`."""
-        return self.set_alignment_timeout(aligned_checkpoint_timeout)
+        return self.set_alignment_timeout(alignment_timeout)
 
     def is_force_unaligned_checkpoints(self) -> bool:
         """False: it is about streams that feed themselves, and there are none."""
         return False
 
-    def set_force_unaligned_checkpoints(self, force_unaligned_checkpoints: bool = True) -> "CheckpointConfig":  # noqa: FBT001, FBT002  # PyFlink's
+    def set_force_unaligned_checkpoints(
+        self,
+        force_unaligned_checkpoints: bool = True,  # noqa: FBT001, FBT002  # PyFlink's signature
+    ) -> "CheckpointConfig":
         """Nothing changes: it is about streams that feed themselves, and there are none."""
         return self
 
@@ -168,7 +176,10 @@ class CheckpointConfig:
         """Whether one failed checkpoint lets the job fail over: none is tolerated."""
         return self.get_tolerable_checkpoint_failure_number() == 0
 
-    def set_fail_on_checkpointing_errors(self, fail_on_checkpointing_errors: bool) -> "CheckpointConfig":  # noqa: FBT001  # PyFlink's
+    def set_fail_on_checkpointing_errors(
+        self,
+        fail_on_checkpointing_errors: bool,  # noqa: FBT001  # PyFlink's signature
+    ) -> "CheckpointConfig":
         """Tolerate no failed checkpoint, or any number of them in a row."""
         return self.set_tolerable_checkpoint_failure_number(0 if fail_on_checkpointing_errors else _ANY_NUMBER)
 
