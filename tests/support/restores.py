@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from millstream_dataflow.identity import CheckpointId, Epoch, SubtaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
-from millstream_jobmanager.core.checkpoints.in_flight import edges_in_flight
-from millstream_jobmanager.core.checkpoints.restore import Restorer, incompatibilities
+from millstream_jobmanager.core.checkpoints.restore import Restorer, edges_in_flight, incompatibilities
 from millstream_runtime.checkpoint_files import SnapshotReader, encode_snapshot
 from millstream_runtime.messages.snapshots import CheckpointMetadata, InlineBytes, StoredTask
 from millstream_taskmanager.task.restoring import restored_of

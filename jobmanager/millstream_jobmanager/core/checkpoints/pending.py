@@ -13,7 +13,7 @@ from millstream_dataflow.identity import CheckpointId, Epoch, TaskId
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.audit import Balance
-from millstream_jobmanager.core.checkpoints.in_flight import edges_in_flight
+from millstream_jobmanager.core.checkpoints.restore import edges_in_flight
 from millstream_jobmanager.core.moment import Moment
 from millstream_runtime.messages.record import CompletedCheckpoint
 from millstream_runtime.messages.snapshots import AlignmentStats, CheckpointMetadata, StoredTask, TaskSnapshot

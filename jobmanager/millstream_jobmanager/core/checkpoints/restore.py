@@ -4,26 +4,33 @@ data file.
 Keyed state goes by key group: a new subtask reads, from every old one whose range overlaps its own, the groups they
 share. List state of a vertex whose parallelism is the same stays where it was; otherwise the items of all old
 subtasks are laid end to end and cut into even parts. Union state goes to everybody, broadcast state (equal in all)
-from one. A vertex counts as finished only if all its subtasks were (law 5.3). Records in flight: `in_flight`.
+from one. A vertex counts as finished only if all its subtasks were (law 5.3).
+
+Records in flight all go to the receivers, those too that a sender has stored: so they come before everything new,
+whoever sends that. Of a channel, what its receiver had queued precedes what its sender had not sent yet. An edge that
+still has both its parallelisms has its channels, and each subtask takes its own. Else all subtasks get all records of
+the edge in the same order, and each takes those that the partitioning gives to it now, as in Flink
+(`millstream_taskmanager.worker.in_flight`).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from millstream_dataflow.identity import OperatorId, SubtaskId
-from millstream_dataflow.job_graph import OperatorSummary, Vertex
+from millstream_dataflow.identity import ChannelId, EdgeId, OperatorId, SubtaskId, VertexId
+from millstream_dataflow.job_graph import Edge, JobGraph, OperatorSummary, Vertex
 from millstream_dataflow.keys import group_range
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
-from millstream_jobmanager.core.checkpoints.in_flight import InFlightRestorer, homeless
 from millstream_runtime.messages.snapshots import (
     KEY_HASH_VERSION,
     METADATA_FORMAT,
+    ChannelCount,
     CheckpointMetadata,
     FileRef,
+    InFlightPart,
     InlineBytes,
     ListRange,
     OperatorCount,
@@ -32,9 +39,12 @@ from millstream_runtime.messages.snapshots import (
     RestorePart,
     StoredTask,
     TaskRestore,
+    TaskSnapshot,
 )
 
 Stored = tuple[StoredTask, OperatorSnapshot]
+Located = Callable[[FileRef | InlineBytes], FileRef | InlineBytes]
+"""A handle, with the full path of its file."""
 
 
 def incompatibilities(metadata: CheckpointMetadata, plan: Plan, *, allow_non_restored: bool) -> list[str]:
@@ -52,7 +62,7 @@ def incompatibilities(metadata: CheckpointMetadata, plan: Plan, *, allow_non_res
             f"the checkpoint holds state that no operator of this job claims: {names}; give the operators the uids "
             "they had, or pass --allow-non-restored-state to drop that state"
         )
-    if (lost := homeless(metadata, plan)) and not allow_non_restored:
+    if (lost := _homeless(metadata, plan)) and not allow_non_restored:
         problems.append(
             f"the checkpoint holds records in flight on exchanges that this job doesn't have: {', '.join(lost)}; go on "
             "from a savepoint, which holds none, or pass --allow-non-restored-state to drop these records"
@@ -92,7 +102,7 @@ class Restorer:
             for count in task.snapshot.audit.operators:
                 self._counted.setdefault(count.operator, []).append((task, count))
         self._vertices = {vertex.id: self._facts(vertex) for vertex in plan.graph.vertices}
-        self._in_flight = InFlightRestorer(metadata, plan, self._located)
+        self._in_flight = _InFlight(metadata, plan, self._located)
 
     def subtask(self, subtask: SubtaskId) -> TaskRestore:
         """Everything one new subtask reads."""
@@ -220,3 +230,93 @@ class _Held:
             shares.append((number, max(0, begin - offset), min(count, stop - offset)))
             offset += count
         return shares
+
+
+# ---------------------------------------------------------------------------------------------- records in flight
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredRecords:
+    """Records of one channel in one task's snapshot."""
+
+    channel: ChannelId
+    output: bool
+    records: int
+    handle: FileRef | InlineBytes
+
+
+def edges_in_flight(graph: JobGraph, parts: Iterable[TaskSnapshot]) -> tuple[Edge, ...]:
+    """The edges of which some records are stored."""
+    audits = [part.audit for part in parts]
+    stored = {count.channel.edge for one in audits for count in _in_flight((*one.sent, *one.received))}
+    return tuple(edge for edge in graph.edges if edge.id in stored)
+
+
+def _homeless(metadata: CheckpointMetadata, plan: Plan) -> list[str]:
+    """The edges of a checkpoint that hold records in flight and that the job doesn't have, as people know them."""
+    known = _by_form(plan.graph.edges).keys()
+    forms = {edge.id: form for form, edge in _by_form(metadata.edges).items()}
+    names = {vertex.id: vertex.name for vertex in plan.graph.vertices}
+
+    def name(vertex: VertexId) -> str:
+        return names.get(vertex, f"what was vertex {vertex}")
+
+    return [f"{name(edge.source)} -> {name(edge.target)}" for edge in metadata.edges if forms[edge.id] not in known]
+
+
+class _InFlight:
+    """Answers, for one checkpoint and one plan, what each subtask takes first."""
+
+    def __init__(self, metadata: CheckpointMetadata, plan: Plan, located: Located) -> None:
+        self._plan = plan
+        old = _by_form(metadata.edges)
+        self._old_of = {edge.id: old[form] for form, edge in _by_form(plan.graph.edges).items() if form in old}
+        self._stored: dict[EdgeId, list[_StoredRecords]] = {}
+        self._sizes: dict[VertexId, tuple[int, int]] = {}
+        for task in metadata.tasks if metadata.edges else ():
+            self._sizes[task.task.subtask.vertex] = task.parallelism, task.max_parallelism
+            for one in _stored_by(task, located):
+                self._stored.setdefault(one.channel.edge, []).append(one)
+        for stored in self._stored.values():  # what was queued before what was not sent
+            stored.sort(key=lambda one: (one.channel.source, one.channel.target, one.output))
+
+    def parts(self, vertex: VertexId, index: int) -> Iterator[InFlightPart]:
+        """Of one new subtask, in the order in which they are taken."""
+        for edge in self._plan.edges_to(vertex):
+            old = self._old_of.get(edge.id)
+            if old is None:
+                continue
+            shared = not self._is_unchanged(edge, old)
+            for one in self._stored.get(old.id, ()):
+                if shared or one.channel.target == index:
+                    yield InFlightPart(edge.id, one.channel, one.output, one.records, one.handle, shared)
+
+    def _is_unchanged(self, edge: Edge, old: Edge) -> bool:
+        """Whether its channels are those of the checkpoint, and every record is for whom it was for."""
+        vertices = self._plan.vertices
+        sizes = [(vertices[end].parallelism, vertices[end].max_parallelism) for end in (edge.source, edge.target)]
+        former = [self._sizes.get(end) for end in (old.source, old.target)]
+        return sizes == former and edge.partitioning is old.partitioning
+
+
+def _stored_by(task: StoredTask, located: Located) -> Iterator[_StoredRecords]:
+    handle, audit = task.snapshot.handle, task.snapshot.audit
+    if handle is not None:
+        for counts, output in (audit.received, False), (audit.sent, True):
+            for count in _in_flight(counts):
+                yield _StoredRecords(count.channel, output, count.in_flight, located(handle))
+
+
+def _in_flight(counts: Iterable[ChannelCount]) -> Iterator[ChannelCount]:
+    return (count for count in counts if count.in_flight)
+
+
+def _by_form(edges: Iterable[Edge]) -> Mapping[tuple[VertexId, VertexId, str, int], Edge]:
+    """Edges by what they are in any graph: their ends, their tag, and which of those they are."""
+    found: dict[tuple[VertexId, VertexId, str, int], Edge] = {}
+    for edge in edges:
+        number = 0
+        while (form := (edge.source, edge.target, edge.tag, number)) in found:
+            number += 1
+        found[form] = edge
+    return found
