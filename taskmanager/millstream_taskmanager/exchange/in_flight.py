@@ -3,8 +3,10 @@ with the codecs of the wire.
 
     version u8 | kind u8 | flags u8 | zero u8 | records u32 | payload      (little endian)
 
-Batches, watermarks and statuses are stored, in their order. The others say nothing that is lost: a sender that is
-restored tells the end of its data again, and a barrier that stands here belongs to a checkpoint that was given up.
+Batches and watermarks are stored, in their order, so that a record is late or not as it would have been. What others
+say isn't lost: a sender that is restored is active until it says that it is idle, tells the end of its data again, and
+the highest watermark before that; a barrier that stands here belongs to a checkpoint that was given up. (Were `idle`
+stored, its sender, active again, would count for no watermark.)
 Columns are a stream of their own, which begins with its schema. Rows that have come by a wire are stored as they came,
 unread; what lies here by reference is encoded now, for its task may change it (law 4.5).
 """
@@ -13,7 +15,8 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from millstream_dataflow.records import Batch, ColumnBatch, Element, RowBatch, StreamStatus, Watermark
+from millstream_dataflow.records import Batch, ColumnBatch, Element, RowBatch, Watermark
+from millstream_dataflow.records.controls import MAX_TIME
 from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.channel import Parcel
 from millstream_taskmanager.exchange.codecs.batches import BatchDecoder, BatchEncoder, ChannelCodec
@@ -21,13 +24,13 @@ from millstream_taskmanager.exchange.codecs.controls import decode_control, enco
 from millstream_taskmanager.exchange.errors import ExchangeError
 from millstream_taskmanager.exchange.frames import NO_CHANNEL, Frame, Kind
 
-StoredElement = Batch | Watermark | StreamStatus
+StoredElement = Batch | Watermark
 """What a checkpoint stores of a channel."""
 
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<BBBxI")
 _NO_LIMIT: Final = 1 << 40  # bytes: no peer has to make room for what is stored
-_KINDS: Final = frozenset({Kind.ROWS, Kind.COLUMNS, Kind.WATERMARK, Kind.STATUS})
+_KINDS: Final = frozenset({Kind.ROWS, Kind.COLUMNS, Kind.WATERMARK})
 
 
 class ChannelWriter:
@@ -53,7 +56,7 @@ class ChannelWriter:
         elif isinstance(element, RowBatch | ColumnBatch):
             for payload in self._encoder.encode(element):
                 self._add(payload.kind, payload.flags, payload.rows, *payload.parts)
-        elif isinstance(element, Watermark | StreamStatus):
+        elif isinstance(element, Watermark) and element.time < MAX_TIME:
             kind, body = encode_control(element)
             self._add(kind, 0, 0, body)
 
@@ -73,7 +76,7 @@ def read_stored(codec: ChannelCodec, items: Iterable[bytes]) -> Iterator[StoredE
             yield decoder.parcel(Frame(kind, flags, NO_CHANNEL, 0, payload)).open()
         else:
             control = decode_control(kind, payload)
-            if isinstance(control, Watermark | StreamStatus):
+            if isinstance(control, Watermark):
                 yield control
 
 

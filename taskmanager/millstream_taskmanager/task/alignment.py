@@ -109,6 +109,10 @@ class Alignment:
         """Ids above `passed` whose barriers are dropped."""
         return frozenset(self._given_up)
 
+    def keep_order(self) -> None:
+        """From now on no barrier overtakes here."""
+        self._in_order = frozenset(range(self._channels))
+
     def wants(self, checkpoint: CheckpointId) -> bool:
         """Whether its cut is still to be made here."""
         return not self._is_over(checkpoint)

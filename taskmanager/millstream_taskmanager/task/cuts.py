@@ -35,7 +35,7 @@ from millstream_taskmanager.task.snapshot import OpenPart, OpenParts, SnapshotLe
 from millstream_taskmanager.task.timers import Alarm
 from millstream_taskmanager.user_code.errors import failure_of
 
-_ALIGNED_INSTEAD = "execution.checkpointing.unaligned.enabled: false stores no records in flight"
+_ALIGNED_INSTEAD = "from now on this task's barriers wait for the records before them"
 
 
 class CutTask(Protocol):
@@ -319,11 +319,13 @@ class Cuts:
     # ---------------------------------------------------------------------------------------------- giving up
 
     def _refuse(self, checkpoint: CheckpointId, error: Exception) -> None:
-        """A record in flight can't be stored."""
-        failure = failure_of(error)
-        text = f"a record in flight can't be stored: {failure.message}; {_ALIGNED_INSTEAD}"
-        self._forget(checkpoint, older_too=False)
-        self._doors.decline(checkpoint, replace(failure, message=text))
+        """A record in flight can't be stored. Between tasks of one process it needn't, so the job isn't to blame: the
+        next checkpoint waits for such records, at this task.
+        """
+        self._codecs = NOTHING_OVERTAKEN
+        self._alignment.keep_order()
+        text = f"a record in flight can't be stored: {failure_of(error).message}; {_ALIGNED_INSTEAD}"
+        self._give_up(checkpoint, text)
 
     def _give_up(self, checkpoint: CheckpointId, reason: str) -> None:
         self._forget(checkpoint, older_too=False)

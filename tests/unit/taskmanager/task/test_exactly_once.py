@@ -269,6 +269,32 @@ def test_what_a_sender_could_not_send_is_stored_by_it() -> None:
     assert Counter(LEDGERS["sink"]) == Counter(range(20_000, 60_000))
 
 
+def test_records_that_cant_be_stored_are_waited_for() -> None:
+    """Between tasks of one process they travel as they are: the first checkpoint is given up, the next is aligned."""
+    drawing = Drawing()
+    source = drawing.source("source", ListSource((tuple(range(40)),), batch=2))
+    made = drawing.vertex("made", MapSpecification(lambda number: lambda: number))
+    drawing.edge(source, made, Partitioning.REBALANCE)
+    used = drawing.vertex("used", MapSpecification(lambda function: function()))
+    drawing.edge(made, used, Partitioning.REBALANCE)
+    job = VirtualJob(drawing, TaskSettings(FlushRules(1, 1, 100), overtake_after=0))
+    for number in range(8):
+        if number == 4:
+            job.trigger(1)
+        for name in ("source", "made"):  # what they send waits for the last
+            if job.task(name).runnable:
+                job.task(name).step()
+    job.settle()
+    [(subtask, checkpoint, failure)] = job.declined
+    assert (subtask.vertex, checkpoint, failure.secondary) == ("used", 1, True)
+    assert "can't be pickled" in failure.message
+    assert "barriers wait" in failure.message
+    for task in job.tasks.values():
+        task.aborted(CheckpointId(1))
+    job.finish(2)
+    assert not job.errors
+
+
 def test_a_savepoint_is_aligned_all_the_same() -> None:
     plan = Plan((), ((2, False),), 2, Partitioning.HASH, (0, 1, 9, 9, 9, 9), 30, overtake_after=0)
     world = World(plan)
