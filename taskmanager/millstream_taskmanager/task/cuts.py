@@ -3,6 +3,14 @@
 Where barriers may overtake, what comes into the gate is watched: the time of a checkpoint runs from its first barrier
 here, wherever that stands. When it is over, or where the barrier says so itself, the cut waits for nothing but what the
 task is at, which then goes on without credit as far as it is allowed to (`hasten`).
+
+Measured with a map behind two rebalances, two slots, checkpoints every 100 ms, on two busy cores; seconds a checkpoint
+takes at the median:
+
+    a record takes     aligned    1 s, then overtaking    overtaking from the start
+    1 ms                 0.2              0.2                    0.2
+    100 ms                30              1.4                    0.3
+    1 s                                   4.0
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
