@@ -42,8 +42,6 @@ class Pump:
         self._activity: Activity | None = None
         self._held: Emission | None = None
         self._overdraft = 0
-        self.urgent = False
-        """Whether others wait for the end of the activity, or for what comes behind it."""
         self.busy = 0.0
         """Milliseconds that the activity has worked so far; what it waits for credit doesn't count."""
         self._failed = failed
@@ -90,12 +88,10 @@ class Pump:
     def hasten(self) -> None:
         """Come to the end without credit, as far as that goes, until `relax`."""
         self._overdraft = OVERDRAFT
-        self.urgent = True
 
     def relax(self) -> None:
         """Wait for credit again."""
         self._overdraft = 0
-        self.urgent = False
 
     def _drawn(self, records: int) -> bool:
         """Whether so many may go out without credit."""

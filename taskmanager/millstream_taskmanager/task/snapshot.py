@@ -87,25 +87,16 @@ class OpenParts:
     def __init__(self, hand_over: Callable[[TaskPart], None]) -> None:
         self._hand_over = hand_over
         self._open: dict[CheckpointId, OpenPart] = {}
-
-    @property
-    def encodes(self) -> bool:
-        """Whether there is something to encode."""
-        for part in self._open.values():  # noqa: SIM110  # asked at every step, and mostly there is none
-            if not part.snapshot.done:
-                return True
-        return False
+        self.encodes = False
+        """Whether there is something to encode. No property: it is asked at every step."""
 
     def add(self, part: OpenPart) -> None:
         """One more. What is small is handed over at once."""
-        encodes = self.encodes
+        first = not self.encodes
         self._open[part.part.checkpoint] = part
-        if encodes:
-            return
-        if part.snapshot.done:
-            self.settle()
-        else:
-            self.encode_slice()
+        if first and not part.snapshot.done:
+            part.snapshot.encode_slice()
+        self.settle()
 
     def encode_slice(self) -> None:
         """About a millisecond's work on the oldest one. UserCodeError when something can't be stored."""
@@ -116,9 +107,10 @@ class OpenParts:
         """Hand over what is complete."""
         for checkpoint, part in tuple(self._open.items()):
             if not part.complete:
-                return
+                break
             del self._open[checkpoint]
             self._hand_over(part.whole())
+        self.encodes = any(not part.snapshot.done for part in self._open.values())
 
     def in_flight(self, checkpoint: CheckpointId) -> InFlight | None:
         """What a checkpoint stores of the channels, while its part is open."""
@@ -140,6 +132,7 @@ class OpenParts:
         for part in self._open.values():
             self._drop(part)
         self._open.clear()
+        self.encodes = False
 
     def _drop(self, part: OpenPart) -> None:
         part.snapshot.drop()

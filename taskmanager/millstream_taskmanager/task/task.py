@@ -112,6 +112,8 @@ class Task(ABC):
         self.state = TaskState.DEPLOYING
         self.over = False
         """Whether the task has come to its end, whichever."""
+        self.urgent = False
+        """Whether a barrier overtakes records here, for which others wait."""
         self.chain = parts.chain
         self.outputs = parts.outputs
         self.gate = gate
@@ -142,11 +144,6 @@ class Task(ABC):
     def background(self) -> bool:
         """Whether a step would but encode a slice of a snapshot, which other tasks needn't wait for."""
         return self._cuts.encodes and not self._goes_on
-
-    @property
-    def urgent(self) -> bool:
-        """Whether a barrier overtakes records here, for which others wait."""
-        return self._pump.urgent
 
     @property
     def _goes_on(self) -> bool:
@@ -412,6 +409,7 @@ class Task(ABC):
     def hasten(self, then: Callable[[], Activity] | None) -> None:
         """Come to the end of what it is at although credit is lacking, then do that."""
         self._pump.hasten()
+        self.urgent = True
         if then is None:
             self._doors.wake()
         else:
@@ -420,6 +418,7 @@ class Task(ABC):
     def relax(self) -> None:
         """Credit counts again."""
         self._pump.relax()
+        self.urgent = False
 
     def _steps(self, steps: Iterable[Step]) -> Activity:
         """Do what the ending says."""
