@@ -22,12 +22,10 @@ from millstream_dataflow.job_graph import Edge, JobGraph, Partitioning
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.audit import Balance, edge_audits, imbalances
-from millstream_jobmanager.core.checkpoints.decider import Pace, next_due
 from millstream_jobmanager.core.checkpoints.pending import Pending, alignment_of, metadata_of
 from millstream_jobmanager.core.checkpoints.restore import Restorer, incompatibilities
 from millstream_jobmanager.core.moment import Moment
-from millstream_jobmanager.core.settings import CheckpointSettings
-from millstream_runtime.messages.client import EdgeAudit
+from millstream_runtime.messages.client import EdgeAudit, TriggerSavepoint
 from millstream_runtime.messages.snapshots import (
     AlignmentStats,
     AuditCounts,
@@ -37,6 +35,8 @@ from millstream_runtime.messages.snapshots import (
     InFlightPart,
     TaskSnapshot,
 )
+from millstream_runtime.states import JobState
+from tests.support.core_shell import CoreShell, settings_of
 from tests.support.graphs import keyed_job
 
 HASH = EdgeId(0)
@@ -168,8 +168,14 @@ def test_what_people_see_of_it() -> None:
     assert edge_audits(PLAN, ends.values()) == (EdgeAudit("Source -> Count", 10, 10, in_flight=3, restored=3),)
 
 
-@pytest.mark.parametrize(("overtaking", "due"), [(False, 1_000), (True, None)])
-def test_a_periodic_one_waits_for_a_savepoint_that_it_would_overtake(overtaking: bool, due: int | None) -> None:
-    """The coordinator counts it as under way (`_in_flight`)."""
-    settings = CheckpointSettings(interval=1_000, overtaking=overtaking)
-    assert next_due(settings, Pace(0, in_flight=int(overtaking))) == due
+@pytest.mark.parametrize("overtaking", [False, True])
+def test_a_periodic_one_waits_for_a_savepoint_whose_barriers_it_would_overtake(overtaking: bool) -> None:
+    shell = CoreShell(settings_of(checkpoints={"interval": 100, "overtaking": overtaking}))
+    shell.register("a", 1)
+    shell.submit(keyed_job(1, bounded=False))
+    shell.until_state(JobState.RUNNING)
+    shell.holding.add("sink[0]")
+    shell.ask(TriggerSavepoint(shell.current, "mine"))
+    shell.run(1_000)
+    pending = shell.job().coordinator.pending.values()
+    assert [one.kind for one in pending] == [SnapshotKind.SAVEPOINT, *[SnapshotKind.CHECKPOINT] * (not overtaking)]
