@@ -3,7 +3,7 @@
 In Flink these calls run in the keyed context too, so that a `FlatMapFunction` may ask for `ValueState` in `open`.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from millstream_dataflow.functions import (
     FilterFunction,
@@ -54,7 +54,7 @@ class KeyedFlatMap(KeyedStandIn):
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Emitted[Any]:  # noqa: ANN401  # any record
         """Any number of records out."""
-        return self.function.flat_map(value)
+        return cast("Emitted[Any]", self.function.flat_map(value))  # an `async def` is awaited before it comes here
 
 
 class KeyedFilter(KeyedStandIn):

@@ -10,12 +10,24 @@ Read in this order:
 * `process`   `ProcessFunction` and `KeyedProcessFunction`: records with their times, state, timers and side outputs
 * `window`    `ProcessWindowFunction`: the result of a window
 * `co`        functions of two streams, `broadcast` of a stream and a broadcast one, `joins` of pairs of records
+* `asynchronous` `AsyncFunction`, which waits for an answer from outside; `async_retries`, and asks once more
 * `resolve`   from what the user gave to what the runtime calls, or a sentence why not; `resolve_two` for two streams
 
 Names and meaning are PyFlink's (Flink, "User-Defined Functions").
 """
 
 from millstream_dataflow.functions.aggregate import AggregateFunction
+from millstream_dataflow.functions.async_retries import (
+    NO_RETRY_STRATEGY,
+    ExponentialBackoffDelayRetryStrategy,
+    FixedDelayRetryStrategy,
+    NoRetryStrategy,
+    RetryPredicate,
+    empty_result_predicate,
+    exception_type_predicate,
+    has_exception_predicate,
+)
+from millstream_dataflow.functions.asynchronous import AsyncFunction, AsyncRetryPredicate, AsyncRetryStrategy, is_async
 from millstream_dataflow.functions.broadcast import (
     BaseBroadcastProcessFunction,
     BroadcastProcessFunction,
@@ -34,6 +46,7 @@ from millstream_dataflow.functions.joins import CoGroupFunction, FlatJoinFunctio
 from millstream_dataflow.functions.process import KeyedProcessFunction, ProcessFunction
 from millstream_dataflow.functions.resolve import (
     resolve_aggregate,
+    resolve_async,
     resolve_filter,
     resolve_flat_map,
     resolve_key_selector,
@@ -72,14 +85,20 @@ from millstream_dataflow.functions.window import ProcessWindowFunction
 from millstream_dataflow.state import KeyedStateStore
 
 __all__ = [
+    "NO_RETRY_STRATEGY",
     "AggregateFunction",
+    "AsyncFunction",
+    "AsyncRetryPredicate",
+    "AsyncRetryStrategy",
     "BaseBroadcastProcessFunction",
     "BroadcastProcessFunction",
     "CoFlatMapFunction",
     "CoGroupFunction",
     "CoMapFunction",
     "CoProcessFunction",
+    "ExponentialBackoffDelayRetryStrategy",
     "FilterFunction",
+    "FixedDelayRetryStrategy",
     "FlatJoinFunction",
     "FlatMapFunction",
     "Function",
@@ -91,18 +110,25 @@ __all__ = [
     "KeyedStateFunction",
     "KeyedStateStore",
     "MapFunction",
+    "NoRetryStrategy",
     "NonKeyedTimerService",
     "Partitioner",
     "ProcessFunction",
     "ProcessJoinFunction",
     "ProcessWindowFunction",
     "ReduceFunction",
+    "RetryPredicate",
     "RuntimeContext",
     "TimeDomain",
     "TimerService",
     "TwoFunctions",
+    "empty_result_predicate",
+    "exception_type_predicate",
+    "has_exception_predicate",
+    "is_async",
     "is_generator",
     "resolve_aggregate",
+    "resolve_async",
     "resolve_broadcast_process",
     "resolve_co_flat_map",
     "resolve_co_group",

@@ -1,18 +1,21 @@
 """From what a user gave to what the runtime calls. The client asks so as to refuse at once, the worker so as to run.
 
 Wherever a function object goes, a plain callable does too. What is refused is what could only fail or surprise later: a
-class where an object belongs, another kind of function, a coroutine, a generator that would itself become the record,
-a function that can't take that many arguments. TypeError says which operation, what came, and what to do.
+class where an object belongs, another kind of function, a generator that would itself become the record, a coroutine
+where nothing can be awaited, a function that can't take that many arguments. TypeError says which operation, what came,
+and what to do.
+
+An `async def` is resolved like any other; whoever calls it sees to its being awaited (`is_async`).
 """
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePath
 from typing import Any, NoReturn, TypeAlias
 
 from millstream_dataflow.functions.aggregate import AggregateFunction
+from millstream_dataflow.functions.asynchronous import AsyncFunction, called, is_async
 from millstream_dataflow.functions.function import Function
 from millstream_dataflow.functions.process import Emitted, KeyedProcessFunction, ProcessFunction
 from millstream_dataflow.functions.rows import (
@@ -40,6 +43,8 @@ class _Kind:
     method: str
     arguments: tuple[str, ...]
     may_generate: bool = False
+    may_wait: bool = True
+    """Whether an `async def` will do."""
 
     @property
     def takes(self) -> str:
@@ -51,8 +56,8 @@ _MAP = _Kind("map", MapFunction, "map", ("value",))
 _FLAT_MAP = _Kind("flat_map", FlatMapFunction, "flat_map", ("value",), may_generate=True)
 _FILTER = _Kind("filter", FilterFunction, "filter", ("value",))
 _REDUCE = _Kind("reduce", ReduceFunction, "reduce", ("value1", "value2"))
-_KEY_BY = _Kind("key_by", KeySelector, "get_key", ("value",))
-_PARTITION = _Kind("partition_custom", Partitioner, "partition", ("key", "num_partitions"))
+_KEY_BY = _Kind("key_by", KeySelector, "get_key", ("value",), may_wait=False)
+_PARTITION = _Kind("partition_custom", Partitioner, "partition", ("key", "num_partitions"), may_wait=False)
 _PROCESS = _Kind("process", ProcessFunction, "process_element", ("value", "ctx"), may_generate=True)
 _KEYED_PROCESS = _Kind(
     "process on a keyed stream", KeyedProcessFunction, "process_element", ("value", "ctx"), may_generate=True
@@ -61,6 +66,7 @@ _WINDOW = _Kind(
     "process on a window", ProcessWindowFunction, "process", ("key", "context", "elements"), may_generate=True
 )
 _AGGREGATE = _Kind("aggregate", AggregateFunction, "add", ("value", "accumulator"))
+_ASYNC = _Kind("an asynchronous wait", AsyncFunction, "async_invoke", ("value",), may_generate=True)
 
 _KINDS = (
     _MAP,
@@ -73,6 +79,7 @@ _KINDS = (
     _KEYED_PROCESS,
     _WINDOW,
     _AGGREGATE,
+    _ASYNC,
 )
 
 
@@ -111,8 +118,17 @@ def resolve_map_batches(function: object) -> Callable[[Any], Any]:
     takes = "map_batches takes a function of (batch)"
     if isinstance(function, Function) or not callable(function):
         raise TypeError(f"{takes}, but got {_described(function)}")
-    _check_callable(takes, function, ("batch",), may_generate=False)
+    _check_callable(takes, function, ("batch",), may_generate=False, may_wait=True)
     return function
+
+
+def resolve_async(function: object) -> Callable[[Any], Any]:
+    """The callable whose answer for a value is awaited, or gone through by `async for`."""
+    callback = _resolve(_ASYNC, function)
+    if not is_async(callback):
+        what = f"an asynchronous wait awaits its function, but {_described(function)} is no async def"
+        raise TypeError(f"{what}; write it as one, or use map, flat_map or filter, which take plain functions")
+    return callback
 
 
 def resolve_process(function: object) -> ProcessFunction[Any, Any]:
@@ -176,14 +192,12 @@ class _PlainProcessWindow(ProcessWindowFunction[Any, Any, Any, Window]):
 def _resolve(kind: _Kind, function: object) -> Callback:
     if isinstance(function, kind.base):
         method: Callback = getattr(function, kind.method)
-        _check_callable(
-            f"{kind.operation} ({_described(function)})", method, kind.arguments, may_generate=kind.may_generate
-        )
+        _check_as(kind, f"{kind.operation} ({_described(function)})", method)
         return method
     is_class_of_ours = isinstance(function, type) and issubclass(function, Function)
     if isinstance(function, Function) or is_class_of_ours or not callable(function):
         _refuse_kind(kind, kind.takes, function)
-    _check_callable(kind.takes, function, kind.arguments, may_generate=kind.may_generate)
+    _check_as(kind, kind.takes, function)
     return function
 
 
@@ -197,11 +211,20 @@ def _refuse_kind(kind: _Kind, takes: str, function: object) -> NoReturn:
     raise TypeError(f"{takes}, but got {_described(function)}{mend}")
 
 
-def _check_callable(takes: str, function: Callback, arguments: Sequence[str], *, may_generate: bool) -> None:
-    code = function if inspect.isroutine(function) or isinstance(function, partial | type) else type(function).__call__
-    if inspect.iscoroutinefunction(code) or inspect.isasyncgenfunction(code):
-        raise TypeError(f"{takes}, but {_described(function)} is async; write it as a plain def")
-    if inspect.isgeneratorfunction(code) and not may_generate:
+def _check_as(kind: _Kind, takes: str, function: Callback) -> None:
+    _check_callable(takes, function, kind.arguments, may_generate=kind.may_generate, may_wait=kind.may_wait)
+
+
+def _check_callable(
+    takes: str, function: Callback, arguments: Sequence[str], *, may_generate: bool, may_wait: bool
+) -> None:
+    code = called(function)
+    if is_async(function) and not may_wait:
+        raise TypeError(
+            f"{takes}, but {_described(function)} is async, and nothing is awaited where records find their way; write "
+            "it as a plain def, and do what must be awaited in a map before"
+        )
+    if (inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code)) and not may_generate:
         raise TypeError(
             f"{takes}, but {_described(function)} yields; return the result, or use flat_map to give several"
         )

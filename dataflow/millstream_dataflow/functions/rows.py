@@ -1,7 +1,10 @@
-"""Functions of one record, or of two: classes for those who need `open` or state; a plain callable does otherwise."""
+"""Functions of one record, or of two: classes for those who need `open` or state; a plain callable does otherwise.
+
+Where a method may be an `async def` its annotation says so.
+"""
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
@@ -16,7 +19,7 @@ class MapFunction(Function, Generic[In, Out]):
     """One record out for each in."""
 
     @abstractmethod
-    def map(self, value: In) -> Out:
+    def map(self, value: In) -> Out | Awaitable[Out]:
         """The record for this one."""
 
 
@@ -24,7 +27,7 @@ class FlatMapFunction(Function, Generic[In, Out]):
     """Any number of records out for each in."""
 
     @abstractmethod
-    def flat_map(self, value: In) -> Iterable[Out] | None:
+    def flat_map(self, value: In) -> Iterable[Out] | Awaitable[Iterable[Out] | None] | AsyncIterator[Out] | None:
         """The records for this one: `yield` them, or return a list. None is none."""
 
 
@@ -32,7 +35,7 @@ class FilterFunction(Function, Generic[T]):
     """Keeps some of the records. It must not change them."""
 
     @abstractmethod
-    def filter(self, value: T) -> bool:
+    def filter(self, value: T) -> bool | Awaitable[bool]:
         """Whether to keep the record."""
 
 
@@ -40,7 +43,7 @@ class ReduceFunction(Function, Generic[T]):
     """Folds many values into one of the same kind. Associative, for parts of a window may be folded first."""
 
     @abstractmethod
-    def reduce(self, value1: T, value2: T) -> T:
+    def reduce(self, value1: T, value2: T) -> T | Awaitable[T]:
         """Both in one; `value1` is what was folded before."""
 
 
