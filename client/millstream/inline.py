@@ -43,8 +43,9 @@ from millstream_taskmanager.user_code.errors import (
     UserCodeError,
     user_error,
 )
+from millstream_taskmanager.worker.coroutines import Coroutines, CoroutinesOfTask
 from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
-from millstream_taskmanager.worker.loop import steady_clock
+from millstream_taskmanager.worker.loop import STINT_NS, steady_clock
 from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler, work_clock
 from millstream_taskmanager.worker.settings import task_settings
 
@@ -82,6 +83,8 @@ class InlineJob:
         self._name = graph.name
         self._scheduler = Scheduler()
         self._delays = Delays(steady_clock)
+        self._coroutines = Coroutines()
+        self._coroutines_turned = 0
         self._doors: dict[TaskId, _InlineDoors] = {}
         self._failure: Exception | None = None
         self._round = _FinalRound(plan)
@@ -122,6 +125,7 @@ class InlineJob:
         try:
             self._scheduler.run_timers(now())
             self._delays.run()
+            self._turn_coroutines()
             if not self._scheduler.step() and not self._round.goes_on(self._tasks):
                 self._nap()
         except BaseException:  # Ctrl-C
@@ -133,16 +137,25 @@ class InlineJob:
             self._end(JobState.FINISHED)
         return self._state is JobState.RUNNING
 
+    def _turn_coroutines(self) -> None:
+        """Each millisecond, as in a worker."""
+        if self._coroutines.active and time.monotonic_ns() - self._coroutines_turned >= STINT_NS:
+            self._coroutines.turn(0)
+            self._coroutines_turned = time.monotonic_ns()
+
     def _nap(self) -> None:
-        """Nothing to do before the next timer."""
+        """Nothing to do before the next timer, or before a coroutine has ended."""
         due, wait = self._scheduler.next_timer(), self._delays.wait()
-        if due is None and wait is None:
+        if due is None and wait is None and not self._coroutines.alive:
             places = ", ".join(f"{task.place.vertex_name} {task.ending.phase.value}" for task in self._tasks.values())
             raise ExecutionError(f"the job stands still, which is a mistake of Millstream: {places}", job=self._id)
         naps = [_LONGEST_NAP_S] if wait is None else [_LONGEST_NAP_S, wait / 1_000]
         if due is not None:
             naps.append(max((due - now()) / 1_000, 0.0))
-        time.sleep(min(naps))
+        if self._coroutines.active:
+            self._coroutines.turn(min(naps))
+        else:
+            time.sleep(min(naps))
 
     def _raise(self, failure: Exception) -> NoReturn:
         if not isinstance(failure, UserCodeError):
@@ -168,6 +181,7 @@ class InlineJob:
         self._runtime = (time.monotonic_ns() - self._started) // 1_000_000
         for task in self._tasks.values():
             task.cancel()
+        self._coroutines.close()
 
     # ---------------------------------------------------------------------------------------------- the handle
 
@@ -237,8 +251,10 @@ class InlineJob:
     # ------------------------------------------------------------------------------------------------- doors
 
     def _open_doors(self, task: TaskId) -> "_InlineDoors":
-        heard = self._alignment.heard
-        doors = self._doors[task] = _InlineDoors(self._scheduler, self._delays, self._round, heard, self._failed)
+        heard, coroutines = self._alignment.heard, CoroutinesOfTask(self._coroutines)
+        doors = self._doors[task] = _InlineDoors(
+            self._scheduler, self._delays, coroutines, self._round, heard, self._failed
+        )
         return doors
 
     def _failed(self, error: Exception) -> None:
@@ -287,6 +303,7 @@ class _InlineDoors:
         self,
         scheduler: Scheduler,
         delays: Delays,
+        coroutines: CoroutinesOfTask,
         round_: _FinalRound,
         heard: Callable[[SourceTime], None],
         failed: Callable[[Exception], None],
@@ -295,6 +312,7 @@ class _InlineDoors:
         self._heard = heard
         self._streams = ProgramStreams()
         self.delays = delays
+        self.coroutines = coroutines
         self.work_clock = work_clock
         self._round = round_
         self._failed = failed

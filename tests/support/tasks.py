@@ -1,20 +1,13 @@
 """Jobs of real tasks under a virtual clock: a graph drawn in a few lines, run step by step, without a process."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
-from millstream_dataflow.connectors import (
-    Boundedness,
-    Read,
-    Source,
-    SourceContext,
-    SplitEnumerator,
-    SplitReader,
-)
+from millstream_dataflow.connectors import Source
 from millstream_dataflow.identity import (
     CheckpointId,
     Digest,
@@ -37,7 +30,7 @@ from millstream_dataflow.operators.specifications import (
     ReaderSpecification,
 )
 from millstream_dataflow.plan import Plan
-from millstream_dataflow.records import Barrier, RowBatch, SnapshotKind
+from millstream_dataflow.records import Barrier, SnapshotKind
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.session import SourceTime, TaskReport
@@ -48,11 +41,14 @@ from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Restored, Task
 from millstream_taskmanager.user_code.errors import failure_of
+from millstream_taskmanager.worker.coroutines import Coroutines, CoroutinesOfTask
 from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
-from millstream_taskmanager.worker.scheduler import ScheduledCall, Scheduler
+from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler
 from millstream_taskmanager.worker.settings import TaskSettings
+from tests.support.list_source import ListSource, Nothing
 from tests.support.restores import metadata_of, restored_onto
-from tests.support.slow_reader import SlowReader
+
+__all__ = ["JOB", "Draft", "Drawing", "ListSource", "Nothing", "OperatorBench", "VirtualDoors", "VirtualJob", "parse"]
 
 JOB = JobId("job")
 
@@ -160,6 +156,7 @@ class VirtualDoors:
     def __init__(self, job: "VirtualJob") -> None:
         self._job = job
         self.task: Task | None = None
+        self.coroutines = CoroutinesOfTask(job.coroutines)
         self._under_way = set[CheckpointId]()
 
     @property
@@ -258,6 +255,8 @@ class VirtualJob:
         self.worked = 0.0
         """The clock of work, milliseconds: who works in a test says how long it took."""
         self.scheduler = Scheduler()
+        self.coroutines = Coroutines()
+        """To be closed by a test whose functions have some."""
         self.reports: list[TaskReport] = []
         self.hears: Callable[[SourceTime], None] = lambda _: None
         self.parts: dict[CheckpointId, dict[SubtaskId, TaskPart]] = {}
@@ -289,6 +288,9 @@ class VirtualJob:
             while steps < 10_000 and self.scheduler.step():
                 steps += 1
             assert steps < 10_000, "it never comes to rest"
+            self.coroutines.turn(0)
+            if self._runnable():
+                continue
             if not self.pool:
                 if (self.scheduler.next_timer() or self.now + 1) > self.now and not self._runnable():
                     return
@@ -364,94 +366,6 @@ class VirtualJob:
         return restored_onto(self.plan if onto is None else Plan(onto.graph()[0]), metadata)
 
 
-# ---------------------------------------------------------------------------------------------------- sources
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """In a list of records: none comes before that time, milliseconds; None: the reader doesn't know."""
-
-    until: int | None
-
-
-@dataclass(frozen=True)
-class ListSource(Source[tuple[Any, ...]]):
-    """Splits that are tuples of items: a value, a (value, time) pair if `timed`, a Nothing, or None for `nothing at
-    the moment`.
-    """
-
-    splits: tuple[tuple[Any, ...], ...]
-    timed: bool = False
-    has_enumerator: bool = False
-    boundedness: Boundedness = Boundedness.BOUNDED
-    batch: int = 2  # records that are read at once
-    discovery_interval: int | None = None
-    slow: bool = False  # each batch is fetched in a thread, and waited for
-
-    def static_splits(self, parallelism: int) -> Sequence[tuple[Any, ...]]:
-        return self.splits
-
-    def create_enumerator(self, context: SourceContext, state: int | None) -> "ListEnumerator":
-        return ListEnumerator(self.splits, state, one_at_a_time=self.discovery_interval is not None)
-
-    def create_reader(self, context: SourceContext, split: tuple[Any, ...], position: int | None) -> SplitReader:
-        reader = ListReader(self, split, position or 0)
-        return SlowReader(context, reader) if self.slow else reader
-
-
-class ListEnumerator(SplitEnumerator[tuple[Any, ...]]):
-    """Gives all splits at once, or one at a discovery."""
-
-    def __init__(self, splits: Sequence[tuple[Any, ...]], state: int | None, *, one_at_a_time: bool) -> None:
-        self.splits = splits
-        self.given = state or 0
-        self.one_at_a_time = one_at_a_time
-
-    def discover(self) -> Sequence[tuple[Any, ...]]:
-        end = self.given + 1 if self.one_at_a_time else len(self.splits)
-        found = self.splits[self.given : end]
-        self.given = min(end, len(self.splits))
-        return found
-
-    def snapshot(self) -> int:
-        return self.given
-
-
-class ListReader(SplitReader):
-    """Reads a list."""
-
-    def __init__(self, source: ListSource, split: tuple[Any, ...], position: int) -> None:
-        self.source = source
-        self.split = split
-        self.next = position
-
-    def read(self, limit: int) -> Read:
-        if self.next < len(self.split) and (nothing := _nothing(self.split[self.next])):
-            self.next += 1
-            return Read(ready_at=nothing.until)
-        end = self.next
-        while end < min(len(self.split), self.next + min(limit, self.source.batch)) and not _nothing(self.split[end]):
-            end += 1
-        items = list(self.split[self.next : end])
-        self.next = end
-        bounded = self.source.boundedness is Boundedness.BOUNDED
-        ended = bounded and end >= len(self.split)
-        if not items:
-            return Read(ended=ended)
-        if self.source.timed:
-            return Read(RowBatch([item[0] for item in items], [item[1] for item in items]), ended=ended)
-        return Read(RowBatch(items), ended=ended)
-
-    def position(self) -> int:
-        return self.next
-
-
-def _nothing(item: object) -> Nothing | None:
-    if item is None:
-        return Nothing(None)
-    return item if isinstance(item, Nothing) else None
-
-
 # -------------------------------------------------------------------------------------------- one operator alone
 
 
@@ -464,6 +378,11 @@ class OperatorBench:
         self.pool = deque[tuple[Callable[[], None], Callable[[Exception | None], None]]]()
         self.turns = 0  # all tasks have had one whenever the operator asks
         self.printed: list[str] = []
+        self.delays = Delays(lambda: self.time)
+        self.resumed = 0
+        self.all_coroutines = Coroutines()
+        """To be closed by a test whose functions have some."""
+        self.coroutines = CoroutinesOfTask(self.all_coroutines)
         attempt = RegionAttempt(JOB, RegionId(0), 1)
         task = TaskId(attempt, SubtaskId(VertexId("vertex"), subtask))
         self.place = TaskPlace(task, "Vertex", parallelism, 128, {"answer": "42"})
@@ -477,6 +396,9 @@ class OperatorBench:
 
     def call_at(self, time: int, operator: OperatorId) -> None:
         self.due.append(time)
+
+    def resume(self, operator: OperatorId) -> None:
+        self.resumed += 1
 
     def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
         self.pool.append((job, then))

@@ -3,11 +3,12 @@ into.
 
 Read in this order:
 
-* `base`         what an operator is, and what it may know; `state`, what it stores
+* `base`         what an operator is, and what it may know; `state`, what it stores; `waiting`, what it waits for
 * `functions`    a user's function from open to close, with its lists (`list_state`)
 * `fusion`       runs of `map`, `filter` and `flat_map` as one generated loop
 * `process`      records with what is around them; `emitting`, what they give
 * `map_batches`  columns by the batch
+* `async_wait`   `async def` functions, many records at once; `async_queue`, in which order they leave (pure)
 * `stamping`     times and watermarks of a split or a stream; `idleness`, its clock
 * `valve`        one watermark and status out of many (pure)
 * `timestamps`, `reader` with `open_splits`, `enumerator`, `sink`, `collect`

@@ -7,18 +7,21 @@ Batches come as the operator takes them; the chain converts. What it yields:
     SideBatch         to a side output
     Watermark, StreamStatus
                       if it makes its own (`makes_watermarks`); else those of its input pass when `advance` is through
+    Rest              nothing, until something has happened outside
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import ClassVar, Protocol
 
 from millstream_dataflow.identity import CheckpointId, JobId, OperatorId, TaskId
 from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.records import Barrier, Batch, RowBatch, StreamStatus, Watermark
 from millstream_taskmanager.operators.state import FRESH, Inheritance, RestoredState, StoredList
+from millstream_taskmanager.operators.waiting import DelayClock, Rest, TaskCoroutines
 from millstream_taskmanager.state.snapshot import KeyedSnapshot
 
 SLICE = 8_192
@@ -41,7 +44,7 @@ class SideBatch:
     batch: Batch
 
 
-Output = Batch | SideBatch | Watermark | StreamStatus
+Output = Batch | SideBatch | Watermark | StreamStatus | Rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,20 @@ class OperatorDoors(Protocol):
 
     def call_at(self, time: int, operator: OperatorId) -> None:
         """Call the operator's `on_time` at that processing time, or soon after."""
+        ...
+
+    def resume(self, operator: OperatorId) -> None:
+        """Call the operator's `on_time` as soon as the task may emit, whatever the time."""
+        ...
+
+    @property
+    def delays(self) -> DelayClock:
+        """For what isn't processing time: a machine's clock may be set."""
+        ...
+
+    @property
+    def coroutines(self) -> TaskCoroutines:
+        """Where `async def` functions run."""
         ...
 
     def rounds(self) -> int:
@@ -153,6 +170,20 @@ class OperatorContext:
         """Be called (`on_time`) at that processing time, or soon after."""
         self._doors.call_at(time, self._operator)
 
+    def resume(self) -> None:
+        """Be called (`on_time`) as soon as the task may emit."""
+        self._doors.resume(self._operator)
+
+    @property
+    def delays(self) -> DelayClock:
+        """A clock that nobody sets. What it calls is called between steps: it may note something, and `resume`."""
+        return self._doors.delays
+
+    @property
+    def coroutines(self) -> TaskCoroutines:
+        """Where `async def` functions run."""
+        return self._doors.coroutines
+
     def rounds(self) -> int:
         """How many times all tasks of this thread that had something to do have had a turn."""
         return self._doors.rounds()
@@ -208,8 +239,12 @@ class Operator(ABC):
         """Event time has come so far: what is due by it."""
         return iter(())
 
+    def status(self, status: StreamStatus) -> Iterator[Output]:
+        """Its input has gone idle, or is active again; asked of who makes its own watermarks."""
+        return iter(())
+
     def on_time(self, now: int) -> Iterator[Output]:
-        """Processing time has come so far; asked for by `call_at`."""
+        """Processing time has come so far; asked for by `call_at`, or by `resume`."""
         return iter(())
 
     def before_barrier(self) -> Iterator[Output]:
@@ -253,6 +288,18 @@ class Operator(ABC):
     def accepts(self) -> bool:
         """Whether it has room for more input; when it has again, its task is woken by whoever made room."""
         return True
+
+    @property
+    def held(self) -> int:
+        """Records that are neither processed nor skipped, since they wait; less those that were restored so, which
+        the restored counts have: it may be negative.
+        """
+        return 0
+
+    @property
+    def room(self) -> float:
+        """How many records it may well be given at a turn (`task.turns`), for reasons that its work doesn't show."""
+        return inf
 
     @property
     def settled(self) -> bool:

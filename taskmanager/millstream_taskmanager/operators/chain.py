@@ -12,6 +12,7 @@ follow.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from millstream_dataflow.identity import CheckpointId, OperatorId
@@ -23,11 +24,12 @@ from millstream_taskmanager.operators.base import Commit, Operator, OperatorCont
 from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot, OperatorPart
 from millstream_taskmanager.operators.conversion import ToColumns, to_rows
 from millstream_taskmanager.operators.declared import Declared
+from millstream_taskmanager.operators.waiting import Rest
 from millstream_taskmanager.user_code.copies import copied
 from millstream_taskmanager.user_code.errors import Naming
 
-Emission = tuple[int, Batch | Watermark | StreamStatus]
-"""Which output of the vertex, and what goes there."""
+Emission = tuple[int, Batch | Watermark | StreamStatus | Rest]
+"""Which output of the vertex, and what goes there; a rest goes nowhere."""
 
 _Event = Watermark | StreamStatus
 
@@ -108,6 +110,8 @@ class Link(Consumer):
         """See Consumer."""
         if isinstance(event, Watermark):
             yield from self.spread(self.operator.advance(event))
+        elif self.operator.makes_watermarks:
+            yield from self.spread(self.operator.status(event))
         if not self.operator.makes_watermarks:
             yield from self._announce(event)
 
@@ -122,6 +126,8 @@ class Link(Consumer):
                 for declared in self._gives.get(output.tag, ()):
                     declared.check_batch(output.batch)
                 yield from self._hand_over(output.batch, self._sides.get(output.tag, ()))
+            elif isinstance(output, Rest):
+                yield -1, output
             else:
                 yield from self._announce(output)
 
@@ -167,6 +173,7 @@ def _count(id_: OperatorId, operator: Operator) -> OperatorCount:
         processed=operator.processed,
         late=operator.late,
         skipped=operator.skipped,
+        held=operator.held,
     )
 
 
@@ -290,6 +297,11 @@ class Chain:
             if not operator.accepts:
                 return False
         return True
+
+    @property
+    def room(self) -> float:
+        """How many records it may well be given at a turn."""
+        return min([operator.room for operator in self._narrow], default=inf)
 
     @property
     def settled(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification
 from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
@@ -30,6 +31,7 @@ from millstream_dataflow.operators.two_inputs import (
     KeyedBroadcastProcessSpecification,
     KeyedCoProcessSpecification,
 )
+from millstream_taskmanager.operators.async_wait import AsyncWaitOperator
 from millstream_taskmanager.operators.base import SLICE, Operator, label
 from millstream_taskmanager.operators.broadcast_process import BroadcastProcessOperator
 from millstream_taskmanager.operators.co_process import CoProcessOperator
@@ -75,6 +77,7 @@ STAGES: Mapping[type[OperatorSpecification], Callable[[ChainNode, Any], Stage]] 
 """Those that share a loop."""
 
 OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings], Operator]] = {
+    AsyncWaitSpecification: lambda it, settings: AsyncWaitOperator(it, reuse=settings.object_reuse),
     KeyedProcessSpecification: lambda it, settings: KeyedProcessOperator(it, reuse=settings.object_reuse),
     KeyedReduceSpecification: lambda specification, _: KeyedReduceOperator(specification),
     WindowSpecification: lambda it, settings: WindowOperator(it, reuse=settings.object_reuse),

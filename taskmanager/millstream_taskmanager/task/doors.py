@@ -6,6 +6,7 @@ from typing import Protocol
 from millstream_dataflow.identity import CheckpointId
 from millstream_runtime.messages.failures import Failure
 from millstream_runtime.messages.session import SourceTime, TaskReport
+from millstream_taskmanager.operators.waiting import TaskCoroutines
 from millstream_taskmanager.task.snapshot import TaskPart
 
 
@@ -35,6 +36,11 @@ class TaskDoors(Protocol):
     @property
     def delays(self) -> Delaying:
         """For what isn't processing time: a machine's clock may be set."""
+        ...
+
+    @property
+    def coroutines(self) -> TaskCoroutines:
+        """Where `async def` functions of the user's run."""
         ...
 
     def work_clock(self) -> float:

@@ -3,7 +3,7 @@
 Data that finds an output without credit is held, and the iterator rests. So it shows whether there was any: a barrier
 that stands behind needn't wait for credit in order to learn that there was none. Controls spend no credit. What comes
 behind a slice of records is held too, so that a batch that is a slice by itself takes one step; but where slices are
-slow to come, each is sent before the next is made.
+slow to come, each is sent before the next is made. An activity may also rest, until something has happened outside.
 
 An unaligned barrier waits for the iterator too, and for nothing else. So that it needn't wait for credit as well, a few
 slices may go out without (`hasten`): they wait in the outputs then, and are stored with the checkpoint.
@@ -18,6 +18,7 @@ from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_taskmanager.exchange.output import Outputs
 from millstream_taskmanager.operators.base import SLICE
 from millstream_taskmanager.operators.chain import Emission
+from millstream_taskmanager.operators.waiting import Rest
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.timers import Alarm
 from millstream_taskmanager.user_code.forks import leave_if_forked
@@ -42,6 +43,7 @@ class Pump:
         self._activity: Activity | None = None
         self._held: Emission | None = None
         self._overdraft = 0
+        self._rest: Rest | None = None
         self.busy = 0.0
         """Milliseconds that the activity has worked so far; what it waits for credit doesn't count."""
         self._failed = failed
@@ -55,6 +57,8 @@ class Pump:
     @property
     def ready(self) -> bool:
         """Whether the activity could go on."""
+        if self._rest is not None and not self._rest.over():
+            return False
         return self._held is None or self._outputs.writable or self._overdraft > 0
 
     def begin(self, activity: Activity) -> None:
@@ -72,7 +76,7 @@ class Pump:
 
     def _emit(self, activity: Activity, now: int, short: float) -> None:
         outputs, records = self._outputs, 0
-        held, self._held = self._held, None
+        held, self._held, self._rest = self._held, None, None
         for index, element in activity if held is None else chain((held,), activity):
             leave_if_forked()
             if isinstance(element, RowBatch | ColumnBatch):
@@ -80,6 +84,9 @@ class Pump:
                     self._held = (index, element)
                     return
                 records += len(element)
+            elif isinstance(element, Rest):
+                self._rest = element
+                return
             outputs.emit(index, element, now)
             if records >= SLICE and self._work_clock() > short:
                 return
@@ -104,7 +111,7 @@ class Pump:
         """Natural batching: who has no more input sends what there is; who is busy, when it has waited for the
         timeout.
         """
-        if self.idle and not more_input:
+        if self._rest is not None or (self.idle and not more_input):
             self._outputs.flush()
         else:
             self._send_in_time()
@@ -126,7 +133,7 @@ class Pump:
     def close(self) -> None:
         """Nothing more. The user's generators are closed, unless it is one of them that asks for it."""
         activity = self._activity
-        self._activity = self._held = None
+        self._activity = self._held = self._rest = None
         self._alarm.set(None)
         if isinstance(activity, GeneratorType) and not activity.gi_running:
             activity.close()

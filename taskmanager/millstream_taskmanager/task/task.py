@@ -170,7 +170,8 @@ class Task(ABC):
 
     def _after_step(self) -> None:
         if self._in_turn and self._pump.idle:
-            self._turns.took(self._in_turn, self._pump.busy, self.outputs.room(self._in_turn))
+            room = min(self.outputs.room(self._in_turn), self.chain.room)
+            self._turns.took(self._in_turn, self._pump.busy, room)
             self._in_turn = 0
             self._turn_over()
         more_input = self._input_waits()
@@ -472,6 +473,9 @@ class _OperatorDoors:
         self.write_out = doors.write_out
         self.malformed = doors.malformed
         self.call_at = timers.call_at
+        self.resume = timers.resume
+        self.delays = doors.delays
+        self.coroutines = doors.coroutines
 
     def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
         def ran(error: Exception | None) -> None:

@@ -52,6 +52,7 @@ class OperatorTimers:
     def __init__(self, doors: Waking) -> None:
         self._doors = doors
         self._times: dict[OperatorId, int] = {}
+        self._soon: dict[OperatorId, None] = {}
         self._alarm = Alarm(doors, self._come)
         self._ready = False
 
@@ -65,18 +66,26 @@ class OperatorTimers:
         self._times[operator] = min(time, self._times.get(operator, time))
         self._alarm.set(min(self._times.values()))
 
+    def resume(self, operator: OperatorId) -> None:
+        """An operator asks to be called as soon as may be, whatever the time."""
+        self._soon[operator] = None
+        self._come()
+
     def due(self, now: int) -> list[OperatorId]:
         """The operators whose time has come; they must ask again."""
         self._ready = False
         due = [operator for operator, time in self._times.items() if time <= now]
         for operator in due:
             del self._times[operator]
+        due += [operator for operator in self._soon if operator not in due]
+        self._soon.clear()
         self._alarm.set(min(self._times.values(), default=None))
         return due
 
     def close(self) -> None:
         """No more calls."""
         self._times.clear()
+        self._soon.clear()
         self._ready = False
         self._alarm.set(None)
 

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from types import AsyncGeneratorType, CoroutineType
+from typing import Any, NoReturn
 
 from millstream_dataflow.errors import InvalidTypesError, serialization_error
 from millstream_dataflow.records import Batch, RowBatch
@@ -96,6 +97,8 @@ def _hold_plain(parts: Iterable[Any]) -> bool:
 @lru_cache(maxsize=1024)
 def _way_of(kind: type) -> Callable[[Any], Any]:
     """How values of a class are copied: the outermost alone, where nobody can change what it holds, or all of it."""
+    if kind in (CoroutineType, AsyncGeneratorType):
+        return _refuse_coroutine
     if _is_tuple(kind):
         return lambda value: value if _hold_plain(value) else _by_pickle(value)
     if kind in (list, set):
@@ -105,6 +108,16 @@ def _way_of(kind: type) -> Callable[[Any], Any]:
     if kind is Row:
         return lambda row: copy.copy(row) if _hold_plain(row) else _by_pickle(row)
     return _copy_of_bare if _is_bare(kind) else _by_pickle
+
+
+def _refuse_coroutine(coroutine: Any) -> NoReturn:  # noqa: ANN401  # either of two
+    name = coroutine.__qualname__
+    if isinstance(coroutine, CoroutineType):
+        coroutine.close()  # else Python says later, and elsewhere, that nobody has awaited it
+    raise InvalidTypesError(
+        f"a function gave a call of the async function {name} that nobody has awaited as a record; give {name} itself "
+        "in the place of a lambda around it, or write `async def` and `await`"
+    )
 
 
 def _copy_of_bare(value: Any) -> Any:  # noqa: ANN401  # any record

@@ -40,6 +40,7 @@ from millstream_taskmanager.task.enumerator_task import EnumeratorTask
 from millstream_taskmanager.task.operator_task import OperatorTask
 from millstream_taskmanager.task.source_task import SourceTask
 from millstream_taskmanager.task.task import Restored, Task, TaskParts
+from millstream_taskmanager.user_code.awaiting import without_waits
 from millstream_taskmanager.worker.in_flight import InFlightRestorer, overtaking
 from millstream_taskmanager.worker.settings import TaskSettings
 
@@ -106,7 +107,8 @@ def _site(orders: Orders, subtask: SubtaskId, doors_of: Callable[[TaskId], TaskD
     # Cloudpickle's own format is read by pickle, which runs what it is told to: whoever can submit a job can run code
     # here. Nothing asks who that is; by default the cluster listens on the loopback address alone.
     specification: ChainSpecification = pickle.loads(functions)  # noqa: S301  # see above
-    return _Site(task, specification, doors_of(task))
+    doors = doors_of(task)
+    return _Site(task, without_waits(specification, doors.coroutines), doors)
 
 
 def _gate(orders: Orders, site: _Site) -> Gate | None:

@@ -1,6 +1,7 @@
 """What a task of a worker process may ask of its surroundings, and how the loop turns it."""
 
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,9 +13,10 @@ from millstream_runtime.states import TASK_STATES
 from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.user_code.errors import traceback_text
+from millstream_taskmanager.worker.coroutines import CoroutinesOfTask
 from millstream_taskmanager.worker.durability import SnapshotWriter
 from millstream_taskmanager.worker.loop import WorkerLoop
-from millstream_taskmanager.worker.output import TaskOutputs
+from millstream_taskmanager.worker.output import COROUTINE_OF, TaskOutputs
 from millstream_taskmanager.worker.scheduler import ScheduledCall, work_clock
 from millstream_taskmanager.worker.task_log import TaskLog
 from millstream_taskmanager.worker.threads import BlockingPool
@@ -82,6 +84,9 @@ class WorkerDoors:
         self.now = around.loop.clock
         self.delays = around.loop.delays
         self.work_clock = work_clock
+        context = copy_context()
+        context.run(COROUTINE_OF.set, log)
+        self.coroutines = CoroutinesOfTask(around.loop.coroutines, context)
 
     def call_at(self, time: int, action: Callable[[], None]) -> ScheduledCall:
         """See TaskDoors."""

@@ -4,7 +4,7 @@
 
 Sockets are polled at least every millisecond, not after every step: a poll costs 3 us, a step of one record 9. While
 a task is runnable the poll doesn't wait; else it waits until the next timer. What other threads want done is queued,
-and a byte through a pair of sockets ends the wait.
+and a byte through a pair of sockets ends the wait. From the first coroutine of user code on it is asyncio that waits.
 """
 
 import socket
@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Final
 
 from millstream_taskmanager.user_code.forks import leave_if_forked
+from millstream_taskmanager.worker.coroutines import Coroutines
 from millstream_taskmanager.worker.poller import SocketPoller
 from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler
 
@@ -46,6 +47,7 @@ class WorkerLoop:
         self.delays = Delays(steady_clock)
         self.scheduler = Scheduler()
         self.poller = SocketPoller()
+        self.coroutines = Coroutines(self.poller.descriptor)
         self.between_steps: Callable[[], None] = _nothing
         """Called after each step: connections send what it has left."""
         self.before_poll: Callable[[], None] = _nothing
@@ -65,6 +67,9 @@ class WorkerLoop:
             wait = self._stint()
             leave_if_forked()
             self.before_poll()
+            if self.coroutines.active:
+                self.coroutines.turn(wait)
+                wait = 0.0
             self.poller.poll(wait)
 
     def stop(self) -> None:
@@ -118,7 +123,8 @@ class WorkerLoop:
             self._calls.popleft()()
 
     def close(self) -> None:
-        """Its own sockets."""
+        """Its own sockets, and asyncio's."""
+        self.coroutines.close()
         self.poller.close()
         self._waker.close()
         self._woken.close()

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final, TextIO, cast
 
 from millstream_dataflow.words import counted
@@ -36,6 +37,10 @@ PATIENCE_MS: Final = 60_000
 """A listener that takes nothing for so long is taken for gone. Its job goes on, and it hears how much it has missed."""
 
 _Stream = tuple[TaskLog, bool]
+
+
+COROUTINE_OF: ContextVar[TaskLog | None] = ContextVar("COROUTINE_OF", default=None)
+"""Whose coroutine it is, in its context: coroutines of several tasks take turns, and go on in threads (`to_thread`)."""
 
 
 class _Speaker(threading.local):
@@ -82,7 +87,7 @@ class TaskOutputs:
 
     def print(self, text: str, *, error: bool) -> None:
         """Printed by the code that runs in this thread."""
-        log = self._speaker.log
+        log = COROUTINE_OF.get() or self._speaker.log
         if log is None:
             _to_process(text, error=error)
         else:
@@ -103,6 +108,7 @@ class TaskOutputs:
     def become_silent(self) -> None:
         """In a child that user code has forked: nothing that it prints goes through files or locks of the tasks."""
         self._speaker.log = None
+        COROUTINE_OF.set(None)
 
     # --------------------------------------------------------------------------------------------- who listens
 

@@ -16,6 +16,14 @@ class SocketPoller:
         self._readers: dict[socket.socket, Action] = {}
         self._writers: dict[socket.socket, Action] = {}
 
+    @property
+    def descriptor(self) -> int | None:
+        """Readable whenever a socket is ready. None where the system's selector is none (that of neither Linux nor
+        macOS).
+        """
+        fileno = getattr(self._selector, "fileno", None)
+        return None if fileno is None else fileno()
+
     def register(self, sock: socket.socket, on_readable: Action) -> None:
         """See Poller."""
         self._readers[sock] = on_readable
