@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from millstream.connectors.files.source import FileSource
     from millstream.connectors.print_sink import PrintSink
     from millstream.connectors.sequence import NumberSequenceSource
+    from millstream.datastream.async_data_stream import AsyncDataStream
     from millstream.datastream.broadcast_stream import BroadcastConnectedStream, BroadcastStream
     from millstream.datastream.checkpoint_config import CheckpointConfig
     from millstream.datastream.closeable_iterator import CloseableIterator
@@ -64,14 +65,20 @@ if TYPE_CHECKING:
     )
     from millstream_dataflow.errors import NonRecoverableError
     from millstream_dataflow.functions import (
+        NO_RETRY_STRATEGY,
         AggregateFunction,
+        AsyncFunction,
+        AsyncRetryPredicate,
+        AsyncRetryStrategy,
         BaseBroadcastProcessFunction,
         BroadcastProcessFunction,
         CoFlatMapFunction,
         CoGroupFunction,
         CoMapFunction,
         CoProcessFunction,
+        ExponentialBackoffDelayRetryStrategy,
         FilterFunction,
+        FixedDelayRetryStrategy,
         FlatJoinFunction,
         FlatMapFunction,
         JoinFunction,
@@ -81,14 +88,19 @@ if TYPE_CHECKING:
         KeyedStateFunction,
         KeySelector,
         MapFunction,
+        NoRetryStrategy,
         Partitioner,
         ProcessFunction,
         ProcessJoinFunction,
         ProcessWindowFunction,
         ReduceFunction,
+        RetryPredicate,
         RuntimeContext,
         TimeDomain,
         TimerService,
+        empty_result_predicate,
+        exception_type_predicate,
+        has_exception_predicate,
     )
     from millstream_dataflow.records import ColumnBatch, RowBatch
     from millstream_dataflow.state import (
@@ -130,6 +142,10 @@ __all__ = [
     "AggregateFunction",
     "AggregatingState",
     "AggregatingStateDescriptor",
+    "AsyncDataStream",
+    "AsyncFunction",
+    "AsyncRetryPredicate",
+    "AsyncRetryStrategy",
     "BaseBroadcastProcessFunction",
     "Boundedness",
     "BroadcastConnectedStream",
@@ -159,10 +175,12 @@ __all__ = [
     "Encoder",
     "ExecutionConfig",
     "ExecutionError",
+    "ExponentialBackoffDelayRetryStrategy",
     "ExternalizedCheckpointRetention",
     "FileSink",
     "FileSource",
     "FilterFunction",
+    "FixedDelayRetryStrategy",
     "FlatJoinFunction",
     "FlatMapFunction",
     "FunctionInitializationContext",
@@ -188,6 +206,8 @@ __all__ = [
     "MapState",
     "MapStateDescriptor",
     "MillstreamError",
+    "NO_RETRY_STRATEGY",
+    "NoRetryStrategy",
     "NonRecoverableError",
     "NumberSequenceSource",
     "OutputFileConfig",
@@ -203,6 +223,7 @@ __all__ = [
     "ReduceFunction",
     "ReducingState",
     "ReducingStateDescriptor",
+    "RetryPredicate",
     "Row",
     "RowBatch",
     "RowKind",
@@ -235,12 +256,19 @@ __all__ = [
     "WindowAssigner",
     "WindowedStream",
     "__version__",
+    "empty_result_predicate",
+    "exception_type_predicate",
+    "has_exception_predicate",
 ]
 
 _HOMES = {
     "AggregateFunction": "millstream_dataflow.functions",
     "AggregatingState": "millstream_dataflow.state",
     "AggregatingStateDescriptor": "millstream_dataflow.state",
+    "AsyncDataStream": "millstream.datastream.async_data_stream",
+    "AsyncFunction": "millstream_dataflow.functions",
+    "AsyncRetryPredicate": "millstream_dataflow.functions",
+    "AsyncRetryStrategy": "millstream_dataflow.functions",
     "BaseBroadcastProcessFunction": "millstream_dataflow.functions",
     "Boundedness": "millstream_dataflow.connectors",
     "BroadcastConnectedStream": "millstream.datastream.broadcast_stream",
@@ -270,10 +298,12 @@ _HOMES = {
     "Encoder": "millstream.formats.encoding",
     "ExecutionConfig": "millstream.datastream.execution_config",
     "ExecutionError": "millstream.errors",
+    "ExponentialBackoffDelayRetryStrategy": "millstream_dataflow.functions",
     "ExternalizedCheckpointRetention": "millstream_dataflow.configuration.enums",
     "FileSink": "millstream.connectors.files.sink",
     "FileSource": "millstream.connectors.files.source",
     "FilterFunction": "millstream_dataflow.functions",
+    "FixedDelayRetryStrategy": "millstream_dataflow.functions",
     "FlatJoinFunction": "millstream_dataflow.functions",
     "FlatMapFunction": "millstream_dataflow.functions",
     "FunctionInitializationContext": "millstream_dataflow.state",
@@ -299,6 +329,8 @@ _HOMES = {
     "MapState": "millstream_dataflow.state",
     "MapStateDescriptor": "millstream_dataflow.state",
     "MillstreamError": "millstream.errors",
+    "NO_RETRY_STRATEGY": "millstream_dataflow.functions",
+    "NoRetryStrategy": "millstream_dataflow.functions",
     "NonRecoverableError": "millstream_dataflow.errors",
     "NumberSequenceSource": "millstream.connectors.sequence",
     "OutputFileConfig": "millstream.connectors.files.sink",
@@ -314,6 +346,7 @@ _HOMES = {
     "ReduceFunction": "millstream_dataflow.functions",
     "ReducingState": "millstream_dataflow.state",
     "ReducingStateDescriptor": "millstream_dataflow.state",
+    "RetryPredicate": "millstream_dataflow.functions",
     "Row": "millstream_dataflow.types",
     "RowBatch": "millstream_dataflow.records",
     "RowKind": "millstream_dataflow.types",
@@ -346,6 +379,9 @@ _HOMES = {
     "WindowAssigner": "millstream_dataflow.windows",
     "WindowedStream": "millstream.datastream.windowed_stream",
     "__version__": "millstream.version",
+    "empty_result_predicate": "millstream_dataflow.functions",
+    "exception_type_predicate": "millstream_dataflow.functions",
+    "has_exception_predicate": "millstream_dataflow.functions",
 }
 
 

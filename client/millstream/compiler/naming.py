@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any, Final, cast
 
+from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
     EnumeratorSpecification,
@@ -44,6 +45,7 @@ _TITLES: Final[dict[type[OperatorSpecification], str]] = {
     BroadcastProcessSpecification: "Broadcast Process",
     KeyedBroadcastProcessSpecification: "Keyed Broadcast Process",
     IntervalJoinSpecification: "Interval Join",
+    AsyncWaitSpecification: "Async Wait",
     TimestampsSpecification: "Timestamps/Watermarks",
     EnumeratorSpecification: "Enumerator",
     ReaderSpecification: "Source",
@@ -62,7 +64,7 @@ def title(specification: OperatorSpecification) -> str:
         case _:
             pass
     function: object = getattr(specification, "function", None)
-    stands_for: str = getattr(function, "stands_for", "")
+    stands_for: str = getattr(function, "stands_for", "") or getattr(specification, "stands_for", "")
     return stands_for or _TITLES[type(specification)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
@@ -16,6 +16,7 @@ from millstream.datastream.arguments import (
     partitioner_function,
     refuse_mutable_keys,
 )
+from millstream.datastream.awaited_functions import awaited
 from millstream.datastream.call_site import call_site
 from millstream.datastream.closeable_iterator import CloseableIterator
 from millstream.datastream.data_stream_sink import DataStreamSink
@@ -81,6 +82,11 @@ class DataStream(OperatorSettings, Generic[T]):
 
     Where a function is taken, an object of its class (`MapFunction`) or a plain callable will do. `output_type` says
     what the function gives; without it, its annotations do; without those, records travel pickled.
+
+    An `async def` will do as well, but for keys and partitions. In map, flat_map and filter up to 100 records of a
+    subtask are under way at once, and leave in their order (`AsyncDataStream` has timeouts, retries and other
+    capacities). In functions with state, timers or windows each call is awaited before the next record is looked at,
+    and keeps the other tasks of its worker waiting too.
     """
 
     def __init__(self, environment: StreamExecutionEnvironment, transformation: Transformation) -> None:
@@ -97,30 +103,43 @@ class DataStream(OperatorSettings, Generic[T]):
 
     # ---------------------------------------------------------------------------------------- record by record
 
+    @overload
+    def map(
+        self, func: Callable[[T], Awaitable[U]], output_type: TypeInformation[U] | None = None
+    ) -> DataStream[U]: ...
+    @overload
     def map(
         self, func: MapFunction[T, U] | Callable[[T], U], output_type: TypeInformation[U] | None = None
-    ) -> DataStream[U]:
+    ) -> DataStream[U]: ...
+    def map(
+        self, func: MapFunction[T, Any] | Callable[[T], Any], output_type: TypeInformation[Any] | None = None
+    ) -> DataStream[Any]:
         """One record out for each in. What the function has given it may keep and go on to change: whatever can be
         changed is copied as it is given, unless `pipeline.object-reuse` says that no function does so.
         """
-        accepted(resolve_map, func)
-        return self._operate(MapSpecification(func), output_type or returned_type(func, "map"))
+        callback = accepted(resolve_map, func)
+        return self._operate(awaited(MapSpecification(func), callback), output_type or returned_type(func, "map"))
 
     def flat_map(
         self,
-        func: FlatMapFunction[T, U] | Callable[[T], Iterable[U] | None],
+        func: FlatMapFunction[T, U]
+        | Callable[[T], Iterable[U] | None]
+        | Callable[[T], Awaitable[Iterable[U] | None]]
+        | Callable[[T], AsyncIterator[U]],
         output_type: TypeInformation[U] | None = None,
     ) -> DataStream[U]:
         """Any number of records out for each in: what the function returns or yields, each copied as by `map`."""
-        accepted(resolve_flat_map, func)
-        return self._operate(FlatMapSpecification(func), output_type or returned_items_type(func, "flat_map"))
+        callback = accepted(resolve_flat_map, func)
+        return self._operate(
+            awaited(FlatMapSpecification(func), callback), output_type or returned_items_type(func, "flat_map")
+        )
 
     def filter(self, func: FilterFunction[T] | Callable[[T], object]) -> DataStream[T]:
         """The records for which the function is true. It only looks at them: it must not change them, nor keep one
         that a later function may change.
         """
-        accepted(resolve_filter, func)
-        return self._operate(FilterSpecification(func), self._transformation.type)
+        callback = accepted(resolve_filter, func)
+        return self._operate(awaited(FilterSpecification(func), callback), self._transformation.type)
 
     def map_batches(
         self, func: Callable[[pa.RecordBatch], pa.RecordBatch], output_type: TypeInformation[Any] | None = None

@@ -12,7 +12,10 @@ from millstream_dataflow.types import TypeInformation, from_hint
 
 AnyType = TypeInformation[Any] | None
 
-_ITEMS_OF: Final = ("Iterable", "Iterator", "Generator", "Sequence", "Collection", "list", "tuple", "set")
+_ITEMS_OF: Final = (
+    *("Iterable", "Iterator", "Generator", "Sequence", "Collection", "list", "tuple", "set"),
+    *("AsyncIterable", "AsyncIterator", "AsyncGenerator"),
+)
 
 
 def returned_type(function: object, method: str = "") -> AnyType:

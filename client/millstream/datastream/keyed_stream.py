@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from millstream.datastream.absent import OF_KEYED_STREAMS, refuse
 from millstream.datastream.arguments import accepted, accepted_instance
@@ -70,9 +70,17 @@ class KeyedStream(DataStream[T], Generic[T, K]):
         accepted(resolve_keyed_process, func)
         return self._operate(KeyedProcessSpecification(func, self._key), output_type)
 
+    @overload
+    def map(
+        self, func: Callable[[T], Awaitable[U]], output_type: TypeInformation[U] | None = None
+    ) -> DataStream[U]: ...
+    @overload
     def map(
         self, func: MapFunction[T, U] | Callable[[T], U], output_type: TypeInformation[U] | None = None
-    ) -> DataStream[U]:
+    ) -> DataStream[U]: ...
+    def map(
+        self, func: MapFunction[T, Any] | Callable[[T], Any], output_type: TypeInformation[Any] | None = None
+    ) -> DataStream[Any]:
         """One record out for each in; the `open` of a MapFunction can ask for state of each key."""
         if not isinstance(func, MapFunction):
             return super().map(func, output_type)
@@ -81,7 +89,10 @@ class KeyedStream(DataStream[T], Generic[T, K]):
 
     def flat_map(
         self,
-        func: FlatMapFunction[T, U] | Callable[[T], Iterable[U] | None],
+        func: FlatMapFunction[T, U]
+        | Callable[[T], Iterable[U] | None]
+        | Callable[[T], Awaitable[Iterable[U] | None]]
+        | Callable[[T], AsyncIterator[U]],
         output_type: TypeInformation[U] | None = None,
     ) -> DataStream[U]:
         """Any number of records out for each in; the `open` of a FlatMapFunction can ask for state of each key."""
@@ -96,7 +107,7 @@ class KeyedStream(DataStream[T], Generic[T, K]):
             return super().filter(func)
         return self._operate(KeyedProcessSpecification(KeyedFilter(func), self._key), self._transformation.type)
 
-    def reduce(self, func: ReduceFunction[T] | Callable[[T, T], T]) -> DataStream[T]:
+    def reduce(self, func: ReduceFunction[T] | Callable[[T, T], T] | Callable[[T, T], Awaitable[T]]) -> DataStream[T]:
         """The running reduction of each key: one record out for each in, the first as it is."""
         accepted(resolve_reduce, func)
         return self._operate(KeyedReduceSpecification(func, self._key), self._transformation.type)

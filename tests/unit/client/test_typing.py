@@ -9,12 +9,13 @@ from tests.support.tidy.source import ROOT
 
 # A line that ends in `# T` reveals the type T; one that ends in `# error: CODE` is refused with that code.
 PROGRAM = """
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import timedelta
 
+from millstream.datastream.async_data_stream import AsyncDataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream_dataflow.functions import (
-    AggregateFunction, FilterFunction, FlatMapFunction, KeyedProcessFunction, KeySelector, MapFunction,
+    AggregateFunction, AsyncFunction, FilterFunction, FlatMapFunction, KeyedProcessFunction, KeySelector, MapFunction,
     ProcessFunction, ProcessWindowFunction, ReduceFunction,
 )
 from millstream_dataflow.tags import OutputTag
@@ -45,13 +46,24 @@ class Show(ProcessWindowFunction[float, bytes, int, TimeWindow]):
 
 def length(word: str) -> int: return len(word)
 def letters(word: str) -> list[str]: return list(word)
+async def looked_up(word: str) -> int: return len(word)
+async def spelled(word: str) -> AsyncIterator[bytes]: yield b""
+class LookUp(AsyncFunction[str, int]):
+    async def async_invoke(self, value: str) -> list[int]: return []
+class Later(MapFunction[str, int]):
+    async def map(self, value: str) -> int: return len(value)
 
 reveal_type(words)  # DataStream[str]
 reveal_type(words.map(length))  # DataStream[int]
 reveal_type(words.map(lambda word: (word, len(word))))  # DataStream[tuple[str, int]]
 reveal_type(words.map(Length()))  # DataStream[int]
 reveal_type(words.map(len, Types.INT()))  # DataStream[int]
+reveal_type(words.map(looked_up))  # DataStream[int]
+reveal_type(words.map(Later()))  # DataStream[int]
+reveal_type(words.flat_map(spelled))  # DataStream[bytes]
 reveal_type(words.flat_map(letters))  # DataStream[str]
+reveal_type(AsyncDataStream.ordered_wait(words, LookUp(), 5))  # DataStream[int]
+reveal_type(AsyncDataStream.unordered_wait(words, spelled, 5))  # DataStream[bytes]
 reveal_type(words.flat_map(lambda word: [len(word)]))  # DataStream[int]
 reveal_type(words.flat_map(Letters()))  # DataStream[bytes]
 reveal_type(words.filter(lambda word: len(word) > 1))  # DataStream[str]
@@ -83,7 +95,7 @@ reveal_type(words.execute_and_collect(limit=5))  # list[str]
 reveal_type(env.from_sequence(1, 5))  # DataStream[int]
 reveal_type(env.execute())  # JobExecutionResult
 
-words.map(Letters())  # error: arg-type
+words.map(Letters())  # error: call-overload
 words.map(abs)  # error: arg-type
 words.reduce(max)  # error: attr-defined
 words.key_by(length).process(Plain())  # error: arg-type
