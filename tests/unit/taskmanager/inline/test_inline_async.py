@@ -190,6 +190,22 @@ def test_functions_with_state_timers_and_windows(env: Environment) -> None:
     assert sorted(records(windows.reduce(total, shown))) == [(0, 6), (1, 4)]
 
 
+async def slow_if_early(value: int) -> list[int]:
+    """The first of each ten comes last of them."""
+    await asyncio.sleep(0.02 if value % 10 == 0 else 0)
+    return [value]
+
+
+@pytest.mark.parametrize("wait", [AsyncDataStream.ordered_wait, AsyncDataStream.unordered_wait])
+def test_no_result_is_later_than_its_record(env: Environment, wait: Any) -> None:  # noqa: ANN401  # either of two
+    """Watermarks wait for the records before them, so no window misses one."""
+    strategy = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(own_time)
+    env.configure({"pipeline.batch.max-records": 5})
+    stream = wait(env.from_sequence(0, 59).assign_timestamps_and_watermarks(strategy), slow_if_early, 30_000, 7)
+    windows = stream.map(lambda n: (n, 1)).key_by(lambda _: 0).window(TumblingEventTimeWindows.of(10))
+    assert records(windows.reduce(lambda a, b: (min(a[0], b[0]), a[1] + b[1]))) == [(n, 10) for n in range(0, 60, 10)]
+
+
 class Flaky(AsyncFunction[int, int]):
     """Answers at the third attempt."""
 
