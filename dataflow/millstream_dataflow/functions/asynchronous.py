@@ -7,9 +7,10 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
+from millstream_dataflow.time.quantities import Span
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -64,6 +65,43 @@ class AsyncRetryStrategy(ABC, Generic[Out]):
     @abstractmethod
     def get_retry_predicate(self) -> AsyncRetryPredicate[Out]:
         """Which answers are meant."""
+
+    @staticmethod
+    def no_restart() -> "AsyncRetryStrategy[Any]":
+        """NO_RETRY_STRATEGY, by PyFlink's other name for it."""
+        from millstream_dataflow.functions.async_retries import NO_RETRY_STRATEGY  # noqa: PLC0415  # it is one of these
+
+        return NO_RETRY_STRATEGY
+
+    @staticmethod
+    def fixed_delay(
+        max_attempts: int,
+        backoff_time_millis: Span,
+        result_predicate: Callable[[list[Any]], bool] | None = None,
+        exception_predicate: Callable[[Exception], bool] | None = None,
+    ) -> "AsyncRetryStrategy[Any]":
+        """A FixedDelayRetryStrategy. Without a predicate nothing is tried again, as in PyFlink."""
+        from millstream_dataflow.functions.async_retries import FixedDelayRetryStrategy  # noqa: PLC0415  # as above
+
+        return FixedDelayRetryStrategy(max_attempts, backoff_time_millis, result_predicate, exception_predicate)
+
+    @staticmethod
+    def exponential_backoff(  # noqa: PLR0913, PLR0917  # PyFlink's signature
+        max_attempts: int,
+        initial_delay: Span,
+        max_retry_delay: Span,
+        multiplier: float,
+        result_predicate: Callable[[list[Any]], bool] | None = None,
+        exception_predicate: Callable[[Exception], bool] | None = None,
+    ) -> "AsyncRetryStrategy[Any]":
+        """An ExponentialBackoffDelayRetryStrategy. Without a predicate nothing is tried again, as in PyFlink."""
+        from millstream_dataflow.functions.async_retries import (  # noqa: PLC0415  # as above
+            ExponentialBackoffDelayRetryStrategy,
+        )
+
+        return ExponentialBackoffDelayRetryStrategy(
+            max_attempts, initial_delay, max_retry_delay, multiplier, result_predicate, exception_predicate
+        )
 
 
 def is_async(function: object) -> bool:

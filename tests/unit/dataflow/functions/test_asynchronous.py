@@ -102,6 +102,15 @@ def test_delays() -> None:
     assert delays(ExponentialBackoffDelayRetryStrategy(3, 100, 1_000, 0.5)) == [100, 50, 25]
 
 
+def test_strategies_by_pyflinks_other_names() -> None:
+    assert AsyncRetryStrategy.no_restart() is NO_RETRY_STRATEGY
+    assert delays(AsyncRetryStrategy.fixed_delay(2, 100, None, has_exception_predicate)) == [100, 100]
+    backoff = AsyncRetryStrategy.exponential_backoff(3, 100, 300, 2, empty_result_predicate, None)
+    assert delays(backoff) == [100, 200, 300]
+    predicate = backoff.get_retry_predicate()
+    assert (predicate.result_predicate(), predicate.exception_predicate()) == (empty_result_predicate, None)
+
+
 def test_many_attempts_have_a_delay_too() -> None:
     assert ExponentialBackoffDelayRetryStrategy(10**6, 1, 60_000, 2.0).get_backoff_time_millis(10**6) == 60_000
 
