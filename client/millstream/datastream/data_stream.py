@@ -41,7 +41,7 @@ from millstream_dataflow.functions import (
     resolve_map_batches,
     resolve_process,
 )
-from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.functions.process import Emitted, EmittedLater
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
@@ -150,7 +150,9 @@ class DataStream(OperatorSettings, Generic[T]):
 
     def process(
         self,
-        func: ProcessFunction[T, U] | Callable[[T, ProcessFunction.Context], Emitted[U]],
+        func: ProcessFunction[T, U]
+        | Callable[[T, ProcessFunction.Context], Emitted[U]]
+        | Callable[[T, ProcessFunction.Context], EmittedLater[U]],
         output_type: TypeInformation[U] | None = None,
     ) -> DataStream[U]:
         """Any number of records out for each in, side outputs, and the record's time; no keyed state, no timers."""

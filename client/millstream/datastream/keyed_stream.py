@@ -25,7 +25,7 @@ from millstream_dataflow.functions import (
     resolve_keyed_process,
     resolve_reduce,
 )
-from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.functions.process import Emitted, EmittedLater
 from millstream_dataflow.operators.specifications import (
     KeyedProcessSpecification,
     KeyedReduceSpecification,
@@ -63,7 +63,9 @@ class KeyedStream(DataStream[T], Generic[T, K]):
 
     def process(  # type: ignore[override]  # as in Flink, a keyed stream takes another kind of function
         self,
-        func: KeyedProcessFunction[K, T, U] | Callable[[T, KeyedProcessFunction.Context], Emitted[U]],  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
+        func: KeyedProcessFunction[K, T, U]  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
+        | Callable[[T, KeyedProcessFunction.Context], Emitted[U]]
+        | Callable[[T, KeyedProcessFunction.Context], EmittedLater[U]],
         output_type: TypeInformation[U] | None = None,
     ) -> DataStream[U]:
         """Any number of records out for each in, with state and timers for each key, and side outputs."""

@@ -4,7 +4,7 @@ What they yield goes to the main output, and `yield tag, value` to the side outp
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from millstream_dataflow.functions.function import Function
@@ -17,6 +17,9 @@ Out = TypeVar("Out")
 
 Emitted: TypeAlias = Iterable[Out | tuple[OutputTag[Any], Any]] | None
 """Records, and pairs of a tag and a record for a side output; None is none."""
+
+EmittedLater: TypeAlias = Awaitable[Emitted[Out]] | AsyncIterator[Out | tuple[OutputTag[Any], Any]]
+"""The same of an `async def`."""
 
 
 class ProcessFunction(Function, Generic[In, Out]):

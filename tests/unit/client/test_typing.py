@@ -48,6 +48,8 @@ def length(word: str) -> int: return len(word)
 def letters(word: str) -> list[str]: return list(word)
 async def looked_up(word: str) -> int: return len(word)
 async def spelled(word: str) -> AsyncIterator[bytes]: yield b""
+async def told(word: str, ctx: ProcessFunction.Context) -> list[float]: return []
+async def keyed_told(word: str, ctx: KeyedProcessFunction.Context) -> AsyncIterator[float]: yield 1.0
 class LookUp(AsyncFunction[str, int]):
     async def async_invoke(self, value: str) -> list[int]: return []
 class Later(MapFunction[str, int]):
@@ -61,6 +63,8 @@ reveal_type(words.map(len, Types.INT()))  # DataStream[int]
 reveal_type(words.map(looked_up))  # DataStream[int]
 reveal_type(words.map(Later()))  # DataStream[int]
 reveal_type(words.flat_map(spelled))  # DataStream[bytes]
+reveal_type(words.process(told))  # DataStream[float]
+reveal_type(words.key_by(length).process(keyed_told))  # DataStream[float]
 reveal_type(words.flat_map(letters))  # DataStream[str]
 reveal_type(AsyncDataStream.ordered_wait(words, LookUp(), 5))  # DataStream[int]
 reveal_type(AsyncDataStream.unordered_wait(words, spelled, 5))  # DataStream[bytes]
