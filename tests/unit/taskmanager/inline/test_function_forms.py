@@ -58,7 +58,7 @@ def partial(function: Callable[..., Any]) -> Any:  # noqa: ANN401  # a partial o
     return functools.partial(scaled, 1)
 
 
-def lambda_with_defaults(function: Callable[..., Any]) -> Any:  # noqa: ANN401  # a lambda
+def lambda_with_defaults(function: Callable[..., Any]) -> Any:  # noqa: ANN401  # another function
     return lambda *values, call=function, scale=1: call(*values) if scale else None
 
 
