@@ -146,7 +146,7 @@ class InlineJob:
     def _nap(self) -> None:
         """Nothing to do before the next timer, or before a coroutine has ended."""
         due, wait = self._scheduler.next_timer(), self._delays.wait()
-        if due is None and wait is None and not self._coroutines.alive:
+        if due is None and wait is None and not self._coroutines.pending:
             places = ", ".join(f"{task.place.vertex_name} {task.ending.phase.value}" for task in self._tasks.values())
             raise ExecutionError(f"the job stands still, which is a mistake of Millstream: {places}", job=self._id)
         naps = [_LONGEST_NAP_S] if wait is None else [_LONGEST_NAP_S, wait / 1_000]

@@ -2,76 +2,40 @@
 
     step, step, step | a few turns of asyncio | what its coroutines have given | sockets | step ...
 
-There is none until a task asks for it. Then it is the one that waits: what the worker waits for is, for asyncio, one
-more descriptor to read from (the selector of its sockets), so neither knows of the other. While tasks have steps to do,
-asyncio gets some turns each millisecond; a coroutine goes from one `await` to the next at each.
-
-Nothing of ours is called from within asyncio: what has ended is noted, and told when the loop has stopped. So a task
-may fail, close its functions and cancel its coroutines there as anywhere else.
-
-Where a program runs inline under an asyncio loop of its own (a notebook), that one stands as long as ours runs.
+There is none until a task asks for it: a worker without coroutines does without asyncio altogether. Then it is the one
+that waits: what the worker waits for is, for asyncio, one more descriptor to read from (the selector of its sockets),
+so neither knows of the other. While tasks have steps to do, asyncio gets some turns each millisecond; a coroutine goes
+from one `await` to the next at each.
 """
 
-import asyncio
-import contextlib
-import time
-from asyncio import tasks as asyncio_tasks
-from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
-from millstream_taskmanager.operators.waiting import Then
-from millstream_taskmanager.user_code.forks import leave_if_forked
+from millstream_taskmanager.operators.waiting import Cancellable, Then
 
-_TURNS: Final = 4
-"""Of asyncio while tasks have something to do: 5 us each when there is nothing to do for it."""
-
-_FAREWELL_S: Final = 1.0
-"""For cancelled coroutines to end; one that goes on in spite of it is left behind."""
+if TYPE_CHECKING:
+    from millstream_taskmanager.worker.asyncio_loop import AsyncioLoop
 
 _CoroutineFunction = Callable[..., Awaitable[Any]]
 
 
-class _Running:
-    """A coroutine that was started."""
-
-    __slots__ = ("_alive", "begun", "cancelled", "error", "over", "result", "task", "then")
-
-    def __init__(self, then: Then | None, alive: "set[_Running]") -> None:
-        """`alive`: it is one of them until it has ended."""
-        self.then = then
-        self.task: asyncio.Task[None] | None = None
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.begun = self.over = self.cancelled = False
-        self._alive = alive
-        alive.add(self)
-
-    def end(self) -> None:
-        """It has ended."""
-        self.over = True
-        self._alive.discard(self)
-
-    def cancel(self) -> None:
-        """Nobody wants it any more."""
-        self.cancelled = True
-        if self.task is not None:
-            self.task.cancel()
-        if not self.begun:  # and so it never will
-            self.end()
-
-
 class Coroutines:
-    """See the module."""
+    """Those of all tasks of a thread. See the module."""
 
     def __init__(self, descriptor: int | None = None) -> None:
         """`descriptor`: readable when the thread has something to do besides."""
         self._descriptor = descriptor
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended = deque[_Running]()
-        self.alive = set[_Running]()
-        """Those that haven't ended."""
+        self._loop: AsyncioLoop | None = None
+
+    @property
+    def loop(self) -> "AsyncioLoop":
+        """Theirs, made when it is asked for."""
+        if self._loop is None:
+            from millstream_taskmanager.worker.asyncio_loop import AsyncioLoop  # noqa: PLC0415  # see the module
+
+            self._loop = AsyncioLoop(self._descriptor)
+        return self._loop
 
     @property
     def active(self) -> bool:
@@ -79,143 +43,37 @@ class Coroutines:
         return self._loop is not None
 
     @property
+    def alive(self) -> int:
+        """How many haven't ended."""
+        return 0 if self._loop is None else len(self._loop.alive)
+
+    @property
+    def pending(self) -> bool:
+        """Whether somebody waits to be told what one has given."""
+        return self._loop is not None and self._loop.pending
+
+    @property
     def within(self) -> bool:
         """Whether a coroutine is at work at this moment."""
-        return self._loop is not None and self._loop.is_running()
-
-    # ---------------------------------------------------------------------------------------------- coroutines
-
-    def start(self, function: _CoroutineFunction, arguments: tuple[Any, ...], context: Context, then: Then) -> _Running:
-        """Call the function and await it, in the context. See TaskCoroutines."""
-        return self._start(_Running(then, self.alive), function, arguments, context)
-
-    def run(self, function: _CoroutineFunction, arguments: tuple[Any, ...], context: Context) -> Any:  # noqa: ANN401  # whatever it returns
-        """The same, before anything else. See TaskCoroutines."""
-        running = self._start(_Running(None, self.alive), function, arguments, context)
-        self._watch(wanted=False)  # for whoever is there to be read would end each turn at once
-        try:
-            while not running.over:
-                self._turn()
-        except BaseException:  # Ctrl-C, where a program runs its job itself
-            running.cancel()
-            raise
-        finally:
-            self._watch(wanted=True)
-        if running.error is not None:
-            raise running.error
-        return running.result
-
-    def settle(self) -> None:
-        """Wait a little until all that were cancelled have ended."""
-        end = time.monotonic() + _FAREWELL_S
-        self._watch(wanted=False)
-        while any(running.cancelled for running in self.alive) and (seconds := end - time.monotonic()) > 0:
-            self._wait(seconds)
-        self._watch(wanted=True)
-
-    def _start(
-        self, running: _Running, function: _CoroutineFunction, arguments: tuple[Any, ...], context: Context
-    ) -> _Running:
-        loop = self._loop or self._open()
-        running.task = loop.create_task(self._carry(running, function, arguments, loop), context=context)
-        return running
-
-    async def _carry(
-        self,
-        running: _Running,
-        function: _CoroutineFunction,
-        arguments: tuple[Any, ...],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        running.begun = True
-        try:
-            running.result = await function(*arguments)
-        except BaseException as error:  # noqa: BLE001  # the user's code may raise what it likes
-            running.error = error
-        leave_if_forked(running.error)
-        running.end()
-        if running.then is not None:
-            self._ended.append(running)
-        loop.stop()
-
-    # ------------------------------------------------------------------------------------------------- turning
+        return self._loop is not None and self._loop.within
 
     def turn(self, timeout: float | None) -> None:
         """Let coroutines go on, and wait so many seconds at most (None: for ever) until one has ended or the descriptor
         is readable. Then tell what they gave.
         """
-        if self._loop is None:
-            return
-        if timeout == 0 or self._ended:
-            for _ in range(_TURNS):
-                self._loop.stop()  # in the middle of no turn: the next one is the last
-                self._turn()
-                if self._ended:
-                    break
-        else:
-            self._wait(timeout)
-        self._tell()
+        if self._loop is not None:
+            self._loop.turn(timeout)
 
-    def _tell(self) -> None:
-        while self._ended:
-            running = self._ended.popleft()
-            if not running.cancelled and running.then is not None:
-                running.then(running.result, running.error)
-
-    def _wait(self, seconds: float | None) -> None:
-        loop = self._loop or self._open()
-        timer = None if seconds is None else loop.call_later(seconds, loop.stop)
-        try:
-            self._turn()
-        finally:
-            if timer is not None:
-                timer.cancel()
-
-    def _turn(self) -> None:
-        """Until somebody stops the loop."""
-        loop = self._loop or self._open()
-        if asyncio._get_running_loop() is None:  # noqa: SLF001  # asyncio has it for those who write loops
-            loop.run_forever()
-        else:
-            with _outer_loop_standing():
-                loop.run_forever()
-        leave_if_forked()
-
-    # --------------------------------------------------------------------------------------------------- a life
-
-    def _open(self) -> asyncio.AbstractEventLoop:
-        self._loop = asyncio.SelectorEventLoop()
-        self._watch(wanted=True)
-        return self._loop
-
-    def _watch(self, *, wanted: bool) -> None:
-        if self._loop is not None and self._descriptor is not None:
-            if wanted:
-                self._loop.add_reader(self._descriptor, self._loop.stop)
-            else:
-                self._loop.remove_reader(self._descriptor)
+    def settle(self) -> None:
+        """Wait a little until all that were cancelled have ended."""
+        if self._loop is not None:
+            self._loop.settle()
 
     def close(self) -> None:
         """Cancel what is left, what coroutines have started among it."""
-        loop = self._loop
-        if loop is None:
-            return
-        self._watch(wanted=False)
-        if left := asyncio.all_tasks(loop):
-            for task in left:
-                task.cancel()
-            self._turn_until(loop.create_task(asyncio.wait(left, timeout=_FAREWELL_S)))
-        self._turn_until(loop.create_task(loop.shutdown_asyncgens()))
-        self._ended.clear()
-        self.alive.clear()
-        self._loop = None
-        loop.close()
-
-    def _turn_until(self, task: "asyncio.Task[Any]") -> None:
-        loop = self._loop or self._open()
-        task.add_done_callback(lambda _: loop.stop())
-        while not task.done():
-            self._turn()
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
 
 
 class CoroutinesOfTask:
@@ -226,13 +84,13 @@ class CoroutinesOfTask:
         self._all = all_
         self._context = context or copy_context()
 
-    def start(self, function: _CoroutineFunction, argument: object, then: Then) -> _Running:
+    def start(self, function: _CoroutineFunction, argument: object, then: Then) -> Cancellable:
         """See TaskCoroutines."""
-        return self._all.start(function, (argument,), self._context.copy(), then)
+        return self._all.loop.start(function, (argument,), self._context.copy(), then)
 
     def run(self, function: _CoroutineFunction, *arguments: object) -> Any:  # noqa: ANN401  # whatever it returns
         """See TaskCoroutines."""
-        return self._all.run(function, arguments, self._context.copy())
+        return self._all.loop.run(function, arguments, self._context.copy())
 
     def settle(self) -> None:
         """See TaskCoroutines."""
@@ -242,20 +100,3 @@ class CoroutinesOfTask:
     def within(self) -> bool:
         """See TaskCoroutines."""
         return self._all.within
-
-
-@contextlib.contextmanager
-def _outer_loop_standing() -> Generator[None]:
-    """Within the block the loop that runs in this thread, and its task, are as if they weren't there. There are no
-    public names for it; those are what loops and asyncio's own tasks use.
-    """
-    outer = asyncio._get_running_loop()  # noqa: SLF001  # see above
-    swap = getattr(asyncio_tasks, "_swap_current_task", None)  # since Python 3.12; before, each loop has its own
-    task = swap(outer, None) if swap is not None else None
-    asyncio._set_running_loop(None)  # noqa: SLF001  # see above
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(outer)  # noqa: SLF001  # see above
-        if swap is not None:
-            swap(outer, task)

@@ -93,6 +93,7 @@ def test_to_run_one_lets_the_others_go_on(coroutines: Coroutines) -> None:
 
     assert own.run(slower, 7) == 7
     assert told == [], "it is told between steps, and this was within one"
+    assert coroutines.pending
     coroutines.turn(None)
     assert told == [(2, None)]
     with pytest.raises(ConnectionError):
@@ -118,8 +119,8 @@ def test_one_that_ends_all_the_same_tells_nobody_either(coroutines: Coroutines) 
     told: Told = []
     own = CoroutinesOfTask(coroutines)
     running = own.start(twice, 1, lambda *outcome: told.append(outcome))
-    while not running.over:
-        coroutines._turn()
+    while coroutines.alive:
+        coroutines.loop._turn()
     running.cancel()
     coroutines.turn(0)
     assert told == []
@@ -286,14 +287,14 @@ def test_to_run_one_doesnt_spin_while_a_socket_is_ready(loop: WorkerLoop) -> Non
 
     own = CoroutinesOfTask(loop.coroutines)
     own.run(nap, 0)
-    whole = loop.coroutines._turn
+    whole = loop.coroutines.loop._turn
 
     def counted() -> None:
         turns[0] += 1
         whole()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop.coroutines, "_turn", counted)
+        patch.setattr(loop.coroutines.loop, "_turn", counted)
         own.run(nap, 0.05)
     assert turns[0] < 5
     loop.poller.unregister(theirs)
