@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import millstream.pyflink
 from millstream import (
     AsyncDataStream,
     AsyncFunction,
@@ -204,6 +205,40 @@ def test_no_result_is_later_than_its_record(env: Environment, wait: Any) -> None
     stream = wait(env.from_sequence(0, 59).assign_timestamps_and_watermarks(strategy), slow_if_early, 30_000, 7)
     windows = stream.map(lambda n: (n, 1)).key_by(lambda _: 0).window(TumblingEventTimeWindows.of(10))
     assert records(windows.reduce(lambda a, b: (min(a[0], b[0]), a[1] + b[1]))) == [(n, 10) for n in range(0, 60, 10)]
+
+
+def test_answers_that_came_while_another_function_was_awaited_are_told(env: Environment) -> None:
+    """Whoever is awaited at once lets the others go on, and nothing stands still behind it."""
+    numbers: Any = env.from_sequence(1, 40).map(plus_one)
+    assert records(numbers.key_by(lambda _: 0).reduce(total))[-1] == sum(range(2, 42))
+
+
+def test_a_program_that_was_written_for_pyflink(env: Environment) -> None:
+    names: dict[str, Any] = {}
+    millstream.pyflink.install()
+    try:
+        exec(_OF_PYFLINK, names)
+    finally:
+        millstream.pyflink.uninstall()
+    assert records(names["program"](env)) == [2, 4]
+
+
+_OF_PYFLINK = """
+from pyflink.common import Time, Types
+from pyflink.datastream import AsyncDataStream, AsyncFunction
+from pyflink.datastream.async_retry_predicates import has_exception_predicate
+from pyflink.datastream.async_retry_strategies import FixedDelayRetryStrategy
+
+class Double(AsyncFunction):
+    async def async_invoke(self, value):
+        return [value * 2]
+
+def program(env):
+    numbers = env.from_collection([1, 2], type_info=Types.LONG())
+    strategy = FixedDelayRetryStrategy(2, 100, None, has_exception_predicate)
+    return AsyncDataStream.ordered_wait_with_retry(
+        numbers, Double(), Time.seconds(5), strategy, 10, output_type=Types.LONG())
+"""
 
 
 class Flaky(AsyncFunction[int, int]):
