@@ -221,8 +221,8 @@ def _check_callable(
     code = called(function)
     if is_async(function) and not may_wait:
         raise TypeError(
-            f"{takes}, but {_described(function)} is async, and nothing is awaited where records find their way; write "
-            "it as a plain def, and do what must be awaited in a map before"
+            f"{takes}, but {_described(function)} is async, and nothing is awaited there; write it as a plain def, and "
+            "do what must be awaited in a map before"
         )
     if (inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code)) and not may_generate:
         raise TypeError(
@@ -252,9 +252,11 @@ def _described(function: object) -> str:
     return f"{getattr(function, '__qualname__', 'function')} ({PurePath(code.co_filename).name}:{code.co_firstlineno})"
 
 
-def check_callable(takes: str, function: Callback, arguments: Sequence[str], *, may_generate: bool) -> None:
+def check_callable(
+    takes: str, function: Callback, arguments: Sequence[str], *, may_generate: bool, may_wait: bool = True
+) -> None:
     """TypeError for a function that can't be called so, for what resolves its functions elsewhere (`resolve_two`)."""
-    _check_callable(takes, function, arguments, may_generate=may_generate)
+    _check_callable(takes, function, arguments, may_generate=may_generate, may_wait=may_wait)
 
 
 def described(function: object) -> str:

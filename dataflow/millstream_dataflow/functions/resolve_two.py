@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn, TypeAlias, cast
 
+from millstream_dataflow.functions.asynchronous import called
 from millstream_dataflow.functions.broadcast import (
     BaseBroadcastProcessFunction,
     BroadcastProcessFunction,
@@ -115,7 +116,7 @@ def resolve_keyed_state_function(function: object) -> Callable[[Any, Any], None]
     method: object = function.process if isinstance(function, KeyedStateFunction) else function
     if not callable(method) or (method is function and not _is_plain(function)):
         raise TypeError(f"{takes}, but got {described(function)}")
-    check_callable(takes, method, ("key", "state"), may_generate=False)
+    check_callable(takes, method, ("key", "state"), may_generate=False, may_wait=False)
     call: Callback = method
     return call
 
@@ -228,4 +229,6 @@ def is_generator(function: Callback) -> bool:
     """Whether calling it gives what it yields."""
     while isinstance(function, partial):
         function = function.func
+    if inspect.isasyncgenfunction(called(inspect.unwrap(function))):  # it may have been made to answer at once
+        return True
     return inspect.isgeneratorfunction(function if inspect.isroutine(function) else type(function).__call__)

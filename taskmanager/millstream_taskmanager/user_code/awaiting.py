@@ -7,7 +7,7 @@ this is known to operators: each `async def` becomes a plain function before the
 """
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from inspect import isasyncgenfunction
 from typing import Any, TypeVar, cast
@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 _INTERFACES = "millstream_dataflow."
 """Where the methods are declared that operators call."""
+
+_STAND_INS = "millstream."
+"""Where classes are that stand for functions of the user's, which they call."""
 
 _AWAITED: dict[type[Function], str] = {
     AsyncFunction: "async_invoke",
@@ -62,28 +65,47 @@ def _plain(specification: OperatorSpecification, coroutines: TaskCoroutines) -> 
     for field in fields(specification):
         value: object = getattr(specification, field.name)
         if isinstance(value, Function):
-            _answer_at_once(value, coroutines, kept=_awaited_method(value) if waits else "")
-        elif not waits and callable(value) and is_async(value):
-            changed[field.name] = _at_once(cast("Callable[..., Any]", value), coroutines)
+            _answer_at_once(value, coroutines, set(), kept=_awaited_method(value) if waits else "")
+        elif not waits:
+            plain = _plainly(value, coroutines)
+            if plain is not value:
+                changed[field.name] = plain
     return replace(specification, **changed) if changed else specification
+
+
+def _plainly(value: object, coroutines: TaskCoroutines) -> object:
+    """A plain function in the place of an async one; of a pair, of both."""
+    if isinstance(value, tuple | list):
+        parts = cast("Sequence[object]", value)
+        plain = tuple(_plainly(part, coroutines) for part in parts)
+        return value if all(one is other for one, other in zip(plain, parts, strict=True)) else plain
+    if callable(value) and is_async(value):
+        return _at_once(cast("Callable[..., Any]", value), coroutines)
+    return value
 
 
 def _awaited_method(function: object) -> str:
     return next((name for base, name in _AWAITED.items() if isinstance(function, base)), "")
 
 
-def _answer_at_once(function: Function, coroutines: TaskCoroutines, *, kept: str = "") -> None:
+def _answer_at_once(function: Function, coroutines: TaskCoroutines, seen: set[int], *, kept: str = "") -> None:
     """Put a plain function in the place of each `async def` that operators call, but the one that is kept; in the
-    functions that this one calls as well.
+    functions that this one calls as well. `seen`: the objects in which that is done.
     """
+    if id(function) in seen:
+        return
+    seen.add(id(function))
     for name in sorted(_interface(type(function)) - {kept}):
         method: object = getattr(function, name, None)
         if callable(method) and is_async(method):
             # The object's own, before that of its class; a frozen dataclass would refuse it in the usual way.
             object.__setattr__(function, name, _at_once(method, coroutines))
-    for part in list(vars(function).values()):
+    of_ours = type(function).__module__.startswith(_STAND_INS)  # what a user's object holds it awaits itself
+    for name, part in list(vars(function).items()):
         if isinstance(part, Function):
-            _answer_at_once(part, coroutines)
+            _answer_at_once(part, coroutines, seen)
+        elif of_ours and (plain := _plainly(part, coroutines)) is not part:
+            object.__setattr__(function, name, plain)
 
 
 def _interface(kind: type[Function]) -> set[str]:

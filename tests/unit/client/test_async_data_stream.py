@@ -102,7 +102,7 @@ WRONG: Any = AsyncDataStream
         (lambda s: WRONG.ordered_wait_with_retry(s, lookup, 0, RETRY), "more than 0, or it might try for"),
         (lambda s: WRONG.ordered_wait_with_retry(s, lookup, 1, 3), "takes an AsyncRetryStrategy, but got 3"),
         (lambda s: s.key_by(text), "key_by takes a KeySelector or a function of (value), but text (test_async"),
-        (lambda s: s.partition_custom(total, Last()), "is async, and nothing is awaited where records find their way"),
+        (lambda s: s.partition_custom(total, Last()), "is async, and nothing is awaited there"),
     ],
 )
 def test_refusals(call: Callable[[Any], object], sentence: str) -> None:

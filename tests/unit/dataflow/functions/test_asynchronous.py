@@ -76,7 +76,7 @@ def test_an_async_function_is_its_method() -> None:
         (functions.resolve_async, Lookup, "give an object of it: Lookup()"),
         (functions.resolve_map, Lookup(), "but got the AsyncFunction Lookup; an asynchronous wait takes it"),
         (functions.resolve_map, several, "yields; return the result, or use flat_map"),
-        (functions.resolve_key_selector, waits, "is async, and nothing is awaited where records find their way; write"),
+        (functions.resolve_key_selector, waits, "is async, and nothing is awaited there; write it"),
         (functions.resolve_partitioner, waits, "is async"),
     ],
 )

@@ -161,7 +161,7 @@ def test_process_functions_stay_objects_and_callables_become_them() -> None:
         (functions.resolve_map, Odd(), "but got the FilterFunction Odd; filter takes it"),
         (functions.resolve_filter, Double(), "filter takes a FilterFunction or a function of (value), but got the "),
         (functions.resolve_filter, Double, "but got the class Double; map takes it"),
-        (functions.resolve_key_selector, slow, ") is async, and nothing is awaited where records find"),
+        (functions.resolve_key_selector, slow, ") is async, and nothing is awaited there; write"),
         (functions.resolve_partitioner, functools.partial(slow), "is async"),
         (functions.resolve_map, several, "yields; return the result, or use flat_map to give several"),
         (functions.resolve_filter, several, "yields"),

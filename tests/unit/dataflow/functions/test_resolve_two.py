@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -197,12 +197,8 @@ class Mapped(MapFunction[int, int]):
         return value
 
 
-async def slow(value: int) -> int:
-    return value
-
-
-async def slow_pair(first: int, second: int) -> int:
-    return first + second
+async def slow(value: int) -> AsyncIterator[int]:
+    yield value
 
 
 @pytest.mark.parametrize(
@@ -214,7 +210,7 @@ async def slow_pair(first: int, second: int) -> int:
         ("co_map", (abs, Halves()), "but got the CoMapFunction Halves"),
         ("co_map", (abs, Mapped), "but got the class Mapped"),
         ("co_map", (abs, slow), "slow (test_resolve_two.py:"),
-        ("co_map", (abs, slow), "is async"),
+        ("co_map", (abs, slow), "yields; return the result"),
         ("co_map", Several(), "; flat_map on connected streams takes it"),
         ("co_process", KeyedCo(), "KeyedCo; its keys come from key_by, called on both streams, or behind connect"),
         ("keyed_co_process", Broadcast(), "; process with a broadcast stream takes it"),
@@ -224,7 +220,6 @@ async def slow_pair(first: int, second: int) -> int:
         ("join", Sum, "but got the class Sum; give an object of it: Sum()"),
         ("join", Group(), "a join takes a JoinFunction, a FlatJoinFunction or a function of (first, second), but got"),
         ("join", abs, "called with (first, second), but"),
-        ("join", slow_pair, "is async"),
         ("co_group", Sum(), "co_group takes a CoGroupFunction or a function of (first, second), but got the Join"),
         ("co_group", 5, "but got 5"),
         ("process_join", Pair, "but got the class Pair; give an object of it: Pair()"),

@@ -241,6 +241,28 @@ def program(env):
 """
 
 
+async def both(one: int, other: int) -> tuple[int, int]:
+    await asyncio.sleep(0)
+    return one, other
+
+
+async def each(one: int, other: int) -> AsyncIterator[int]:
+    yield one
+    await asyncio.sleep(0)
+    yield other
+
+
+@pytest.mark.parametrize(("function", "expected"), [(both, [(1, 1), (2, 2)]), (each, [1, 1, 2, 2])])
+def test_functions_of_two_streams(env: Environment, function: Any, expected: list[Any]) -> None:  # noqa: ANN401  # either of two
+    numbers: Any = env.from_collection([1, 2])
+    connected = numbers.connect(numbers).map((plus_one, plus_one))
+    assert sorted(records(connected)) == [2, 2, 3, 3]
+    strategy = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(own_time)
+    timed = numbers.assign_timestamps_and_watermarks(strategy)
+    joined = timed.join(timed).where(own_time).equal_to(own_time).window(TumblingEventTimeWindows.of(10))
+    assert sorted(records(joined.apply(function)), key=str) == expected
+
+
 class Flaky(AsyncFunction[int, int]):
     """Answers at the third attempt."""
 

@@ -27,6 +27,7 @@ from millstream_dataflow.operators.specifications import (
     ProcessSpecification,
     WindowSpecification,
 )
+from millstream_dataflow.operators.two_inputs import CoCall, CoProcessSpecification
 from millstream_dataflow.windows import TumblingEventTimeWindows
 from millstream_taskmanager.user_code.awaiting import awaitable, without_waits
 from millstream_taskmanager.worker.coroutines import Coroutines, CoroutinesOfTask
@@ -141,6 +142,19 @@ class Around(Function):
 
     def __init__(self) -> None:
         self.function: Any = Frozen(3)
+
+
+def test_one_that_holds_itself_is_changed_once(coroutines: CoroutinesOfTask) -> None:
+    around = Around()
+    around.itself = around  # type: ignore[attr-defined]  # whatever a user's object holds
+    plain(ProcessSpecification(around), coroutines)
+    assert around.function.map(2) == 6
+
+
+def test_pairs_of_functions(coroutines: CoroutinesOfTask) -> None:
+    first, second = plain(CoProcessSpecification((pairs, len), CoCall.PROCESS), coroutines).function
+    assert first("a", NO_CONTEXT) == [("a", 1)]
+    assert second is len
 
 
 def test_functions_within_functions(coroutines: CoroutinesOfTask) -> None:
