@@ -14,6 +14,7 @@ There are no periodic checkpoints; the final one, which lets sinks commit, is an
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from millstream.errors import ExecutionError, JobCanceledError, JobFailedError, JobRefusedError
@@ -251,10 +252,8 @@ class InlineJob:
     # ------------------------------------------------------------------------------------------------- doors
 
     def _open_doors(self, task: TaskId) -> "_InlineDoors":
-        heard, coroutines = self._alignment.heard, CoroutinesOfTask(self._coroutines)
-        doors = self._doors[task] = _InlineDoors(
-            self._scheduler, self._delays, coroutines, self._round, heard, self._failed
-        )
+        turned = _Turned(self._scheduler, self._delays, self._coroutines)
+        doors = self._doors[task] = _InlineDoors(turned, self._round, self._alignment.heard, self._failed)
         return doors
 
     def _failed(self, error: Exception) -> None:
@@ -296,23 +295,30 @@ class _FinalRound:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Turned:
+    """What the job turns."""
+
+    scheduler: Scheduler
+    delays: Delays
+    coroutines: Coroutines
+
+
 class _InlineDoors:
     """The doors of one task."""
 
     def __init__(
         self,
-        scheduler: Scheduler,
-        delays: Delays,
-        coroutines: CoroutinesOfTask,
+        turned: _Turned,
         round_: _FinalRound,
         heard: Callable[[SourceTime], None],
         failed: Callable[[Exception], None],
     ) -> None:
-        self._scheduler = scheduler
+        self._scheduler = turned.scheduler
         self._heard = heard
         self._streams = ProgramStreams()
-        self.delays = delays
-        self.coroutines = coroutines
+        self.delays = turned.delays
+        self.coroutines = CoroutinesOfTask(turned.coroutines)
         self.work_clock = work_clock
         self._round = round_
         self._failed = failed
