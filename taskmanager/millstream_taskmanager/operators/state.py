@@ -6,14 +6,17 @@ shared out when the parallelism changes stands beside them: the JobManager does 
 """
 
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from millstream_dataflow.errors import serialization_error
+from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.reprs import bounded_repr
 from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
 from millstream_runtime.messages.snapshots import Redistribution
+from millstream_taskmanager.state.pickles import PROTOCOL, Reader, Writer
+from millstream_taskmanager.state.schemas import SchemaError
 from millstream_taskmanager.user_code.errors import FOUND_AGAIN
 
 __all__ = ["FRESH", "Inheritance", "RestoredState", "StoredList", "only", "pickled", "stored_list"]
@@ -28,12 +31,18 @@ class RestoredState:
     """Of the subtask's key groups; those of others don't count."""
     restored: bool = False
     rescaled: bool = False
+    checkpoint: CheckpointId | None = None
+    """What it was restored from."""
 
     def items(self, name: str) -> list[Any]:
-        """The items of a list; none where there was none. SerializationError when one can't be read."""
+        """The items of a list; none where there was none. SerializationError when one can't be read, SchemaError when
+        its class has changed too much.
+        """
         pickles = [item for stored in self.lists if stored.name == name for item in stored.items]
         try:
-            return list(map(pickle.loads, pickles))  # our own, from a checksummed checkpoint
+            return list(map(Reader().value_of, pickles))
+        except SchemaError as error:
+            raise SchemaError(f"list {name!r} can't be restored: {error}") from error
         except Exception as error:  # a class may raise what it likes when it is unpickled
             raise serialization_error(f"list {name!r} can't be read from the checkpoint", error, FOUND_AGAIN) from error
 
@@ -73,6 +82,16 @@ class Inheritance:
         return self._state.rescaled
 
     @property
+    def checkpoint(self) -> CheckpointId | None:
+        """See RestoredState."""
+        return self._state.checkpoint
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The lists that there are, once each."""
+        return dict.fromkeys(stored.name for stored in self._state.lists)
+
+    @property
     def runs(self) -> tuple[KeyedRun, ...]:
         """See RestoredState; none once the operator is open."""
         return self._state.runs
@@ -96,16 +115,25 @@ def stored_list(
     name: str, items: Iterable[object], redistribution: Redistribution = Redistribution.SPLIT
 ) -> StoredList:
     """The list as it is now."""
-    return StoredList(name, redistribution, tuple(map(pickled, items)))
+    write = Writer().bytes_of
+    return StoredList(name, redistribution, tuple(_made_of(item, write) for item in items))
 
 
 def pickled(item: object) -> bytes:
-    """One of them. SerializationError when it can't be."""
+    """A record that leaves the operator by itself, and isn't stored. SerializationError when it can't be pickled."""
+    return _made_of(item, _plain_pickle)
+
+
+def _made_of(item: object, write: Callable[[object], bytes]) -> bytes:
     try:
-        return pickle.dumps(item, 5)
+        return write(item)
     except Exception as error:
         what = f"{bounded_repr(item)} can't be pickled, and so neither travel nor be stored"
         raise serialization_error(what, error) from error
+
+
+def _plain_pickle(item: object) -> bytes:
+    return pickle.dumps(item, PROTOCOL)
 
 
 def only(lists: Sequence[StoredList]) -> tuple[StoredList, ...]:

@@ -6,19 +6,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from millstream_dataflow.errors import NonRecoverableError
 from millstream_dataflow.keys import group_range, groups_of_batch, hash_batch
 from millstream_dataflow.reprs import bounded_repr
 from millstream_dataflow.types import TypeInformation, Types
+from millstream_taskmanager.state.runs import StateError
 from millstream_taskmanager.user_code.copies import copy_of
+
+__all__ = ["Groups", "KeyForms", "KeySpace", "StateError"]
 
 Groups = npt.NDArray[np.int16]
 
 _FEW_FORMS = 1_024  # below, forms of keys that are gone aren't looked for
-
-
-class StateError(NonRecoverableError):
-    """Keyed state can't be stored, read or had as it was asked for. Says which operator, state and key."""
 
 
 class KeySpace:

@@ -1,4 +1,4 @@
-"""Entries as bytes. A run is entries of one table and one key group, in one pickle (protocol 5).
+"""Entries as bytes. A run is entries of one table and one key group, in one pickle (`pickles`).
 
     keys         in the user's form
     namespaces   parallel to them, as plain values; None: the table has none
@@ -10,14 +10,20 @@ holds code; one that is made inside a function can't be found again, and is refu
 """
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from millstream_dataflow.errors import serialization_error
+from millstream_dataflow.errors import NonRecoverableError, serialization_error
 from millstream_dataflow.reprs import bounded_repr, error_text
 from millstream_runtime.checkpoint_files.contents import KeyedRun
+from millstream_taskmanager.state.pickles import Reader, dumps
+from millstream_taskmanager.state.schemas import SchemaError, held
 from millstream_taskmanager.user_code.errors import FOUND_AGAIN
+
+
+class StateError(NonRecoverableError):
+    """Keyed state can't be stored, read or had as it was asked for. Says which operator, state and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,15 @@ class Entries:
     values: list[Any]
     types: tuple[str, str]
     apart: bool = False
+    changed: bool = False
+    """Whether values were read as objects of a class whose fields have changed since."""
 
 
 def encoded_run(where: Where, group: int, entries: Entries) -> KeyedRun:
     """Entries of one group. SerializationError when something in them can't be pickled."""
     keys, values = entries.keys, entries.values
     try:
-        data = pickle.dumps((keys, entries.namespaces, values, entries.types, entries.apart), 5)
+        data = dumps((keys, entries.namespaces, values, entries.types, entries.apart))
     except Exception as error:  # noqa: BLE001  # whatever the user's class raises
         refused = error
     else:
@@ -57,7 +65,7 @@ def encoded_run(where: Where, group: int, entries: Entries) -> KeyedRun:
 def encoded_value(where: Where, key: object, value: object) -> bytes:
     """One value by itself. SerializationError when it can't be pickled."""
     try:
-        return pickle.dumps(value, 5)
+        return dumps(value)
     except Exception as error:  # noqa: BLE001  # as above
         refused = error
     refusal, problem = _refusal(where, [key], [value], refused)  # as above
@@ -65,13 +73,31 @@ def encoded_value(where: Where, key: object, value: object) -> bytes:
 
 
 def decoded_run(where: Where, run: KeyedRun) -> Entries:
-    """The entries of a run, none of them apart. SerializationError when they can't be read."""
+    """The entries of a run, none of them apart. SerializationError when they can't be read, StateError when the classes
+    that they are of have changed beyond what a value can follow.
+    """
     try:
-        keys, namespaces, values, types, apart = pickle.loads(run.data)  # noqa: S301  # our own, from a checksummed file
-        return Entries(keys, namespaces, list(map(pickle.loads, values)) if apart else values, types)
+        reader = Reader()
+        keys, namespaces, values, types, apart = reader.value_of(run.data)
+        if apart:
+            values = list(map(reader.value_of, values))
+    except SchemaError as error:
+        raise StateError(f"operator {where.operator}: {where.title} can't be restored: {error}") from error
     except Exception as error:
         what = f"operator {where.operator}: {where.title} can't be read from the checkpoint"
         raise serialization_error(what, error, FOUND_AGAIN) from error
+    if reader.changed:
+        _refuse_keys(where, keys, reader.changed)
+    return Entries(keys, namespaces, values, types, changed=bool(reader.changed))
+
+
+def _refuse_keys(where: Where, keys: Sequence[object], changed: Iterable[type]) -> None:
+    """A key with other fields is another key, of another key group (law 11)."""
+    for key in keys:
+        if (cls := held(key, changed)) is not None:
+            what = f"operator {where.operator}: {where.title} has keys of the class {cls.__module__}.{cls.__qualname__}"
+            mend = "take the change back, or key the stream by what stays and give the operator another uid"
+            raise StateError(f"{what}, whose fields have changed, and a key is found by all of its fields; {mend}")
 
 
 def _refusal(

@@ -54,7 +54,11 @@ def restored_of(restore: TaskRestore, open_snapshot: OpenSnapshot) -> Restored:
                     groups[part.operator] = groups.get(part.operator, 0) + part.end_group - part.first_group
     states = {
         operator: RestoredState(
-            tuple(lists[operator]), tuple(runs.get(operator, ())), restored=True, rescaled=restore.rescaled
+            tuple(lists[operator]),
+            tuple(runs.get(operator, ())),
+            restored=True,
+            rescaled=restore.rescaled,
+            checkpoint=restore.checkpoint,
         )
         for operator in lists
     }
@@ -63,7 +67,7 @@ def restored_of(restore: TaskRestore, open_snapshot: OpenSnapshot) -> Restored:
         watermark=min((lowest_time(runs[operator], groups[operator]) for operator in runs), default=MIN_TIME),
         ended=EndReason.INPUT if restore.finished else None,
         counts={count.operator: count for count in restore.counts},
-        others=RestoredState(restored=True, rescaled=restore.rescaled),
+        others=RestoredState(restored=True, rescaled=restore.rescaled, checkpoint=restore.checkpoint),
         in_flight=tuple(_in_flight(restore.in_flight, open_snapshot)),
     )
 

@@ -70,7 +70,7 @@ def test_of_each_old_subtask_what_is_the_new_ones() -> None:
     assert restored.counts == {KEYED: counts[0]}
     assert restored.ended is None
     assert keyed.rescaled
-    assert restored.of(NEW) == RestoredState(restored=True, rescaled=True)
+    assert restored.of(NEW) == RestoredState(restored=True, rescaled=True, checkpoint=CheckpointId(3))
 
 
 def test_a_finished_task_begins_at_its_end() -> None:
