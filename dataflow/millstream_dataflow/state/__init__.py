@@ -2,6 +2,7 @@
 
 Read in this order:
 
+* `ttl`           `StateTtlConfig`, how long what nobody uses is kept
 * `descriptors`   the name and the type of a state, as a function asks for it
 * `handles`       what a function does with it: value, list, map, reducing, aggregating
 * `broadcast`     the map that every subtask has whole
@@ -37,6 +38,7 @@ from millstream_dataflow.state.handles import (
     ValueState,
 )
 from millstream_dataflow.state.stores import KeyedStateStore, OperatorStateStore
+from millstream_dataflow.state.ttl import StateTtlConfig
 
 __all__ = [
     "Aggregates",
@@ -59,6 +61,7 @@ __all__ = [
     "ReducingStateDescriptor",
     "State",
     "StateDescriptor",
+    "StateTtlConfig",
     "ValueState",
     "ValueStateDescriptor",
 ]

@@ -10,10 +10,11 @@ nothing can be checked. Under a new name a state begins empty; the old one stays
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeVar, cast
 
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.names import name_problem
+from millstream_dataflow.state.ttl import StateTtlConfig
 from millstream_dataflow.types import TypeInformation, Types, declared_type
 
 T = TypeVar("T")
@@ -54,6 +55,13 @@ class Aggregates(Protocol[In_contra, Acc, Out_co]):
         ...
 
 
+_OF_HANDLES: Final = frozenset(
+    {"add", "add_all", "clear", "contains", "get", "is_empty", "items", "keys", "put", "put_all", "remove", "update"}
+    | {"value", "values"}
+)
+"""What is asked of a state, and now and then of a descriptor that was taken for one."""
+
+
 @dataclass(frozen=True, init=False)
 class StateDescriptor(Generic[T]):
     """Base of all: the name of a state, and the type of what is kept for a key. TypeError for a name that is no str,
@@ -62,6 +70,7 @@ class StateDescriptor(Generic[T]):
 
     name: str
     type_info: TypeInformation[T]
+    ttl: StateTtlConfig | None
 
     def _describe(self, name: str, type_info: TypeInformation[Any]) -> None:
         if problem := name_problem(name):
@@ -69,13 +78,33 @@ class StateDescriptor(Generic[T]):
             raise error(f"{type(self).__name__} takes the state's name, but {problem}")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "type_info", type_info)
+        object.__setattr__(self, "ttl", None)
 
     def get_name(self) -> str:
         """The name."""
         return self.name
 
+    def enable_time_to_live(self, ttl_config: StateTtlConfig) -> Self:
+        """Let entries of the state get too old, each by itself; before the state is asked for. Gives the descriptor,
+        so that it can be said in one line (PyFlink's gives nothing).
+        """
+        if not isinstance(cast("object", ttl_config), StateTtlConfig):
+            what = f"enable_time_to_live takes a StateTtlConfig, but got {ttl_config!r:.80}"
+            raise InvalidTypesError(f"{what}; write StateTtlConfig(timedelta(hours=1))")
+        object.__setattr__(self, "ttl", ttl_config if ttl_config.is_enabled() else None)
+        return self
 
-@dataclass(frozen=True, slots=True, init=False)
+    if not TYPE_CHECKING:  # a type checker knows which names are there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            problem = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name in _OF_HANDLES:
+                mend = "take what runtime_context gives for it in open(): self.state = runtime_context.get_state(...)"
+                problem = f"{problem}: a descriptor only says the name of a state; {mend}"
+            raise AttributeError(problem, name=name, obj=self)
+
+
+@dataclass(frozen=True, init=False)
 class ValueStateDescriptor(StateDescriptor[T]):
     """One value per key."""
 
@@ -84,7 +113,7 @@ class ValueStateDescriptor(StateDescriptor[T]):
         self._describe(name, declared_type(value_type_info))
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, init=False)
 class ListStateDescriptor(StateDescriptor[T]):
     """A list per key, or of a subtask; `type_info` is the type of one element."""
 
@@ -115,7 +144,7 @@ class MapStateDescriptor(StateDescriptor[dict[K, V]], Generic[K, V]):
         object.__setattr__(self, "value_type", values)
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, init=False)
 class ReducingStateDescriptor(StateDescriptor[T]):
     """One value per key, into which a function folds each that is added."""
 

@@ -76,7 +76,7 @@ class KeyedOperator(RowOperator):
         key_type = next((type_ for type_ in self._key_types if type_ is not None), None)
         space = KeySpace(context.name, context.subtask_index, place.parallelism, place.max_parallelism, key_type)
         with UserCode(context.name):
-            self.backend = KeyedBackend(space, context.state.runs)
+            self.backend = KeyedBackend(space, context.state.runs, context.now)
             self.times = self.backend.times
             self.open_state(context)
 
@@ -95,6 +95,8 @@ class KeyedOperator(RowOperator):
             raise UserCodeError(error, self._name, first_unstable(values, keys)) from error
         self.backend.forms.add(keys, own)
         self.received += len(values)
+        if self.backend.cleaners:
+            self.backend.seen(len(values))
         return keys, own
 
     def parts(self, batch: RowBatch, number: int = 0) -> Iterable[KeyedPart]:
@@ -114,6 +116,7 @@ class KeyedOperator(RowOperator):
 
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
         """The lists of its functions."""
+        self.current.nobody()
         return self._functions.snapshot(barrier)
 
     def keyed_snapshot(self) -> KeyedSnapshot | None:
@@ -122,6 +125,7 @@ class KeyedOperator(RowOperator):
 
     def close(self) -> None:
         """See Operator."""
+        self.current.nobody()
         self._functions.close()
 
 

@@ -5,7 +5,7 @@ and is stored again: a state that a new version of a program doesn't use, or has
 first checkpoint, and lies there under its old name for whoever asks for that again.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TypeVar
 from weakref import WeakSet
@@ -17,7 +17,7 @@ from millstream_taskmanager.state.key_space import KeyForms, KeySpace, StateErro
 from millstream_taskmanager.state.runs import Where, decoded_run
 from millstream_taskmanager.state.shadow import Shadow
 from millstream_taskmanager.state.snapshot import KeyedSnapshot
-from millstream_taskmanager.state.tables import Table
+from millstream_taskmanager.state.tables import Stored, Table
 from millstream_taskmanager.state.types import check_types
 
 TableT = TypeVar("TableT", bound=Table)
@@ -26,9 +26,16 @@ TableT = TypeVar("TableT", bound=Table)
 class KeyedBackend:
     """See the module. In memory: `state.backend.type: hashmap`."""
 
-    def __init__(self, space: KeySpace, restored: Iterable[KeyedRun] = ()) -> None:
-        """Of what is restored, the runs of this subtask's groups count."""
+    def __init__(
+        self, space: KeySpace, restored: Iterable[KeyedRun] = (), now: Callable[[], int] | None = None
+    ) -> None:
+        """Of what is restored, the runs of this subtask's groups count. `now` is the clock, which state with a time to
+        live goes by.
+        """
         self.space = space
+        self.now = now or _no_clock
+        self.cleaners: list[Callable[[int], None]] = []
+        """Of states that are cleaned up with every record; they are told how many have come."""
         self.forms = KeyForms(self._identities)
         self._tables: dict[str, Table] = {}
         self._under_way = WeakSet[KeyedSnapshot]()
@@ -42,19 +49,27 @@ class KeyedBackend:
         """A table under its own name, with what was restored of it. SerializationError when that can't be read,
         StateError when it isn't of the declared types.
         """
-        runs = self._unclaimed.get(table.where.table, ())
-        for run in runs:
-            entries = decoded_run(table.where, run)
-            check_types(table, self.space, entries)
-            own, namespaces, values = identities(entries.keys), entries.namespaces, entries.values
-            self.forms.keep(entries.keys, own)
-            if namespaces is not None and table.namespaces is not None:
-                unpacked = {namespace: table.namespaces.unpack(namespace) for namespace in set(namespaces)}
-                namespaces = [unpacked[namespace] for namespace in namespaces]
-            table.load(own, namespaces, values if table.values is None else map(table.values.unpack, values))
-        self._unclaimed.pop(table.where.table, None)
+        for name, stored in ((table.where.table, table.values), *table.others.items()):
+            for run in self._unclaimed.get(name, ()):
+                self._take_up(table, run, stored)
+            self._unclaimed.pop(name, None)
         self._tables[table.where.table] = table
         return table
+
+    def _take_up(self, table: Table, run: KeyedRun, stored: Stored | None) -> None:
+        entries = decoded_run(table.where, run)
+        check_types(table, self.space, entries, None if stored is None else stored.shown)
+        own, namespaces, values = identities(entries.keys), entries.namespaces, entries.values
+        self.forms.keep(entries.keys, own)
+        if namespaces is not None and table.namespaces is not None:
+            unpacked = {namespace: table.namespaces.unpack(namespace) for namespace in set(namespaces)}
+            namespaces = [unpacked[namespace] for namespace in namespaces]
+        table.load(own, namespaces, values if stored is None else map(stored.unpack, values))
+
+    def seen(self, records: int) -> None:
+        """So many records have come."""
+        for cleaner in self.cleaners:
+            cleaner(records)
 
     def refuse_others(self, where: Where, asked: str, others: Mapping[str, str]) -> None:
         """StateError where a table was restored that this one can't be made of: `others` says by name what it holds."""
@@ -76,3 +91,7 @@ class KeyedBackend:
             yield from table.identities()
         for snapshot in self._under_way:
             yield from snapshot.identities()
+
+
+def _no_clock() -> int:
+    raise TypeError("this backend was made without a clock, and a state with a time to live needs one")

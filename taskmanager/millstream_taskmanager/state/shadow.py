@@ -22,7 +22,7 @@ import numpy as np
 from millstream_runtime.checkpoint_files.contents import KeyedRun
 from millstream_taskmanager.state.key_space import KeyForms, KeySpace
 from millstream_taskmanager.state.runs import Entries, encoded_run, encoded_value
-from millstream_taskmanager.state.tables import Encoded, Table
+from millstream_taskmanager.state.tables import NOTHING, Encoded, Table
 from millstream_taskmanager.user_code.copies import are_immutable, is_immutable
 
 _GONE: Final = object()  # in the place of a value that is encoded already; the dictionary keeps its size
@@ -60,6 +60,10 @@ class _Dealt:
         """Some of them."""
         return _Dealt(self.namespaces[start:end], self.addresses[start:end], self.values[start:end])
 
+    def without(self, value: object) -> "_Dealt":
+        """Those that have another."""
+        return self.ordered([place for place, one in enumerate(self.values) if one is not value])
+
     def take(self, count: int) -> "_Dealt":
         """The last ones, so many."""
         columns = (self.namespaces, self.addresses, self.values)
@@ -77,6 +81,9 @@ class Shadow:
         self._space = space
         self._forms = forms
         self._types = str(space.key_type), str(table.type)
+        stored = table.values
+        self._pack = None if stored is None else stored.pack if stored.pack_of_cut is None else stored.pack_of_cut()
+        self._may_drop = stored is not None and stored.pack_of_cut is not None
         self._places = {name: place for name, place in table.copied().items() if place}
         self._undealt = deque((name, iter(place), iter(place.values())) for name, place in self._places.items())
         self._dealt: dict[int, _Dealt] = {}
@@ -156,8 +163,10 @@ class Shadow:
             taken = self._looked_up(taken)
         if not taken.values:
             return _RUN_COST
-        if (stored := self.table.values) is not None:
-            taken.values = list(map(stored.pack, taken.values))
+        if self._pack is not None:
+            taken.values = list(map(self._pack, taken.values))
+            if self._may_drop and not (taken := taken.without(NOTHING)).values:
+                return _RUN_COST
         return self._resized(len(taken.values), self._write(group, taken, apart=False))
 
     def _looked_up(self, taken: "_Dealt") -> "_Dealt":
@@ -236,7 +245,9 @@ class Shadow:
             return former
         place[address] = _GONE
         if former is None or former[0] is not value:
-            packed = value if (stored := self.table.values) is None else stored.pack(value)
+            packed = value if self._pack is None else self._pack(value)
+            if packed is NOTHING:
+                return former
             [key] = self._keys([address])
             former = value, encoded_value(self.table.where, key, packed)
         self._touched.append((namespace, address, former[1]))

@@ -1,11 +1,11 @@
 """Where a function on a keyed stream asks for its state: a table for each name."""
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any
 
-from millstream_dataflow.errors import InvalidProgramError
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.functions import KeyedStateStore
-from millstream_dataflow.keys import identities
 from millstream_dataflow.state import (
     AggregatingState,
     AggregatingStateDescriptor,
@@ -30,7 +30,9 @@ from millstream_taskmanager.state.handles import (
     MemoryValue,
 )
 from millstream_taskmanager.state.runs import Where
-from millstream_taskmanager.state.tables import WINDOWS, FlatTable, Stored
+from millstream_taskmanager.state.tables import WINDOWS, FlatTable, Stored, by_identity
+from millstream_taskmanager.state.ttl import FORMS, Cleaner, Living, of_dated
+from millstream_taskmanager.state.ttl_handles import TtlAggregating, TtlListOfKey, TtlMap, TtlReducing, TtlValue
 
 _KINDS: dict[type[StateDescriptor[Any]], str] = {
     ValueStateDescriptor: "value",
@@ -42,80 +44,130 @@ _KINDS: dict[type[StateDescriptor[Any]], str] = {
 
 
 class KeyedTables(KeyedStateStore):
-    """The flat tables of one operator, by name. ValueError when one name is asked for as two kinds of state."""
+    """The flat tables of one operator, by name. InvalidProgramError when one name is asked for in two ways."""
 
     def __init__(self, current: CurrentKey, backend: KeyedBackend, *, of_windows: bool = False) -> None:
         """`of_windows`: entries belong to a key and a window."""
         self._current = current
         self._backend = backend
         self._of_windows = of_windows
-        self._tables: dict[str, tuple[type[StateDescriptor[Any]], FlatTable[Any]]] = {}
+        self._tables: dict[str, _Asked] = {}
 
     def get_state(self, state_descriptor: ValueStateDescriptor[Any]) -> ValueState[Any]:
         """See KeyedStateStore."""
-        return MemoryValue(self._current, self._table(state_descriptor))
+        asked = self._asked(state_descriptor)
+        if asked.living is not None:
+            return TtlValue(self._current, asked.table, asked.living, asked.accessed)
+        return MemoryValue(self._current, asked.table)
 
     def get_list_state(self, state_descriptor: ListStateDescriptor[Any]) -> ListState[Any]:
         """See KeyedStateStore."""
-        return MemoryListOfKey(self._current, self._table(state_descriptor))
+        asked = self._asked(state_descriptor)
+        if asked.living is not None:
+            return TtlListOfKey(self._current, asked.table, asked.living, asked.accessed)
+        return MemoryListOfKey(self._current, asked.table)
 
     def get_map_state(self, state_descriptor: MapStateDescriptor[Any, Any]) -> MapState[Any, Any]:
         """See KeyedStateStore."""
-        return MemoryMap(self._current, self._table(state_descriptor))
+        asked = self._asked(state_descriptor)
+        if asked.living is not None:
+            return TtlMap(self._current, asked.table, asked.living, asked.accessed)
+        return MemoryMap(self._current, asked.table)
 
     def get_reducing_state(self, state_descriptor: ReducingStateDescriptor[Any]) -> ReducingState[Any]:
         """See KeyedStateStore."""
         function: Any = state_descriptor.reduce_function
         reduce: Callable[[Any, Any], Any] = getattr(function, "reduce", function)
-        return MemoryReducing(self._current, self._table(state_descriptor), reduce)
+        asked = self._asked(state_descriptor)
+        if asked.living is not None:
+            return TtlReducing(self._current, asked.table, asked.living, asked.accessed, reduce)
+        return MemoryReducing(self._current, asked.table, reduce)
 
     def get_aggregating_state(
         self, state_descriptor: AggregatingStateDescriptor[Any, Any, Any]
     ) -> AggregatingState[Any, Any]:
         """See KeyedStateStore."""
-        return MemoryAggregating(self._current, self._table(state_descriptor), state_descriptor.agg_function)
+        asked, aggregate = self._asked(state_descriptor), state_descriptor.agg_function
+        if asked.living is not None:
+            return TtlAggregating(self._current, asked.table, asked.living, asked.accessed, aggregate)
+        return MemoryAggregating(self._current, asked.table, aggregate)
 
     def identities(self, state_descriptor: StateDescriptor[Any]) -> list[Hashable]:
         """The keys that have such state now, by identity."""
-        return list(self._table(state_descriptor).identities())
+        return list(self._asked(state_descriptor).table.identities())
 
-    def _table(self, descriptor: StateDescriptor[Any]) -> FlatTable[Any]:
-        asked, name = type(descriptor), descriptor.name
-        known = self._tables.get(name)
+    def _asked(self, descriptor: StateDescriptor[Any]) -> "_Asked":
+        kind = _kind_of(descriptor)
+        known = self._tables.get(descriptor.name)
         if known is None:
-            known = self._tables[name] = (asked, self._made(descriptor))
-        kind, table = known
-        if kind is not asked:
-            both = f"asked for by {asked.__name__}, and by {kind.__name__} before"
-            raise InvalidProgramError(f"state {name!r} is {both}; name it anew")
-        return table
+            known = self._tables[descriptor.name] = self._made(kind, descriptor)
+        both = ""
+        if _kind_of(known.descriptor) != kind:
+            both = f"asked for by {type(descriptor).__name__}, and by {type(known.descriptor).__name__} before"
+        elif known.descriptor.ttl != descriptor.ttl:
+            both = "asked for with two different times to live"
+        if both:
+            raise InvalidProgramError(f"state {descriptor.name!r} is {both}; name it anew")
+        return known
 
-    def _made(self, descriptor: StateDescriptor[Any]) -> FlatTable[Any]:
-        asked, name = type(descriptor), descriptor.name
-        where = self._where(_KINDS[asked], name)
+    def _made(self, kind: str, descriptor: StateDescriptor[Any]) -> "_Asked":
+        where = self._where(kind, descriptor)
         mend = "of that name; ask for it as before, or give the new one another name"
-        others = {self._where(kind, name).table: f"a {kind} state {mend}" for kind in _KINDS.values()}
-        self._backend.refuse_others(where, f"is asked for by {asked.__name__}", others)
+        others = {self._name(of, descriptor, ttl=ttl): f"a {of} state {mend}" for of in FORMS for ttl in (False, True)}
+        other_way = self._name(kind, descriptor, ttl=descriptor.ttl is None)
+        del others[other_way]
+        self._backend.refuse_others(where, f"is asked for by {type(descriptor).__name__}", others)
+        living = None if descriptor.ttl is None else Living(descriptor.ttl, self._backend.now, FORMS[kind])
+        plain = _MAPS if kind == "map" else None
+        shown = None if plain is None else plain.shown
+        undated = of_dated(FORMS[kind], plain) if living is None else living.of_undated(shown)
         table: FlatTable[Any] = FlatTable(
             where,
-            values=_MAPS if asked is MapStateDescriptor else None,
+            values=plain if living is None else living.stored(shown),
+            others={other_way: undated},
             namespaces=WINDOWS if self._of_windows else None,
-            type=Types.LIST(descriptor.type_info) if asked is ListStateDescriptor else descriptor.type_info,
+            type=Types.LIST(descriptor.type_info) if kind == "list" else descriptor.type_info,
             paired=self._of_windows,
         )
-        return self._backend.add(table)
+        self._backend.add(table)
+        return _Asked(descriptor, table, living, self._cleaner(table, living))
 
-    def _where(self, kind: str, name: str) -> Where:
+    def _cleaner(self, table: FlatTable[Any], living: Living | None) -> Callable[[], None] | None:
+        strategy = None if living is None else living.config.cleanup_strategies.get_incremental_cleanup_strategy()
+        if living is None or strategy is None:
+            return None
+        cleaner = Cleaner(table, living, strategy.cleanup_size)
+        if strategy.every_record:
+            self._backend.cleaners.append(cleaner.accessed)
+        return cleaner.accessed
+
+    def _name(self, kind: str, descriptor: StateDescriptor[Any], *, ttl: bool) -> str:
         """The kind stands in the table's name, so that a checkpoint tells it as well."""
-        operator = self._backend.space.operator
-        if self._of_windows:
-            return Where(operator, f"window-{kind}:{name}", f"state {name!r} of windows")
-        return Where(operator, f"{kind}:{name}", f"state {name!r}")
+        return f"{'window-' if self._of_windows else ''}{kind}{'-ttl' if ttl else ''}:{descriptor.name}"
+
+    def _where(self, kind: str, descriptor: StateDescriptor[Any]) -> Where:
+        title = f"state {descriptor.name!r}{' of windows' if self._of_windows else ''}"
+        table = self._name(kind, descriptor, ttl=descriptor.ttl is not None)
+        return Where(self._backend.space.operator, table, title)
 
 
-def _map_of(pairs: list[tuple[object, Any]]) -> dict[Hashable, tuple[object, Any]]:
-    return dict(zip(identities([key for key, _ in pairs]), pairs, strict=True))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A state that was asked for. `accessed` is to be told of each access, where there is something to clean up."""
+
+    descriptor: StateDescriptor[Any]
+    table: FlatTable[Any]
+    living: Living | None
+    accessed: Callable[[], None] | None
 
 
-_MAPS = Stored(lambda entries: list(entries.values()), _map_of, dict)
+def _kind_of(descriptor: StateDescriptor[Any]) -> str:
+    kind = _KINDS.get(type(descriptor))
+    if kind is None:
+        wanted = ", ".join(sorted(one.__name__ for one in _KINDS))
+        raise InvalidTypesError(f"a state is asked for by one of {wanted}, but got {descriptor!r:.80}")
+    return kind
+
+
+_MAPS = Stored(lambda entries: list(entries.values()), by_identity, dict)
 """Maps as the pairs that the user has put in: identities of keys stay in memory (law 11)."""

@@ -6,18 +6,22 @@ pays for snapshots but by asking whether `shadows` is empty (10 ns).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
+from millstream_dataflow.keys import identities
 from millstream_dataflow.types import TypeInformation, Types
 from millstream_dataflow.windows import TimeWindow
 from millstream_taskmanager.state.runs import Where
+from millstream_taskmanager.state.schemas import SchemaError
 
 V = TypeVar("V")
 _UNDECLARED = Types.ANY()
+NOTHING: Final = object()
+"""What is left of an entry that isn't to be stored any more."""
 Encoded = tuple[object, bytes]
 """A kept object, and its pickle."""
 
@@ -38,10 +42,23 @@ class Stored:
     unpack: Callable[[Any], Any]
     shown: Callable[[Any], Any] | None = None
     """From what is stored to what the user declared a type for; None: that is no other."""
+    pack_of_cut: Callable[[], Callable[[Any], Any]] | None = None
+    """For what depends on when it is stored: the `pack` of a cut that is made now. It may give NOTHING."""
 
 
 WINDOWS = Stored(lambda window: (window.start, window.end), lambda times: TimeWindow(*times))
 """Windows as plain pairs, since a savepoint outlives the names of our classes."""
+
+
+def by_identity(entries: list[Any]) -> dict[Hashable, Any]:
+    """The entries of a map, tuples that begin with the user's key, by what makes it the same key (law 11). SchemaError
+    where two have become one, since their class has lost a field: one value would be lost.
+    """
+    keys: list[Any] = identities([entry[0] for entry in entries])
+    found: dict[Hashable, Any] = dict(zip(keys, entries, strict=True))
+    if len(found) < len(entries):
+        raise SchemaError("keys of a map that were told apart by a field are the same without it; put the field back")
+    return found
 
 
 @dataclass(eq=False, repr=False)
@@ -51,6 +68,8 @@ class Table(ABC):
     where: Where
     _: KW_ONLY
     values: Stored | None = None
+    others: Mapping[str, Stored | None] = field(default_factory=dict[str, Stored | None])
+    """Other names under which its entries may have been stored, and in which form."""
     namespaces: Stored | None = None
     type: TypeInformation[Any] = _UNDECLARED
     """Declared for what is kept under an address."""
