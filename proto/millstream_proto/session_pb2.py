@@ -32,15 +32,17 @@ from millstream_proto import snapshots_pb2 as millstream__proto_dot_snapshots__p
 from millstream_proto import states_pb2 as millstream__proto_dot_states__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emillstream_proto/session.proto\x12\rmillstream.v1\x1a\x1fmillstream_proto/controls.proto\x1a\x1cmillstream_proto/blobs.proto\x1a\"millstream_proto/deployments.proto\x1a\x1fmillstream_proto/failures.proto\x1a\x1fmillstream_proto/identity.proto\x1a millstream_proto/job_graph.proto\x1a millstream_proto/snapshots.proto\x1a\x1dmillstream_proto/states.proto\"\xd5\x01\n\nTaskReport\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.millstream.v1.TaskState\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x16.millstream.v1.Failure\x12,\n\x05\x65nded\x18\x04 \x01(\x0e\x32\x18.millstream.v1.EndReasonH\x00\x88\x01\x01\x12\x18\n\x10\x63ommits_restored\x18\x05 \x01(\x08\x42\x08\n\x06_ended\"[\n\x0cWorkerReport\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12-\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x0c\n\x04slot\x18\x03 \x01(\x03\"\x80\x01\n\x16\x43heckpointAcknowledged\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12-\n\x08snapshot\x18\x03 \x01(\x0b\x32\x1b.millstream.v1.TaskSnapshot\"\x84\x03\n\x08Register\x12+\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0b\x32\x1a.millstream.v1.DataAddress\x12\r\n\x05slots\x18\x02 \x01(\x03\x12)\n\x08versions\x18\x03 \x01(\x0b\x32\x17.millstream.v1.Versions\x12\x12\n\nepoch_seen\x18\x04 \x01(\x03\x12\x10\n\x08resource\x18\x05 \x01(\t\x12,\n\x07workers\x18\x06 \x03(\x0b\x32\x1b.millstream.v1.WorkerReport\x12(\n\x05tasks\x18\x07 \x03(\x0b\x32\x19.millstream.v1.TaskReport\x12?\n\x10\x61\x63knowledgements\x18\x08 \x03(\x0b\x32%.millstream.v1.CheckpointAcknowledged\x12\x33\n\x08\x64\x65\x63lines\x18\t \x03(\x0b\x32!.millstream.v1.CheckpointDeclined\x12\x0c\n\x04jobs\x18\n \x03(\t\x12\x0f\n\x07leaving\x18\x0b \x01(\x08\"\t\n\x07Leaving\"\x1d\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x03\"=\n\x10TaskStateChanged\x12)\n\x06report\x18\x01 \x01(\x0b\x32\x19.millstream.v1.TaskReport\"v\n\x12\x43heckpointDeclined\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x16.millstream.v1.Failure\"G\n\x08PeerLost\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x0c\n\x04peer\x18\x02 \x01(\t\"w\n\x0bWorkerEnded\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12-\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x0c\n\x04slot\x18\x03 \x01(\x03\x12\x0c\n\x04\x64ied\x18\x04 \x01(\x08\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\"\x91\x01\n\nTaskTotals\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\nrecords_in\x18\x02 \x01(\x03\x12\x13\n\x0brecords_out\x18\x03 \x01(\x03\x12\x0c\n\x04late\x18\x04 \x01(\x03\x12\x11\n\twatermark\x18\x05 \x01(\x03\x12\x14\n\x0crecords_read\x18\x06 \x01(\x03\"4\n\x08Progress\x12(\n\x05tasks\x18\x01 \x03(\x0b\x32\x19.millstream.v1.TaskTotals\"R\n\nSourceTime\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x11\n\twatermark\x18\x02 \x01(\x03\x12\x0c\n\x04idle\x18\x03 \x01(\x08\"f\n\nTaskOutput\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x14\n\x0c\x65rror_stream\x18\x02 \x01(\x08\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07\x64ropped\x18\x04 \x01(\x03\"Z\n\rOperatorReply\x12\x0f\n\x07request\x18\x01 \x01(\x03\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x16.millstream.v1.Failure\"S\n\nRegistered\x12\x0e\n\x06leader\x18\x01 \x01(\t\x12\x1a\n\x12heartbeat_interval\x18\x02 \x01(\x03\x12\x19\n\x11heartbeat_timeout\x18\x03 \x01(\x03\"\x19\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"L\n\x0c\x43\x61ncelRegion\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\r\n\x05grace\x18\x02 \x01(\x03\"<\n\x0bRegionEnded\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\"N\n\x13\x43onfirmAcknowledged\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\"\x8b\x01\n\x11TriggerCheckpoint\x12$\n\x05tasks\x18\x01 \x03(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.millstream.v1.SnapshotKind\x12\x11\n\tdirectory\x18\x04 \x01(\t\"w\n\x13\x43heckpointCompleted\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12\x0f\n\x07\x63ommits\x18\x03 \x01(\x08\x12\x0c\n\x04last\x18\x04 \x01(\x08\"i\n\x11\x43heckpointAborted\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12\x11\n\tolder_too\x18\x03 \x01(\x08\"Z\n\x0bStopSources\x12$\n\x05tasks\x18\x01 \x03(\x0b\x32\x15.millstream.v1.TaskId\x12%\n\x04mode\x18\x02 \x01(\x0e\x32\x17.millstream.v1.StopMode\"B\n\x0cLimitSources\x12$\n\x05tasks\x18\x01 \x03(\x0b\x32\x15.millstream.v1.TaskId\x12\x0c\n\x04time\x18\x02 \x01(\x03\"V\n\rDropLeftovers\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06spared\x18\x03 \x03(\x03\"j\n\x0fOperatorRequest\x12\x0f\n\x07request\x18\x01 \x01(\x03\x12#\n\x04task\x18\x02 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\"+\n\x0cListenOutput\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0e\n\x06listen\x18\x02 \x01(\x08\"F\n\x0bOutputTaken\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncharacters\x18\x02 \x01(\x03\"\x17\n\x08JobEnded\x12\x0b\n\x03job\x18\x01 \x01(\t\"\x0b\n\tDismissed\"\xf8\x05\n\x12TaskManagerMessage\x12)\n\x07session\x18\x01 \x01(\x0b\x32\x18.millstream.v1.SessionId\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12+\n\x08register\x18\n \x01(\x0b\x32\x17.millstream.v1.RegisterH\x00\x12-\n\theartbeat\x18\x0b \x01(\x0b\x32\x18.millstream.v1.HeartbeatH\x00\x12=\n\x12task_state_changed\x18\x0c \x01(\x0b\x32\x1f.millstream.v1.TaskStateChangedH\x00\x12H\n\x17\x63heckpoint_acknowledged\x18\r \x01(\x0b\x32%.millstream.v1.CheckpointAcknowledgedH\x00\x12@\n\x13\x63heckpoint_declined\x18\x0e \x01(\x0b\x32!.millstream.v1.CheckpointDeclinedH\x00\x12,\n\tpeer_lost\x18\x11 \x01(\x0b\x32\x17.millstream.v1.PeerLostH\x00\x12\x32\n\x0cworker_ended\x18\x12 \x01(\x0b\x32\x1a.millstream.v1.WorkerEndedH\x00\x12+\n\x08progress\x18\x13 \x01(\x0b\x32\x17.millstream.v1.ProgressH\x00\x12\x30\n\x0btask_output\x18\x14 \x01(\x0b\x32\x19.millstream.v1.TaskOutputH\x00\x12\x36\n\x0eoperator_reply\x18\x15 \x01(\x0b\x32\x1c.millstream.v1.OperatorReplyH\x00\x12#\n\x04part\x18\x16 \x01(\x0b\x32\x13.millstream.v1.PartH\x00\x12)\n\x07leaving\x18\x17 \x01(\x0b\x32\x16.millstream.v1.LeavingH\x00\x12\x30\n\x0bsource_time\x18\x18 \x01(\x0b\x32\x19.millstream.v1.SourceTimeH\x00\x42\x06\n\x04\x62ody\"\xd2\x08\n\x11JobManagerMessage\x12)\n\x07session\x18\x01 \x01(\x0b\x32\x18.millstream.v1.SessionId\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12/\n\nregistered\x18\n \x01(\x0b\x32\x19.millstream.v1.RegisteredH\x00\x12)\n\x07refused\x18\x0b \x01(\x0b\x32\x16.millstream.v1.RefusedH\x00\x12-\n\theartbeat\x18\x0c \x01(\x0b\x32\x18.millstream.v1.HeartbeatH\x00\x12\x34\n\rdeploy_worker\x18\r \x01(\x0b\x32\x1b.millstream.v1.DeployWorkerH\x00\x12\x34\n\rcancel_region\x18\x0e \x01(\x0b\x32\x1b.millstream.v1.CancelRegionH\x00\x12\x32\n\x0cregion_ended\x18\x0f \x01(\x0b\x32\x1a.millstream.v1.RegionEndedH\x00\x12\x42\n\x14\x63onfirm_acknowledged\x18\x10 \x01(\x0b\x32\".millstream.v1.ConfirmAcknowledgedH\x00\x12>\n\x12trigger_checkpoint\x18\x11 \x01(\x0b\x32 .millstream.v1.TriggerCheckpointH\x00\x12\x42\n\x14\x63heckpoint_completed\x18\x12 \x01(\x0b\x32\".millstream.v1.CheckpointCompletedH\x00\x12>\n\x12\x63heckpoint_aborted\x18\x13 \x01(\x0b\x32 .millstream.v1.CheckpointAbortedH\x00\x12\x32\n\x0cstop_sources\x18\x14 \x01(\x0b\x32\x1a.millstream.v1.StopSourcesH\x00\x12\x36\n\x0e\x64rop_leftovers\x18\x15 \x01(\x0b\x32\x1c.millstream.v1.DropLeftoversH\x00\x12:\n\x10operator_request\x18\x16 \x01(\x0b\x32\x1e.millstream.v1.OperatorRequestH\x00\x12\x34\n\rlisten_output\x18\x17 \x01(\x0b\x32\x1b.millstream.v1.ListenOutputH\x00\x12,\n\tjob_ended\x18\x18 \x01(\x0b\x32\x17.millstream.v1.JobEndedH\x00\x12#\n\x04part\x18\x19 \x01(\x0b\x32\x13.millstream.v1.PartH\x00\x12\x32\n\x0coutput_taken\x18\x1a \x01(\x0b\x32\x1a.millstream.v1.OutputTakenH\x00\x12-\n\tdismissed\x18\x1b \x01(\x0b\x32\x18.millstream.v1.DismissedH\x00\x12\x34\n\rlimit_sources\x18\x1c \x01(\x0b\x32\x1b.millstream.v1.LimitSourcesH\x00\x42\x06\n\x04\x62ody*N\n\x08StopMode\x12\x19\n\x15STOP_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTOP_MODE_STOP\x10\x01\x12\x13\n\x0fSTOP_MODE_DRAIN\x10\x02\x32\xaa\x01\n\x12TaskManagerGateway\x12R\n\x07Session\x12!.millstream.v1.TaskManagerMessage\x1a .millstream.v1.JobManagerMessage(\x01\x30\x01\x12@\n\x05\x46\x65tch\x12\x1b.millstream.v1.FetchRequest\x1a\x18.millstream.v1.BlobChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emillstream_proto/session.proto\x12\rmillstream.v1\x1a\x1fmillstream_proto/controls.proto\x1a\x1cmillstream_proto/blobs.proto\x1a\"millstream_proto/deployments.proto\x1a\x1fmillstream_proto/failures.proto\x1a\x1fmillstream_proto/identity.proto\x1a millstream_proto/job_graph.proto\x1a millstream_proto/snapshots.proto\x1a\x1dmillstream_proto/states.proto\"\xd5\x01\n\nTaskReport\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.millstream.v1.TaskState\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x16.millstream.v1.Failure\x12,\n\x05\x65nded\x18\x04 \x01(\x0e\x32\x18.millstream.v1.EndReasonH\x00\x88\x01\x01\x12\x18\n\x10\x63ommits_restored\x18\x05 \x01(\x08\x42\x08\n\x06_ended\"[\n\x0cWorkerReport\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12-\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x0c\n\x04slot\x18\x03 \x01(\x03\"\x80\x01\n\x16\x43heckpointAcknowledged\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12-\n\x08snapshot\x18\x03 \x01(\x0b\x32\x1b.millstream.v1.TaskSnapshot\"\x84\x03\n\x08Register\x12+\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0b\x32\x1a.millstream.v1.DataAddress\x12\r\n\x05slots\x18\x02 \x01(\x03\x12)\n\x08versions\x18\x03 \x01(\x0b\x32\x17.millstream.v1.Versions\x12\x12\n\nepoch_seen\x18\x04 \x01(\x03\x12\x10\n\x08resource\x18\x05 \x01(\t\x12,\n\x07workers\x18\x06 \x03(\x0b\x32\x1b.millstream.v1.WorkerReport\x12(\n\x05tasks\x18\x07 \x03(\x0b\x32\x19.millstream.v1.TaskReport\x12?\n\x10\x61\x63knowledgements\x18\x08 \x03(\x0b\x32%.millstream.v1.CheckpointAcknowledged\x12\x33\n\x08\x64\x65\x63lines\x18\t \x03(\x0b\x32!.millstream.v1.CheckpointDeclined\x12\x0c\n\x04jobs\x18\n \x03(\t\x12\x0f\n\x07leaving\x18\x0b \x01(\x08\"\t\n\x07Leaving\"\x1d\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x03\"=\n\x10TaskStateChanged\x12)\n\x06report\x18\x01 \x01(\x0b\x32\x19.millstream.v1.TaskReport\"v\n\x12\x43heckpointDeclined\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x16.millstream.v1.Failure\"G\n\x08PeerLost\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x0c\n\x04peer\x18\x02 \x01(\t\"w\n\x0bWorkerEnded\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12-\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x0c\n\x04slot\x18\x03 \x01(\x03\x12\x0c\n\x04\x64ied\x18\x04 \x01(\x08\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\"\x8e\x01\n\nUserMetric\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x04kind\x18\x03 \x01(\x0e\x32\x19.millstream.v1.MetricKind\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\r\n\x05value\x18\x05 \x01(\x01\x12\x0b\n\x03low\x18\x06 \x01(\x01\x12\x0c\n\x04high\x18\x07 \x01(\x01\"\xbd\x01\n\nTaskTotals\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\nrecords_in\x18\x02 \x01(\x03\x12\x13\n\x0brecords_out\x18\x03 \x01(\x03\x12\x0c\n\x04late\x18\x04 \x01(\x03\x12\x11\n\twatermark\x18\x05 \x01(\x03\x12\x14\n\x0crecords_read\x18\x06 \x01(\x03\x12*\n\x07metrics\x18\x07 \x03(\x0b\x32\x19.millstream.v1.UserMetric\"4\n\x08Progress\x12(\n\x05tasks\x18\x01 \x03(\x0b\x32\x19.millstream.v1.TaskTotals\"R\n\nSourceTime\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x11\n\twatermark\x18\x02 \x01(\x03\x12\x0c\n\x04idle\x18\x03 \x01(\x08\"f\n\nTaskOutput\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x14\n\x0c\x65rror_stream\x18\x02 \x01(\x08\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07\x64ropped\x18\x04 \x01(\x03\"Z\n\rOperatorReply\x12\x0f\n\x07request\x18\x01 \x01(\x03\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x16.millstream.v1.Failure\"S\n\nRegistered\x12\x0e\n\x06leader\x18\x01 \x01(\t\x12\x1a\n\x12heartbeat_interval\x18\x02 \x01(\x03\x12\x19\n\x11heartbeat_timeout\x18\x03 \x01(\x03\"\x19\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"L\n\x0c\x43\x61ncelRegion\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\r\n\x05grace\x18\x02 \x01(\x03\"<\n\x0bRegionEnded\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\"N\n\x13\x43onfirmAcknowledged\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\"\x8b\x01\n\x11TriggerCheckpoint\x12$\n\x05tasks\x18\x01 \x03(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.millstream.v1.SnapshotKind\x12\x11\n\tdirectory\x18\x04 \x01(\t\"w\n\x13\x43heckpointCompleted\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12\x0f\n\x07\x63ommits\x18\x03 \x01(\x08\x12\x0c\n\x04last\x18\x04 \x01(\x08\"i\n\x11\x43heckpointAborted\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x12\n\ncheckpoint\x18\x02 \x01(\x03\x12\x11\n\tolder_too\x18\x03 \x01(\x08\"Z\n\x0bStopSources\x12$\n\x05tasks\x18\x01 \x03(\x0b\x32\x15.millstream.v1.TaskId\x12%\n\x04mode\x18\x02 \x01(\x0e\x32\x17.millstream.v1.StopMode\"B\n\x0cLimitSources\x12$\n\x05tasks\x18\x01 \x03(\x0b\x32\x15.millstream.v1.TaskId\x12\x0c\n\x04time\x18\x02 \x01(\x03\"V\n\rDropLeftovers\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06spared\x18\x03 \x03(\x03\"j\n\x0fOperatorRequest\x12\x0f\n\x07request\x18\x01 \x01(\x03\x12#\n\x04task\x18\x02 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\"+\n\x0cListenOutput\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0e\n\x06listen\x18\x02 \x01(\x08\"F\n\x0bOutputTaken\x12#\n\x04task\x18\x01 \x01(\x0b\x32\x15.millstream.v1.TaskId\x12\x12\n\ncharacters\x18\x02 \x01(\x03\"\x17\n\x08JobEnded\x12\x0b\n\x03job\x18\x01 \x01(\t\"\x0b\n\tDismissed\"\xf8\x05\n\x12TaskManagerMessage\x12)\n\x07session\x18\x01 \x01(\x0b\x32\x18.millstream.v1.SessionId\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12+\n\x08register\x18\n \x01(\x0b\x32\x17.millstream.v1.RegisterH\x00\x12-\n\theartbeat\x18\x0b \x01(\x0b\x32\x18.millstream.v1.HeartbeatH\x00\x12=\n\x12task_state_changed\x18\x0c \x01(\x0b\x32\x1f.millstream.v1.TaskStateChangedH\x00\x12H\n\x17\x63heckpoint_acknowledged\x18\r \x01(\x0b\x32%.millstream.v1.CheckpointAcknowledgedH\x00\x12@\n\x13\x63heckpoint_declined\x18\x0e \x01(\x0b\x32!.millstream.v1.CheckpointDeclinedH\x00\x12,\n\tpeer_lost\x18\x11 \x01(\x0b\x32\x17.millstream.v1.PeerLostH\x00\x12\x32\n\x0cworker_ended\x18\x12 \x01(\x0b\x32\x1a.millstream.v1.WorkerEndedH\x00\x12+\n\x08progress\x18\x13 \x01(\x0b\x32\x17.millstream.v1.ProgressH\x00\x12\x30\n\x0btask_output\x18\x14 \x01(\x0b\x32\x19.millstream.v1.TaskOutputH\x00\x12\x36\n\x0eoperator_reply\x18\x15 \x01(\x0b\x32\x1c.millstream.v1.OperatorReplyH\x00\x12#\n\x04part\x18\x16 \x01(\x0b\x32\x13.millstream.v1.PartH\x00\x12)\n\x07leaving\x18\x17 \x01(\x0b\x32\x16.millstream.v1.LeavingH\x00\x12\x30\n\x0bsource_time\x18\x18 \x01(\x0b\x32\x19.millstream.v1.SourceTimeH\x00\x42\x06\n\x04\x62ody\"\xd2\x08\n\x11JobManagerMessage\x12)\n\x07session\x18\x01 \x01(\x0b\x32\x18.millstream.v1.SessionId\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12/\n\nregistered\x18\n \x01(\x0b\x32\x19.millstream.v1.RegisteredH\x00\x12)\n\x07refused\x18\x0b \x01(\x0b\x32\x16.millstream.v1.RefusedH\x00\x12-\n\theartbeat\x18\x0c \x01(\x0b\x32\x18.millstream.v1.HeartbeatH\x00\x12\x34\n\rdeploy_worker\x18\r \x01(\x0b\x32\x1b.millstream.v1.DeployWorkerH\x00\x12\x34\n\rcancel_region\x18\x0e \x01(\x0b\x32\x1b.millstream.v1.CancelRegionH\x00\x12\x32\n\x0cregion_ended\x18\x0f \x01(\x0b\x32\x1a.millstream.v1.RegionEndedH\x00\x12\x42\n\x14\x63onfirm_acknowledged\x18\x10 \x01(\x0b\x32\".millstream.v1.ConfirmAcknowledgedH\x00\x12>\n\x12trigger_checkpoint\x18\x11 \x01(\x0b\x32 .millstream.v1.TriggerCheckpointH\x00\x12\x42\n\x14\x63heckpoint_completed\x18\x12 \x01(\x0b\x32\".millstream.v1.CheckpointCompletedH\x00\x12>\n\x12\x63heckpoint_aborted\x18\x13 \x01(\x0b\x32 .millstream.v1.CheckpointAbortedH\x00\x12\x32\n\x0cstop_sources\x18\x14 \x01(\x0b\x32\x1a.millstream.v1.StopSourcesH\x00\x12\x36\n\x0e\x64rop_leftovers\x18\x15 \x01(\x0b\x32\x1c.millstream.v1.DropLeftoversH\x00\x12:\n\x10operator_request\x18\x16 \x01(\x0b\x32\x1e.millstream.v1.OperatorRequestH\x00\x12\x34\n\rlisten_output\x18\x17 \x01(\x0b\x32\x1b.millstream.v1.ListenOutputH\x00\x12,\n\tjob_ended\x18\x18 \x01(\x0b\x32\x17.millstream.v1.JobEndedH\x00\x12#\n\x04part\x18\x19 \x01(\x0b\x32\x13.millstream.v1.PartH\x00\x12\x32\n\x0coutput_taken\x18\x1a \x01(\x0b\x32\x1a.millstream.v1.OutputTakenH\x00\x12-\n\tdismissed\x18\x1b \x01(\x0b\x32\x18.millstream.v1.DismissedH\x00\x12\x34\n\rlimit_sources\x18\x1c \x01(\x0b\x32\x1b.millstream.v1.LimitSourcesH\x00\x42\x06\n\x04\x62ody*\x8e\x01\n\nMetricKind\x12\x1b\n\x17METRIC_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13METRIC_KIND_COUNTER\x10\x01\x12\x15\n\x11METRIC_KIND_GAUGE\x10\x02\x12\x15\n\x11METRIC_KIND_METER\x10\x03\x12\x1c\n\x18METRIC_KIND_DISTRIBUTION\x10\x04*N\n\x08StopMode\x12\x19\n\x15STOP_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTOP_MODE_STOP\x10\x01\x12\x13\n\x0fSTOP_MODE_DRAIN\x10\x02\x32\xaa\x01\n\x12TaskManagerGateway\x12R\n\x07Session\x12!.millstream.v1.TaskManagerMessage\x1a .millstream.v1.JobManagerMessage(\x01\x30\x01\x12@\n\x05\x46\x65tch\x12\x1b.millstream.v1.FetchRequest\x1a\x18.millstream.v1.BlobChunk0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'millstream_proto.session_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STOPMODE']._serialized_start=5130
-  _globals['_STOPMODE']._serialized_end=5208
+  _globals['_METRICKIND']._serialized_start=5320
+  _globals['_METRICKIND']._serialized_end=5462
+  _globals['_STOPMODE']._serialized_start=5464
+  _globals['_STOPMODE']._serialized_end=5542
   _globals['_TASKREPORT']._serialized_start=314
   _globals['_TASKREPORT']._serialized_end=527
   _globals['_WORKERREPORT']._serialized_start=529
@@ -61,52 +63,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PEERLOST']._serialized_end=1440
   _globals['_WORKERENDED']._serialized_start=1442
   _globals['_WORKERENDED']._serialized_end=1561
-  _globals['_TASKTOTALS']._serialized_start=1564
-  _globals['_TASKTOTALS']._serialized_end=1709
-  _globals['_PROGRESS']._serialized_start=1711
-  _globals['_PROGRESS']._serialized_end=1763
-  _globals['_SOURCETIME']._serialized_start=1765
-  _globals['_SOURCETIME']._serialized_end=1847
-  _globals['_TASKOUTPUT']._serialized_start=1849
-  _globals['_TASKOUTPUT']._serialized_end=1951
-  _globals['_OPERATORREPLY']._serialized_start=1953
-  _globals['_OPERATORREPLY']._serialized_end=2043
-  _globals['_REGISTERED']._serialized_start=2045
-  _globals['_REGISTERED']._serialized_end=2128
-  _globals['_REFUSED']._serialized_start=2130
-  _globals['_REFUSED']._serialized_end=2155
-  _globals['_CANCELREGION']._serialized_start=2157
-  _globals['_CANCELREGION']._serialized_end=2233
-  _globals['_REGIONENDED']._serialized_start=2235
-  _globals['_REGIONENDED']._serialized_end=2295
-  _globals['_CONFIRMACKNOWLEDGED']._serialized_start=2297
-  _globals['_CONFIRMACKNOWLEDGED']._serialized_end=2375
-  _globals['_TRIGGERCHECKPOINT']._serialized_start=2378
-  _globals['_TRIGGERCHECKPOINT']._serialized_end=2517
-  _globals['_CHECKPOINTCOMPLETED']._serialized_start=2519
-  _globals['_CHECKPOINTCOMPLETED']._serialized_end=2638
-  _globals['_CHECKPOINTABORTED']._serialized_start=2640
-  _globals['_CHECKPOINTABORTED']._serialized_end=2745
-  _globals['_STOPSOURCES']._serialized_start=2747
-  _globals['_STOPSOURCES']._serialized_end=2837
-  _globals['_LIMITSOURCES']._serialized_start=2839
-  _globals['_LIMITSOURCES']._serialized_end=2905
-  _globals['_DROPLEFTOVERS']._serialized_start=2907
-  _globals['_DROPLEFTOVERS']._serialized_end=2993
-  _globals['_OPERATORREQUEST']._serialized_start=2995
-  _globals['_OPERATORREQUEST']._serialized_end=3101
-  _globals['_LISTENOUTPUT']._serialized_start=3103
-  _globals['_LISTENOUTPUT']._serialized_end=3146
-  _globals['_OUTPUTTAKEN']._serialized_start=3148
-  _globals['_OUTPUTTAKEN']._serialized_end=3218
-  _globals['_JOBENDED']._serialized_start=3220
-  _globals['_JOBENDED']._serialized_end=3243
-  _globals['_DISMISSED']._serialized_start=3245
-  _globals['_DISMISSED']._serialized_end=3256
-  _globals['_TASKMANAGERMESSAGE']._serialized_start=3259
-  _globals['_TASKMANAGERMESSAGE']._serialized_end=4019
-  _globals['_JOBMANAGERMESSAGE']._serialized_start=4022
-  _globals['_JOBMANAGERMESSAGE']._serialized_end=5128
-  _globals['_TASKMANAGERGATEWAY']._serialized_start=5211
-  _globals['_TASKMANAGERGATEWAY']._serialized_end=5381
+  _globals['_USERMETRIC']._serialized_start=1564
+  _globals['_USERMETRIC']._serialized_end=1706
+  _globals['_TASKTOTALS']._serialized_start=1709
+  _globals['_TASKTOTALS']._serialized_end=1898
+  _globals['_PROGRESS']._serialized_start=1900
+  _globals['_PROGRESS']._serialized_end=1952
+  _globals['_SOURCETIME']._serialized_start=1954
+  _globals['_SOURCETIME']._serialized_end=2036
+  _globals['_TASKOUTPUT']._serialized_start=2038
+  _globals['_TASKOUTPUT']._serialized_end=2140
+  _globals['_OPERATORREPLY']._serialized_start=2142
+  _globals['_OPERATORREPLY']._serialized_end=2232
+  _globals['_REGISTERED']._serialized_start=2234
+  _globals['_REGISTERED']._serialized_end=2317
+  _globals['_REFUSED']._serialized_start=2319
+  _globals['_REFUSED']._serialized_end=2344
+  _globals['_CANCELREGION']._serialized_start=2346
+  _globals['_CANCELREGION']._serialized_end=2422
+  _globals['_REGIONENDED']._serialized_start=2424
+  _globals['_REGIONENDED']._serialized_end=2484
+  _globals['_CONFIRMACKNOWLEDGED']._serialized_start=2486
+  _globals['_CONFIRMACKNOWLEDGED']._serialized_end=2564
+  _globals['_TRIGGERCHECKPOINT']._serialized_start=2567
+  _globals['_TRIGGERCHECKPOINT']._serialized_end=2706
+  _globals['_CHECKPOINTCOMPLETED']._serialized_start=2708
+  _globals['_CHECKPOINTCOMPLETED']._serialized_end=2827
+  _globals['_CHECKPOINTABORTED']._serialized_start=2829
+  _globals['_CHECKPOINTABORTED']._serialized_end=2934
+  _globals['_STOPSOURCES']._serialized_start=2936
+  _globals['_STOPSOURCES']._serialized_end=3026
+  _globals['_LIMITSOURCES']._serialized_start=3028
+  _globals['_LIMITSOURCES']._serialized_end=3094
+  _globals['_DROPLEFTOVERS']._serialized_start=3096
+  _globals['_DROPLEFTOVERS']._serialized_end=3182
+  _globals['_OPERATORREQUEST']._serialized_start=3184
+  _globals['_OPERATORREQUEST']._serialized_end=3290
+  _globals['_LISTENOUTPUT']._serialized_start=3292
+  _globals['_LISTENOUTPUT']._serialized_end=3335
+  _globals['_OUTPUTTAKEN']._serialized_start=3337
+  _globals['_OUTPUTTAKEN']._serialized_end=3407
+  _globals['_JOBENDED']._serialized_start=3409
+  _globals['_JOBENDED']._serialized_end=3432
+  _globals['_DISMISSED']._serialized_start=3434
+  _globals['_DISMISSED']._serialized_end=3445
+  _globals['_TASKMANAGERMESSAGE']._serialized_start=3448
+  _globals['_TASKMANAGERMESSAGE']._serialized_end=4208
+  _globals['_JOBMANAGERMESSAGE']._serialized_start=4211
+  _globals['_JOBMANAGERMESSAGE']._serialized_end=5317
+  _globals['_TASKMANAGERGATEWAY']._serialized_start=5545
+  _globals['_TASKMANAGERGATEWAY']._serialized_end=5715
 # @@protoc_insertion_point(module_scope)

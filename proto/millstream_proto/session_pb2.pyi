@@ -15,11 +15,24 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class MetricKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    METRIC_KIND_UNSPECIFIED: _ClassVar[MetricKind]
+    METRIC_KIND_COUNTER: _ClassVar[MetricKind]
+    METRIC_KIND_GAUGE: _ClassVar[MetricKind]
+    METRIC_KIND_METER: _ClassVar[MetricKind]
+    METRIC_KIND_DISTRIBUTION: _ClassVar[MetricKind]
+
 class StopMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     STOP_MODE_UNSPECIFIED: _ClassVar[StopMode]
     STOP_MODE_STOP: _ClassVar[StopMode]
     STOP_MODE_DRAIN: _ClassVar[StopMode]
+METRIC_KIND_UNSPECIFIED: MetricKind
+METRIC_KIND_COUNTER: MetricKind
+METRIC_KIND_GAUGE: MetricKind
+METRIC_KIND_METER: MetricKind
+METRIC_KIND_DISTRIBUTION: MetricKind
 STOP_MODE_UNSPECIFIED: StopMode
 STOP_MODE_STOP: StopMode
 STOP_MODE_DRAIN: StopMode
@@ -132,21 +145,41 @@ class WorkerEnded(_message.Message):
     cause: str
     def __init__(self, worker: _Optional[str] = ..., attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., slot: _Optional[int] = ..., died: _Optional[bool] = ..., cause: _Optional[str] = ...) -> None: ...
 
+class UserMetric(_message.Message):
+    __slots__ = ("operator", "name", "kind", "count", "value", "low", "high")
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    operator: str
+    name: str
+    kind: MetricKind
+    count: int
+    value: float
+    low: float
+    high: float
+    def __init__(self, operator: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[_Union[MetricKind, str]] = ..., count: _Optional[int] = ..., value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
+
 class TaskTotals(_message.Message):
-    __slots__ = ("task", "records_in", "records_out", "late", "watermark", "records_read")
+    __slots__ = ("task", "records_in", "records_out", "late", "watermark", "records_read", "metrics")
     TASK_FIELD_NUMBER: _ClassVar[int]
     RECORDS_IN_FIELD_NUMBER: _ClassVar[int]
     RECORDS_OUT_FIELD_NUMBER: _ClassVar[int]
     LATE_FIELD_NUMBER: _ClassVar[int]
     WATERMARK_FIELD_NUMBER: _ClassVar[int]
     RECORDS_READ_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
     task: _identity_pb2.TaskId
     records_in: int
     records_out: int
     late: int
     watermark: int
     records_read: int
-    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., records_in: _Optional[int] = ..., records_out: _Optional[int] = ..., late: _Optional[int] = ..., watermark: _Optional[int] = ..., records_read: _Optional[int] = ...) -> None: ...
+    metrics: _containers.RepeatedCompositeFieldContainer[UserMetric]
+    def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., records_in: _Optional[int] = ..., records_out: _Optional[int] = ..., late: _Optional[int] = ..., watermark: _Optional[int] = ..., records_read: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[UserMetric, _Mapping]]] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("tasks",)

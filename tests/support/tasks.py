@@ -385,7 +385,7 @@ class OperatorBench:
         self.coroutines = CoroutinesOfTask(self.all_coroutines)
         attempt = RegionAttempt(JOB, RegionId(0), 1)
         task = TaskId(attempt, SubtaskId(VertexId("vertex"), subtask))
-        self.place = TaskPlace(task, "Vertex", parallelism, 128, {"answer": "42"})
+        self.place = TaskPlace(task, "Vertex", parallelism, 128, {"answer": "42"}, "Job")
 
     def context(self, state: RestoredState | None = None) -> OperatorContext:
         """The context of an operator called `Operator`."""

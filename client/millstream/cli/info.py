@@ -11,6 +11,7 @@ import click
 from millstream.cli.answers import Problem
 from millstream.cli.connection import connected, find_job
 from millstream.cli.exit_codes import ExitCode
+from millstream.cli.metrics import COLUMNS, metric_rows
 from millstream.cli.options import json_option, with_jobmanager
 from millstream.cli.program import is_file, run_program
 from millstream.cli.shown import duration, echo_json, instant, one_line, state, table, watermark
@@ -117,6 +118,7 @@ def _tables(details: JobDetails) -> Iterator[tuple[str, tuple[str, ...], _Rows]]
         ("VERTEX", "INDEX", "ATTEMPT", "STATE", "TASKMANAGER", "READ", "IN", "OUT", "LATE", "WATERMARK"),
         tasks,
     )
+    yield "Metrics of functions", COLUMNS, metric_rows(details.tasks)
     yield (
         "Checkpoints",
         ("ID", "KIND", "COMPLETED", "DURATION", "ALIGNMENT", "BYTES", "IN FLIGHT", "PATH"),

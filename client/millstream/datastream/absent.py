@@ -82,7 +82,6 @@ OF_CHECKPOINT_CONFIGS: Final[Absent] = {
 OF_EXECUTION_CONFIGS: Final[Absent] = {
     "add_default_kryo_serializer": "declare types, or leave it out: records without one are pickled",
     "set_execution_mode": "leave it out: records travel in batches",
-    "set_global_job_parameters": "give functions their parameters as attributes, or by a closure",
     "set_restart_strategy": "env.configure({'restart-strategy.type': 'fixed-delay', ...}) sets one",
     "set_task_cancellation_timeout": "env.configure({'task.cancellation.timeout': ...}) sets it",
 }

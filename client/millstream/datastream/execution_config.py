@@ -1,5 +1,6 @@
 """The part of a program's configuration that PyFlink keeps in `ExecutionConfig`."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 from millstream.datastream.absent import OF_EXECUTION_CONFIGS, refuse
@@ -53,6 +54,18 @@ class ExecutionConfig:
     def disable_object_reuse(self) -> "ExecutionConfig":
         """Copy what can be changed, as it is given."""
         self._settings.set(execution.OBJECT_REUSE, value=False)
+        return self
+
+    def get_global_job_parameters(self) -> Mapping[str, str]:
+        """What functions are told by `RuntimeContext.get_job_parameter`."""
+        return self._settings.get(execution.GLOBAL_JOB_PARAMETERS)
+
+    def set_global_job_parameters(self, global_job_parameters: Mapping[str, object]) -> "ExecutionConfig":
+        """What functions are told by `RuntimeContext.get_job_parameter`, in the place of what was set before. Values
+        become text.
+        """
+        texts = {str(key): str(value) for key, value in global_job_parameters.items()}
+        self._settings.set(execution.GLOBAL_JOB_PARAMETERS, texts)
         return self
 
     if not TYPE_CHECKING:  # a type checker knows which names are there

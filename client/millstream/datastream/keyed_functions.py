@@ -13,11 +13,13 @@ from millstream_dataflow.functions import (
     MapFunction,
     RuntimeContext,
 )
+from millstream_dataflow.functions.function import give_context
 from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.state import CheckpointedFunction, FunctionInitializationContext, FunctionSnapshotContext
 
 
-class KeyedStandIn(KeyedProcessFunction[Any, Any, Any]):
-    """Opens and closes the function that it stands for."""
+class KeyedStandIn(KeyedProcessFunction[Any, Any, Any], CheckpointedFunction):
+    """Opens and closes the function that it stands for, and has it store its own lists."""
 
     stands_for: ClassVar[str]
     """The call that the user made; his operator has this name."""
@@ -25,6 +27,17 @@ class KeyedStandIn(KeyedProcessFunction[Any, Any, Any]):
     def __init__(self, function: Function) -> None:
         self.function = function
         self.__name__ = type(function).__name__  # what errors call it
+
+    def initialize_state(self, context: FunctionInitializationContext) -> None:
+        """As the function wants it."""
+        give_context(self.function, self.get_runtime_context())
+        if isinstance(self.function, CheckpointedFunction):
+            self.function.initialize_state(context)
+
+    def snapshot_state(self, context: FunctionSnapshotContext) -> None:
+        """As the function wants it."""
+        if isinstance(self.function, CheckpointedFunction):
+            self.function.snapshot_state(context)
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """As the function wants it."""

@@ -1,7 +1,9 @@
 """What a function may know about where it runs, and where it asks for state. The runtime implements it."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 
+from millstream_dataflow.metrics import MetricGroup
 from millstream_dataflow.state import KeyedStateStore
 
 
@@ -31,6 +33,26 @@ class RuntimeContext(KeyedStateStore):
     @abstractmethod
     def get_attempt_number(self) -> int:
         """How often this subtask was started again, from 0."""
+
+    @abstractmethod
+    def get_operator_name(self) -> str:
+        """What the operator of this function is called: by `name(...)`, else after its kind."""
+
+    @abstractmethod
+    def get_job_id(self) -> str:
+        """The job's id."""
+
+    @abstractmethod
+    def get_job_name(self) -> str:
+        """The job's name, as `execute(name)` or `pipeline.name` says it."""
+
+    @abstractmethod
+    def get_metrics_group(self) -> MetricGroup:
+        """Where this operator's own metrics are asked for."""
+
+    @abstractmethod
+    def get_global_job_parameters(self) -> Mapping[str, str]:
+        """All of the job's global parameters (`pipeline.global-job-parameters`, `set_global_job_parameters`)."""
 
     @abstractmethod
     def get_job_parameter(self, key: str, default_value: str) -> str:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from millstream_dataflow.state.stores import OperatorStateStore
+from millstream_dataflow.state.stores import KeyedStateStore, OperatorStateStore
 
 
 class FunctionInitializationContext(ABC):
@@ -13,8 +13,16 @@ class FunctionInitializationContext(ABC):
         """Whether the job goes on from a checkpoint or savepoint."""
 
     @abstractmethod
+    def get_restored_checkpoint_id(self) -> int | None:
+        """The checkpoint or savepoint that the job goes on from; None at its first start."""
+
+    @abstractmethod
     def get_operator_state_store(self) -> OperatorStateStore:
         """Where the state is asked for."""
+
+    @abstractmethod
+    def get_keyed_state_store(self) -> KeyedStateStore:
+        """Where state of keys is asked for, as `open` may; on a stream without keys that is refused."""
 
 
 class FunctionSnapshotContext(ABC):
@@ -23,6 +31,12 @@ class FunctionSnapshotContext(ABC):
     @abstractmethod
     def get_checkpoint_id(self) -> int:
         """The checkpoint that is taken; ids rise and never repeat (law 1.4)."""
+
+    @abstractmethod
+    def get_checkpoint_timestamp(self) -> int:
+        """When it came here, in milliseconds since the epoch, by this machine's clock. In Flink it is the time at which
+        the JobManager began it.
+        """
 
 
 class CheckpointedFunction(ABC):

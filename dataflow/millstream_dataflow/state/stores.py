@@ -1,6 +1,7 @@
 """Where a function asks for its state. The runtime implements these."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from millstream_dataflow.state.descriptors import (
@@ -55,3 +56,9 @@ class OperatorStateStore(ABC):
     @abstractmethod
     def get_union_list_state(self, state_descriptor: ListStateDescriptor[T]) -> ListState[T]:
         """A list; after a restore each subtask has the elements of all. For few elements only."""
+
+    @abstractmethod
+    def get_registered_state_names(self) -> Collection[str]:
+        """The lists that there are: those that were asked for, and those that were restored and nobody has asked for
+        yet.
+        """

@@ -129,6 +129,33 @@ class WorkerEnded:
     cause: str
 
 
+class MetricKind(Enum):
+    """What a metric of a user's function is."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    METER = "meter"
+    DISTRIBUTION = "distribution"
+
+
+@dataclass(frozen=True, slots=True)
+class UserMetric:
+    """A metric of a user's function in one subtask, since its attempt began."""
+
+    operator: str
+    """What people call it."""
+    name: str
+    """Behind those of its groups, with dots between them."""
+    kind: MetricKind
+    count: int = 0
+    """A counter's, or how many events or values there were."""
+    value: float = 0.0
+    """A gauge's; a meter's events a second; a distribution's sum."""
+    low: float = 0.0
+    high: float = 0.0
+    """A distribution's least and greatest."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskTotals:
     """Counters of one task since its attempt began, for people; the audit has its own."""
@@ -141,6 +168,8 @@ class TaskTotals:
     """Milliseconds since the epoch; the minimum of int64 before the first."""
     records_read: int = 0
     """By its source; 0 where it has none."""
+    metrics: tuple[UserMetric, ...] = ()
+    """Of its functions; at most 100 of each operator."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import ClassVar, Protocol
 from millstream_dataflow.identity import CheckpointId, JobId, OperatorId, TaskId
 from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.records import Barrier, Batch, RowBatch, StreamStatus, Watermark
+from millstream_taskmanager.operators.metrics import OperatorMetrics
 from millstream_taskmanager.operators.state import FRESH, Inheritance, RestoredState, StoredList
 from millstream_taskmanager.operators.waiting import DelayClock, Rest, TaskCoroutines
 from millstream_taskmanager.state.snapshot import KeyedSnapshot
@@ -56,7 +57,10 @@ class TaskPlace:
     parallelism: int
     max_parallelism: int
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
-    """The job's own options."""
+    """The job's own (`pipeline.global-job-parameters`)."""
+    job_name: str = ""
+    operator_names: Mapping[OperatorId, str] = field(default_factory=dict[OperatorId, str])
+    """Of the vertex's operators, as their user called them."""
 
     @property
     def job(self) -> JobId:
@@ -119,13 +123,15 @@ class OperatorContext:
         self.name = name
         self.place = place
         self.state = Inheritance(state)
+        self.metrics = OperatorMetrics(doors.now)
+        """Of its functions."""
         self.malformed_records = 0
         """Told of since the attempt began."""
 
     def named(self, operator: OperatorId, name: str) -> "OperatorContext":
-        """The same for another operator that runs within this one. It has the state of this one."""
+        """The same for another operator that runs within this one. It has the state and the metrics of this one."""
         named = OperatorContext(operator, name, self.place, self._doors)
-        named.state = self.state
+        named.state, named.metrics = self.state, self.metrics
         return named
 
     def left_over(self) -> tuple[StoredList, ...]:
@@ -141,6 +147,11 @@ class OperatorContext:
     def operator(self) -> OperatorId:
         """The operator's id."""
         return self._operator
+
+    @property
+    def operator_name(self) -> str:
+        """What its user called it; `name` says as well where."""
+        return self.place.operator_names.get(self._operator, self.name)
 
     @property
     def region(self) -> int:

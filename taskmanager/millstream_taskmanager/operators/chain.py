@@ -19,6 +19,7 @@ from millstream_dataflow.identity import CheckpointId, OperatorId
 from millstream_dataflow.records import Barrier, Batch, ColumnBatch, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.types import TypeInformation
 from millstream_runtime.checkpoint_files.contents import StoredList
+from millstream_runtime.messages.session import UserMetric
 from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, SideBatch, Takes
 from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot, OperatorPart
@@ -274,6 +275,10 @@ class Chain:
             if lists or keyed is not None:
                 parts.append(OperatorPart(member.id, member.name, lists, keyed))
         return ChainSnapshot([*parts, *self._strays])
+
+    def metrics(self) -> tuple[UserMetric, ...]:
+        """What functions of the user's tell of themselves."""
+        return tuple(metric for context in self._contexts.values() for metric in context.metrics.told())
 
     def counts(self) -> Mapping[OperatorId, OperatorCount]:
         """What the audit asks of operators, since the attempt began (law 10.2)."""

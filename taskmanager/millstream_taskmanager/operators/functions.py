@@ -2,11 +2,13 @@
 life.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.functions import Function, RuntimeContext
+from millstream_dataflow.functions.function import give_context
+from millstream_dataflow.metrics import MetricGroup
 from millstream_dataflow.records import Barrier
 from millstream_dataflow.state import (
     AggregatingState,
@@ -14,6 +16,7 @@ from millstream_dataflow.state import (
     CheckpointedFunction,
     FunctionInitializationContext,
     FunctionSnapshotContext,
+    KeyedStateStore,
     ListState,
     ListStateDescriptor,
     MapState,
@@ -26,7 +29,8 @@ from millstream_dataflow.state import (
 )
 from millstream_taskmanager.operators.base import OperatorContext
 from millstream_taskmanager.operators.list_state import OperatorLists
-from millstream_taskmanager.operators.state import StoredList
+from millstream_taskmanager.operators.metrics import OperatorMetricGroup
+from millstream_taskmanager.operators.state import Inheritance, StoredList
 from millstream_taskmanager.user_code.errors import UserCode
 
 
@@ -49,14 +53,17 @@ class FunctionLife:
         `runtime` is what `open` is told where the stream has keys.
         """
         self._name = context.name
-        function = self._function
+        self._now = context.now
+        function, runtime = self._function, runtime or TaskRuntimeContext(context)
         with UserCode(self._name):
             self._opened = True  # what has failed half way is closed as well
+            if isinstance(function, Function):
+                give_context(function, runtime)
             if isinstance(function, CheckpointedFunction):
                 self._lists = OperatorLists(context.state)
-                function.initialize_state(_Initialization(self._lists, restored=context.state.restored))
+                function.initialize_state(_Initialization(self._lists, context.state, runtime))
             if isinstance(function, Function):
-                function.open(runtime or TaskRuntimeContext(context))
+                function.open(runtime)
 
     @property
     def lists(self) -> Sequence[str]:
@@ -68,7 +75,7 @@ class FunctionLife:
         if self._lists is None or not isinstance(self._function, CheckpointedFunction):
             return ()
         with UserCode(self._name):
-            self._function.snapshot_state(_Snapshot(barrier))
+            self._function.snapshot_state(_Snapshot(barrier, self._now()))
             return self._lists.stored()
 
     def close(self) -> None:
@@ -109,6 +116,26 @@ class TaskRuntimeContext(RuntimeContext):
         """See RuntimeContext. Attempts of regions count from 1."""
         return self._context.attempt - 1
 
+    def get_operator_name(self) -> str:
+        """See RuntimeContext."""
+        return self._context.operator_name
+
+    def get_job_id(self) -> str:
+        """See RuntimeContext."""
+        return self._context.job
+
+    def get_job_name(self) -> str:
+        """See RuntimeContext."""
+        return self._context.place.job_name
+
+    def get_metrics_group(self) -> MetricGroup:
+        """See RuntimeContext."""
+        return OperatorMetricGroup(self._context.metrics, self._context.operator_name)
+
+    def get_global_job_parameters(self) -> Mapping[str, str]:
+        """See RuntimeContext."""
+        return dict(self._context.place.parameters)
+
     def get_job_parameter(self, key: str, default_value: str) -> str:
         """See RuntimeContext."""
         return self._context.place.parameters.get(key, default_value)
@@ -143,20 +170,31 @@ class TaskRuntimeContext(RuntimeContext):
 
 
 class _Initialization(FunctionInitializationContext):
-    def __init__(self, lists: OperatorLists, *, restored: bool) -> None:
+    def __init__(self, lists: OperatorLists, restored: Inheritance, keyed: KeyedStateStore) -> None:
         self._lists = lists
         self._restored = restored
+        self._keyed = keyed
 
     def is_restored(self) -> bool:
-        return self._restored
+        return self._restored.restored
+
+    def get_restored_checkpoint_id(self) -> int | None:
+        return self._restored.checkpoint
+
+    def get_keyed_state_store(self) -> KeyedStateStore:
+        return self._keyed
 
     def get_operator_state_store(self) -> OperatorStateStore:
         return self._lists
 
 
 class _Snapshot(FunctionSnapshotContext):
-    def __init__(self, barrier: Barrier) -> None:
+    def __init__(self, barrier: Barrier, time: int) -> None:
         self._barrier = barrier
+        self._time = time
+
+    def get_checkpoint_timestamp(self) -> int:
+        return self._time
 
     def get_checkpoint_id(self) -> int:
         return self._barrier.checkpoint

@@ -1,9 +1,9 @@
 """Operator state: lists of a subtask that belong to no key."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from millstream_dataflow.errors import InvalidProgramError
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.state import ListState, ListStateDescriptor, OperatorStateStore
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.state import Inheritance, StoredList, stored_list
@@ -37,7 +37,9 @@ class MemoryList(ListState[Any]):
 
 
 class OperatorLists(OperatorStateStore):
-    """The lists of one function, by name."""
+    """The lists of one function, by name. What was restored must be of the type that is declared now, as keyed state;
+    InvalidTypesError says which isn't.
+    """
 
     def __init__(self, restored: Inheritance) -> None:
         self._restored = restored
@@ -45,11 +47,15 @@ class OperatorLists(OperatorStateStore):
 
     def get_list_state(self, state_descriptor: ListStateDescriptor[Any]) -> ListState[Any]:
         """See OperatorStateStore."""
-        return self._list(state_descriptor.name, Redistribution.SPLIT)
+        return self._list(state_descriptor, Redistribution.SPLIT)
 
     def get_union_list_state(self, state_descriptor: ListStateDescriptor[Any]) -> ListState[Any]:
         """See OperatorStateStore."""
-        return self._list(state_descriptor.name, Redistribution.UNION)
+        return self._list(state_descriptor, Redistribution.UNION)
+
+    def get_registered_state_names(self) -> Collection[str]:
+        """See OperatorStateStore."""
+        return [*self._lists, *(name for name in self._restored.names if name not in self._lists)]
 
     @property
     def names(self) -> Sequence[str]:
@@ -60,10 +66,28 @@ class OperatorLists(OperatorStateStore):
         """The lists as they are now."""
         return [stored_list(name, items.get(), how) for name, (how, items) in self._lists.items()]
 
-    def _list(self, name: str, how: Redistribution) -> MemoryList:
-        known, items = self._lists.setdefault(name, (how, MemoryList(self._restored.items(name))))
+    def _list(self, descriptor: ListStateDescriptor[Any], how: Redistribution) -> MemoryList:
+        name = descriptor.name
+        if name not in self._lists:
+            self._lists[name] = how, MemoryList(self._restored_items(descriptor))
+        known, items = self._lists[name]
         if known is not how:
             raise InvalidProgramError(
                 f"list state {name!r} was asked for both split and as a union; give the second another name"
             )
         return items
+
+    def _restored_items(self, descriptor: ListStateDescriptor[Any]) -> list[Any]:
+        if descriptor.ttl is not None:
+            what = f"list state {descriptor.name!r} has a time to live, which only state of keys can have, as in Flink"
+            raise InvalidProgramError(
+                f"{what}; keep times beside the elements, and drop what is too old in snapshot_state"
+            )
+        items, declared = self._restored.items(descriptor.name), descriptor.type_info
+        if declared.all_fit(items):
+            return items
+        problem = next(problem for item in items if (problem := declared.check(item)) is not None)
+        mend = "declare it as before, or give the new one another name"
+        raise InvalidTypesError(
+            f"list state {descriptor.name!r} was restored, but an element doesn't fit: {problem}; {mend}"
+        )

@@ -312,7 +312,8 @@ class Task(ABC):
         taken = 0 if self.gate is None else sum(self.gate.records)
         written = sum(channel.records for channel in self.channels)
         late = sum(operator.late for operator in self.chain.operators)
-        return TaskTotals(self.place.task, taken, written, late, self._watermark(), self._records_read())
+        read, metrics = self._records_read(), self.chain.metrics()
+        return TaskTotals(self.place.task, taken, written, late, self._watermark(), read, metrics)
 
     def _records_read(self) -> int:
         return 0

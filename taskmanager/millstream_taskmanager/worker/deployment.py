@@ -221,7 +221,15 @@ def _task(orders: Orders, site: _Site) -> Task:
 
 def _parts(orders: Orders, site: _Site, outputs: Sequence[Output]) -> TaskParts:
     vertex = orders.plan.vertices[site.id.subtask.vertex]
-    place = TaskPlace(site.id, vertex.name, vertex.parallelism, vertex.max_parallelism, orders.plan.graph.configuration)
+    place = TaskPlace(
+        site.id,
+        vertex.name,
+        vertex.parallelism,
+        vertex.max_parallelism,
+        orders.settings.parameters,
+        orders.plan.graph.name,
+        {operator.id: operator.name for operator in vertex.operators},
+    )
     # An enumerator's one output takes splits, which no operator of a chain gives.
     specification = site.specification if outputs else _without_outputs(site.specification)
     settings, plan = orders.settings, orders.plan

@@ -1,6 +1,7 @@
 """What tasks take from the job's and the cluster's configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from millstream_dataflow.configuration import Configuration, aligned_checkpoint_timeout
@@ -25,6 +26,8 @@ class TaskSettings:
     """How long a checkpoint is aligned until its barriers overtake; None: to its end."""
     operators: OperatorSettings = OperatorSettings()  # noqa: RUF009  # as above
     seed: int = 0
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What functions are told (`get_job_parameter`)."""
 
 
 def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: bool = False) -> TaskSettings:
@@ -49,4 +52,5 @@ def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: 
             get(execution.BATCH_MAX_RECORDS),
         ),
         seed,
+        get(execution.GLOBAL_JOB_PARAMETERS),
     )

@@ -1,9 +1,11 @@
 """How a program is executed: how wide, in what batches, in which mode."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 from millstream_dataflow.configuration.checks import Check, between, only
+from millstream_dataflow.configuration.containers import MAP
 from millstream_dataflow.configuration.enums import RuntimeExecutionMode
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
 from millstream_dataflow.configuration.parsers import BOOL, INT, STRING, maybe, one_of
@@ -36,6 +38,13 @@ NAME: Final = Option(
     maybe(STRING),
     None,
     "The job's name in lists and logs; a name given to execute() goes before it.",
+    Scope.JOB,
+)
+GLOBAL_JOB_PARAMETERS: Final[Option[Mapping[str, str]]] = Option(
+    "pipeline.global-job-parameters",
+    MAP,
+    {},
+    "Parameters that the program's functions are told: RuntimeContext.get_job_parameter(key, default).",
     Scope.JOB,
 )
 OPERATOR_CHAINING: Final = Option(
@@ -117,6 +126,7 @@ GROUP: Final = Group(
         PARALLELISM,
         MAX_PARALLELISM,
         NAME,
+        GLOBAL_JOB_PARAMETERS,
         OPERATOR_CHAINING,
         OBJECT_REUSE,
         AUTO_WATERMARK_INTERVAL,

@@ -14,11 +14,12 @@ from millstream_dataflow.state import (
     FunctionInitializationContext,
     FunctionSnapshotContext,
     ListStateDescriptor,
+    StateTtlConfig,
     ValueStateDescriptor,
 )
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.functions import FunctionLife, TaskRuntimeContext
-from millstream_taskmanager.operators.state import RestoredState
+from millstream_taskmanager.operators.state import RestoredState, StoredList, stored_list
 from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
@@ -104,6 +105,84 @@ def test_what_a_function_may_know() -> None:
     assert (context.get_index_of_this_subtask(), context.get_number_of_parallel_subtasks()) == (2, 6)
     assert (context.get_max_number_of_parallel_subtasks(), context.get_attempt_number()) == (128, 0)
     assert (context.get_job_parameter("answer", ""), context.get_job_parameter("other", "none")) == ("42", "none")
+
+
+def test_what_a_function_may_know_of_its_job() -> None:
+    context: RuntimeContext = TaskRuntimeContext(OperatorBench().context())
+    assert (context.get_job_id(), context.get_job_name(), context.get_operator_name()) == ("job", "Job", "Operator")
+    assert context.get_global_job_parameters() == {"answer": "42"}
+
+
+def test_the_runtime_context_is_there_from_initialize_state_on() -> None:
+    class Asking(Buffer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.known: list[int] = []
+
+        def initialize_state(self, context: FunctionInitializationContext) -> None:
+            super().initialize_state(context)
+            self.known.append(self.get_runtime_context().get_index_of_this_subtask())
+
+        def flat_map(self, value: int) -> Iterable[int]:
+            return [self.get_runtime_context().get_index_of_this_subtask()]
+
+    function = Asking()
+    with pytest.raises(InvalidProgramError, match=r"asked for its runtime context before it was opened; ask in open"):
+        function.get_runtime_context()
+    FunctionLife(function).open(OperatorBench(subtask=3, parallelism=4).context())
+    assert (function.known, list(function.flat_map(1))) == ([3], [3])
+
+
+class Knowing(Buffer):
+    """Keeps what the contexts tell."""
+
+    def initialize_state(self, context: FunctionInitializationContext) -> None:
+        self.from_checkpoint = context.get_restored_checkpoint_id()
+        self.before = set(context.get_operator_state_store().get_registered_state_names())
+        self.keyed = context.get_keyed_state_store()
+        super().initialize_state(context)
+        self.after = set(context.get_operator_state_store().get_registered_state_names())
+
+    def snapshot_state(self, context: FunctionSnapshotContext) -> None:
+        super().snapshot_state(context)
+        self.time = context.get_checkpoint_timestamp()
+
+
+def test_what_the_contexts_tell() -> None:
+    function = Knowing()
+    life = FunctionLife(function)
+    life.open(OperatorBench(now=77).context())
+    function.items = [1]
+    stored = (*life.snapshot(BARRIER), StoredList("other", Redistribution.SPLIT, (b"",)))
+    assert (function.from_checkpoint, function.before, function.after, function.time) == (
+        None,
+        set(),
+        {"buffer", "seen"},
+        77,
+    )
+    with pytest.raises(InvalidProgramError, match="key_by"):
+        function.keyed.get_state(ValueStateDescriptor("n"))
+    again = Knowing()
+    FunctionLife(again).open(OperatorBench().context(RestoredState(stored, restored=True, checkpoint=CheckpointId(3))))
+    assert (again.from_checkpoint, again.before) == (3, {"buffer", "seen", "other"})
+
+
+def test_elements_are_of_the_type_that_is_declared() -> None:
+    stored = (stored_list("buffer", ["a"]),)
+    with pytest.raises(UserCodeError) as raised:
+        FunctionLife(Buffer()).open(OperatorBench().context(RestoredState(stored, restored=True)))
+    assert "list state 'buffer' was restored, but an element doesn't fit: value is str 'a'" in str(raised.value.cause)
+    assert not raised.value.failure().restartable
+
+
+def test_lists_of_subtasks_do_not_get_too_old() -> None:
+    class Forgetful(Buffer):
+        def initialize_state(self, context: FunctionInitializationContext) -> None:
+            descriptor = ListStateDescriptor("x", int).enable_time_to_live(StateTtlConfig(5))
+            context.get_operator_state_store().get_list_state(descriptor)
+
+    with pytest.raises(UserCodeError, match="list state 'x' has a time to live, which only state of keys can have"):
+        FunctionLife(Forgetful()).open(OperatorBench().context())
 
 
 def test_an_open_that_fails_is_closed_and_named() -> None:
