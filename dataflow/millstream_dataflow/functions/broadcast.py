@@ -73,7 +73,7 @@ class BroadcastProcessFunction(BaseBroadcastProcessFunction, Generic[In1, In2, O
         """What is around an element of the stream that isn't broadcast."""
 
         def timer_service(self) -> TimerService:
-            """Refused: timers need keys (RuntimeError)."""
+            """Refused: timers need keys (NoTimersError)."""
             refuse_timers("KeyedBroadcastProcessFunction")
 
     class Context(BaseBroadcastProcessFunction.Context):

@@ -56,7 +56,7 @@ class CoProcessFunction(Function, Generic[In1, In2, Out]):
             """The record's event time in milliseconds, or None when its stream has no times."""
 
         def timer_service(self) -> TimerService:
-            """The times of now: the watermark is that of the stream that is behind. Timers are refused (RuntimeError):
+            """The times of now: the watermark is that of the stream that is behind. Timers are refused (NoTimersError):
             they need keys and an `on_timer`, which a KeyedCoProcessFunction has.
             """
             refuse_timers("KeyedCoProcessFunction")

@@ -33,7 +33,7 @@ class ProcessFunction(Function, Generic[In, Out]):
             """The record's event time in milliseconds, or None when the stream has no times."""
 
         def timer_service(self) -> TimerService:
-            """The times of now. Without keys there are no timers: RuntimeError, here or where one is registered."""
+            """The times of now. Without keys there are no timers: NoTimersError, here or where one is registered."""
             refuse_timers()
 
     @abstractmethod

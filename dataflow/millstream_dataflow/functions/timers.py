@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from enum import Enum
 from typing import ClassVar, NoReturn
 
+from millstream_dataflow.errors import InvalidProgramError
+
 
 class TimeDomain(Enum):
     """Which clock a timer goes by."""
@@ -43,8 +45,12 @@ class TimerService(ABC):
         """Forget this key's timer by the watermark at that time."""
 
 
+class NoTimersError(InvalidProgramError, RuntimeError):
+    """A timer was asked for where there is nobody whose it could be."""
+
+
 class NonKeyedTimerService(TimerService):
-    """For functions on a stream without keys: it tells the times, as in Flink, and refuses timers by RuntimeError."""
+    """For functions on a stream without keys: it tells the times, as in Flink, and refuses timers by NoTimersError."""
 
     needed: ClassVar[str] = "KeyedProcessFunction"
     """The class that would have timers."""
@@ -69,4 +75,4 @@ class NonKeyedTimerService(TimerService):
 def refuse_timers(function: str = "KeyedProcessFunction") -> NoReturn:
     """A timer belongs to a key. `function` is the class that has them."""
     mend = f"call key_by first, and process with a {function}"
-    raise RuntimeError(f"timers belong to keys, and this stream has none; {mend}")
+    raise NoTimersError(f"timers belong to keys, and this stream has none; {mend}")

@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
-from millstream_dataflow.functions import KeyedProcessFunction, TimeDomain, TimerService, resolve_keyed_process
+from millstream_dataflow.functions import (
+    Function,
+    KeyedProcessFunction,
+    TimeDomain,
+    TimerService,
+    resolve_keyed_process,
+)
 from millstream_dataflow.functions.process import Emitted
 from millstream_dataflow.operators.specifications import KeyedProcessSpecification, KeySelection
 from millstream_dataflow.records import RowBatch, Watermark
@@ -34,11 +40,12 @@ class FunctionOfKeys(KeyedOperator):
         """`keys` by input. `on_timer`: None where the function has none. `reuse`: as Collector says."""
         super().__init__(keys[0], functions, *keys[1:])
         self._on_timer = on_timer
+        self._hears_timers = any(isinstance(function, Function) for function in functions)
         self._reuse = reuse
 
     def open_state(self, context: OperatorContext) -> None:
         """See KeyedOperator."""
-        self._timers = KeyTimers(self.current, context, self.backend)
+        self._timers = KeyTimers(self.current, context, self.backend, heard=self._hears_timers)
         self._timers.watermark = self.times.time
         self._tables = KeyedTables(self.current, self.backend)
         self._functions.open(context, self._tables)

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterator
 from typing import Final
 
 from millstream_dataflow.functions import TimerService
+from millstream_dataflow.functions.timers import NoTimersError
 from millstream_dataflow.records.controls import MIN_TIME
 from millstream_dataflow.time import checked_time
 from millstream_taskmanager.operators.base import OperatorContext
@@ -80,8 +81,13 @@ class KeyTimers(TimerService):
     very time for which it was set. A function that counts to the end of a second would else tell that second twice.
     """
 
-    def __init__(self, current: CurrentKey, context: OperatorContext, backend: KeyedBackend) -> None:
-        """Takes up restored timers; those by the clock go on by themselves."""
+    def __init__(
+        self, current: CurrentKey, context: OperatorContext, backend: KeyedBackend, *, heard: bool = True
+    ) -> None:
+        """Takes up restored timers; those by the clock go on by themselves. Not `heard`: the user gave a plain
+        callable, which has no `on_timer`, so that timers are refused (NoTimersError).
+        """
+        self._heard = heard
         self._current = current
         self._context = context
         self.event_time = _heap(backend, "event-timers", "the timers of event time")
@@ -105,11 +111,13 @@ class KeyTimers(TimerService):
 
     def register_processing_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
+        self._refuse_unheard()
         self.processing_time.register(checked_time(timestamp, _TIMER), self._current.identity)
         self._context.call_at(timestamp + 1)
 
     def register_event_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
+        self._refuse_unheard()
         self.event_time.register(checked_time(timestamp, _TIMER), self._current.identity)
 
     def delete_processing_time_timer(self, timestamp: int) -> None:
@@ -119,6 +127,11 @@ class KeyTimers(TimerService):
     def delete_event_time_timer(self, timestamp: int) -> None:
         """See TimerService."""
         self.event_time.delete(checked_time(timestamp, _TIMER), self._current.identity)
+
+    def _refuse_unheard(self) -> None:
+        if not self._heard:
+            mend = "write a KeyedProcessFunction with an on_timer method"
+            raise NoTimersError(f"a timer calls on_timer, and a plain function has none; {mend}")
 
 
 def _heap(backend: KeyedBackend, table: str, title: str) -> TimerHeap:

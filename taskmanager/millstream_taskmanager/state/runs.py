@@ -17,7 +17,7 @@ from typing import Any
 from millstream_dataflow.errors import NonRecoverableError, serialization_error
 from millstream_dataflow.reprs import bounded_repr, error_text
 from millstream_runtime.checkpoint_files.contents import KeyedRun
-from millstream_taskmanager.state.pickles import Reader, dumps
+from millstream_taskmanager.state.pickles import Reader, Writer, dumps
 from millstream_taskmanager.state.schemas import SchemaError, held
 from millstream_taskmanager.user_code.errors import FOUND_AGAIN
 
@@ -62,10 +62,10 @@ def encoded_run(where: Where, group: int, entries: Entries) -> KeyedRun:
     raise refusal from problem
 
 
-def encoded_value(where: Where, key: object, value: object) -> bytes:
+def encoded_value(where: Where, key: object, value: object, writer: Writer) -> bytes:
     """One value by itself. SerializationError when it can't be pickled."""
     try:
-        return dumps(value)
+        return writer.bytes_of(value)
     except Exception as error:  # noqa: BLE001  # as above
         refused = error
     refusal, problem = _refusal(where, [key], [value], refused)  # as above

@@ -21,6 +21,7 @@ import numpy as np
 
 from millstream_runtime.checkpoint_files.contents import KeyedRun
 from millstream_taskmanager.state.key_space import KeyForms, KeySpace
+from millstream_taskmanager.state.pickles import Writer
 from millstream_taskmanager.state.runs import Entries, encoded_run, encoded_value
 from millstream_taskmanager.state.tables import NOTHING, Encoded, Table
 from millstream_taskmanager.user_code.copies import are_immutable, is_immutable
@@ -88,6 +89,7 @@ class Shadow:
         self._undealt = deque((name, iter(place), iter(place.values())) for name, place in self._places.items())
         self._dealt: dict[int, _Dealt] = {}
         self._any_to_look = False
+        self._writer = Writer()
         self._touched: list[tuple[Hashable, Hashable, bytes]] = []
         self._count = _FIRST
         self.runs: list[KeyedRun] = []
@@ -249,6 +251,6 @@ class Shadow:
             if packed is NOTHING:
                 return former
             [key] = self._keys([address])
-            former = value, encoded_value(self.table.where, key, packed)
+            former = value, encoded_value(self.table.where, key, packed, self._writer)
         self._touched.append((namespace, address, former[1]))
         return former

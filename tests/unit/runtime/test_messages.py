@@ -39,6 +39,7 @@ def message_classes() -> Iterator[type]:
 
 CLASSES = list(message_classes())
 st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))
+st.register_type_strategy(float, st.floats(allow_nan=False))  # which equals nothing, not even itself
 
 
 def strategy(hint: typing.Any) -> st.SearchStrategy[typing.Any]:  # noqa: ANN401  # a type hint

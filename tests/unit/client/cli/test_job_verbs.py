@@ -35,7 +35,7 @@ from millstream_runtime.messages.client import (
     TaskView,
     TriggerSavepoint,
 )
-from millstream_runtime.messages.session import StopMode, TaskTotals
+from millstream_runtime.messages.session import MetricKind, StopMode, TaskTotals, UserMetric
 from millstream_runtime.states import JobState, TaskState
 from tests.support.certificates import WorkingSet
 from tests.support.clusters import free_port
@@ -278,7 +278,13 @@ class TestInfo:
 
     def show(self, fake: FakeJobManager) -> None:
         task = TaskId(RegionAttempt(JOB, RegionId(0), 1), SubtaskId(VertexId("v" * 32), 0))
-        totals = TaskTotals(task, 10, 9, 1, 1_700_000_000_000, 11)
+        metrics = (
+            UserMetric("Map", "seen", MetricKind.COUNTER, 6),
+            UserMetric("Map", "open", MetricKind.GAUGE, value=2.5),
+            UserMetric("Map", "rate", MetricKind.METER, 6, 1.5),
+            UserMetric("Map", "size", MetricKind.DISTRIBUTION, 3, 9, 1, 5),
+        )
+        totals = TaskTotals(task, 10, 9, 1, 1_700_000_000_000, 11, metrics)
         fake.show(
             status(JobState.FAILED, failure=failure("division by zero")),
             tasks=(
@@ -317,6 +323,12 @@ class TestInfo:
         assert any(line.startswith("7 CHECKPOINT") and line.endswith(", unaligned 345 78 /chk-7") for line in lines)
         assert "Source -> Map 3 10 11 2" in lines
         assert "Map 10 8 1 1 0 0 0" in lines
+        assert [line for line in lines if line.startswith(("Map seen", "Map open", "Map rate"))] == [
+            "Map seen counter 6",
+            "Map open gauge 2.5",
+            "Map rate meter 6, 1.5/s",
+        ]
+        assert "Map size distribution 3, 1 to 5, mean 3" in lines
 
     def test_options_behind_a_job_are_a_wrong_use(self, fake: FakeJobManager, invoke: Invoke) -> None:
         self.show(fake)
@@ -329,6 +341,7 @@ class TestInfo:
         row = json.loads(invoke("info", "--json", "5f2c").stdout)
         assert row["status"]["failure"]["message"] == "division by zero"
         assert row["tasks"][0]["totals"]["records_in"] == 10
+        assert row["tasks"][0]["totals"]["metrics"][0]["kind"] == "COUNTER"
         assert row["checkpoints"][0]["kind"] == "CHECKPOINT"
         assert row["checkpoints"][0]["persisted_data"] == 78
         assert row["edges"] == [{"name": "Source -> Map", "sent": 10, "received": 11, "in_flight": 2, "restored": 3}]

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from millstream_dataflow.errors import NonRecoverableError
 from millstream_dataflow.functions import NonKeyedTimerService, ProcessFunction
+from millstream_dataflow.functions.timers import NoTimersError
 
 
 class Times(NonKeyedTimerService):
@@ -31,8 +33,10 @@ class Context(ProcessFunction.Context):
     ],
 )
 def test_timers_belong_to_keys(call: Callable[[int], object]) -> None:
-    with pytest.raises(RuntimeError, match="this stream has none; call key_by first"):
+    with pytest.raises(NoTimersError, match="this stream has none; call key_by first") as raised:
         call(1)
+    assert isinstance(raised.value, RuntimeError), "as it was before"
+    assert isinstance(raised.value, NonRecoverableError), "a restart helps nobody"
 
 
 def test_times_can_be_asked_for() -> None:

@@ -95,6 +95,22 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
     lived(Misplaced("nowhere", ValueStateDescriptor("n", int)))
 
 
+@pytest.mark.parametrize("domain", ["event_time", "processing_time"])
+def test_a_plain_function_has_no_timers(domain: str) -> None:
+    """They would be kept, stored, and never heard of."""
+
+    def process(value: int, ctx: KeyedProcessFunction.Context) -> None:
+        getattr(ctx.timer_service(), f"register_{domain}_timer")(value)
+
+    operator = opened(process)
+    with pytest.raises(UserCodeError) as raised:
+        list(operator.process(0, RowBatch([1])))
+    assert str(raised.value.cause) == (
+        "a timer calls on_timer, and a plain function has none; write a KeyedProcessFunction with an on_timer method"
+    )
+    assert not raised.value.failure().restartable
+
+
 class Counting(MapFunction[int, int], CheckpointedFunction):
     """State of the key, and a list of its own."""
 

@@ -73,15 +73,14 @@ class Bench:
         self.turn("a")
 
     def ask(self, asked: StateDescriptor[Any]) -> Any:  # noqa: ANN401  # a state of any kind
-        by_kind = {
+        by_kind: dict[type, Any] = {
             ValueStateDescriptor: self.tables.get_state,
             ListStateDescriptor: self.tables.get_list_state,
             MapStateDescriptor: self.tables.get_map_state,
             ReducingStateDescriptor: self.tables.get_reducing_state,
             AggregatingStateDescriptor: self.tables.get_aggregating_state,
         }
-        get: Any = by_kind[type(asked)]
-        return get(asked)
+        return by_kind[type(asked)](asked)
 
     def turn(self, key: str) -> "Bench":
         self.current.set(key, key)
@@ -282,6 +281,14 @@ def test_one_name_has_one_time_to_live() -> None:
     for ttl in (None, StateTtlConfig(5)):
         with pytest.raises(InvalidProgramError, match="state 'n' is asked for with two different times to live"):
             bench.ask(descriptor("value", ttl))
+
+
+@pytest.mark.parametrize("ttl", [None, LAZY])
+def test_one_name_has_one_kind(ttl: StateTtlConfig | None) -> None:
+    bench = Bench(descriptor("value", ttl))
+    said = "state 'n' is asked for by ListStateDescriptor, and by ValueStateDescriptor before; name it anew"
+    with pytest.raises(InvalidProgramError, match=said):
+        bench.ask(descriptor("list", ttl))
 
 
 STEPS = st.lists(
