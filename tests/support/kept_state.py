@@ -4,14 +4,20 @@ goes on from a checkpoint at another parallelism (`test_rescaled_state`). Who ad
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from millstream_dataflow.connectors import Read, Source, SourceContext, SplitEnumerator, SplitReader
-from millstream_dataflow.functions import FlatMapFunction, KeyedProcessFunction, RuntimeContext
+from millstream_dataflow.functions import (
+    FlatMapFunction,
+    KeyedProcessFunction,
+    ProcessWindowFunction,
+    RuntimeContext,
+)
 from millstream_dataflow.operators.specifications import (
     FlatMapSpecification,
     KeyedProcessSpecification,
+    KeyedReduceSpecification,
     KeySelection,
     OperatorSpecification,
     WindowSpecification,
@@ -29,7 +35,7 @@ from millstream_dataflow.state import (
     StateTtlConfig,
     ValueStateDescriptor,
 )
-from millstream_dataflow.windows import TumblingEventTimeWindows
+from millstream_dataflow.windows import TimeWindow, TumblingEventTimeWindows
 from millstream_taskmanager.operators.state import RestoredState
 
 Record = tuple[str, int]
@@ -56,6 +62,8 @@ class Kept:
     results: Counter[Any]
     """What the operator must give, in any order."""
     keyed: bool = True
+    counted: Callable[[Iterable[Any]], Counter[Any]] = Counter
+    """What of it is compared with that."""
     stored: Callable[[Sequence[RestoredState]], Counter[Any]] | None = None
     """What the operator's subtasks hold in the end: must be all records."""
 
@@ -149,15 +157,17 @@ class Ringing(KeyedProcessFunction[str, Record, Any]):
 
 
 class Last(NamedTuple):
-    """The last record of a key."""
+    """The last record of a key. Its day wasn't there in 0.1.0.dev0."""
 
     number: int
+    day: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What is kept of a key's records."""
+    """What is kept of a key's records. Its place wasn't there in 0.1.0.dev0."""
 
+    place: str = field(default="Oslo", kw_only=True)
     numbers: tuple[int, ...]
     last: Last
 
@@ -175,7 +185,8 @@ class Visiting(KeyedProcessFunction[str, Record, Any]):
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[Any]:
         visit = self.state.value()
-        assert visit.last.number in visit.numbers
+        assert visit.last in [Last(number) for number in visit.numbers]
+        assert visit == Visit(visit.numbers, visit.last)
         yield ctx.get_current_key(), tuple(sorted(visit.numbers))
 
 
@@ -188,6 +199,34 @@ def of_keys(kind: str, ttl: StateTtlConfig | None = None) -> Kept:
 def summed(one: Record, other: Record) -> Record:
     """Of one key."""
     return one[0], one[1] + other[1]
+
+
+def highest(results: Iterable[Record]) -> Counter[Any]:
+    """Of each key the last of numbers that rise."""
+    found: dict[str, int] = {}
+    for key, number in results:
+        found[key] = max(number, found.get(key, 0))
+    return Counter(found.items())
+
+
+class Reading(ProcessWindowFunction[Record, Any, str, TimeWindow]):
+    """Sees all records of a window, and counts the windows of a key."""
+
+    def process(
+        self, key: str, context: ProcessWindowFunction.Context[TimeWindow], elements: Iterable[Record]
+    ) -> Iterable[Any]:
+        seen = context.global_state().get_state(ValueStateDescriptor("windows", int))
+        seen.update((seen.value() or 0) + 1)
+        numbers = sorted(number for _, number in elements)
+        yield key, *numbers
+
+
+def groups() -> Counter[Any]:
+    """Ten numbers that follow one another, by key."""
+    found: dict[tuple[str, int], list[int]] = {}
+    for key, number in RECORDS:
+        found.setdefault((key, number // 10), []).append(number)
+    return Counter((key, *numbers) for (key, _), numbers in found.items())
 
 
 def windows() -> Counter[Any]:
@@ -252,6 +291,11 @@ KEPT: dict[str, Kept] = {
         lambda: WindowSpecification(BY_KEY, TumblingEventTimeWindows.of(100), reduce=summed),
         windows(),
     ),
+    "records of windows": Kept(
+        lambda: WindowSpecification(BY_KEY, TumblingEventTimeWindows.of(100), process=Reading()),
+        groups(),
+    ),
+    "reduce": Kept(lambda: KeyedReduceSpecification(summed, BY_KEY), SUMS, counted=highest),
     "operator list": Kept(lambda: FlatMapSpecification(Listing()), Counter(RECORDS), keyed=False, stored=listed),
     "operator union": Kept(lambda: FlatMapSpecification(Uniting()), Counter(RECORDS), keyed=False, stored=united),
 }

@@ -98,7 +98,7 @@ class Resumed:
 
     def results(self, kind: str) -> Counter[Any]:
         """What the operator has given, before the savepoint and after."""
-        return Counter(self._job.collected(f"{kind}: results"))
+        return KEPT[kind].counted(self._job.collected(f"{kind}: results"))
 
     def stored(self, kind: str) -> Counter[Any] | None:
         """What its subtasks hold in the end, where that is to be looked at."""

@@ -67,7 +67,7 @@ def test_it_goes_on_at_another_parallelism(kept: Kept, pace: tuple[int, int], en
     job.settle()
     job.pass_time(PAUSE)
     job.finish(LAST)
-    assert Counter(LEDGERS["kept"]) == kept.results
+    assert kept.counted(LEDGERS["kept"]) == kept.results
     if kept.stored is not None:
         restored = job.restored_from(LAST, drawn(kept, 3, enumerated=enumerated))
         states = [one.of(OperatorId("kept/0")) for subtask, one in restored.items() if subtask.vertex == "kept"]
