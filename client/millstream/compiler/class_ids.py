@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
 from cloudpickle import cloudpickle as _internals
 
+from millstream_dataflow.forerunners import forerunners
+
 # Private to cloudpickle, which is pinned below its next major version; a test fails if one of them is gone.
 _internal = cast("Any", _internals)
 _by_class: MutableMapping[object, str] = _internal._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001  # no public way
@@ -42,13 +44,14 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no 
 
 def travelled(module: str, qualified_name: str) -> type | None:
     """The class of that name which was pickled by value, the last one of several; None if there is none."""
-    found: type | None = None
+    found: list[type] = []
     for twins in count():
         cls = _by_id.get(_digest(f"{module}\0{qualified_name}", twins))
         if not isinstance(cls, type):
-            return found
-        found = cls
-    return found
+            break
+        found.append(cls)
+    former = forerunners(found)
+    return next((cls for cls in reversed(found) if cls not in former), None)
 
 
 def _name(cls: Any) -> None:  # noqa: ANN401  # a class or a TypeVar

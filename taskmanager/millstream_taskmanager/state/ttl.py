@@ -33,8 +33,8 @@ class Form:
         """What of an entry was written after `limit`: the entry itself where that is all, NOTHING where it is none."""
         return entry if entry[0] > limit else NOTHING
 
-    @staticmethod
-    def drop(entries: dict[Any, Entry], addresses: Iterable[Hashable], limit: int) -> None:
+    @classmethod
+    def drop(cls, entries: dict[Any, Entry], addresses: Iterable[Hashable], limit: int) -> None:
         """Of these entries, those of which nothing is left. In a loop of its own: a call of `left` for each would take
         three times as long.
         """
@@ -68,7 +68,7 @@ class _Parts(Form):
     """An entry has parts, each with a time."""
 
     @classmethod
-    def drop(cls, entries: dict[Any, Entry], addresses: Iterable[Hashable], limit: int) -> None:  # type: ignore[override]  # called alike
+    def drop(cls, entries: dict[Any, Entry], addresses: Iterable[Hashable], limit: int) -> None:
         """See Form."""
         for address in addresses:
             if (entry := entries.get(address)) is None:

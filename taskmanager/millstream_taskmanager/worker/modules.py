@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from cloudpickle import cloudpickle as _internals  # type: ignore[import-untyped]  # it has no types
 
+from millstream_dataflow.forerunners import forerunners
 from millstream_dataflow.job_graph import Artifact
 
 # Private to cloudpickle, which is pinned below its next major version; a test fails if it is gone.
@@ -47,6 +48,8 @@ def add_artifacts(artifacts: Iterable[Artifact], blobs: Path, directory: Path) -
 def install_classes() -> list[type]:
     """Give every class that has come by value its name; gives those that have got one."""
     classes = [cls for cls in list(_by_class) if isinstance(cls, type) and _IN_FUNCTION not in cls.__qualname__]
+    former = forerunners(classes)
+    classes = [cls for cls in classes if cls not in former]
     # An outer class comes before those in it, so that nothing is put in its place.
     return [cls for cls in sorted(classes, key=_depth) if _install(cls)]
 

@@ -3,12 +3,13 @@
 import pickle
 import sys
 from collections.abc import Iterator
-from dataclasses import make_dataclass
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from millstream.compiler.class_ids import travelled
 from millstream.compiler.modules import zip_of
 from millstream.compiler.pickling import blob_of, dumps
 from millstream_dataflow.job_graph import Artifact
@@ -81,6 +82,19 @@ def test_a_dataclass_made_by_a_call_is_found() -> None:
     found = pickle.loads(dumps(made))
     install_classes()
     assert pickle.loads(pickle.dumps(found(3))) == found(3)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_dataclass_with_slots_is_found_and_not_what_it_was_made_of(frozen: bool) -> None:  # a parameter of pytest's
+    """Two classes of one name come: a frozen one's `__setattr__` keeps the one without slots (Python 3.11 to 3.13)."""
+    module = "nowhere_frozen" if frozen else "nowhere_in_slots"
+    members = {"__module__": module, "__annotations__": {"x": int}}
+    made = dataclass(slots=True, frozen=frozen)(type("Made", (), members))
+    found = pickle.loads(dumps(made))
+    install_classes()
+    value = found(3)
+    assert (pickle.loads(pickle.dumps(value)), type(value)) == (value, made)
+    assert travelled(module, "Made") is made
 
 
 def test_archives_come_first_on_the_path_under_their_names(tmp_path: Path) -> None:
