@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 
 from millstream_dataflow.errors import NonRecoverableError
 
+_MISSING: Final = type(MISSING)  # a class that came to a worker by value has one of its own
 TUPLE: Final = "tuple"
 LIST: Final = "list"
 ATTRIBUTES: Final = "attributes"
@@ -150,9 +151,9 @@ def _all_defaults(cls: Any, present: Schema) -> Iterable[tuple[str, Callable[[],
             yield name, _always(value)
         return
     for field in fields(cls):
-        if field.default_factory is not MISSING:
+        if not isinstance(field.default_factory, _MISSING):
             yield field.name, field.default_factory
-        elif field.default is not MISSING:
+        elif not isinstance(field.default, _MISSING):
             yield field.name, _always(field.default)
 
 

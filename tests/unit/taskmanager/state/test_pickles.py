@@ -1,8 +1,9 @@
 """Stored objects follow the fields of their classes, and nothing else of them changes."""
 
+import copy
 import pickle
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -91,6 +92,20 @@ def test_a_factory_makes_one_for_each(shop: Program) -> None:
     one, other = loads(stored)
     assert one.tags == other.tags == []
     assert one.tags is not other.tags
+
+
+def test_a_class_that_travelled_by_value_has_marks_of_its_own(shop: Program) -> None:
+    """Cloudpickle makes `dataclasses.MISSING` anew."""
+    stored = dumps(shop.version(trip(HEADS["plain"], "city: str")).Trip("Oslo"))
+    module = shop.version(trip(HEADS["plain"], "city: str", "fare: int = 3"))
+    for part in fields(module.Trip):
+        part.default_factory = copy.copy(part.default_factory)
+    assert loads(stored) == module.Trip("Oslo", 3)
+    module = shop.version(trip(HEADS["plain"], "city: str", "fare: int"))
+    for part in fields(module.Trip):
+        part.default, part.default_factory = copy.copy(part.default), copy.copy(part.default_factory)
+    with pytest.raises(SchemaError, match="has the field 'fare' now"):
+        loads(stored)
 
 
 @pytest.mark.parametrize("now", ["plain", "slots", "frozen with slots"])
