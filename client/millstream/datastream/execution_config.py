@@ -60,11 +60,11 @@ class ExecutionConfig:
         """What functions are told by `RuntimeContext.get_job_parameter`."""
         return self._settings.get(execution.GLOBAL_JOB_PARAMETERS)
 
-    def set_global_job_parameters(self, global_job_parameters: Mapping[str, object]) -> "ExecutionConfig":
+    def set_global_job_parameters(self, global_job_parameters_dict: Mapping[str, object]) -> "ExecutionConfig":
         """What functions are told by `RuntimeContext.get_job_parameter`, in the place of what was set before. Values
         become text.
         """
-        texts = {str(key): str(value) for key, value in global_job_parameters.items()}
+        texts = {str(key): str(value) for key, value in global_job_parameters_dict.items()}
         self._settings.set(execution.GLOBAL_JOB_PARAMETERS, texts)
         return self
 

@@ -163,6 +163,10 @@ class ReducingStateDescriptor(StateDescriptor[T]):
         self._describe(name, declared_type(type_info))
         object.__setattr__(self, "reduce_function", reduce_function)
 
+    def get_reduce_function(self) -> Reduces[T] | Callable[[T, T], T]:
+        """The function, as it was given."""
+        return self.reduce_function
+
 
 @dataclass(frozen=True, init=False)
 class AggregatingStateDescriptor(StateDescriptor[Acc], Generic[In, Acc, Out]):
@@ -183,3 +187,7 @@ class AggregatingStateDescriptor(StateDescriptor[Acc], Generic[In, Acc, Out]):
             raise TypeError(f"the aggregating state {name!r} takes {what}")
         self._describe(name, declared_type(state_type_info))
         object.__setattr__(self, "agg_function", agg_function)
+
+    def get_agg_function(self) -> Aggregates[In, Acc, Out]:
+        """The function."""
+        return self.agg_function

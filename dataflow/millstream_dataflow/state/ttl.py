@@ -10,7 +10,7 @@ without times counts as written at the restore. (Flink refuses to switch it on o
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, TypeVar, cast
+from typing import ClassVar, Final, TypeVar, cast
 
 from millstream_dataflow.time.quantities import Span, to_milliseconds
 
@@ -57,8 +57,19 @@ class StateTtlConfig:
             INCREMENTAL_CLEANUP = 1
             ROCKSDB_COMPACTION_FILTER = 2
 
+        class CleanupStrategy:
+            """Base of all."""
+
+            __slots__ = ()
+
         @dataclass(frozen=True, slots=True)
-        class IncrementalCleanupStrategy:
+        class EmptyCleanupStrategy(CleanupStrategy):
+            """One that has no settings: snapshots leave out what is too old."""
+
+        EMPTY_STRATEGY: ClassVar[EmptyCleanupStrategy] = EmptyCleanupStrategy()
+
+        @dataclass(frozen=True, slots=True)
+        class IncrementalCleanupStrategy(CleanupStrategy):
             """So many entries more are looked at with each access, and with each record if that is asked for."""
 
             cleanup_size: int
@@ -73,7 +84,7 @@ class StateTtlConfig:
                 return self.every_record
 
         @dataclass(frozen=True, slots=True)
-        class RocksdbCompactFilterCleanupStrategy:
+        class RocksdbCompactFilterCleanupStrategy(CleanupStrategy):
             """Accepted, and without effect: state lies in memory, where nothing is compacted."""
 
             query_time_after_num_entries: int

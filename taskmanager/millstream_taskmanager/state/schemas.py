@@ -151,8 +151,9 @@ def _all_defaults(cls: Any, present: Schema) -> Iterable[tuple[str, Callable[[],
             yield name, _always(value)
         return
     for field in fields(cls):
-        if not isinstance(field.default_factory, _MISSING):
-            yield field.name, field.default_factory
+        factory: Any = field.default_factory
+        if not isinstance(factory, _MISSING):
+            yield field.name, factory
         elif not isinstance(field.default, _MISSING):
             yield field.name, _always(field.default)
 

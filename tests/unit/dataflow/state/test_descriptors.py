@@ -52,7 +52,8 @@ def test_types() -> None:
     assert (both.key_type, both.value_type) == (Types.STRING(), Types.LONG())
     assert both.type_info == Types.MAP(Types.STRING(), Types.LONG())
     assert AggregatingStateDescriptor("n", COUNT, Types.LONG()).type_info == Types.LONG()
-    assert ReducingStateDescriptor("n", ADD, Types.LONG()).reduce_function is ADD
+    assert ReducingStateDescriptor("n", ADD, Types.LONG()).get_reduce_function() is ADD
+    assert AggregatingStateDescriptor("n", COUNT).get_agg_function() is COUNT
 
 
 @pytest.mark.parametrize(
