@@ -24,12 +24,13 @@ from io import BytesIO
 from operator import methodcaller
 from typing import Any, ClassVar, Final
 
-from millstream_taskmanager.state.schemas import Change, Schema, SchemaError, changes, schema_of
+from millstream_taskmanager.state.schemas import LIST, TUPLE, Change, Schema, SchemaError, changes, schema_of
 from millstream_taskmanager.user_code.copies import IMMUTABLE
 
 PROTOCOL: Final = 5
 _REDUCE: Final = methodcaller("__reduce_ex__", PROTOCOL)
 _STOP: Final = pickle.STOP[0]
+_CLASS: Final = pickle.STACK_GLOBAL
 _VERSION: Final = 1
 _TAIL: Final = struct.Struct("<IB")
 
@@ -98,7 +99,7 @@ class Reader:
     def value_of(self, data: bytes) -> Any:  # noqa: ANN401  # any value
         """As `loads`."""
         if data[-1] == _STOP:
-            return pickle.loads(data)  # noqa: S301  # our own, from a checksummed file
+            return _untold(data) if _CLASS in data else pickle.loads(data)  # noqa: S301  # our own, from a checksummed file
         end = len(data) - _TAIL.size
         size, version = _TAIL.unpack_from(data, end)
         if version != _VERSION:
@@ -128,6 +129,56 @@ def _formers(told: bytes) -> tuple[Schema, ...]:
 
 # The twin of pickle in Python: no public one lets us see each object as it is made. A test fails if it is gone.
 _Twin: Any = pickle._Unpickler  # noqa: SLF001  # as above
+
+
+def _untold(data: bytes) -> Any:  # noqa: ANN401  # any value
+    """A value with classes of which nothing is told: there is nothing to tell, or an earlier version has written it."""
+    reader = _Looking(BytesIO(data))
+    value = reader.load()
+    return _Counting(BytesIO(data)).load() if reader.by_position else value
+
+
+class _Looking(pickle.Unpickler):
+    """Sees whether there are classes whose objects are stored by the positions of their fields."""
+
+    by_position = False
+
+    def find_class(self, module: str, name: str, /) -> Any:  # noqa: ANN401  # whatever has a name
+        """Called once for each class or function."""
+        found: Any = super().find_class(module, name)
+        schema = schema_of(found) if isinstance(found, type) else None
+        self.by_position |= schema is not None and schema.form in (TUPLE, LIST)
+        return found
+
+
+class _Counting(_Twin):  # type: ignore[misc]  # as above
+    """Reads what an earlier version has written, which told no fields. Where their number is another one now, values
+    would get into the wrong ones.
+    """
+
+    def load_newobj(self) -> None:
+        """An object is made of its class."""
+        _check_count(self.stack[-2], TUPLE, self.stack[-1])
+        super().load_newobj()
+
+    def load_build(self) -> None:
+        """It gets its attributes."""
+        _check_count(type(self.stack[-2]), LIST, self.stack[-1])
+        super().load_build()
+
+    dispatch: ClassVar[dict[int, Any]] = {
+        **_Twin.dispatch,
+        pickle.NEWOBJ[0]: load_newobj,
+        pickle.BUILD[0]: load_build,
+    }
+
+
+def _check_count(cls: type, form: str, values: Any) -> None:  # noqa: ANN401  # as pickled
+    schema = schema_of(cls)
+    if schema is not None and schema.form == form and len(values) != len(schema.fields):
+        what = f"an earlier version has stored {len(values)} values for each object of the class {schema.title}"
+        mend = "go on with the class as it was, take a savepoint, and change it then"
+        raise SchemaError(f"{what}, not for which fields, and it has {len(schema.fields)} now; {mend}")
 
 
 class _Migration(_Twin):  # type: ignore[misc]  # it has no types

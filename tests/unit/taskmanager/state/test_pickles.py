@@ -190,6 +190,16 @@ def test_what_is_stored_comes_back(value: object) -> None:
     assert loads(stored) == loads(pickle.dumps(value, 5)) == pickle.loads(stored) == value
 
 
+@pytest.mark.parametrize("head", ["frozen with slots", "named tuple"])
+def test_what_an_earlier_version_stored_by_position_is_not_guessed_at(shop: Program, head: str) -> None:
+    stored = pickle.dumps([shop.version(trip(HEADS[head], "city: str", "fare: int")).Trip("Oslo", 3)], 5)
+    module = shop.version(trip(HEADS[head], "city: str", "fare: int"))
+    assert loads(stored) == [module.Trip("Oslo", 3)]
+    shop.version(trip(HEADS[head], "place: str = ''", "city: str = ''", "fare: int = 0"))
+    with pytest.raises(SchemaError, match=r"has stored 2 values for each object of the class shop.Trip.* has 3 now"):
+        loads(stored)
+
+
 def test_no_code_and_none_of_our_names_is_stored() -> None:
     stored = dumps([Point(1, "a"), Point(2, "b")])
     assert b"millstream" not in stored

@@ -89,7 +89,7 @@ def test_a_dataclass_with_slots_is_found_and_not_what_it_was_made_of(frozen: boo
     """Two classes of one name come: a frozen one's `__setattr__` keeps the one without slots (Python 3.11 to 3.13)."""
     module = "nowhere_frozen" if frozen else "nowhere_in_slots"
     members = {"__module__": module, "__annotations__": {"x": int}}
-    made = dataclass(slots=True, frozen=frozen)(type("Made", (), members))
+    made: type = dataclass(slots=True, frozen=frozen)(type("Made", (), members))
     found = pickle.loads(dumps(made))
     install_classes()
     value = found(3)
