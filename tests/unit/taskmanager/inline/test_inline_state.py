@@ -7,14 +7,20 @@ from typing import Any
 import pytest
 
 from millstream import (
+    FilterFunction,
     FlatMapFunction,
     KeyedProcessFunction,
     MapFunction,
     MapStateDescriptor,
+    ProcessFunction,
+    ProcessWindowFunction,
+    ReduceFunction,
     RuntimeContext,
     StateTtlConfig,
     StreamExecutionEnvironment,
+    TumblingEventTimeWindows,
     ValueStateDescriptor,
+    WatermarkStrategy,
 )
 from millstream.execution.context import ProgramContext, program_context
 from millstream_dataflow.configuration import Configuration
@@ -126,3 +132,82 @@ def test_state_without_keys_is_refused_with_what_to_do(env: Environment) -> None
     env.from_collection([1]).map(Unkeyed()).print()
     with pytest.raises(Exception, match="keyed state belongs to keys and this stream has none; call key_by first"):
         env.execute()
+
+
+class Rich:
+    """Tells by its results how it was opened: once, with the runtime context that it has ever after."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        assert not hasattr(self, "seen"), "once"
+        self.seen = runtime_context.get_metrics_group().counter("seen")
+        asked: Any = self
+        assert asked.get_runtime_context() is runtime_context
+
+    def told(self) -> tuple[str, int]:
+        self.seen.inc()
+        asked: Any = self
+        return asked.get_runtime_context().get_operator_name(), self.seen.get_count()
+
+
+class RichFlatMap(Rich, FlatMapFunction[Any, Any]):
+    def flat_map(self, value: Any) -> Iterable[Any]:  # noqa: ANN401  # any record
+        yield self.told()
+
+
+class RichFilter(Rich, FilterFunction[Any]):
+    def filter(self, value: Any) -> bool:  # noqa: ANN401  # any record
+        return self.told()[1] == 1
+
+
+class RichProcess(Rich, ProcessFunction[Any, Any]):
+    def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterable[Any]:  # noqa: ANN401  # any record
+        yield self.told()
+
+
+class RichReduce(Rich, ReduceFunction[Any]):
+    def reduce(self, value1: Any, value2: Any) -> Any:  # noqa: ANN401  # any record
+        return self.told()
+
+
+class RichWindow(Rich, ProcessWindowFunction[Any, Any, Any, Any]):
+    def process(self, key: Any, context: ProcessWindowFunction.Context[Any], elements: Iterable[Any]) -> Iterable[Any]:  # noqa: ANN401  # any
+        yield self.told()
+
+
+class RichKeyed(Rich, KeyedProcessFunction[Any, Any, Any]):
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterable[Any]:  # noqa: ANN401  # any record
+        yield self.told()
+
+
+WINDOW = TumblingEventTimeWindows.of(10)
+RICH: dict[str, Any] = {
+    "flat map": lambda stream: stream.flat_map(RichFlatMap()),
+    "filter": lambda stream: stream.filter(RichFilter()),
+    "process": lambda stream: stream.process(RichProcess()),
+    "keyed flat map": lambda stream: stream.key_by(lambda _: 1).flat_map(RichFlatMap()),
+    "keyed filter": lambda stream: stream.key_by(lambda _: 1).filter(RichFilter()),
+    "keyed process": lambda stream: stream.key_by(lambda _: 1).process(RichKeyed()),
+    "reduce": lambda stream: stream.key_by(lambda _: 1).reduce(RichReduce()),
+    "reduce of windows": lambda stream: stream.key_by(lambda _: 1).window(WINDOW).reduce(RichReduce()),
+    "process of windows": lambda stream: stream.key_by(lambda _: 1).window(WINDOW).process(RichWindow()),
+}
+
+
+@pytest.mark.parametrize("kind", RICH)
+def test_every_rich_function_has_its_context_and_metrics(env: Environment, kind: str) -> None:
+    monotonous = WatermarkStrategy[int].for_monotonous_timestamps()
+    strategy = monotonous.with_timestamp_assigner(lambda value: value)
+    numbers = env.from_collection([1, 2]).assign_timestamps_and_watermarks(strategy)
+    with RICH[kind](numbers).name("Rich").execute_and_collect() as records:
+        found = list(records)
+    expected: list[Any] = [("Rich", 1), ("Rich", 2)]
+    match kind:
+        case "filter" | "keyed filter":
+            expected = [1]
+        case "reduce":
+            expected = [1, ("Rich", 1)]
+        case "reduce of windows" | "process of windows":
+            expected = [("Rich", 1)]
+        case _:
+            pass
+    assert found == expected
