@@ -193,10 +193,14 @@ RICH: dict[str, Any] = {
 }
 
 
+def time_of(value: int, _: int) -> int:
+    """Of a number, itself."""
+    return value
+
+
 @pytest.mark.parametrize("kind", RICH)
 def test_every_rich_function_has_its_context_and_metrics(env: Environment, kind: str) -> None:
-    monotonous = WatermarkStrategy[int].for_monotonous_timestamps()
-    strategy = monotonous.with_timestamp_assigner(lambda value: value)
+    strategy = WatermarkStrategy[Any].for_monotonous_timestamps().with_timestamp_assigner(time_of)
     numbers = env.from_collection([1, 2]).assign_timestamps_and_watermarks(strategy)
     with RICH[kind](numbers).name("Rich").execute_and_collect() as records:
         found = list(records)
