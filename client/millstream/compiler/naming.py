@@ -6,6 +6,12 @@ from functools import partial
 from typing import Any, Final, cast
 
 from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification
+from millstream_dataflow.operators.columns import (
+    FilterExpressionSpecification,
+    MapExpressionSpecification,
+    ProjectSpecification,
+    SelectSpecification,
+)
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
     EnumeratorSpecification,
@@ -38,6 +44,10 @@ _TITLES: Final[dict[type[OperatorSpecification], str]] = {
     FlatMapSpecification: "Flat Map",
     FilterSpecification: "Filter",
     MapBatchesSpecification: "Map Batches",
+    FilterExpressionSpecification: "Filter",
+    MapExpressionSpecification: "Map",
+    SelectSpecification: "Select",
+    ProjectSpecification: "Project",
     ProcessSpecification: "Process",
     KeyedProcessSpecification: "Keyed Process",
     KeyedReduceSpecification: "Keyed Reduce",

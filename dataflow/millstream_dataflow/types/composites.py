@@ -97,6 +97,10 @@ class TupleType(TypeInformation[tuple[Any, ...]]):
         """The first field that can't be a part of a key."""
         return first_key_problem([(f"field {i}", part) for i, part in enumerate(self.fields)])
 
+    def get_field_types(self) -> list[TypeInformation[Any]]:
+        """The types of the fields, in order."""
+        return list(self.fields)
+
     def __str__(self) -> str:
         return f"TUPLE({written(self.fields)})"
 
@@ -149,6 +153,14 @@ class RowType(TypeInformation[Row]):
         """The first field that can't be a part of a key."""
         names = self.names or [str(i) for i in range(len(self.fields))]
         return first_key_problem([(f"field {name}", part) for name, part in zip(names, self.fields, strict=True)])
+
+    def get_field_names(self) -> list[str]:
+        """The names of the fields, in order; f0, f1, ... where they have none, as in Flink."""
+        return list(self.names or [f"f{i}" for i in range(len(self.fields))])
+
+    def get_field_types(self) -> list[TypeInformation[Any]]:
+        """The types of the fields, in order."""
+        return list(self.fields)
 
     def __str__(self) -> str:
         if self.names is None:

@@ -82,8 +82,9 @@ def enum_type(cls: type[T]) -> TypeInformation[T]:
 
 
 def _read(annotation: object, open_classes: _Open) -> _Type:
-    if supertype := getattr(annotation, "__supertype__", None):  # NewType
-        return _read(supertype, open_classes)
+    for name in ("__supertype__", "__value__"):  # of a NewType, of `type Name = ...`
+        if (inner := getattr(annotation, name, None)) is not None and not isinstance(annotation, type):
+            return _read(inner, open_classes)
     if origin := typing.get_origin(annotation):
         reader = _GENERICS.get(origin)
         return reader(typing.get_args(annotation), open_classes) if reader else scalars.ANY
@@ -100,6 +101,17 @@ def _read_class(cls: type, open_classes: _Open) -> _Type:
     if _is_named_tuple(cls):
         return _named_tuple(cls, open_classes)
     return EnumType(cls, is_plain_enum(cls)) if issubclass(cls, enum.Enum) else scalars.ANY
+
+
+def _annotated(arguments: tuple[object, ...], open_classes: _Open) -> _Type:
+    return _read(arguments[0], open_classes)
+
+
+def _literal(arguments: tuple[object, ...], open_classes: _Open) -> _Type:
+    """Of some values of one class that class; None among them makes it optional."""
+    classes = {type(argument) for argument in arguments if argument is not None}
+    inner = _read(classes.pop(), open_classes) if len(classes) == 1 else scalars.ANY
+    return optional(inner) if None in arguments else inner
 
 
 def _tuple(arguments: tuple[object, ...], open_classes: _Open) -> _Type:
@@ -125,6 +137,8 @@ _GENERICS: dict[object, Callable[[tuple[object, ...], _Open], _Type]] = {
     tuple: _tuple,
     list: _list,
     dict: _dict,
+    typing.Annotated: _annotated,
+    typing.Literal: _literal,
     typing.Union: _union,
     types.UnionType: _union,
 }

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
+from millstream_dataflow.expressions import ColumnKey
 from millstream_dataflow.job_graph import Partitioning
-from millstream_dataflow.keys import UnstableKeyError
+from millstream_dataflow.keys import UnstableKeyError, hash_array, subtasks_of_batch
 from millstream_dataflow.operators.chain import ChainOutput
 from millstream_dataflow.operators.specifications import KeySelection
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_dataflow.reprs import bounded_repr
 from millstream_taskmanager.exchange.dealing import Part, Targets, deal, every_nth
 from millstream_taskmanager.exchange.owners import Owners
+from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.user_code.copies import copied
 from millstream_taskmanager.user_code.errors import Naming, UserCodeError, last_given
 from millstream_taskmanager.user_code.selectors import first_unstable, selected_keys
@@ -106,25 +108,38 @@ class Shuffle(Partitioner):
 class Hash(Partitioner):
     """To the owner of the record's key."""
 
-    rows_only = True
-
     def __init__(self, channels: int, max_parallelism: int, key: KeySelection, operator: str) -> None:
         self._channels = channels
+        self._max_parallelism = max_parallelism
         self._owners = Owners(channels, max_parallelism)
         self._select = key.selector
+        self._of_columns = key.selector if isinstance(key.selector, ColumnKey) else None
+        self.rows_only = self._of_columns is None
         self._operator = operator
 
     def deal(self, batch: Batch) -> Iterable[Part]:
-        """See Partitioner."""
+        """See Partitioner. Columns whose key is an expression are dealt out as they are."""
         if self._channels == 1:
             return ((0, batch),)
-        values = _values(batch)
+        if isinstance(batch, ColumnBatch) and self._of_columns is not None:
+            return self._deal_columns(batch, self._of_columns)
+        return deal(batch, self._targets(_values(batch)), self._channels)
+
+    def _deal_columns(self, batch: ColumnBatch, key: ColumnKey) -> Iterable[Part]:
+        try:
+            hashes = hash_array(key.column(batch.columns))
+        except Exception as error:  # Arrow raises what it likes; rows say of which record, and why
+            self._targets(to_rows(batch).values)
+            raise UserCodeError(error, self._operator) from error
+        targets = subtasks_of_batch(hashes, self._channels, self._max_parallelism)
+        return deal(batch, targets, self._channels)
+
+    def _targets(self, values: list[Any]) -> Targets:
         keys = selected_keys(values, self._select, self._operator)
         try:
-            targets = self._owners.of(keys)
+            return self._owners.of(keys)
         except UnstableKeyError as error:
             raise UserCodeError(error, self._operator, first_unstable(values, keys)) from error
-        return deal(batch, targets, self._channels)
 
 
 class Custom(Partitioner):

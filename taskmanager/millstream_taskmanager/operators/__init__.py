@@ -7,7 +7,7 @@ Read in this order:
 * `functions`    a user's function from open to close, with its lists (`list_state`)
 * `fusion`       runs of `map`, `filter` and `flat_map` as one generated loop
 * `process`      records with what is around them; `emitting`, what they give
-* `map_batches`  columns by the batch
+* `map_batches`  columns by the batch; `expressions`, what is told by expressions, of rows and of columns
 * `async_wait`   `async def` functions, many records at once; `async_queue`, in which order they leave (pure)
 * `stamping`     times and watermarks of a split or a stream; `idleness`, its clock
 * `valve`        one watermark and status out of many (pure)
@@ -17,7 +17,7 @@ Read in this order:
 * `co_process`, `keyed_co_process`  functions of two streams (`co_calls`: how they are called)
 * `broadcast_process`, `keyed_broadcast_process`  functions of a stream and a broadcast one (`broadcast_state`)
 * `interval_join` pairs of records with near times; `interval_buffer`, what waits for partners
-* `window`       windows by key; `window_results`, what comes of them
+* `window`       windows by key; `window_results`, what comes of them; `column_window`, columns into windows
 * `chain`        the tree of a vertex's operators, pulled batch by batch
 * `registry`     from a specification to its operator; `building`, from a vertex to its chain
 """

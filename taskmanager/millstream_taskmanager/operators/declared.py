@@ -13,13 +13,14 @@ import pyarrow as pa
 
 from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.operators.chain import ChainNode
+from millstream_dataflow.operators.columns import FilterExpressionSpecification
 from millstream_dataflow.operators.specifications import FilterSpecification, TimestampsSpecification
 from millstream_dataflow.records import Batch, RowBatch
 from millstream_dataflow.types import TypeInformation, Types, all_rows_fit
 from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.user_code.errors import UserCodeError
 
-_PASSES_ON = (FilterSpecification, TimestampsSpecification)
+_PASSES_ON = (FilterExpressionSpecification, FilterSpecification, TimestampsSpecification)
 """What gives nothing but what came to it: its type is that of its input."""
 
 

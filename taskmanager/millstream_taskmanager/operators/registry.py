@@ -8,6 +8,12 @@ from typing import Any
 
 from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification
 from millstream_dataflow.operators.chain import ChainNode
+from millstream_dataflow.operators.columns import (
+    FilterExpressionSpecification,
+    MapExpressionSpecification,
+    ProjectSpecification,
+    SelectSpecification,
+)
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
     EnumeratorSpecification,
@@ -36,7 +42,14 @@ from millstream_taskmanager.operators.base import SLICE, Operator, label
 from millstream_taskmanager.operators.broadcast_process import BroadcastProcessOperator
 from millstream_taskmanager.operators.co_process import CoProcessOperator
 from millstream_taskmanager.operators.collect import CollectOperator
+from millstream_taskmanager.operators.column_window import ColumnWindowOperator, takes_columns
 from millstream_taskmanager.operators.enumerator import EnumeratorOperator
+from millstream_taskmanager.operators.expressions import (
+    FilterExpressionOperator,
+    MapExpressionOperator,
+    ProjectOperator,
+    SelectOperator,
+)
 from millstream_taskmanager.operators.filter import filter_stage
 from millstream_taskmanager.operators.flat_map import flat_map_stage
 from millstream_taskmanager.operators.fusion import Stage
@@ -80,7 +93,13 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     AsyncWaitSpecification: lambda it, settings: AsyncWaitOperator(it, reuse=settings.object_reuse),
     KeyedProcessSpecification: lambda it, settings: KeyedProcessOperator(it, reuse=settings.object_reuse),
     KeyedReduceSpecification: lambda specification, _: KeyedReduceOperator(specification),
-    WindowSpecification: lambda it, settings: WindowOperator(it, reuse=settings.object_reuse),
+    WindowSpecification: lambda it, settings: (ColumnWindowOperator if takes_columns(it) else WindowOperator)(
+        it, reuse=settings.object_reuse
+    ),
+    FilterExpressionSpecification: lambda specification, _: FilterExpressionOperator(specification),
+    MapExpressionSpecification: lambda specification, _: MapExpressionOperator(specification),
+    SelectSpecification: lambda specification, _: SelectOperator(specification),
+    ProjectSpecification: lambda specification, _: ProjectOperator(specification),
     CoProcessSpecification: lambda it, settings: CoProcessOperator(it, reuse=settings.object_reuse),
     KeyedCoProcessSpecification: lambda it, settings: KeyedCoProcessOperator(it, reuse=settings.object_reuse),
     BroadcastProcessSpecification: lambda it, settings: BroadcastProcessOperator(it, reuse=settings.object_reuse),
