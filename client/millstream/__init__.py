@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from millstream.formats.encoding import Encoder
     from millstream.formats.stream_format import StreamFormat
     from millstream.version import __version__
+    from millstream_dataflow.aggregates import Count, Key, Max, Mean, Min, Sum, WindowEnd, WindowStart
     from millstream_dataflow.configuration import ConfigurationError
     from millstream_dataflow.configuration.enums import (
         CheckpointingMode,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         SplitReader,
     )
     from millstream_dataflow.errors import NonRecoverableError
+    from millstream_dataflow.expressions import Expression, col, if_else, lit
     from millstream_dataflow.functions import (
         NO_RETRY_STRATEGY,
         AggregateFunction,
@@ -173,6 +175,7 @@ __all__ = [
     "ConfigurationError",
     "ConnectedStreams",
     "Counter",
+    "Count",
     "CsvFormat",
     "DataStream",
     "DataStreamSink",
@@ -182,6 +185,7 @@ __all__ = [
     "ExecutionConfig",
     "ExecutionError",
     "ExponentialBackoffDelayRetryStrategy",
+    "Expression",
     "ExternalizedCheckpointRetention",
     "FileSink",
     "FileSource",
@@ -200,6 +204,7 @@ __all__ = [
     "JobStatus",
     "JoinFunction",
     "JoinedStreams",
+    "Key",
     "KeySelector",
     "KeyedBroadcastProcessFunction",
     "KeyedCoProcessFunction",
@@ -218,6 +223,10 @@ __all__ = [
     "MillstreamError",
     "NO_RETRY_STRATEGY",
     "NoRetryStrategy",
+    "Max",
+    "Mean",
+    "MillstreamError",
+    "Min",
     "NonRecoverableError",
     "NumberSequenceSource",
     "OperatorStateStore",
@@ -250,6 +259,7 @@ __all__ = [
     "StateTtlConfig",
     "StreamExecutionEnvironment",
     "StreamFormat",
+    "Sum",
     "Time",
     "TimeDomain",
     "TimeWindow",
@@ -266,11 +276,16 @@ __all__ = [
     "WatermarkStrategy",
     "Window",
     "WindowAssigner",
+    "WindowEnd",
+    "WindowStart",
     "WindowedStream",
     "__version__",
     "empty_result_predicate",
     "exception_type_predicate",
     "has_exception_predicate",
+    "col",
+    "if_else",
+    "lit",
 ]
 
 _HOMES = {
@@ -304,6 +319,7 @@ _HOMES = {
     "ConfigurationError": "millstream_dataflow.configuration",
     "ConnectedStreams": "millstream.datastream.connected_streams",
     "Counter": "millstream_dataflow.metrics",
+    "Count": "millstream_dataflow.aggregates",
     "CsvFormat": "millstream.formats.csv",
     "DataStream": "millstream.datastream.data_stream",
     "DataStreamSink": "millstream.datastream.data_stream_sink",
@@ -313,6 +329,7 @@ _HOMES = {
     "ExecutionConfig": "millstream.datastream.execution_config",
     "ExecutionError": "millstream.errors",
     "ExponentialBackoffDelayRetryStrategy": "millstream_dataflow.functions",
+    "Expression": "millstream_dataflow.expressions",
     "ExternalizedCheckpointRetention": "millstream_dataflow.configuration.enums",
     "FileSink": "millstream.connectors.files.sink",
     "FileSource": "millstream.connectors.files.source",
@@ -331,6 +348,7 @@ _HOMES = {
     "JobStatus": "millstream.execution.job_status",
     "JoinFunction": "millstream_dataflow.functions",
     "JoinedStreams": "millstream.datastream.joined_streams",
+    "Key": "millstream_dataflow.aggregates",
     "KeySelector": "millstream_dataflow.functions",
     "KeyedBroadcastProcessFunction": "millstream_dataflow.functions",
     "KeyedCoProcessFunction": "millstream_dataflow.functions",
@@ -349,6 +367,10 @@ _HOMES = {
     "MillstreamError": "millstream.errors",
     "NO_RETRY_STRATEGY": "millstream_dataflow.functions",
     "NoRetryStrategy": "millstream_dataflow.functions",
+    "Max": "millstream_dataflow.aggregates",
+    "Mean": "millstream_dataflow.aggregates",
+    "MillstreamError": "millstream.errors",
+    "Min": "millstream_dataflow.aggregates",
     "NonRecoverableError": "millstream_dataflow.errors",
     "NumberSequenceSource": "millstream.connectors.sequence",
     "OperatorStateStore": "millstream_dataflow.state",
@@ -381,6 +403,7 @@ _HOMES = {
     "StateTtlConfig": "millstream_dataflow.state",
     "StreamExecutionEnvironment": "millstream.datastream.environment",
     "StreamFormat": "millstream.formats.stream_format",
+    "Sum": "millstream_dataflow.aggregates",
     "Time": "millstream_dataflow.time",
     "TimeDomain": "millstream_dataflow.functions",
     "TimeWindow": "millstream_dataflow.windows",
@@ -397,11 +420,16 @@ _HOMES = {
     "WatermarkStrategy": "millstream_dataflow.time",
     "Window": "millstream_dataflow.windows",
     "WindowAssigner": "millstream_dataflow.windows",
+    "WindowEnd": "millstream_dataflow.aggregates",
+    "WindowStart": "millstream_dataflow.aggregates",
     "WindowedStream": "millstream.datastream.windowed_stream",
     "__version__": "millstream.version",
     "empty_result_predicate": "millstream_dataflow.functions",
     "exception_type_predicate": "millstream_dataflow.functions",
     "has_exception_predicate": "millstream_dataflow.functions",
+    "col": "millstream_dataflow.expressions",
+    "if_else": "millstream_dataflow.expressions",
+    "lit": "millstream_dataflow.expressions",
 }
 
 

@@ -2,7 +2,7 @@
 
 Read in this order: `environment` (where a program begins), `data_stream`, `keyed_stream`, `windowed_stream`,
 `data_stream_sink` (what users call), `connected_streams`, `broadcast_stream`, `co_grouped_streams`, `joined_streams`,
-`interval_join` (the same of two streams), `recording` (how a call becomes a transformation), `arguments` (what a call
-accepts). `fields`, `keyed_functions` and `joining` are functions of ours that travel to the workers; they import
-nothing of the client.
+`interval_join` (the same of two streams), `columns` and `aggregates` (what calls by expressions write down),
+`recording` (how a call becomes a transformation), `arguments` (what a call accepts). `fields`, `keyed_functions` and
+`joining` are functions of ours that travel to the workers; they import nothing of the client.
 """

@@ -22,7 +22,6 @@ _OF_ALL_STREAMS: Final[Absent] = {
     "cache": "write the records to files (sink_to) and read them in the next job",
     "count_window_all": "write key_by(lambda record: 0).process(...) with the count in a ValueState",
     "iterate": "streams can't feed themselves",
-    "project": "write map(lambda record: (record[0], record[2]))",
     "set_buffer_timeout": "call it on the environment; it counts for the whole job",
     "set_uid_hash": "set the operator's uid",
     "window_all": "write key_by(lambda record: 0).window(...), whose windows hold all records",

@@ -9,9 +9,10 @@ from typing import Any, Final, TypeVar, get_origin
 
 from millstream.datastream.accumulators import refuse_shared_accumulators
 from millstream.datastream.call_site import call_site
+from millstream.datastream.columns import key_type_of
 from millstream.datastream.declared_types import return_annotation, returned_type
-from millstream.datastream.fields import FieldSelector
 from millstream.errors import ArgumentError, KeyTypeError
+from millstream_dataflow.expressions import ColumnKey, Expression, col
 from millstream_dataflow.functions import resolve_key_selector, resolve_partitioner
 from millstream_dataflow.names import name_problem
 from millstream_dataflow.operators.specifications import KeySelection
@@ -52,11 +53,18 @@ def accepted_type(call: str, type_info: object) -> None:
         raise ArgumentError(what, "", defined_at=call_site())
 
 
-def key_selection(selector: object, key_type: TypeInformation[Any] | None) -> KeySelection:
-    """How keys are found, by function or by field, and their type where it is known: declared, or annotated."""
+def key_selection(
+    selector: object, key_type: TypeInformation[Any] | None, records: TypeInformation[Any] | None = None
+) -> KeySelection:
+    """How keys are found, by function, field or expression, and their type where it is known: declared, annotated, or
+    said by that of the records.
+    """
     accepted_type("key_by", key_type)
     if isinstance(selector, int | str) and not isinstance(selector, bool):
-        return KeySelection(FieldSelector(selector), key_type)
+        selector = col(selector)
+    if isinstance(selector, Expression):
+        known = key_type_of(selector, records)
+        return KeySelection(ColumnKey(selector), key_type or known)
     function = accepted(resolve_key_selector, selector)
     return KeySelection(function, key_type or returned_type(function))
 

@@ -19,6 +19,7 @@ from millstream.datastream.arguments import (
 from millstream.datastream.awaited_functions import awaited
 from millstream.datastream.call_site import call_site
 from millstream.datastream.closeable_iterator import CloseableIterator
+from millstream.datastream.columns import ColumnOperations, filtered, mapped
 from millstream.datastream.data_stream_sink import DataStreamSink
 from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
 from millstream.datastream.operator_settings import OperatorSettings
@@ -28,6 +29,7 @@ from millstream.datastream.watermarks import accepted_strategy
 from millstream.errors import ForeignStreamError, KeyedStreamRequiredError
 from millstream.execution.user_view import WITHOUT_OUR_FRAMES
 from millstream_dataflow.connectors import Sink
+from millstream_dataflow.expressions import Expression
 from millstream_dataflow.functions import (
     FilterFunction,
     FlatMapFunction,
@@ -77,7 +79,7 @@ K = TypeVar("K")
 _PER_KEY = frozenset({"interval_join", "max", "min", "reduce", "sum", "window"})
 
 
-class DataStream(OperatorSettings, Generic[T]):
+class DataStream(OperatorSettings, ColumnOperations, Generic[T]):
     """A stream of records of type T. Every call gives a new stream; nothing runs before `execute`.
 
     Where a function is taken, an object of its class (`MapFunction`) or a plain callable will do. `output_type` says
@@ -111,12 +113,21 @@ class DataStream(OperatorSettings, Generic[T]):
     def map(
         self, func: MapFunction[T, U] | Callable[[T], U], output_type: TypeInformation[U] | None = None
     ) -> DataStream[U]: ...
+    @overload
+    def map(self, func: Expression, output_type: TypeInformation[U]) -> DataStream[U]: ...
+    @overload
+    def map(self, func: Expression, output_type: None = None) -> DataStream[Any]: ...
     def map(
-        self, func: MapFunction[T, Any] | Callable[[T], Any], output_type: TypeInformation[Any] | None = None
+        self,
+        func: MapFunction[T, Any] | Callable[[T], Any] | Expression,
+        output_type: TypeInformation[Any] | None = None,
     ) -> DataStream[Any]:
-        """One record out for each in. What the function has given it may keep and go on to change: whatever can be
-        changed is copied as it is given, unless `pipeline.object-reuse` says that no function does so.
+        """One record out for each in: what the function returns, or the value of an expression. What a function has
+        given it may keep and go on to change: whatever can be changed is copied as it is given, unless
+        `pipeline.object-reuse` says that no function does so.
         """
+        if isinstance(func, Expression):
+            return self._operate(*mapped(func, self._transformation.type, output_type))
         callback = accepted(resolve_map, func)
         return self._operate(awaited(MapSpecification(func), callback), output_type or returned_type(func, "map"))
 
@@ -134,10 +145,12 @@ class DataStream(OperatorSettings, Generic[T]):
             awaited(FlatMapSpecification(func), callback), output_type or returned_items_type(func, "flat_map")
         )
 
-    def filter(self, func: FilterFunction[T] | Callable[[T], object]) -> DataStream[T]:
-        """The records for which the function is true. It only looks at them: it must not change them, nor keep one
-        that a later function may change.
+    def filter(self, func: FilterFunction[T] | Callable[[T], object] | Expression) -> DataStream[T]:
+        """The records for which the function, or the expression, is true. A function only looks at them: it must not
+        change them, nor keep one that a later function may change.
         """
+        if isinstance(func, Expression):
+            return self._operate(*filtered(func, self._transformation.type))
         callback = accepted(resolve_filter, func)
         return self._operate(awaited(FilterSpecification(func), callback), self._transformation.type)
 
@@ -157,7 +170,7 @@ class DataStream(OperatorSettings, Generic[T]):
     ) -> DataStream[U]:
         """Any number of records out for each in, side outputs, and the record's time; no keyed state, no timers."""
         accepted(resolve_process, func)
-        return self._operate(ProcessSpecification(func), output_type)
+        return self._operate(ProcessSpecification(func), output_type or returned_items_type(func, "process_element"))
 
     def assign_timestamps_and_watermarks(self, watermark_strategy: WatermarkStrategy[T]) -> DataStream[T]:
         """Event times and watermarks from here on, in the place of those that the stream had."""
@@ -171,19 +184,22 @@ class DataStream(OperatorSettings, Generic[T]):
         self, key_selector: KeySelector[T, K] | Callable[[T], K], key_type: TypeInformation[K] | None = None
     ) -> KeyedStream[T, K]: ...
     @overload
-    def key_by(self, key_selector: str | int, key_type: TypeInformation[K] | None = None) -> KeyedStream[T, Any]: ...
+    def key_by(self, key_selector: str | int | Expression, key_type: TypeInformation[K]) -> KeyedStream[T, K]: ...
+    @overload
+    def key_by(self, key_selector: str | int | Expression, key_type: None = None) -> KeyedStream[T, Any]: ...
     def key_by(
         self,
-        key_selector: KeySelector[T, Any] | Callable[[T], Any] | str | int,
+        key_selector: KeySelector[T, Any] | Callable[[T], Any] | str | int | Expression,
         key_type: TypeInformation[Any] | None = None,
     ) -> KeyedStream[T, Any]:
         """Send records with equal keys to one subtask, and give what follows state of its own for each key.
 
-        The key is what the function gives, or the field of that name or position. It must be the same at each call.
+        The key is what the function gives, the field of that name or position, or the value of an expression. It must
+        be the same at each call.
         """
         from millstream.datastream.keyed_stream import KeyedStream  # noqa: PLC0415  # it is a DataStream itself
 
-        key = key_selection(key_selector, key_type)
+        key = key_selection(key_selector, key_type, self._transformation.type)
         refuse_mutable_keys(key_selector, key_type)
         partition = add_partition(self._environment.program, self._without_key(), Partitioning.HASH, key)
         return KeyedStream(self._environment, partition, key)

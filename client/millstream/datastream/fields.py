@@ -1,30 +1,14 @@
-"""Fields of records by position or name, and the functions made of them: `key_by("name")`, `sum(1)`.
+"""Fields of records by position or name, and the functions made of them: `sum(1)`, `min("price")`.
 
-A field is an item of a tuple, a list or a Row, an entry of a dict, or an attribute of a dataclass, a NamedTuple or
-any other object. Position 0 of a value that has no fields, such as a number, is the value itself, as in Flink.
+What a field is says `millstream_dataflow.expressions.records`.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from millstream_dataflow.expressions.records import Field, field_of
 from millstream_dataflow.types import Row
-
-Field = int | str
-
-
-def field_of(record: Any, field: Field) -> Any:  # noqa: ANN401  # records and fields are the user's
-    """The value of a field; LookupError or AttributeError, in Python's words, when the record has none such."""
-    if isinstance(record, Mapping | Row):
-        return cast("Any", record)[field]
-    if isinstance(field, str):
-        return getattr(record, field)
-    if isinstance(record, Sequence) and not isinstance(record, str | bytes):
-        return record[field]
-    if field == 0:
-        return record
-    raise IndexError(f"a {type(record).__name__} has no field {field}; only position 0, the value itself, is there")
 
 
 def with_field(record: Any, field: Field, value: Any) -> Any:  # noqa: ANN401  # as above
@@ -69,29 +53,18 @@ def _tuple_with(record: tuple[Any, ...], field: Field, value: object) -> tuple[A
 
 
 @dataclass(frozen=True, slots=True)
-class FieldSelector:
-    """The key of a record is one of its fields."""
-
-    field: Field
-
-    def __call__(self, record: Any) -> Any:  # noqa: ANN401  # records and fields are the user's
-        """The field's value."""
-        return field_of(record, self.field)
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
+class FieldSum:
     """The first record with the sum of all in one field."""
 
     field: Field
 
-    def __call__(self, one: Any, other: Any) -> Any:  # noqa: ANN401  # as above
+    def __call__(self, one: Any, other: Any) -> Any:  # noqa: ANN401  # records and fields are the user's
         """Two records become one."""
         return with_field(one, self.field, field_of(one, self.field) + field_of(other, self.field))
 
 
 @dataclass(frozen=True, slots=True)
-class Min:
+class FieldMin:
     """The first record with the least of all in one field. Its other fields stay those of the first, as in Flink."""
 
     field: Field
@@ -102,7 +75,7 @@ class Min:
 
 
 @dataclass(frozen=True, slots=True)
-class Max:
+class FieldMax:
     """The first record with the greatest of all in one field. Its other fields stay those of the first, as in Flink."""
 
     field: Field

@@ -9,11 +9,12 @@ from millstream.datastream.absent import OF_KEYED_STREAMS, refuse
 from millstream.datastream.arguments import accepted, accepted_instance
 from millstream.datastream.call_site import call_site
 from millstream.datastream.data_stream import DataStream
-from millstream.datastream.declared_types import returned_items_type, returned_type
-from millstream.datastream.fields import Max, Min, Sum
+from millstream.datastream.declared_types import process_type, returned_items_type, returned_type
+from millstream.datastream.fields import FieldMax, FieldMin, FieldSum
 from millstream.datastream.keyed_functions import KeyedFilter, KeyedFlatMap, KeyedMap
 from millstream.datastream.windowed_stream import WindowedStream
 from millstream.errors import NotAnOperatorError, PartitioningError
+from millstream_dataflow.expressions import Expression
 from millstream_dataflow.functions import (
     FilterFunction,
     FlatMapFunction,
@@ -70,7 +71,8 @@ class KeyedStream(DataStream[T], Generic[T, K]):
     ) -> DataStream[U]:
         """Any number of records out for each in, with state and timers for each key, and side outputs."""
         accepted(resolve_keyed_process, func)
-        return self._operate(KeyedProcessSpecification(func, self._key), output_type)
+        type_ = output_type or process_type(func)
+        return self._operate(KeyedProcessSpecification(func, self._key), type_)
 
     @overload
     def map(
@@ -80,9 +82,11 @@ class KeyedStream(DataStream[T], Generic[T, K]):
     def map(
         self, func: MapFunction[T, U] | Callable[[T], U], output_type: TypeInformation[U] | None = None
     ) -> DataStream[U]: ...
-    def map(
-        self, func: MapFunction[T, Any] | Callable[[T], Any], output_type: TypeInformation[Any] | None = None
-    ) -> DataStream[Any]:
+    @overload
+    def map(self, func: Expression, output_type: TypeInformation[U]) -> DataStream[U]: ...
+    @overload
+    def map(self, func: Expression, output_type: None = None) -> DataStream[Any]: ...
+    def map(self, func: Any, output_type: TypeInformation[Any] | None = None) -> DataStream[Any]:
         """One record out for each in; the `open` of a MapFunction can ask for state of each key."""
         if not isinstance(func, MapFunction):
             return super().map(func, output_type)
@@ -103,7 +107,7 @@ class KeyedStream(DataStream[T], Generic[T, K]):
         specification = KeyedProcessSpecification(KeyedFlatMap(func), self._key)
         return self._operate(specification, output_type or returned_items_type(func, "flat_map"))
 
-    def filter(self, func: FilterFunction[T] | Callable[[T], object]) -> DataStream[T]:
+    def filter(self, func: FilterFunction[T] | Callable[[T], object] | Expression) -> DataStream[T]:
         """The records for which the function is true; the `open` of a FilterFunction can ask for state of each key."""
         if not isinstance(func, FilterFunction):
             return super().filter(func)
@@ -116,15 +120,15 @@ class KeyedStream(DataStream[T], Generic[T, K]):
 
     def sum(self, position_to_sum: int | str = 0) -> DataStream[T]:
         """For each record in, the key's first record with the sum so far in that field; without fields, the sum."""
-        return self.reduce(Sum(position_to_sum))
+        return self.reduce(FieldSum(position_to_sum))
 
     def min(self, position_to_min: int | str = 0) -> DataStream[T]:
         """For each record in, the key's first record with the least so far in that field."""
-        return self.reduce(Min(position_to_min))
+        return self.reduce(FieldMin(position_to_min))
 
     def max(self, position_to_max: int | str = 0) -> DataStream[T]:
         """For each record in, the key's first record with the greatest so far in that field."""
-        return self.reduce(Max(position_to_max))
+        return self.reduce(FieldMax(position_to_max))
 
     def window(self, window_assigner: WindowAssigner) -> WindowedStream[T, K]:
         """Group the records of each key by windows of time; what happens to each window is said next."""

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeAlias, TypeVar, overload
 
 from millstream.datastream.absent import OF_WINDOWED_STREAMS, refuse
+from millstream.datastream.aggregates import BuiltIn, aggregation_of, is_built_in
 from millstream.datastream.arguments import accepted, accepted_instance
 from millstream.datastream.call_site import call_site
 from millstream.datastream.data_stream import DataStream
-from millstream.datastream.declared_types import AnyType, returned_type
+from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
 from millstream.datastream.operator_settings import stays_in_program
 from millstream.datastream.recording import add_operator
 from millstream.errors import ProgramError
@@ -26,7 +27,7 @@ from millstream_dataflow.operators.specifications import Function, KeySelection,
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import Span, to_milliseconds
 from millstream_dataflow.transformations import Transformation
-from millstream_dataflow.types import TypeInformation
+from millstream_dataflow.types import Row, TypeInformation
 from millstream_dataflow.windows import TimeWindow, WindowAssigner
 
 if TYPE_CHECKING:
@@ -119,6 +120,15 @@ class WindowedStream(Generic[T, K]):
     @overload
     def aggregate(
         self,
+        aggregate_function: BuiltIn,
+        window_function: BuiltIn,
+        accumulator_type: BuiltIn | None = None,
+        output_type: BuiltIn | None = None,
+        *more: BuiltIn,
+    ) -> DataStream[Row]: ...
+    @overload
+    def aggregate(
+        self,
         aggregate_function: AggregateFunction[T, A, R],
         window_function: ProcessWindowFunction[R, U, K, TimeWindow]
         | Callable[[K, WindowContext, Iterable[R]], Emitted[U]],
@@ -127,16 +137,24 @@ class WindowedStream(Generic[T, K]):
     ) -> DataStream[U]: ...
     def aggregate(
         self,
-        aggregate_function: AggregateFunction[T, A, R],
+        aggregate_function: Any,
         window_function: Function = None,
-        accumulator_type: TypeInformation[A] | None = None,
-        output_type: TypeInformation[Any] | None = None,
+        accumulator_type: Any = None,
+        output_type: Any = None,
+        *more: BuiltIn,
     ) -> DataStream[Any]:
         """One result a window and key: what the function makes of its records. State is one accumulator each.
 
         A window function gets that result, with key and window, and gives any number of records. `accumulator_type` is
         accepted as PyFlink's; accumulators are stored as they are.
+
+        Several built-in aggregates give one Row: `aggregate(Count(), Sum("x").alias("total"))`. `Key()`,
+        `WindowStart()` and `WindowEnd()` among them are columns of that Row.
         """
+        if is_built_in(aggregate_function):
+            given = (aggregate_function, window_function, accumulator_type, output_type, *more)
+            made = aggregation_of(given, self._key, self._origin.type)
+            return self._operate(made.type, made.process, aggregate=made.aggregate)
         accepted(resolve_aggregate, aggregate_function)
         type_ = output_type
         if window_function is None:
@@ -162,6 +180,7 @@ class WindowedStream(Generic[T, K]):
     ) -> DataStream[Any]:
         if process is not None:
             accepted(resolve_process_window, process)
+            type_ = type_ or returned_items_type(process, "process")
         specification = WindowSpecification(
             self._key, self._assigner, reduce, aggregate, process, self._allowed_lateness, self._late
         )

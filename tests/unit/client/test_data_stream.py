@@ -159,7 +159,6 @@ class TestOperators:
                 "window_all of a DataStream isn't there yet; write key_by(lambda record: 0).window(",
             ),
             (numbers, "add_sink", "use sink_to(sink)"),
-            (numbers, "project", "write map(lambda record: (record[0], record[2]))"),
             (numbers, "min_by", "min_by of a DataStream isn't there yet; after key_by, write reduce("),
             (keyed, "min_by", "min_by of a KeyedStream isn't there yet; write reduce("),
             (keyed, "count_window", "count_window of a KeyedStream isn't there yet; write process("),

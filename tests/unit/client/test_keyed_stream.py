@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from millstream.datastream.data_stream import DataStream
-from millstream.datastream.fields import FieldSelector
 from millstream.datastream.keyed_stream import KeyedStream
 from millstream.errors import NotAnOperatorError
+from millstream_dataflow.expressions import ColumnKey
 from millstream_dataflow.operators.specifications import (
     FilterSpecification,
     FlatMapSpecification,
@@ -79,7 +79,7 @@ def test_another_key_takes_the_place_of_the_first() -> None:
     again = keyed.key_by(0)
     assert partition(again).inputs == partition(keyed).inputs
     assert partition(again).key is not None
-    assert isinstance(again._key.selector, FieldSelector)
+    assert isinstance(again._key.selector, ColumnKey)
 
 
 @pytest.mark.parametrize(

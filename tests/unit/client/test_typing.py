@@ -14,6 +14,8 @@ from datetime import timedelta
 
 from millstream.datastream.async_data_stream import AsyncDataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
+from millstream_dataflow.aggregates import Count, Key, Min as Least, Sum, WindowEnd, WindowStart
+from millstream_dataflow.expressions import col
 from millstream_dataflow.functions import (
     AggregateFunction, AsyncFunction, FilterFunction, FlatMapFunction, KeyedProcessFunction, KeySelector, MapFunction,
     ProcessFunction, ProcessWindowFunction, ReduceFunction,
@@ -76,6 +78,14 @@ reveal_type(words.key_by(length))  # KeyedStream[str, int]
 reveal_type(words.key_by(lambda word: word[0]))  # KeyedStream[str, str]
 reveal_type(words.key_by(Initial()))  # KeyedStream[str, bool]
 reveal_type(words.key_by("name"))  # KeyedStream[str, Any]
+reveal_type(words.key_by(col(0)))  # KeyedStream[str, Any]
+reveal_type(words.key_by(col(0).length(), Types.LONG()))  # KeyedStream[str, int]
+reveal_type(words.filter(col(0) == "a"))  # DataStream[str]
+reveal_type(words.map(col(0).length()))  # DataStream[Any]
+reveal_type(words.map(col(0).length(), Types.LONG()))  # DataStream[int]
+reveal_type(words.select(n=col(0)))  # DataStream[Row]
+reveal_type(words.with_columns(n=col(0)))  # DataStream[Row]
+reveal_type(words.project(0, 2))  # DataStream[Any]
 reveal_type(words.key_by(length).process(Keyed()))  # DataStream[float]
 reveal_type(words.key_by(length).reduce(lambda one, other: one + other))  # DataStream[str]
 reveal_type(words.key_by(length).key_by(Initial()))  # KeyedStream[str, bool]
@@ -90,6 +100,10 @@ reveal_type(windows)  # WindowedStream[str, int]
 reveal_type(windows.reduce(max))  # DataStream[str]
 reveal_type(windows.aggregate(Mean()))  # DataStream[float]
 reveal_type(windows.aggregate(Mean(), Show()))  # DataStream[bytes]
+reveal_type(windows.aggregate(Count()))  # DataStream[int]
+reveal_type(windows.aggregate(Sum("n")))  # DataStream[int | float | None]
+reveal_type(windows.aggregate(Count(), Sum("n")))  # DataStream[Row]
+reveal_type(windows.aggregate(Key(), Count(), Sum("n"), Least("n"), WindowStart(), WindowEnd()))  # DataStream[Row]
 
 reveal_type(words.print())  # DataStreamSink
 reveal_type(words.print().name("out").uid("out"))  # DataStreamSink
@@ -100,7 +114,8 @@ reveal_type(env.from_sequence(1, 5))  # DataStream[int]
 reveal_type(env.execute())  # JobExecutionResult
 
 words.map(Letters())  # error: call-overload
-words.map(abs)  # error: arg-type
+words.map(abs)  # error: call-overload
+words.key_by([0])  # error: call-overload
 words.reduce(max)  # error: attr-defined
 words.key_by(length).process(Plain())  # error: arg-type
 windows.process(Keyed())  # error: arg-type

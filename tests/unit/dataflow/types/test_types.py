@@ -5,7 +5,7 @@ import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NewType, Optional
+from typing import Annotated, Any, Literal, NewType, Optional
 
 import pyarrow as pa
 import pytest
@@ -33,6 +33,10 @@ class Later:
     ("annotation", "written"),
     [
         (str, "STRING()"),
+        (Annotated[int, "metres"], "int"),
+        (Literal["a", "b"], "STRING()"),
+        (Literal["a"] | None, "OPTIONAL(STRING())"),
+        (Literal[1, "a"], "ANY()"),
         (bool, "BOOLEAN()"),
         (int, "int"),
         (float, "float"),
