@@ -5,7 +5,7 @@ a column that isn't there is refused where the user named it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from millstream.datastream.call_site import call_site
 from millstream.errors import ArgumentError
@@ -62,7 +62,7 @@ class ColumnOperations:
         whose fields have names a Row with these.
         """
         given: tuple[object, ...] = fields
-        if not given or not all(isinstance(one, int | str) and not isinstance(one, bool) for one in given):
+        if not given or not all(map(_is_field, given)):
             what = f"project takes positions or names of fields, such as project(0, 2), but got {fields!r:.80}"
             raise ArgumentError(what, "", defined_at=call_site())
         projection = Projection(fields)
@@ -73,6 +73,10 @@ class ColumnOperations:
         schema = Schema.of_type(self._transformation.type)
         type_ = checked(call, lambda: selection.type(schema))
         return self._operate(SelectSpecification(selection, schema), type_)
+
+
+def _is_field(given: object) -> bool:
+    return isinstance(given, int | str) and not isinstance(given, bool)
 
 
 def filtered(expression: Expression, type_: AnyType) -> Operation:
@@ -107,11 +111,10 @@ def checked(call: str, check: Callable[[], R]) -> R:
 def _selection(
     call: str, columns: tuple[Expression | str, ...], named: dict[str, Expression | str], *, keeps: bool
 ) -> Selection:
-    given: tuple[object, ...] = (*columns, *named.values())
-    wrong = [one for one in given if not isinstance(one, Expression | str)]
-    if wrong:
-        example = f"{call}('a', b=col('c'))"
-        raise TypeError(f"it takes names of fields and expressions, such as {example}, but got {wrong[0]!r:.80}")
+    for one in (*columns, *named.values()):
+        if not isinstance(cast("object", one), Expression | str):
+            example = f"{call}('a', b=col('c'))"
+            raise TypeError(f"it takes names of fields and expressions, such as {example}, but got {one!r:.80}")
     if not columns and not named:
         raise ValueError(f"it takes at least one column, such as {call}('a')")
     by_name = {name: col(one) if isinstance(one, str) else one for name, one in named.items()}

@@ -17,6 +17,7 @@ class Combined(AggregateFunction[Any, tuple[Any, ...], Row]):
     def __init__(self, aggregates: Sequence[Aggregate[Any, Any]]) -> None:
         self.aggregates = tuple(aggregates)
         self._named = Row(*(aggregate.name for aggregate in aggregates))
+        self.__name__ = ", ".join(map(repr, aggregates))  # what plans and errors call it
 
     def create_accumulator(self) -> tuple[Any, ...]:
         """That of each."""
@@ -33,11 +34,6 @@ class Combined(AggregateFunction[Any, tuple[Any, ...], Row]):
     def merge(self, acc_a: tuple[Any, ...], acc_b: tuple[Any, ...]) -> tuple[Any, ...]:
         """Each with each."""
         return tuple([one.merge(a, b) for one, a, b in zip(self.aggregates, acc_a, acc_b, strict=True)])
-
-    @property
-    def __name__(self) -> str:
-        """What plans and errors call it."""
-        return ", ".join(map(repr, self.aggregates))
 
 
 @dataclass(frozen=True, slots=True)

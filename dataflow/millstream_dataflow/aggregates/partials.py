@@ -7,7 +7,7 @@ from __future__ import annotations  # pyarrow's classes are generic to a type ch
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ def partials(aggregate: Aggregate[Any, Any], batch: pa.RecordBatch, groups: Grou
     column = evaluated(aggregate.column, batch)
     if isinstance(aggregate, Count):
         return _listed(_counts(column, groups))
-    column = normal(column)  # type: ignore[assignment]  # a column stays one
+    column = cast("Column", normal(column))
     kind = kind_of_arrow(column.type)
     if kind is Kind.NULL:
         return [aggregate.create_accumulator() for _ in range(len(groups))]

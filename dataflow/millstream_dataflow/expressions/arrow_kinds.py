@@ -78,7 +78,7 @@ def normal(operand: Operand) -> Operand:
     if form is None or operand.type == form:
         return operand
     if kind is Kind.INSTANT:  # the zone is kept: parts of a time are those of its own clock
-        form = pa.timestamp("us", tz=cast("Any", operand.type).tz)
+        form = pa.timestamp("us", tz=operand.type.tz)
         return operand if operand.type == form else compute.cast(operand, form)
     if isinstance(operand.type, pa.DictionaryType):
         return normal(compute.cast(operand, operand.type.value_type))

@@ -105,7 +105,7 @@ def common(kinds: Kinds) -> Kind | None:
     none.
     """
     known = {kind for kind in kinds if kind not in {None, Kind.NULL}}
-    if known == NUMBERS:
+    if known >= NUMBERS and len(known) == len(NUMBERS):
         return Kind.FLOAT
     if len(known) > 1:
         raise NotImplementedError

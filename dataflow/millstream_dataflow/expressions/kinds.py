@@ -101,7 +101,10 @@ def plain(value: Any) -> Any:  # noqa: ANN401  # any value of a record
     if hasattr(value, "dtype") and hasattr(value, "item"):  # numpy's, without importing it
         return value.item()
     base = next((base for base in _BASES[:5] if isinstance(value, base)), None)
-    return value if base is None else cast("Any", base)(value if base is not str else str.__str__(value))
+    if base is None:
+        return value
+    # Not what a subclass says of itself: `str(Colour.RED)` is its name.
+    return str.__str__(cast("str", value)) if base is str else cast("Any", base)(value)
 
 
 def kind_of_type(type_: TypeInformation[Any] | None) -> Kind | None:

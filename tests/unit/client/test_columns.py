@@ -42,12 +42,13 @@ def inline() -> StreamExecutionEnvironment:
 
 
 def orders(env: StreamExecutionEnvironment | None = None) -> DataStream[Row]:
-    return (env or environment()).from_collection([Row(*one) for one in GIVEN], ORDERS)  # type: ignore[arg-type]  # they become named
+    return (env or environment()).from_collection([Row(*one) for one in GIVEN], ORDERS)
 
 
 def columns(env: StreamExecutionEnvironment) -> DataStream[Any]:
     """The same as columns, with times."""
-    timed = WatermarkStrategy[Any].for_monotonous_timestamps().with_timestamp_assigner(lambda order, _: order.at)
+    strategy: WatermarkStrategy[Any] = WatermarkStrategy.for_monotonous_timestamps()
+    timed = strategy.with_timestamp_assigner(lambda order, _: order.at)
     return orders(env).map_batches(lambda batch: batch, output_type=ORDERS).assign_timestamps_and_watermarks(timed)
 
 

@@ -74,8 +74,8 @@ class TellsOtherwise(Tells):
 class Aside(ProcessFunction[int, float]):
     def process_element(
         self, value: int, ctx: ProcessFunction.Context
-    ) -> Iterator[float | tuple[OutputTag[str], str]] | None:
-        yield 1.0
+    ) -> Iterable[float | tuple[OutputTag[str], str]] | None:
+        return [1.0] if value else None
 
 
 def test_process_functions_say_what_they_give_beside_side_outputs() -> None:

@@ -1,9 +1,12 @@
-"""A type checker knows what flows through a pipeline: mypy's verdict on a program, line by line."""
+"""A type checker knows what flows through a pipeline: what mypy and pyright say of a program, line by line."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.support.tidy.source import ROOT
 
@@ -17,8 +20,8 @@ from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream_dataflow.aggregates import Count, Key, Min as Least, Sum, WindowEnd, WindowStart
 from millstream_dataflow.expressions import col
 from millstream_dataflow.functions import (
-    AggregateFunction, AsyncFunction, FilterFunction, FlatMapFunction, KeyedProcessFunction, KeySelector, MapFunction,
-    ProcessFunction, ProcessWindowFunction, ReduceFunction,
+    AggregateFunction, AsyncFunction, FlatMapFunction, KeyedProcessFunction, KeySelector, MapFunction,
+    ProcessFunction, ProcessWindowFunction,
 )
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.types import Types
@@ -127,11 +130,21 @@ def expectations() -> dict[int, str]:
     return {number: line.rpartition("# ")[2] for number, line in enumerate(lines, start=1) if ")  # " in line}
 
 
-def test_mypy_sees_the_types_of_records(tmp_path: Path) -> None:
-    program = tmp_path / "job.py"
-    program.write_text(PROGRAM)
-    command = [sys.executable, "-m", "mypy", "--no-error-summary", "--hide-error-context", str(program)]
-    verdict = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("typed") / "job.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+def checked_by(*command: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, check=False, cwd=ROOT
+    ).stdout
+
+
+def test_mypy_sees_the_types_of_records(program: Path) -> None:
+    verdict = checked_by("mypy", "--no-error-summary", "--hide-error-context", str(program))
     found: dict[int, str] = {}
     for number, kind, text in re.findall(r"job\.py:(\d+): (\w+): (.*)", verdict):
         revealed = re.search(r'Revealed type is "(.*)"', text)
@@ -142,3 +155,16 @@ def test_mypy_sees_the_types_of_records(tmp_path: Path) -> None:
         elif kind == "error":
             found[int(number)] = f"error: {code[1] if code else text}"
     assert found == expectations(), verdict
+
+
+def test_pyright_sees_them_as_well(program: Path) -> None:
+    """It has other names for what it refuses."""
+    verdict = checked_by("pyright", "--pythonpath", sys.executable, "--outputjson", str(program))
+    found: dict[int, str] = {}
+    for finding in json.loads(verdict)["generalDiagnostics"]:
+        revealed = re.search(r' is "([^"]*)"$', finding["message"])
+        if finding["severity"] == "information" and revealed:
+            found[finding["range"]["start"]["line"] + 1] = revealed[1]
+        elif finding.get("rule") != "reportUnusedImport":
+            found[finding["range"]["start"]["line"] + 1] = "error"
+    assert found == {line: text.partition(":")[0] for line, text in expectations().items()}, verdict

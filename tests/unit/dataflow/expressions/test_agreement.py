@@ -39,7 +39,8 @@ COLUMNS: Mapping[str, TypeInformation[Any]] = {
 NAMED = Row(*COLUMNS)
 TYPE = Types.ROW_NAMED(list(COLUMNS), list(COLUMNS.values()))
 SCHEMA = Schema.of_type(TYPE)
-ARROW = pa.schema([(name, arrow_type(type_)) for name, type_ in COLUMNS.items()])  # type: ignore[misc]  # all have one
+STRUCT: Any = arrow_type(TYPE)
+ARROW = pa.schema(list(STRUCT))
 
 LONGS = st.one_of(st.integers(-5, 5), st.sampled_from([2**63 - 1, -(2**63), 2**53 + 1, 2**31, -1]))
 REALS = st.one_of(

@@ -105,7 +105,8 @@ def test_subclasses_and_numbers_of_numpy_are_what_they_stand_for() -> None:
     assert row_function(col(0) + 1)(Colour.RED) == 4
     assert row_function(col(0) + 1)(np.int32(4)) == 5
     assert type(row_function(col(0) * 2)(np.float64(1.5))) is float
-    assert lit(np.int64(3)).same_as(lit(3))
+    number: Any = np.int64(3)
+    assert lit(number).same_as(lit(3))
 
 
 @pytest.mark.parametrize(
@@ -138,22 +139,26 @@ def test_what_is_said_of_a_record(expression: Expression, record: object, error:
         row_function(expression)(record)
 
 
+ANY: Any = col("a")
+NAMED: Any = col
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: bool(col("a") == 1), InvalidTypesError, r"\(col\('a'\) == lit\(1\)|no truth value by itself; write &"),
-        (lambda: 1 < col("a") < 5, InvalidTypesError, r"x\.between\(1, 5\)"),
-        (lambda: col("a") - [1], InvalidTypesError, r"an expression takes .*, but got \[1\]"),
+        (lambda: bool(ANY == 1), InvalidTypesError, r"\(col\('a'\) == lit\(1\)|no truth value by itself; write &"),
+        (lambda: 1 < ANY < 5, InvalidTypesError, r"x\.between\(1, 5\)"),
+        (lambda: ANY - [1], InvalidTypesError, r"an expression takes .*, but got \[1\]"),
         (lambda: lit(2**63), InvalidProgramError, "have 64 bits"),
-        (lambda: col(1.5), InvalidTypesError, "col takes the name or the position of a field, but got 1.5"),
+        (lambda: NAMED(1.5), InvalidTypesError, "col takes the name or the position of a field, but got 1.5"),
         (lambda: col("a").is_in("abc"), InvalidTypesError, "is_in takes a list"),
         (lambda: col("a").is_in([]), InvalidProgramError, "at least one value"),
         (lambda: col("a").is_in([1, "x"]), InvalidTypesError, "values of one kind"),
         (lambda: col("a").is_in([None]), InvalidTypesError, "the same for all records, but got None"),
         (lambda: col("a").floor("week"), InvalidProgramError, "floor takes second, minute, hour, day, but got 'week'"),
         (lambda: col("a").replace("", "x"), InvalidProgramError, "an empty one"),
-        (lambda: col("a").contains(col("b")), InvalidTypesError, "contains takes a str"),
-        (lambda: col("a").slice("x"), InvalidTypesError, "slice takes positions, but got 'x'"),
+        (lambda: ANY.contains(col("b")), InvalidTypesError, "contains takes a str"),
+        (lambda: ANY.slice("x"), InvalidTypesError, "slice takes positions, but got 'x'"),
         (lambda: col("a").cast(list), InvalidTypesError, "cast can't give <class 'list'>; it takes int, float"),
         (lambda: col("a").alias(""), InvalidTypesError, "alias takes a name"),
     ],

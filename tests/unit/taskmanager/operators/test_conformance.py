@@ -85,7 +85,7 @@ def shapes(form: str) -> Callable[[Came], Batch]:
 
 def shown(tag: str, batch: Batch) -> list[Result]:
     rows = batch if isinstance(batch, RowBatch) else to_rows(batch)
-    times: list[Any] = list(rows.timestamps or [None] * len(rows))
+    times: list[Any] = [None] * len(rows) if rows.timestamps is None else list(rows.timestamps)
     return [(tag, value, time) for value, time in zip(rows.values, times, strict=True)]
 
 
