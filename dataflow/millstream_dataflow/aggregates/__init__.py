@@ -2,9 +2,9 @@
 goes, and unlike a user's function they say what column they are of: so whole columns can be aggregated.
 
 Null is SQL's: values that are null don't count; of none but null the sum, the mean, the least and the greatest are
-null, and the count is 0. Whole numbers are added exactly, and a sum of more than 64 bits is an OverflowError. Floats
-are added in the order in which they come, in columns batch by batch, so the last digits may differ from run to run. NaN
-is greater than every number: so the greatest is NaN where one is, the least only where all are.
+null, and the count is 0. Whole numbers are added exactly, and a sum of more than 64 bits is an error (OverflowError).
+Floats are added in the order in which they come, in columns batch by batch, so the last digits may differ from run to
+run. NaN is greater than every number: so the greatest is NaN where one is, the least only where all are.
 
 Accumulators are plain values of Python, and checkpoints hold nothing else.
 

@@ -1,13 +1,14 @@
 """Expressions over the columns of a stream: `col("price") * 2`, `col("name").lower() == "ann"`.
 
 An expression is a value that says what to compute, frozen and picklable. It is computed over columns (`columns`, by
-pyarrow and numpy: 12 to 60 us for 1,000 rows) or record by record (`rows`: tuples, Rows, NamedTuples, dataclasses,
-dicts), and means the same there and here. What it means, once for both:
+pyarrow and numpy) or record by record (`rows`: tuples, Rows, NamedTuples, dataclasses, dicts), and means the same there
+and here. What it means, once for both:
 
-* **Whole numbers** have 64 bits. A result that has more is an OverflowError, never another number. **Floats** have 64
-  bits; one that is too big is infinite. A whole number that meets a float becomes one, in arithmetic and comparisons.
-* `/` divides floats, whatever it is given; `//` and `%` are Python's, towards minus infinity. To divide by zero is a
-  ZeroDivisionError, of floats as well.
+* **Whole numbers** have 64 bits. A result that has more is an error (OverflowError), never another number. **Floats**
+  have 64 bits; one that is too big is infinite. A whole number that meets a float becomes one, in arithmetic and
+  comparisons.
+* `/` divides floats, whatever it is given; `//` and `%` are Python's, towards minus infinity. To divide by zero is an
+  error (ZeroDivisionError), of floats as well.
 * **Null** (None) is SQL's: what is computed of it is null, a comparison too; `&` and `|` know that `false & null` is
   false and `true | null` is true. `filter` keeps what is true. NaN is a float like others, equal to none, no null.
 * **Nothing is guessed**: a text is no number, True isn't 1, a time with a zone and one without can't be compared
@@ -21,6 +22,7 @@ Where a record can't be computed the error says why, in the same words for both 
 Read in this order:
 
 * `nodes`      `col`, `lit`, `if_else` and all that can be done with an expression
+* `errors`     what a record can be refused for
 * `kinds`      the sorts of values that expressions tell apart
 * `functions`  every function: how it is written, what it takes, what it gives
 * `schema`     `Schema`, the columns of a declared type; `inference`, an expression's type from it

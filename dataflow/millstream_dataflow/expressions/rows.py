@@ -22,7 +22,7 @@ def row_function(expression: Expression, schema: Schema | None = None) -> RowFun
     """What computes the expression of a record. `schema`: the columns, where their types are known.
 
     What it raises for a record: InvalidProgramError for a column that isn't there, InvalidTypesError for a value of a
-    kind that isn't taken, OverflowError, ZeroDivisionError, ValueError.
+    kind that isn't taken, and those of `errors`.
     """
     match expression:
         case Alias(value=value):

@@ -126,7 +126,7 @@ def test_subclasses_and_numbers_of_numpy_are_what_they_stand_for() -> None:
         (col(0).lower(), 1, InvalidTypesError, "lower takes a text, but got int 1"),
         (if_else(col(0), 1, 2), 5, InvalidTypesError, "if_else takes a condition, but got int 5"),
         (col(0) * 2, 2**62, OverflowError, "the result 9223372036854775808 has more than 64 bits"),
-        (col(0) / 0, 1, ZeroDivisionError, "division by zero"),
+        (col(0) / 0, 1, ZeroDivisionError, r"1\.0 / 0\.0: division by zero"),
         (col(0) / 0.0, 1.0, ZeroDivisionError, "division by zero"),
         (col(0).cast(int), "1_0", ValueError, "'1_0' can't be cast to a whole number"),
         (col(0).cast(int), math.nan, ValueError, "nan can't be cast to a whole number"),

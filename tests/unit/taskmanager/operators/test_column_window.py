@@ -136,7 +136,7 @@ def test_the_key_and_the_window_are_columns_of_the_result() -> None:
         ({"aggregate": Sum("k")}, "Sum takes numbers, but got str 'a'", ""),
         ({"aggregate": Sum("x")}, "no column 'x'", ""),
         ({"aggregate": Count(), "key": col("x")}, "no column 'x'", ""),
-        ({"aggregate": Count(), "key": col("n") // 0}, "ZeroDivisionError", ""),
+        ({"aggregate": Count(), "key": col("n") // 0}, "division by zero", ""),
     ],
 )
 def test_what_can_not_be_computed_is_said_in_the_words_of_rows(
