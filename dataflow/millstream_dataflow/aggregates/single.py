@@ -184,4 +184,4 @@ class Max(_Extreme):
 
 
 def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and value != value  # noqa: PLR0124  # NaN
+    return isinstance(value, float) and value != value  # noqa: PLR0124  # NaN differs from itself

@@ -105,7 +105,7 @@ def _comparison(name: str) -> ColumnFunction:
 def _is_in(value: Operand, _first: Operand, values: tuple[Any, ...]) -> Column:
     form = value.type
     if pa.types.is_floating(form):  # Arrow's set holds NaN, and two zeros
-        known = sorted({float(one) + 0.0 for one in values if one == one})  # noqa: PLR0124  # NaN
+        known = sorted({float(one) + 0.0 for one in values if one == one})  # noqa: PLR0124  # NaN differs from itself
         value = compute.add(value, 0.0)
         return _null_where_null(compute.is_in(value, value_set=pa.array(known, pa.float64())), value)
     if kind_of_arrow(form) is Kind.INSTANT:

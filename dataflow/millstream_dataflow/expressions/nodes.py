@@ -393,4 +393,4 @@ def _is_same(one: object, other: object) -> bool:
     if isinstance(one, tuple) and isinstance(other, tuple):
         ones, others = cast("tuple[object, ...]", one), cast("tuple[object, ...]", other)
         return len(ones) == len(others) and all(map(_is_same, ones, others))
-    return type(one) is type(other) and (one == other or (one != one and other != other))  # noqa: PLR0124  # NaN
+    return type(one) is type(other) and (one == other or (one != one and other != other))  # noqa: PLR0124  # NaN differs from itself

@@ -59,7 +59,7 @@ def _none_only(value: object) -> object:
 def _dividing(sign: str, call: Apply) -> Apply:
     """By zero it says what was to be divided."""
 
-    def divided(one: Any, other: Any) -> Any:  # noqa: ANN401  # numbers
+    def divided(one: Any, other: Any) -> Any:  # noqa: ANN401  # any numbers
         try:
             return call(one, other)
         except ZeroDivisionError:
