@@ -57,15 +57,15 @@ class ColumnOperations:
         selection = checked("with_columns", lambda: _selection("with_columns", columns, named, keeps=True))
         return self._selected("with_columns", selection)
 
-    def project(self, *fields: int | str) -> DataStream[Any]:
+    def project(self, *field_indexes: int | str) -> DataStream[Any]:
         """Some fields of each record, by position or name, in that order: of a tuple a tuple, as in PyFlink; of records
         whose fields have names a Row with these.
         """
-        given: tuple[object, ...] = fields
+        given: tuple[object, ...] = field_indexes
         if not given or not all(map(_is_field, given)):
-            what = f"project takes positions or names of fields, such as project(0, 2), but got {fields!r:.80}"
+            what = f"project takes positions or names of fields, such as project(0, 2), but got {field_indexes!r:.80}"
             raise ArgumentError(what, "", defined_at=call_site())
-        projection = Projection(fields)
+        projection = Projection(field_indexes)
         type_ = checked("project", lambda: projection.type(Schema.of_type(self._transformation.type)))
         return self._operate(ProjectSpecification(projection), type_)
 

@@ -23,6 +23,8 @@ class Aggregate(AggregateFunction[Any, Acc, Out], Generic[Acc, Out]):
         """InvalidTypesError for what names no column."""
         self.column = _expression(type(self).__name__, column)
         self._own_name = ""
+        self.reader: Callable[[Any], Any] = row_function(self.column)
+        """What reads its column of a record."""
 
     def alias(self, name: str) -> Self:
         """The same, its result by that name."""
@@ -57,15 +59,11 @@ class Aggregate(AggregateFunction[Any, Acc, Out], Generic[Acc, Out]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what reads records, which is made anew."""
-        return {name: value for name, value in vars(self).items() if name != "_read"}
+        return {name: value for name, value in vars(self).items() if name != "reader"}
 
-    @property
-    def reader(self) -> Callable[[Any], Any]:
-        """What reads its column of a record."""
-        read = vars(self).get("_read")
-        if read is None:
-            read = vars(self)["_read"] = row_function(self.column)
-        return read
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.reader = row_function(self.column)
 
 
 def _expression(call: str, column: object) -> Expression:

@@ -65,7 +65,9 @@ class _OfNumbers:
     @staticmethod
     def number(call: str, value: Any) -> Number:  # noqa: ANN401  # any field
         """The value as a number of Python's."""
-        number = value if type(value) is int or type(value) is float else plain(value)
+        if type(value) is int or type(value) is float:
+            return value
+        number: Number = plain(value)
         if kind_of(number) not in NUMBERS:
             raise refused(call, "numbers", shown_values((value,)))
         return number

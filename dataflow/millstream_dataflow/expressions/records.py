@@ -14,6 +14,7 @@ from millstream_dataflow.types import scalars as of_scalars
 from millstream_dataflow.types.classes import ClassType
 from millstream_dataflow.types.composites import OptionalType
 from millstream_dataflow.types.information import type_name
+from millstream_dataflow.types.row import names_and_values
 
 Field = int | str
 Getter = Callable[[Any], Any]
@@ -84,7 +85,7 @@ def _way(kind: type, field: Field, record: object) -> Getter:
         return itemgetter(field)
     place = _place(field)
     if issubclass(kind, Row):
-        return itemgetter(field) if place is None else lambda row: row[field if row.get_field_names() else place]
+        return itemgetter(field) if isinstance(field, int) else _of_named(field, place)
     if place is not None and kind in {tuple, list}:
         return itemgetter(place)
     if isinstance(field, str):
@@ -97,6 +98,30 @@ def _way(kind: type, field: Field, record: object) -> Getter:
     if field == 0:
         return lambda value: value
     raise IndexError(f"a {kind.__name__} has no field {field}; only position 0, the value itself, is there")
+
+
+def _of_named(field: str, place: int | None) -> Getter:
+    """A field of Rows that mostly have one tuple of names. `place`: where it is in one without names."""
+    known: tuple[str, ...] | None = ()
+    index = 0
+
+    def read(row: Row) -> Any:  # noqa: ANN401  # as above
+        nonlocal known, index
+        names, values = names_and_values(row)
+        if names is not known:
+            index = _index(names, field, place)
+            known = names
+        return values[index]
+
+    return read
+
+
+def _index(names: tuple[str, ...] | None, field: str, place: int | None) -> int:
+    if names is not None and field in names:
+        return names.index(field)
+    if names is None and place is not None:
+        return place
+    raise KeyError(field)
 
 
 def _place(field: Field) -> int | None:
