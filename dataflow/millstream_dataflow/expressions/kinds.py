@@ -12,6 +12,7 @@ from millstream_dataflow.expressions.errors import TooManyBitsError
 from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.types import TypeInformation
 from millstream_dataflow.types import scalars as of_scalars
+from millstream_dataflow.types.classes import EnumType
 from millstream_dataflow.types.composites import OptionalType
 from millstream_dataflow.types.information import type_name
 
@@ -115,6 +116,9 @@ def kind_of_type(type_: TypeInformation[Any] | None) -> Kind | None:
     if isinstance(type_, OptionalType):
         inner: TypeInformation[Any] = type_.inner
         return kind_of_type(inner)
+    if isinstance(type_, EnumType):
+        members = cast("type", type_.cls)
+        return Kind.INTEGER if issubclass(members, int) else Kind.TEXT if issubclass(members, str) else Kind.OTHER
     return _OF_TYPES.get(type_, Kind.OTHER)
 
 

@@ -17,6 +17,8 @@ from millstream_dataflow.aggregates.groups import grouped
 from millstream_dataflow.aggregates.partials import partials
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.expressions import Schema, col
+from millstream_dataflow.functions import resolve_aggregate
+from millstream_dataflow.state import AggregatingStateDescriptor
 from millstream_dataflow.types import Row, Types
 
 
@@ -63,6 +65,11 @@ def test_nan_is_the_greatest() -> None:
     assert math.isnan(result(Max(0), [1.0, math.nan, 2.0]))
     assert math.isnan(result(Min(0), [math.nan]))
     assert math.isnan(result(Sum(0), [1.0, math.nan]))
+
+
+def test_an_aggregate_goes_where_a_function_goes() -> None:
+    assert AggregatingStateDescriptor("sum", Sum(0)).agg_function.add(2, 3) == 5
+    assert resolve_aggregate(made := Combined([Count()])) is made
 
 
 def test_several_give_a_row() -> None:

@@ -213,7 +213,7 @@ def shown(values: list[Any]) -> list[Any]:
     return [(type(value), "nan" if isinstance(value, float) and math.isnan(value) else value) for value in values]
 
 
-@hypothesis.settings(max_examples=10 * hypothesis.settings().max_examples)
+@hypothesis.settings(max_examples=4 * hypothesis.settings().max_examples)
 @given(EXPRESSIONS, RECORDS)
 def test_each_form_gives_the_same(expression: Expression, records: list[Row]) -> None:
     function = row_function(expression, SCHEMA)

@@ -64,6 +64,10 @@ class Colour(enum.IntEnum):
     RED = 3
 
 
+class Shade(enum.Enum):
+    DARK = "dark"
+
+
 class Pair(NamedTuple):
     a: int
     b: str
@@ -225,6 +229,15 @@ def test_what_can_be_computed_of_no_record_is_refused_before_there_are_any(expre
 def test_the_columns_of_a_type(type_: TypeInformation[Any] | None, names: tuple[str, ...] | None) -> None:
     schema = Schema.of_type(type_)
     assert (None if schema is None else schema.names) == names
+
+
+def test_enums_of_numbers_are_numbers_and_others_are_objects() -> None:
+    schema = Schema.of_type(Types.TUPLE([Types.ENUM(Colour), Types.ENUM(Shade)]))
+    assert str(infer(col(0) + 1, schema).declared) == "LONG()"
+    with pytest.raises(InvalidTypesError, match="== takes two values of one kind"):
+        infer(col(1) == "x", schema)
+    with pytest.raises(InvalidTypesError, match="for anything else use map"):
+        lit(Shade.DARK)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # that is the point
 
 
 def test_a_branch_is_computed_only_where_it_is_taken() -> None:
