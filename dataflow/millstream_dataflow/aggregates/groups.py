@@ -52,6 +52,8 @@ def grouped(keys: Column, periods: I64) -> Groups:
 
 def _codes(keys: Column) -> I64:
     """A number for each distinct key."""
+    if pa.types.is_null(keys.type):
+        return np.zeros(len(keys), np.int64)
     if isinstance(keys, pa.DictionaryArray):
         keys = compute.cast(keys, cast("Any", keys.type).value_type)
     encoded = compute.dictionary_encode(keys, null_encoding="encode")

@@ -159,6 +159,15 @@ def test_columns_at_once_are_as_records_one_by_one(records: list[tuple[Any, ...]
         assert [shown(one) for one in found] == [shown(expected[place]) for place in places], aggregate
 
 
+def test_columns_of_null_or_of_dictionaries_are_keys_too() -> None:
+    for keys, sizes in (
+        (pa.nulls(3), [3]),
+        (pa.array(["a", "b", "a"]).dictionary_encode(), [2, 1]),
+        (pa.array([math.nan, math.nan, 1.0]), [2, 1]),
+    ):
+        assert grouped(keys, np.zeros(3, np.int64)).sizes.tolist() == sizes
+
+
 def shown(value: object) -> object:
     if isinstance(value, tuple):
         return tuple(map(shown, value))

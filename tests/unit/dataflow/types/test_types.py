@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from millstream_dataflow.keys import UnstableKeyError, key_hash
 from millstream_dataflow.types import TypeInformation, Types, arrow_type, declared_type, from_hint
+from millstream_dataflow.types.composites import RowType, TupleType
 from tests.unit.dataflow.types.examples import Color, Example, Flight, Pair, Slotless, Slotted, examples
 
 Carrier = NewType("Carrier", str)
@@ -164,3 +165,13 @@ def test_declared_type() -> None:
     assert declared_type(Types.INT()) == Types.INT()
     assert declared_type(None) == Types.ANY()
     assert str(declared_type(list[int])) == "LIST(int)"
+
+
+def test_rows_and_tuples_tell_their_fields_as_in_pyflink() -> None:
+    pair = [Types.INT(), Types.STRING()]
+    named, unnamed, plain = Types.ROW_NAMED(["a", "b"], pair), Types.ROW(pair), Types.TUPLE(pair)
+    assert isinstance(named, RowType)
+    assert isinstance(unnamed, RowType)
+    assert isinstance(plain, TupleType)
+    assert (named.get_field_names(), unnamed.get_field_names()) == (["a", "b"], ["f0", "f1"])
+    assert named.get_field_types() == unnamed.get_field_types() == plain.get_field_types() == pair

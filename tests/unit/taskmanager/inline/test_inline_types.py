@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from millstream import DataStream, OutputTag, ProcessFunction, StreamExecutionEnvironment, Types, WatermarkStrategy
+from millstream import DataStream, OutputTag, ProcessFunction, StreamExecutionEnvironment, Types, WatermarkStrategy, col
 from millstream.execution.context import ProgramContext
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import ExecutionTarget
@@ -48,6 +48,11 @@ class Names(ProcessFunction[int, Any]):
         yield f"n{value}" if value > 2 else value
 
 
+class SaysInt(ProcessFunction[int, int]):
+    def process_element(self, value: int, ctx: ProcessFunction.Context) -> Iterator[int]:
+        yield f"n{value}" if value > 2 else value  # type: ignore[misc]  # that is the point
+
+
 def text(value: int) -> str:
     return "few" if value < 3 else value  # type: ignore[return-value]  # that is the point
 
@@ -64,6 +69,12 @@ MISFITS: list[tuple[Program, str, str]] = [
     (lambda s: s.map(text).filter(bool).map(str), "Map", "value is int 300, but STRING() was declared"),
     (lambda s: s.flat_map(lambda x: [x], output_type=Types.BYTE()), "Flat Map", "value is int 300, but BYTE()"),
     (lambda s: s.process(Names(), output_type=Types.LONG()), "Process", "value is str 'n300', but LONG() was"),
+    (lambda s: s.process(SaysInt()), "Process", "value is str 'n300', but int was declared"),
+    (
+        lambda s: s.map(col(0) * 2, output_type=Types.BYTE()),
+        "Map",
+        "value is int 600, but BYTE() was declared",
+    ),
     (
         lambda s: s.map(abs, output_type=Types.SHORT()).key_by(lambda _: 0).reduce(lambda a, b: a * b * 99),
         "Keyed Reduce",
