@@ -39,8 +39,16 @@ from millstream_dataflow.operators.specifications import (
     TimestampsSpecification,
     WindowSpecification,
 )
+from millstream_dataflow.operators.two_inputs import (
+    BroadcastProcessSpecification,
+    CoCall,
+    CoProcessSpecification,
+    IntervalJoinSpecification,
+    KeyedBroadcastProcessSpecification,
+    KeyedCoProcessSpecification,
+)
 from millstream_dataflow.records import Batch, RowBatch
-from millstream_dataflow.state import ValueState, ValueStateDescriptor
+from millstream_dataflow.state import MapStateDescriptor, ValueState, ValueStateDescriptor
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_dataflow.types import Row, Types
@@ -192,6 +200,28 @@ AGGREGATED: list[Result] = [
     ("", Row("count", "sum_n")(1, 7), 19),
 ]
 
+
+def _noted(row: Row, ctx: Any) -> Iterable[Any]:  # noqa: ANN401  # of the one function or the other
+    ctx.get_broadcast_state(RULES).put(row.k, row.n)
+    return [("rule", row.k)]
+
+
+def _ruled(row: Row, ctx: Any) -> Iterable[Any]:  # noqa: ANN401  # as above
+    return [(row.n, ctx.get_broadcast_state(RULES).get(row.k))]
+
+
+RULES = MapStateDescriptor("rules", Types.STRING(), Types.LONG())
+BOTH_KEYS = (KEY, KEY_BY_FUNCTION)
+TWO = (Came((("a", 10, 4), ("b", 20, 6)), number=1), Came((("a", 1, 3), ("b", 2, 50))), Reached(100))
+_CO_CALLED: list[Result] = [
+    ("", ("second", 10), 4),
+    ("", ("second", 20), 6),
+    ("", ("first", 1), 3),
+    ("", ("first", 2), 50),
+]
+_RULED: list[Result] = [("", ("rule", "a"), 4), ("", ("rule", "b"), 6), ("", (1, 10), 3), ("", (2, 20), 50)]
+_CO_CALLS = (lambda row, _: [("first", row.n)], lambda row, _: [("second", row.n)])
+
 CASES: Mapping[type[OperatorSpecification], Sequence[Case]] = {
     MapSpecification: [
         Case(MapSpecification(lambda row: _number(row) * 2), STEPS, [("", (n or 0) * 2, time) for _, n, time in ALL])
@@ -301,6 +331,21 @@ CASES: Mapping[type[OperatorSpecification], Sequence[Case]] = {
             ),
             STEPS,
             [("", _named(k, n), n or 0) for k, n, _ in ALL],
+        )
+    ],
+    CoProcessSpecification: [Case(CoProcessSpecification(_CO_CALLS, CoCall.PROCESS), TWO, _CO_CALLED)],
+    KeyedCoProcessSpecification: [
+        Case(KeyedCoProcessSpecification(_CO_CALLS, CoCall.PROCESS, BOTH_KEYS), TWO, _CO_CALLED)
+    ],
+    BroadcastProcessSpecification: [Case(BroadcastProcessSpecification((_ruled, _noted), (RULES,)), TWO, _RULED)],
+    KeyedBroadcastProcessSpecification: [
+        Case(KeyedBroadcastProcessSpecification((_ruled, _noted), KEY, (RULES,)), TWO, _RULED)
+    ],
+    IntervalJoinSpecification: [
+        Case(
+            IntervalJoinSpecification(lambda left, right, _: [(left.n, right.n)], BOTH_KEYS, -5, 5),
+            TWO,
+            [("", (1, 10), 4)],
         )
     ],
     SinkSpecification: [Case(SinkSpecification(SINK), STEPS, _records(), written=SINK.taken)],

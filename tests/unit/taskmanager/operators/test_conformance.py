@@ -61,7 +61,9 @@ def results(case: Case, form: str) -> Iterable[Result]:
 def made(case: Case) -> Chain:
     node = ChainNode(OperatorId("op"), "Operator", case.specification)
     outputs = [ChainOutput(EdgeId(number), 0, tag) for number, tag in enumerate(["", *case.tags])]
-    specification = ChainSpecification([node], [ChainInput(EdgeId(9), RECORD)], outputs)
+    specification = ChainSpecification(
+        [node], [ChainInput(EdgeId(8 + number), RECORD, number) for number in (0, 1)], outputs
+    )
     chain = build_chain(specification, [False] * len(outputs), OperatorSettings())
     bench = OperatorBench()
     chain.open(lambda _id, _name: bench.context())
