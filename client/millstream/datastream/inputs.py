@@ -9,6 +9,8 @@ from millstream.datastream.keyed_stream import KeyedStream
 from millstream.datastream.recording import add_operator_of_two
 from millstream.errors import KeyTypeError
 from millstream_dataflow.operators.specifications import KeySelection, OperatorSpecification
+from millstream_dataflow.types import TypeInformation
+from millstream_dataflow.types.composites import OptionalType
 
 
 def key_of(stream: DataStream[Any]) -> KeySelection | None:
@@ -30,9 +32,15 @@ def operator_of_two(
     return DataStream(environment, add_operator_of_two(environment.program, inputs, specification, type_))
 
 
+def _without_null(type_: TypeInformation[Any]) -> object:
+    """The class of keys, some of which may be None: so fields of Rows are, whatever their type."""
+    inner: TypeInformation[Any] = type_.inner if isinstance(type_, OptionalType) else type_
+    return inner.python_type()
+
+
 def refuse_unequal_keys(call: str, first: KeySelection, second: KeySelection) -> None:
     """KeyTypeError where both types are known, and no key of the one is a key of the other."""
-    if first.type is None or second.type is None or first.type.python_type() == second.type.python_type():
+    if first.type is None or second.type is None or _without_null(first.type) == _without_null(second.type):
         return
     what = f"{call} got streams with keys of different types, {first.type} and {second.type}"
     raise KeyTypeError(what, "let both key selectors give the same type", defined_at=call_site())

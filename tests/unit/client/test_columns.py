@@ -134,6 +134,19 @@ def test_a_key_of_a_column_that_can_be_none_is_refused_at_submit() -> None:
         compiled(env)
 
 
+def test_a_field_of_a_row_and_a_text_are_keys_of_one_type() -> None:
+    def initial(word: str) -> str:
+        return word[:1]
+
+    env = inline()
+    words = env.from_collection(["ape", "bat"], Types.STRING())
+    both = orders(env).connect(words).key_by("name", initial)
+    result = both.process((lambda order, _: [order.at], lambda word, _: [word]))
+    assert sorted(map(str, result.execute_and_collect(limit=10))) == ["1000", "12000", "2000", "3000", "ape", "bat"]
+    with pytest.raises(KeyTypeError, match="different types"):
+        orders(env).connect(words).key_by("at", initial)
+
+
 def test_of_rows_and_columns_the_same_comes() -> None:
     def program(stream: DataStream[Any]) -> list[Any]:
         return (
