@@ -8,9 +8,10 @@ Read in this order:
 * `aggregate` `AggregateFunction`, from values to an accumulator to a result
 * `timers`    `TimerService` and `TimeDomain`
 * `process`   `ProcessFunction` and `KeyedProcessFunction`: records with their times, state, timers and side outputs
-* `window`    `ProcessWindowFunction`: the result of a window
+* `window`    `ProcessWindowFunction`, `WindowFunction` and those of all records: the result of a window
 * `co`        functions of two streams, `broadcast` of a stream and a broadcast one, `joins` of pairs of records
-* `resolve`   from what the user gave to what the runtime calls, or a sentence why not; `resolve_two` for two streams
+* `resolve`   from what the user gave to what the runtime calls, or a sentence why not; `resolve_two` for two streams,
+              `resolve_windows` for windows
 
 Names and meaning are PyFlink's (Flink, "User-Defined Functions").
 """
@@ -59,6 +60,13 @@ from millstream_dataflow.functions.resolve_two import (
     resolve_keyed_state_function,
     resolve_process_join,
 )
+from millstream_dataflow.functions.resolve_windows import (
+    as_all_window_function,
+    as_process_all_function,
+    as_window_function,
+    resolve_window_function,
+    wants_clear,
+)
 from millstream_dataflow.functions.rows import (
     FilterFunction,
     FlatMapFunction,
@@ -68,11 +76,17 @@ from millstream_dataflow.functions.rows import (
     ReduceFunction,
 )
 from millstream_dataflow.functions.timers import NonKeyedTimerService, TimeDomain, TimerService
-from millstream_dataflow.functions.window import ProcessWindowFunction
+from millstream_dataflow.functions.window import (
+    AllWindowFunction,
+    ProcessAllWindowFunction,
+    ProcessWindowFunction,
+    WindowFunction,
+)
 from millstream_dataflow.state import KeyedStateStore
 
 __all__ = [
     "AggregateFunction",
+    "AllWindowFunction",
     "BaseBroadcastProcessFunction",
     "BroadcastProcessFunction",
     "CoFlatMapFunction",
@@ -93,6 +107,7 @@ __all__ = [
     "MapFunction",
     "NonKeyedTimerService",
     "Partitioner",
+    "ProcessAllWindowFunction",
     "ProcessFunction",
     "ProcessJoinFunction",
     "ProcessWindowFunction",
@@ -101,6 +116,10 @@ __all__ = [
     "TimeDomain",
     "TimerService",
     "TwoFunctions",
+    "WindowFunction",
+    "as_all_window_function",
+    "as_process_all_function",
+    "as_window_function",
     "is_generator",
     "resolve_aggregate",
     "resolve_broadcast_process",
@@ -123,4 +142,6 @@ __all__ = [
     "resolve_process_join",
     "resolve_process_window",
     "resolve_reduce",
+    "resolve_window_function",
+    "wants_clear",
 ]

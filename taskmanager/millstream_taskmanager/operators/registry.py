@@ -49,7 +49,7 @@ from millstream_taskmanager.operators.process import ProcessOperator
 from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.operators.sink import SinkOperator
 from millstream_taskmanager.operators.timestamps import TimestampsOperator
-from millstream_taskmanager.operators.window import WindowOperator
+from millstream_taskmanager.operators.window_roads import window_operator
 from millstream_taskmanager.user_code.errors import UnsupportedOperatorError
 
 
@@ -77,7 +77,6 @@ STAGES: Mapping[type[OperatorSpecification], Callable[[ChainNode, Any], Stage]] 
 OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings], Operator]] = {
     KeyedProcessSpecification: lambda it, settings: KeyedProcessOperator(it, reuse=settings.object_reuse),
     KeyedReduceSpecification: lambda specification, _: KeyedReduceOperator(specification),
-    WindowSpecification: lambda it, settings: WindowOperator(it, reuse=settings.object_reuse),
     CoProcessSpecification: lambda it, settings: CoProcessOperator(it, reuse=settings.object_reuse),
     KeyedCoProcessSpecification: lambda it, settings: KeyedCoProcessOperator(it, reuse=settings.object_reuse),
     BroadcastProcessSpecification: lambda it, settings: BroadcastProcessOperator(it, reuse=settings.object_reuse),
@@ -85,6 +84,7 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
         it, reuse=settings.object_reuse
     ),
     IntervalJoinSpecification: lambda it, settings: IntervalJoinOperator(it, reuse=settings.object_reuse),
+    WindowSpecification: lambda it, settings: window_operator(it, reuse=settings.object_reuse),
     MapBatchesSpecification: lambda it, settings: MapBatchesOperator(it, reuse=settings.object_reuse),
     ProcessSpecification: lambda it, settings: ProcessOperator(it, reuse=settings.object_reuse),
     TimestampsSpecification: lambda specification, settings: TimestampsOperator(

@@ -13,8 +13,8 @@ from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from millstream_dataflow.types import TypeInformation, Types
-from millstream_dataflow.windows import TimeWindow
 from millstream_taskmanager.state.runs import Where
+from millstream_taskmanager.state.windows import packed_window, unpacked_window
 
 V = TypeVar("V")
 _UNDECLARED = Types.ANY()
@@ -40,7 +40,7 @@ class Stored:
     """From what is stored to what the user declared a type for; None: that is no other."""
 
 
-WINDOWS = Stored(lambda window: (window.start, window.end), lambda times: TimeWindow(*times))
+WINDOWS = Stored(packed_window, unpacked_window)
 """Windows as plain pairs, since a savepoint outlives the names of our classes."""
 
 
