@@ -65,7 +65,7 @@ class Windows:
         """Records, to where their keys belong."""
         out: list[Any] = []
         for index, operator in enumerate(self.operators):
-            own = [record for record in records if self._owner(record[0]) == index]
+            own = [record for record in records if self.owner(record[0]) == index]
             if own:
                 batch = RowBatch([record[:2] for record in own], [record[2] for record in own])
                 out += shown(operator.process(0, batch))
@@ -77,7 +77,7 @@ class Windows:
 
     def reach(self, *times: int) -> list[Any]:
         """A watermark for each subtask, or one for all."""
-        pairs = zip(self.operators, times if len(times) > 1 else repeat(times[0]), strict=False)
+        pairs = zip(self.operators, times if len(times) > 1 else repeat(max(times)), strict=False)
         return [row for operator, time in pairs for row in shown(operator.advance(Watermark(time)))]
 
     def end(self) -> list[Any]:
@@ -112,7 +112,8 @@ class Windows:
         options: dict[str, Any] = {name: getattr(self.specification, name) for name in names} | changed
         return Windows(parallelism=parallelism, now=now, state=self.state(), reuse=self.reuse, **options)
 
-    def _owner(self, key: object) -> int:
+    def owner(self, key: object) -> int:
+        """The subtask that has a key."""
         return key_group(key_hash(key), 128) * len(self.operators) // 128
 
 

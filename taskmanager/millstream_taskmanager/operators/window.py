@@ -34,8 +34,10 @@ from millstream_taskmanager.user_code.errors import UnsupportedOperatorError, Us
 
 _SHORT = 8  # records in a row; below, on the average, putting them in order costs less than they do one by one
 
-NO_TIMES = "windows of event time need records with times, and these have none; assign timestamps and watermarks before"
-NO_TIMES += " the window, or use windows of processing time"
+NO_TIMES = (
+    "windows of event time need records with times, and these have none; assign timestamps and watermarks before the "
+    "window, or use windows of processing time"
+)
 
 Lying = list[tuple[TimeWindow, dict[Hashable, Any]]]
 """Where the records of a window lie: panes and what they hold, by key."""
@@ -109,7 +111,10 @@ class WindowOperator(KeyedOperator):
         for start, end in stretches:
             values, identities = part.values[start:end], part.identities[start:end]
             pane = self._places.at(times[start])
-            if pane.first > part.time:
+            if not pane.windows:  # a gap: its records belong nowhere, and those that are old are late, as in Flink
+                old = [place for place in range(start, end) if times[place] + self._lateness <= part.time]
+                _append(late, [part.values[place] for place in old], [times[place] for place in old])
+            elif pane.first > part.time:
                 self._add(pane, values, identities)
             elif pane.last + self._lateness > part.time:
                 yield from self._add_late(pane, part.time, values, identities, collector)
@@ -127,9 +132,7 @@ class WindowOperator(KeyedOperator):
         return self._places.at(min(times)).first <= time
 
     def _add(self, pane: Pane, values: list[Any], identities: Sequence[Hashable]) -> None:
-        """Records of one pane; none where that is a gap between windows."""
-        if not pane.windows:
-            return
+        """Records of one pane."""
         if self._table.shadows:
             self._table.touch_all(identities, pane.span)
         entries = pane.entries

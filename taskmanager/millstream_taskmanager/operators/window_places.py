@@ -25,7 +25,7 @@ class Pane:
     windows: tuple[TimeWindow, ...]
     """The one that ends first first; none in a gap between windows."""
     first: int
-    """The last millisecond of the window that ends first; of a gap, its own."""
+    """The last millisecond of the window that ends first; of a gap, its first one."""
     last: int
     """That of the one that ends last."""
     entries: dict[Hashable, Any] | None = None
@@ -94,7 +94,7 @@ class Places:
     def _made(self, time: int) -> Pane:
         span, windows = self._assigner.pane_at(time), self._assigner.windows_at(time)
         if not windows:
-            return Pane(span, (), span.max_timestamp(), span.max_timestamp())
+            return Pane(span, (), span.start, span.start)
         return Pane(span, windows, windows[0].max_timestamp(), windows[-1].max_timestamp())
 
     def windows_of(self, span: TimeWindow) -> tuple[TimeWindow, ...]:

@@ -217,9 +217,14 @@ def test_count_windows() -> None:
     sliding = keyed.count_window(3, 2).reduce(max)
     assert specification(sliding).assigner == CountSlidingWindowAssigner(3, 2)
     assert sliding.get_name() == "Window(CountSlidingWindowAssigner(3, 2), max)"
-    for arguments in ((0,), ("3",), (3, -1)):
-        with pytest.raises(ArgumentError, match="count_window takes a s.* that is a number of records, at least"):
+    wrong: tuple[Any, ...] = ((0,), ("3",), (3, -1))
+    for arguments in wrong:
+        with pytest.raises(ArgumentError, match=r"count_window takes a s.* that is a number of records, at least"):
             keyed.count_window(*arguments)
+
+
+def rows_of(_around: object, elements: Iterable[int]) -> Iterable[int]:
+    return elements
 
 
 def test_windows_of_all_records() -> None:
@@ -232,12 +237,10 @@ def test_windows_of_all_records() -> None:
             stream.set_parallelism(2)
     assert specification(numbers.count_window_all(3).reduce(max)).assigner == CountTumblingWindowAssigner(3)
     all_of_them = numbers.window_all(HOUR)
-    shown = all_of_them.process(lambda context, elements: [len(list(elements))])
+    shown = all_of_them.process(rows_of)
     assert isinstance(specification(shown).process, ProcessAllWindowFunction)
-    assert isinstance(specification(all_of_them.apply(lambda window, inputs: [1])).process, AllWindowFunction)
-    assert isinstance(
-        specification(all_of_them.reduce(max, lambda context, rows: rows)).process, ProcessAllWindowFunction
-    )
+    assert isinstance(specification(all_of_them.apply(rows_of)).process, AllWindowFunction)
+    assert isinstance(specification(all_of_them.reduce(max, rows_of)).process, ProcessAllWindowFunction)
     assert specification(all_of_them.with_firings().reduce(max)).with_firings
 
 
@@ -271,7 +274,7 @@ def test_trigger_of_a_users_own_assigner() -> None:
         (lambda s: s.trigger(CountTrigger), r"trigger takes a Trigger, such as CountTrigger.of\(100\), but got"),
         (lambda s: s.evictor(3), r"evictor takes an Evictor, such as CountEvictor.of\(100\), but got 3"),
         (lambda s: s.apply(Show()), "apply on a window takes a WindowFunction .* process on a window takes it"),
-        (lambda s: s.apply(lambda key, window: []), "apply on a window takes .* called with"),
+        (lambda s: s.apply(rows_of), "apply on a window takes .* called with"),
         (lambda s: s.with_firings().aggregate(max), "aggregate takes an AggregateFunction"),
     ],
 )

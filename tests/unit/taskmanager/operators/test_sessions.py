@@ -224,7 +224,8 @@ def whole_text(_key: object, context: Any, elements: Iterable[Any]) -> Iterator[
     yield rows[0][0], window.start, window.end, "".join(value for _, value in rows)
 
 
-STEPS = st.lists(
+Steps = list[tuple[list[tuple[str, int]], int | None, int]]
+STEPS: st.SearchStrategy[Steps] = st.lists(
     st.tuples(
         st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 60)), max_size=6),
         st.one_of(st.none(), st.integers(0, 70)),
@@ -235,26 +236,26 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS, st.integers(1, 12), st.sampled_from([0, 8, 1_000]))
-def test_sessions_are_what_an_obvious_merge_makes_of_them(
-    steps: list[tuple[list[tuple[str, int]], int | None, int]], gap: int, lateness: int
-) -> None:
-    """Records come in any order, watermarks between them, and restores at another parallelism."""
+@given(STEPS, st.integers(1, 12), st.sampled_from([0, 8, 1_000]), st.sampled_from([0, 9]))
+def test_sessions_are_what_an_obvious_merge_makes_of_them(steps: Steps, gap: int, lateness: int, apart: int) -> None:
+    """Records come in any order, watermarks between them, and restores at another parallelism. Event time comes so far
+    apart from subtask to subtask, and for each key as far as it has (law 7.1).
+    """
     windows = Windows(EventTimeSessionWindows.with_gap(gap), process=whole_text, allowed_lateness=lateness)
     models = {key: Model(gap, lateness) for key in "abcd"}
     found: list[Any] = []
     letters = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-    time, late = MIN_TIME, 0
+    late = 0
     for records, watermark, parallelism in steps:
         named = [(key, next(letters), when) for key, when in records]
         found += windows.come(*named)
         for key, letter, when in named:
             models[key].add(letter, when)
-        if watermark is not None and watermark > time:
-            time = watermark
-            found += windows.reach(time)
-            for model in models.values():
-                model.advance(time)
+        if watermark is not None:
+            times = [watermark + apart * subtask for subtask in range(len(windows.operators))]
+            found += windows.reach(*times)
+            for key, model in models.items():
+                model.advance(times[windows.owner(key)])
         if parallelism:
             late += sum(operator.late for operator in windows.operators)
             windows = windows.restored(parallelism)

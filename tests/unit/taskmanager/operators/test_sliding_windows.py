@@ -60,6 +60,7 @@ def test_windows_with_gaps_between_them() -> None:
     assert windows.come(("a", "u", 1), ("a", "v", 4), ("a", "w", 5), ("a", "x", 11)) == []
     assert windows.end() == [(("a", "uv"), 4), (("a", "x"), 14)]
     assert (windows.operator.late, windows.operator.processed) == (0, 4)
+    assert windows.come(("a", "y", 7)) == [("late", ("a", "y"), 7)], "old, and in no window"
 
 
 def test_a_record_is_late_when_all_of_its_windows_are_over() -> None:
@@ -261,7 +262,7 @@ def test_panes_have_every_record_in_each_of_its_windows(
                 if (start - assigner.offset) % assigner.slide == 0
             ]
             live = [window for window in around if window.end - 1 + lateness > time]
-            if around and not live:
+            if not live and (around or when + lateness <= time):
                 too_late += 1
             for window in live:
                 held[key, window] = held.get((key, window), 0) + number
@@ -278,8 +279,7 @@ def test_panes_have_every_record_in_each_of_its_windows(
         )
     last = [((key, total), window.end - 1) for (key, window), total in held.items() if window.end - 1 > time]
     assert found == [*expected, sorted(last)]
-    if assigner.size >= assigner.slide:
-        assert late == too_late
+    assert late == too_late
 
 
 def test_a_count_trigger_shares_panes_and_fires_windows_by_themselves() -> None:
