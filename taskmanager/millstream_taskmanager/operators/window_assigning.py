@@ -1,13 +1,14 @@
 """Which windows a record belongs to, and which of a key's windows become one by it."""
 
-from collections.abc import Collection, Sequence
-from typing import Any, cast
+from collections.abc import Collection, Hashable
+from typing import Any
 
 from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.functions import RuntimeContext
 from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.windows import MergingWindowAssigner, SessionWindows, TimeWindow, Window, WindowAssigner
 from millstream_taskmanager.operators.base import OperatorContext
+from millstream_taskmanager.operators.window_live import LiveWindows
 
 Merge = tuple[Window, list[Window]]
 """A window, and those of a key that become it."""
@@ -22,7 +23,8 @@ class Assigning(WindowAssigner.WindowAssignerContext):
         self._ours = type(assigner).__module__.partition(".")[0] == "millstream_dataflow"
         self.merging = assigner if isinstance(assigner, MergingWindowAssigner) else None
         """If windows merge."""
-        self._sessions = isinstance(assigner, SessionWindows)
+        self.sessions = assigner if isinstance(assigner, SessionWindows) else None
+        """If they are sessions."""
         self._runtime = runtime
         self.moment = context.now()
         """The clock; the same for all records of a batch."""
@@ -42,20 +44,18 @@ class Assigning(WindowAssigner.WindowAssignerContext):
             windows = _checked(windows, self._assigner)
         return windows
 
-    def merged(self, window: Window, known: Sequence[Window]) -> tuple[Window, list[Merge]]:
+    def merged(self, window: Window, identity: Hashable, live: LiveWindows) -> tuple[Window, list[Merge]]:
         """What a window becomes beside those that a key has, and which of those become one. It may be one of them.
 
-        Most records of a session lie within it, or are its first; then nobody need be asked.
+        Of sessions, those that it meets are looked at. Most records lie within one, or are its first.
         """
+        known = live.of(identity)
+        if self.sessions is not None and isinstance(window, TimeWindow):
+            known = spans = live.meeting(identity, window.start, window.end)
+            if len(spans) == 1 and spans[0].start <= window.start and window.end <= spans[0].end:
+                return spans[0], []
         if not known or self.merging is None:
             return window, []
-        if self._sessions and isinstance(window, TimeWindow):
-            spans = cast("Sequence[TimeWindow]", known)
-            for span in spans:
-                if span.start <= window.start and window.end <= span.end:
-                    return span, []
-            if not any(map(window.intersects, spans)):
-                return window, []
         told = _Told()
         self.merging.merge_windows([*known, window], told)
         result, merges = window, list[Merge]()

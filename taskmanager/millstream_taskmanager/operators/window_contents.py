@@ -6,7 +6,8 @@ window has the record, those behind the first a copy of it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 from millstream_dataflow.windows import (
@@ -86,6 +87,13 @@ class WholeWindows(Contents):
         if self._table.shadows:
             self._table.touch(address)
         return self._table.entries.get(address, NOTHING)
+
+    def add_all(self, identity: Hashable, window: Window, records: Iterator[Any], count: int) -> None:
+        """So many records of one window."""
+        address = identity, window
+        if self._table.shadows:
+            self._table.touch(address)
+        self._accumulation.add(self._table.entries, records, repeat(address, count))
 
     def put(self, identity: Hashable, window: Window, kept: list[Any]) -> None:
         """What an evictor has left."""

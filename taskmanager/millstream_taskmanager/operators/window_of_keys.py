@@ -24,8 +24,11 @@ from millstream_dataflow.windows import (
     AlignedWindows,
     CountWindow,
     DeltaTrigger,
+    EventTimeTrigger,
     Firing,
     PurgingTrigger,
+    SessionWindows,
+    TimeWindow,
     Trigger,
     TriggerResult,
     Window,
@@ -33,6 +36,7 @@ from millstream_dataflow.windows import (
 from millstream_taskmanager.operators.base import OperatorContext, Output, SideBatch
 from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.keyed import KeyedOperator, KeyedPart, KeyedRuntimeContext
+from millstream_taskmanager.operators.session_runs import Run, Runs
 from millstream_taskmanager.operators.window import NO_TIMES
 from millstream_taskmanager.operators.window_accumulation import NOTHING, accumulation_of
 from millstream_taskmanager.operators.window_assigning import Assigning
@@ -45,7 +49,7 @@ from millstream_taskmanager.operators.window_timers import WindowTimers
 from millstream_taskmanager.operators.window_triggering import TriggerSurroundings
 from millstream_taskmanager.state.store import KeyedTables
 from millstream_taskmanager.user_code.copies import copy_of
-from millstream_taskmanager.user_code.errors import UserCodeError
+from millstream_taskmanager.user_code.errors import UserCodeError, last_given
 
 
 class KeyedWindowOperator(KeyedOperator):
@@ -64,6 +68,10 @@ class KeyedWindowOperator(KeyedOperator):
         self._reuse = reuse
         # What the trigger may keep is no part of what the window holds: the user's code may change either.
         self._lends = _keeps_records(self._trigger)
+        # Sessions whose records can be taken by runs: of those nothing fires but by the watermark.
+        by_runs = self._by_event_time and self._evictor is None and type(self._trigger) is EventTimeTrigger
+        assigner = self._assigner
+        self._sessions = assigner if isinstance(assigner, SessionWindows) and by_runs else None
 
     def open_state(self, context: OperatorContext) -> None:
         """See KeyedOperator. The ends of restored windows follow from them."""
@@ -78,7 +86,8 @@ class KeyedWindowOperator(KeyedOperator):
             self._contents: SharedPanes | WholeWindows = SharedPanes(backend, accumulation, assigner, self._results)
         else:
             self._contents = WholeWindows(backend, "windows-of-keys", accumulation)
-        self._live = LiveWindows(backend, self._end_of, merging=merging)
+        sessions = self._assigning.sessions is not None
+        self._live = LiveWindows(backend, self._end_of, merging=merging, sessions=sessions)
         self._triggering = TriggerSurroundings(context, backend, is_event_time=self._by_event_time)
         self._functions.open(context, tables)
         self._turn(self.times.time)
@@ -111,10 +120,12 @@ class KeyedWindowOperator(KeyedOperator):
     def _process(self, part: KeyedPart, late: RowBatch) -> Iterator[Output]:
         collector = Collector(timed=True, reuse=self._reuse)
         times: Any = repeat(MIN_TIME) if part.times is None else part.times
+        runs = Runs(self._live.meeting)
         for value, key, identity, time in zip(part.values, part.keys, part.identities, times, strict=False):
             self.current.set(key, identity)
             try:
-                taken = self._take(value, time, collector)
+                taken = self._sessions is not None and self._gathered(runs, self._sessions.gap_of(value), value, time)
+                taken = taken or self._take(value, time, collector)
             except UserCodeError:
                 raise
             except BaseException as error:  # the user's code may raise what it likes
@@ -125,7 +136,35 @@ class KeyedWindowOperator(KeyedOperator):
                     late.timestamps.append(time)
             if collector.full:
                 yield from collector.take()
+        for run in runs.all():
+            self._keep(run)
         yield from collector.take()
+
+    def _gathered(self, runs: Runs, gap: int, value: Any, time: int) -> bool:  # noqa: ANN401  # any record
+        """Whether a record of the current key was put into its run. One of a session that is over fires by itself."""
+        identity, end = self.current.identity, time + gap
+        is_open = end - 1 > self._watermark
+        if is_open and runs.extends(identity, time, end, value):
+            return True
+        if (run := runs.pop(identity)) is not None:
+            self._keep(run)
+        return is_open and runs.begins(self.current.key, identity, time, end, value)
+
+    def _keep(self, run: Run) -> None:
+        """The records of a run, as if they were one."""
+        self.current.set(run.key, run.identity)
+        given = iter(run.values)
+        try:
+            window = self._window_for(TimeWindow(run.start, run.end))
+            if window is None or not isinstance(self._contents, WholeWindows):
+                raise RuntimeError(f"a run of records of {run.start} to {run.end} has no session")
+            self._contents.add_all(run.identity, window, given, len(run.values))
+            self._triggering.at(self.current, window)
+            self._trigger.on_element(run.values[-1], run.start, window, self._triggering)
+        except UserCodeError:
+            raise
+        except BaseException as error:  # the user's code may raise what it likes
+            raise UserCodeError(error, self._name, last_given(run.values, given)) from error
 
     def _take(self, value: Any, time: int, out: Collector) -> bool:  # noqa: ANN401  # any record
         """A record of the current key; False if it is late."""
@@ -155,7 +194,7 @@ class KeyedWindowOperator(KeyedOperator):
         if self._live.has(identity, assigned):
             return assigned
         if self._assigning.merging is not None:
-            assigned, merges = self._assigning.merged(assigned, self._live.of(identity))
+            assigned, merges = self._assigning.merged(assigned, identity, self._live)
             for whole, parts in merges:
                 self._merge(parts, whole)
             if self._live.has(identity, assigned):

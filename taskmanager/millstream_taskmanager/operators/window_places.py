@@ -88,11 +88,12 @@ class Places:
             if len(self._known) >= self._limit:
                 self._known = {start: known for start, known in self._known.items() if known.entries is not None}
                 self._limit = max(_MANY_KNOWN, 2 * len(self._known))
-            pane = self._known[start] = self._made(time)
+            pane = self._known[start] = self._made(start)
         return pane
 
-    def _made(self, time: int) -> Pane:
-        span, windows = self._assigner.pane_at(time), self._assigner.windows_at(time)
+    def _made(self, start: int) -> Pane:
+        span = TimeWindow(start, start + self._size)
+        windows = self._assigner.windows_at(start) if self.shared else (span,)
         if not windows:
             return Pane(span, (), span.start, span.start)
         return Pane(span, windows, windows[0].max_timestamp(), windows[-1].max_timestamp())
