@@ -59,7 +59,7 @@ class CountTrigger(Trigger[Any, Window]):
         """Forgets the count."""
         ctx.get_partitioned_state(_COUNT).clear()
 
-    def _judged(self, state: Any) -> TriggerResult:  # noqa: ANN401  # a ReducingState
+    def _judged(self, state: Any) -> TriggerResult:  # noqa: ANN401  # of numbers, by whatever name
         if state.get() < self.window_size:
             return TriggerResult.CONTINUE
         state.clear()

@@ -173,7 +173,7 @@ def test_sessions_by_the_clock_go_on_behind_a_restore() -> None:
 
 
 def test_sessions_have_no_state_of_a_window() -> None:
-    def process(_key: object, context: Any, _elements: object) -> list[Any]:  # noqa: ANN401  # a context
+    def process(_key: object, context: Any, _elements: object) -> list[Any]:  # noqa: ANN401  # around a window of any kind
         return [context.window_state().get_state(ValueStateDescriptor("n")).value()]
 
     windows = Windows(GAP, process=process)
@@ -218,7 +218,7 @@ class Model:
         self.sessions = [one for one in self.sessions if one[1] - 1 + self.lateness > self.time]
 
 
-def whole_text(_key: object, context: Any, elements: Iterable[Any]) -> Iterator[Any]:  # noqa: ANN401  # a context
+def whole_text(_key: object, context: Any, elements: Iterable[Any]) -> Iterator[Any]:  # noqa: ANN401  # around a window of any kind
     rows = list(elements)
     window = context.window()
     yield rows[0][0], window.start, window.end, "".join(value for _, value in rows)

@@ -30,7 +30,7 @@ from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.windows import Windows, joined
 
 
-def whole(key: object, context: Any, elements: Iterable[Any]) -> list[Any]:  # noqa: ANN401  # a context
+def whole(key: object, context: Any, elements: Iterable[Any]) -> list[Any]:  # noqa: ANN401  # around a window of any kind
     return [(key, context.window(), "".join(value for _, value in elements))]
 
 
