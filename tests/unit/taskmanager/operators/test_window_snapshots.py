@@ -1,5 +1,6 @@
 """A snapshot of windows is a value (law 4.5): what comes behind the barrier isn't in it, whatever changes in place."""
 
+import pickle
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.functions import AggregateFunction
+from millstream_dataflow.keys import key_group, key_hash
 from millstream_dataflow.state import ListStateDescriptor, StateDescriptor
 from millstream_dataflow.windows import (
     ContinuousEventTimeTrigger,
@@ -140,3 +142,22 @@ def test_what_comes_behind_the_barrier_is_not_in_the_snapshot(
     runs: tuple[KeyedRun, ...] = snapshot.runs
     again = opened(way, lateness, RestoredState((), runs, restored=True))
     assert [*go(again, behind), sorted(again.end(), key=repr)] == first
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_stored_names_no_class_of_ours(way: str) -> None:
+    """A savepoint outlives the names of our classes: windows are plain tuples in it."""
+    windows = opened(way, 10)
+    list(go(windows, [([("a", "u", 1), ("a", "v", 12), ("b", "w", 3)], 5), ([("a", "x", 4)], None)]))
+    runs = windows.state().runs
+    assert {run.table for run in runs} > {"watermark"}
+    assert not [run.table for run in runs if b"millstream" in run.data]
+
+
+def test_windows_that_the_first_version_stored_are_read() -> None:
+    """Namespaces of tumbling windows: pairs of start and end."""
+    data = pickle.dumps((["a"], [(0, 10)], [["a", "u"]], ("ANY()", "ANY()"), False), 5)  # as it was
+    state = RestoredState((), (KeyedRun("windows-reduced", key_group(key_hash("a"), 128), 1, data),), restored=True)
+    windows = Windows(TumblingEventTimeWindows.of(10), reduce=extended, state=state)
+    windows.come(["a", "v", 5])
+    assert windows.end() == [(["a", "uv"], 9)]
