@@ -37,7 +37,6 @@ from millstream_dataflow.operators.two_inputs import (
     KeyedCoProcessSpecification,
 )
 from millstream_dataflow.transformations import OperatorTransformation
-from millstream_dataflow.windows import WindowAssigner
 
 _TITLES: Final[dict[type[OperatorSpecification], str]] = {
     MapSpecification: "Map",
@@ -91,9 +90,8 @@ def default_name(specification: OperatorSpecification) -> str:
             return f"Source: {_short(type(source).__name__, 'Source')}"
         case SinkSpecification(sink=sink):
             return f"Sink: {_short(type(sink).__name__, 'Sink')}"
-        case WindowSpecification(assigner=assigner, reduce=reduce, aggregate=aggregate, process=process):
-            functions = [function_name(function) for function in (reduce, aggregate, process) if function is not None]
-            return f"Window({', '.join([_assigner_name(assigner), *functions])})"
+        case WindowSpecification():
+            return f"Window({', '.join(_parts(specification))})"
         case _:
             return title(specification)
 
@@ -127,12 +125,26 @@ def with_article(noun: str) -> str:
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
-def _assigner_name(assigner: WindowAssigner) -> str:
-    """`TumblingEventTimeWindows(3600000)`: milliseconds, and of what follows the size only what is not zero."""
-    if not is_dataclass(assigner):
-        return type(assigner).__name__
-    first, *others = [getattr(assigner, field.name) for field in fields(assigner)]
-    return f"{type(assigner).__name__}({', '.join(str(value) for value in [first, *filter(None, others)])})"
+def _parts(specification: WindowSpecification) -> list[str]:
+    """What windows are made of, as far as the user has said it."""
+    names = [_windows_name(specification.assigner)]
+    names += [_windows_name(one) for one in (specification.trigger, specification.evictor) if one is not None]
+    functions = (specification.reduce, specification.aggregate, specification.process)
+    return names + [function_name(function) for function in functions if function is not None]
+
+
+def _windows_name(part: Any) -> str:  # noqa: ANN401  # an assigner, a trigger or an evictor
+    """`TumblingEventTimeWindows(3600000)`: milliseconds or records, and of the rest only what isn't 0."""
+    name = type(part).__name__
+    values: list[Any] = [getattr(part, field.name) for field in fields(part)] if is_dataclass(part) else []
+    shown = [_value_name(value) for value in [*values[:1], *filter(None, values[1:])]]
+    return f"{name}({', '.join(shown)})" if shown else name
+
+
+def _value_name(value: Any) -> str:  # noqa: ANN401  # of any kind
+    if isinstance(value, int | float):
+        return str(value)
+    return _windows_name(value) if is_dataclass(value) else function_name(value)
 
 
 def _short(class_name: str, suffix: str) -> str:

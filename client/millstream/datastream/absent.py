@@ -13,41 +13,22 @@ from millstream.errors import NotSupportedError
 Absent = Mapping[str, str]
 """What to do instead, by name; empty where there is nothing."""
 
-_AS_REDUCE: Final = "write reduce(lambda a, b: ...), which gives the record that you choose of two"
 _AT_CLUSTER: Final = "install what the functions need where the TaskManagers run; add_python_file brings modules"
 _NO_JVM: Final = "no Java runs here; leave it out, and take a connector in Python (from_source, sink_to)"
 
 _OF_ALL_STREAMS: Final[Absent] = {
     "add_sink": "use sink_to(sink)",
     "cache": "write the records to files (sink_to) and read them in the next job",
-    "count_window_all": "write key_by(lambda record: 0).process(...) with the count in a ValueState",
     "iterate": "streams can't feed themselves",
     "set_buffer_timeout": "call it on the environment; it counts for the whole job",
     "set_uid_hash": "set the operator's uid",
-    "window_all": "write key_by(lambda record: 0).window(...), whose windows hold all records",
 }
 OF_STREAMS: Final[Absent] = {
     **_OF_ALL_STREAMS,
-    "count_window": "write key_by(...).process(...) with the count in a ValueState",
-    "max_by": f"after key_by, {_AS_REDUCE}",
-    "min_by": f"after key_by, {_AS_REDUCE}",
 }
 OF_KEYED_STREAMS: Final[Absent] = {
     **_OF_ALL_STREAMS,
     "as_queryable_state": "",
-    "count_window": "write process(...) with the count in a ValueState",
-    "max_by": _AS_REDUCE,
-    "min_by": _AS_REDUCE,
-}
-OF_WINDOWED_STREAMS: Final[Absent] = {
-    "apply": "use process(function), which gets the key, the window and its records",
-    "evictor": "choose among the window's records in process(function)",
-    "max": _AS_REDUCE,
-    "max_by": _AS_REDUCE,
-    "min": _AS_REDUCE,
-    "min_by": _AS_REDUCE,
-    "sum": "write reduce(lambda a, b: ...), which adds two records",
-    "trigger": "event-time windows fire when the watermark passes them; for more, use process() with timers",
 }
 OF_ENVIRONMENTS: Final[Absent] = {
     "add_classpaths": _NO_JVM,

@@ -5,7 +5,7 @@ A mistake here would otherwise show up in a worker, at the first record. What a 
 """
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, get_origin
+from typing import Any, Final, TypeVar, cast, get_origin
 
 from millstream.datastream.accumulators import refuse_shared_accumulators
 from millstream.datastream.call_site import call_site
@@ -18,6 +18,12 @@ from millstream_dataflow.names import name_problem
 from millstream_dataflow.operators.specifications import KeySelection
 from millstream_dataflow.types import TypeInformation
 from millstream_dataflow.types.information import class_key_problem
+from millstream_dataflow.windows import (
+    CountSlidingWindowAssigner,
+    CountTumblingWindowAssigner,
+    CountWindow,
+    WindowAssigner,
+)
 
 R = TypeVar("R")
 
@@ -84,3 +90,14 @@ def refuse_mutable_keys(selector: object, key_type: TypeInformation[Any] | None)
 def partitioner_function(partitioner: object) -> Callable[[Any, int], int]:
     """A partitioner as a function of the key and the number of partitions."""
     return accepted(resolve_partitioner, partitioner)
+
+
+def count_windows(call: str, size: object, slide: object) -> WindowAssigner[Any, CountWindow]:
+    """The assigner of windows of so many records; ArgumentError for what is no number of them."""
+    for what, number in (("size", size), ("slide", slide)):
+        least = 0 if what == "slide" else 1  # no slide at all: one after another
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            wanted = f"a {what} that is a number of records, at least {least}"
+            raise ArgumentError(f"{call} takes {wanted}, but got {number!r:.80}", "", defined_at=call_site())
+    records, step = cast("int", size), cast("int", slide)
+    return CountSlidingWindowAssigner(records, step) if step else CountTumblingWindowAssigner(records)

@@ -50,7 +50,7 @@ class TwoStreams(Generic[T, U]):
             refuse_unequal_keys(call, keys[0], keys[1])
         return type(self)(self._first, self._second, keys)
 
-    def in_windows(self, assigner: WindowAssigner) -> Any:  # noqa: ANN401  # a WindowedStream, of any window
+    def in_windows(self, assigner: WindowAssigner[Any, Any]) -> Any:  # noqa: ANN401  # a WindowedStream, of any window
         """Both as one stream of tagged records, by key, in windows."""
         wanted = "a WindowAssigner, such as TumblingEventTimeWindows.of(...)"
         accepted_instance("window", assigner, WindowAssigner, wanted)
@@ -133,7 +133,7 @@ class CoGroupEqualTo(Generic[T, U]):
     def __init__(self, streams: CoGroupedStreams[T, U]) -> None:
         self._streams = streams
 
-    def window(self, assigner: WindowAssigner) -> CoGroupWindow[T, U]:
+    def window(self, assigner: WindowAssigner[Any, Any]) -> CoGroupWindow[T, U]:
         """The windows in which records meet. An assigner that looks at records (a dynamic gap) sees each as a pair of
         its side (0 or 1) and itself.
         """

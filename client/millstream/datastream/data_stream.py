@@ -12,6 +12,7 @@ from millstream.datastream.absent import OF_STREAMS, refuse
 from millstream.datastream.arguments import (
     accepted,
     accepted_instance,
+    count_windows,
     key_selection,
     partitioner_function,
     refuse_mutable_keys,
@@ -49,6 +50,7 @@ from millstream_dataflow.operators.specifications import (
     CollectSpecification,
     FilterSpecification,
     FlatMapSpecification,
+    KeySelection,
     MapBatchesSpecification,
     MapSpecification,
     OperatorSpecification,
@@ -56,15 +58,18 @@ from millstream_dataflow.operators.specifications import (
     SinkSpecification,
     TimestampsSpecification,
 )
+from millstream_dataflow.operators.windows import NoKey
 from millstream_dataflow.state import MapStateDescriptor
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_dataflow.transformations import OperatorTransformation, Transformation
 from millstream_dataflow.types import TypeInformation, Types
+from millstream_dataflow.windows import CountWindow, Window, WindowAssigner
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from millstream.datastream.all_windowed_stream import AllWindowedStream
     from millstream.datastream.broadcast_stream import BroadcastConnectedStream, BroadcastStream
     from millstream.datastream.co_grouped_streams import CoGroupedStreams
     from millstream.datastream.connected_streams import ConnectedStreams
@@ -75,8 +80,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 U = TypeVar("U")
 K = TypeVar("K")
+W = TypeVar("W", bound=Window)
 
-_PER_KEY = frozenset({"interval_join", "max", "min", "reduce", "sum", "window"})
+_PER_KEY = frozenset({"count_window", "interval_join", "max", "max_by", "min", "min_by", "reduce", "sum", "window"})
 
 
 class DataStream(OperatorSettings, ColumnOperations, Generic[T]):
@@ -203,6 +209,22 @@ class DataStream(OperatorSettings, ColumnOperations, Generic[T]):
         refuse_mutable_keys(key_selector, key_type)
         partition = add_partition(self._environment.program, self._without_key(), Partitioning.HASH, key)
         return KeyedStream(self._environment, partition, key)
+
+    def window_all(self, window_assigner: WindowAssigner[T, W]) -> AllWindowedStream[T, W]:
+        """Group all records by windows, whatever their keys: one subtask has them all. A key makes it parallel."""
+        from millstream.datastream.all_windowed_stream import AllWindowedStream  # noqa: PLC0415  # gives DataStreams
+
+        wanted = "a WindowAssigner, such as TumblingEventTimeWindows.of(...)"
+        accepted_instance("window_all", window_assigner, WindowAssigner, wanted)
+        key = KeySelection(NoKey())
+        partition = add_partition(self._environment.program, self._without_key(), Partitioning.HASH, key)
+        return AllWindowedStream(self._environment, partition, key, window_assigner)
+
+    def count_window_all(self, size: int, slide: int = 0) -> AllWindowedStream[T, CountWindow]:
+        """Windows of so many records, one after another, or one at every `slide` records; one that isn't full gives
+        nothing.
+        """
+        return self.window_all(count_windows("count_window_all", size, slide))
 
     def union(self, *streams: DataStream[T]) -> DataStream[T]:
         """The records of all streams, in no particular order. ForeignStreamError for one of another environment."""

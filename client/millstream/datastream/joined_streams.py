@@ -58,7 +58,7 @@ class JoinEqualTo(Generic[T, U]):
     def __init__(self, streams: JoinedStreams[T, U]) -> None:
         self._streams = streams
 
-    def window(self, assigner: WindowAssigner) -> JoinWindow[T, U]:
+    def window(self, assigner: WindowAssigner[Any, Any]) -> JoinWindow[T, U]:
         """The windows in which records meet. An assigner that looks at records (a dynamic gap) sees each as a pair of
         its side (0 or 1) and itself.
         """

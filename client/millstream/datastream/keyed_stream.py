@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from millstream.datastream.absent import OF_KEYED_STREAMS, refuse
-from millstream.datastream.arguments import accepted, accepted_instance
+from millstream.datastream.arguments import accepted, accepted_instance, count_windows
 from millstream.datastream.call_site import call_site
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.declared_types import process_type, returned_items_type, returned_type
+from millstream.datastream.extremes import MaxBy, MinBy
 from millstream.datastream.fields import FieldMax, FieldMin, FieldSum
 from millstream.datastream.keyed_functions import KeyedFilter, KeyedFlatMap, KeyedMap
 from millstream.datastream.windowed_stream import WindowedStream
@@ -35,7 +36,7 @@ from millstream_dataflow.operators.specifications import (
 from millstream_dataflow.state import MapStateDescriptor
 from millstream_dataflow.transformations import OperatorTransformation, PartitionTransformation, Transformation
 from millstream_dataflow.types import TypeInformation
-from millstream_dataflow.windows import WindowAssigner
+from millstream_dataflow.windows import CountWindow, Window, WindowAssigner
 
 if TYPE_CHECKING:
     from millstream.datastream.environment import StreamExecutionEnvironment
@@ -45,6 +46,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 K = TypeVar("K")
 J = TypeVar("J")
+W = TypeVar("W", bound=Window)
 
 
 class KeyedStream(DataStream[T], Generic[T, K]):
@@ -130,8 +132,20 @@ class KeyedStream(DataStream[T], Generic[T, K]):
         """For each record in, the key's first record with the greatest so far in that field."""
         return self.reduce(FieldMax(position_to_max))
 
-    def window(self, window_assigner: WindowAssigner) -> WindowedStream[T, K]:
-        """Group the records of each key by windows of time; what happens to each window is said next."""
+    def min_by(self, position_to_min_by: int | str = 0, first: bool = True) -> DataStream[T]:  # noqa: FBT001, FBT002  # Flink's signature
+        """For each record in, the key's record with the least so far in that field; of equal ones the first, or the
+        last.
+        """
+        return self.reduce(MinBy(position_to_min_by, first))
+
+    def max_by(self, position_to_max_by: int | str = 0, first: bool = True) -> DataStream[T]:  # noqa: FBT001, FBT002  # as above
+        """For each record in, the key's record with the greatest so far in that field; of equal ones the first, or the
+        last.
+        """
+        return self.reduce(MaxBy(position_to_max_by, first))
+
+    def window(self, window_assigner: WindowAssigner[T, W]) -> WindowedStream[T, K, W]:
+        """Group the records of each key by windows; when they fire, and what happens to each, is said next."""
         wanted = "a WindowAssigner, such as TumblingEventTimeWindows.of(...)"
         accepted_instance("window", window_assigner, WindowAssigner, wanted)
         return WindowedStream(self._environment, self._transformation, self._key, window_assigner)
@@ -145,6 +159,12 @@ class KeyedStream(DataStream[T], Generic[T, K]):
         join = joined_by_interval(self, other_stream)
         self._refuse_other_program("interval_join", other_stream)
         return join
+
+    def count_window(self, size: int, slide: int = 0) -> WindowedStream[T, K, CountWindow]:
+        """Windows of so many records of a key, one after another, or one at every `slide` records. One that isn't full
+        gives nothing, also at the end of the input (as in PyFlink).
+        """
+        return self.window(count_windows("count_window", size, slide))
 
     # ------------------------------------------------------------------------------------------------- refused
 

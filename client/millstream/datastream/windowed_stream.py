@@ -1,93 +1,45 @@
-"""A keyed stream in windows of time, until it is said what happens to each window."""
+"""A keyed stream in windows, until it is said what happens to each window."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeAlias, TypeVar, overload
+from typing import Any, Generic, TypeAlias, TypeVar, overload
 
-from millstream.datastream.absent import OF_WINDOWED_STREAMS, refuse
 from millstream.datastream.aggregates import BuiltIn, aggregation_of, is_built_in
-from millstream.datastream.arguments import accepted, accepted_instance
-from millstream.datastream.call_site import call_site
+from millstream.datastream.arguments import accepted
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
-from millstream.datastream.operator_settings import stays_in_program
-from millstream.datastream.recording import add_operator
-from millstream.errors import ProgramError
+from millstream.datastream.extremes import MaxBy, MinBy
+from millstream.datastream.fields import FieldMax, FieldMin, FieldSum
+from millstream.datastream.window_firings import FiringsOfWindows
+from millstream.datastream.window_settings import WindowSettings
 from millstream_dataflow.functions import (
     AggregateFunction,
     ProcessWindowFunction,
     ReduceFunction,
+    WindowFunction,
+    as_window_function,
     resolve_aggregate,
     resolve_process_window,
     resolve_reduce,
 )
 from millstream_dataflow.functions.process import Emitted
-from millstream_dataflow.operators.specifications import Function, KeySelection, WindowSpecification
-from millstream_dataflow.tags import OutputTag
-from millstream_dataflow.time import Span, to_milliseconds
-from millstream_dataflow.transformations import Transformation
+from millstream_dataflow.operators.base import Function
 from millstream_dataflow.types import Row, TypeInformation
-from millstream_dataflow.windows import TimeWindow, WindowAssigner
-
-if TYPE_CHECKING:
-    from millstream.datastream.environment import StreamExecutionEnvironment
+from millstream_dataflow.windows import TimeWindow, Window
 
 T = TypeVar("T")
 U = TypeVar("U")
 K = TypeVar("K")
 A = TypeVar("A")
 R = TypeVar("R")
+W = TypeVar("W", bound=Window)
 
 WindowContext: TypeAlias = ProcessWindowFunction.Context[TimeWindow]
 
 
-class WindowedStream(Generic[T, K]):
-    """Records of type T with keys of type K, in windows, which fire when event time (or the clock) has passed them."""
-
-    def __init__(
-        self,
-        environment: StreamExecutionEnvironment,
-        origin: Transformation,
-        key: KeySelection,
-        assigner: WindowAssigner,
-    ) -> None:
-        self._environment = environment
-        self._origin = origin
-        self._key = key
-        self._assigner = assigner
-        self._allowed_lateness = 0
-        self._late: OutputTag[Any] | None = None
-
-    def __reduce__(self) -> NoReturn:
-        """Refused, as for streams."""
-        stays_in_program(self)
-
-    def get_execution_environment(self) -> StreamExecutionEnvironment:
-        """The environment of the program that the stream belongs to."""
-        return self._environment
-
-    def get_input_type(self) -> AnyType:
-        """The declared type of the records; None when there is none."""
-        return self._origin.type
-
-    def allowed_lateness(self, time_ms: Span) -> Self:
-        """Keep a window that has fired for this long (milliseconds), and fire it again at each late record."""
-        lateness = to_milliseconds(time_ms)
-        if lateness < 0 or not self._assigner.is_event_time():
-            what = (
-                f"allowed_lateness of {lateness} ms" if lateness < 0 else "allowed_lateness on processing-time windows"
-            )
-            mend = "give it 0 or more" if lateness < 0 else "nothing is late by the clock; leave it out"
-            raise ProgramError(what, mend, defined_at=call_site())
-        self._allowed_lateness = lateness
-        return self
-
-    def side_output_late_data(self, output_tag: OutputTag[T]) -> Self:
-        """Give records that come too late for their window to a side output instead of dropping them."""
-        accepted_instance("side_output_late_data", output_tag, OutputTag, "an OutputTag")
-        self._late = output_tag
-        return self
+class WindowedStream(WindowSettings[T, W], Generic[T, K, W]):
+    """Records of type T with keys of type K, in windows of type W. Each key has windows of its own."""
 
     @overload
     def reduce(self, reduce_function: ReduceFunction[T] | Callable[[T, T], T]) -> DataStream[T]: ...
@@ -95,8 +47,9 @@ class WindowedStream(Generic[T, K]):
     def reduce(
         self,
         reduce_function: ReduceFunction[T] | Callable[[T, T], T],
-        window_function: ProcessWindowFunction[T, U, K, TimeWindow]
-        | Callable[[K, WindowContext, Iterable[T]], Emitted[U]],
+        window_function: ProcessWindowFunction[T, U, K, W]
+        | WindowFunction[T, U, K, W]
+        | Callable[[K, ProcessWindowFunction.Context[W], Iterable[T]], Emitted[U]],
         output_type: TypeInformation[U] | None = None,
     ) -> DataStream[U]: ...
     def reduce(
@@ -105,7 +58,8 @@ class WindowedStream(Generic[T, K]):
         window_function: Function = None,
         output_type: TypeInformation[Any] | None = None,
     ) -> DataStream[Any]:
-        """One record a window and key: the reduction of its records. State is one record a window and key.
+        """One record a window and key: the reduction of its records. State is one record a window and key, of sliding
+        windows one a pane; there the function must be associative, since panes are reduced in the order of time.
 
         A window function gets that record, with key and window, and gives any number of others.
         """
@@ -130,8 +84,9 @@ class WindowedStream(Generic[T, K]):
     def aggregate(
         self,
         aggregate_function: AggregateFunction[T, A, R],
-        window_function: ProcessWindowFunction[R, U, K, TimeWindow]
-        | Callable[[K, WindowContext, Iterable[R]], Emitted[U]],
+        window_function: ProcessWindowFunction[R, U, K, W]
+        | WindowFunction[R, U, K, W]
+        | Callable[[K, ProcessWindowFunction.Context[W], Iterable[R]], Emitted[U]],
         accumulator_type: TypeInformation[A] | None = None,
         output_type: TypeInformation[U] | None = None,
     ) -> DataStream[U]: ...
@@ -143,7 +98,8 @@ class WindowedStream(Generic[T, K]):
         output_type: Any = None,
         *more: BuiltIn,
     ) -> DataStream[Any]:
-        """One result a window and key: what the function makes of its records. State is one accumulator each.
+        """One result a window and key: what the function makes of its records. State is one accumulator each, of
+        sliding windows one a pane, merged in the order of time (as are those of sessions that become one).
 
         A window function gets that result, with key and window, and gives any number of records. `accumulator_type` is
         accepted as PyFlink's; accumulators are stored as they are.
@@ -163,32 +119,63 @@ class WindowedStream(Generic[T, K]):
 
     def process(
         self,
-        process_window_function: ProcessWindowFunction[T, U, K, TimeWindow]
-        | Callable[[K, WindowContext, Iterable[T]], Emitted[U]],
+        process_window_function: ProcessWindowFunction[T, U, K, W]
+        | Callable[[K, ProcessWindowFunction.Context[W], Iterable[T]], Emitted[U]],
         output_type: TypeInformation[U] | None = None,
     ) -> DataStream[U]:
-        """Any number of records a window and key, from all of its records, which are kept until it fires."""
-        return self._operate(output_type, process_window_function)
+        """Any number of records a window and key, from all of its records, which are kept until it fires. They stand in
+        the order in which they came; of sliding windows the panes in the order of time, of sessions the parts.
+        """
+        accepted(resolve_process_window, process_window_function)
+        type_ = output_type or returned_items_type(process_window_function, "process")
+        return DataStream(self._environment, self._add(type_, process_window_function))
+
+    def apply(
+        self,
+        window_function: WindowFunction[T, U, K, W] | Callable[[K, W, Iterable[T]], Emitted[U]],
+        output_type: TypeInformation[U] | None = None,
+    ) -> DataStream[U]:
+        """As `process`, with a function that gets the key, the window and its records."""
+        function = accepted(as_window_function, window_function)
+        type_ = output_type or returned_items_type(window_function, "apply")
+        return DataStream(self._environment, self._add(type_, function))
+
+    def with_firings(self) -> FiringsOfWindows[T, K, W]:
+        """Let the results of `reduce` or `aggregate`, to be called next, say which of the window's they are: early, on
+        time or late. Each becomes a WindowResult of key, window, value, firing and number. Flink has no such thing. A
+        window function has `context.firing()` for it.
+        """
+        return FiringsOfWindows(self, self._environment)
+
+    # ------------------------------------------------------------------------------------------------- by field
+
+    def sum(self, position_to_sum: int | str = 0) -> DataStream[T]:
+        """The window's first record with the sum of all in that field; of records without fields, the sum."""
+        return self.reduce(FieldSum(position_to_sum))
+
+    def min(self, position_to_min: int | str = 0) -> DataStream[T]:
+        """The window's first record with the least of all in that field."""
+        return self.reduce(FieldMin(position_to_min))
+
+    def max(self, position_to_max: int | str = 0) -> DataStream[T]:
+        """The window's first record with the greatest of all in that field."""
+        return self.reduce(FieldMax(position_to_max))
+
+    def min_by(self, position_to_min_by: int | str = 0, first: bool = True) -> DataStream[T]:  # noqa: FBT001, FBT002  # Flink's signature
+        """The window's record with the least in that field; of equal ones the first, or the last."""
+        return self.reduce(MinBy(position_to_min_by, first))
+
+    def max_by(self, position_to_max_by: int | str = 0, first: bool = True) -> DataStream[T]:  # noqa: FBT001, FBT002  # as above
+        """The window's record with the greatest in that field; of equal ones the first, or the last."""
+        return self.reduce(MaxBy(position_to_max_by, first))
+
+    # ---------------------------------------------------------------------------------------------------- inside
 
     def _operate(
-        self,
-        type_: AnyType,
-        process: Function,
-        *,
-        reduce: Function = None,
-        aggregate: Function = None,
+        self, type_: AnyType, window_function: Function, *, reduce: Function = None, aggregate: Function = None
     ) -> DataStream[Any]:
-        if process is not None:
-            accepted(resolve_process_window, process)
-            type_ = type_ or returned_items_type(process, "process")
-        specification = WindowSpecification(
-            self._key, self._assigner, reduce, aggregate, process, self._allowed_lateness, self._late
-        )
-        return DataStream(
-            self._environment, add_operator(self._environment.program, self._origin, specification, type_)
-        )
-
-    if not TYPE_CHECKING:  # a type checker knows which names are there
-
-        def __getattr__(self, name: str) -> NoReturn:
-            refuse(self, name, OF_WINDOWED_STREAMS)
+        if window_function is not None and not isinstance(window_function, WindowFunction):
+            accepted(resolve_process_window, window_function)
+            type_ = type_ or returned_items_type(window_function, "process")
+        operator = self._add(type_, window_function, reduce=reduce, aggregate=aggregate)
+        return DataStream(self._environment, operator)

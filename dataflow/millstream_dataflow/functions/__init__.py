@@ -8,10 +8,11 @@ Read in this order:
 * `aggregate` `AggregateFunction`, from values to an accumulator to a result
 * `timers`    `TimerService` and `TimeDomain`
 * `process`   `ProcessFunction` and `KeyedProcessFunction`: records with their times, state, timers and side outputs
-* `window`    `ProcessWindowFunction`: the result of a window
+* `window`    `ProcessWindowFunction`, `WindowFunction` and those of all records: the result of a window
 * `co`        functions of two streams, `broadcast` of a stream and a broadcast one, `joins` of pairs of records
 * `asynchronous` `AsyncFunction`, which waits for an answer from outside; `async_retries`, and asks once more
-* `resolve`   from what the user gave to what the runtime calls, or a sentence why not; `resolve_two` for two streams
+* `resolve`   from what the user gave to what the runtime calls, or a sentence why not; `resolve_two` for two streams,
+              `resolve_windows` for windows
 
 Names and meaning are PyFlink's (Flink, "User-Defined Functions").
 """
@@ -72,6 +73,13 @@ from millstream_dataflow.functions.resolve_two import (
     resolve_keyed_state_function,
     resolve_process_join,
 )
+from millstream_dataflow.functions.resolve_windows import (
+    as_all_window_function,
+    as_process_all_function,
+    as_window_function,
+    resolve_window_function,
+    wants_clear,
+)
 from millstream_dataflow.functions.rows import (
     FilterFunction,
     FlatMapFunction,
@@ -81,12 +89,18 @@ from millstream_dataflow.functions.rows import (
     ReduceFunction,
 )
 from millstream_dataflow.functions.timers import NonKeyedTimerService, TimeDomain, TimerService
-from millstream_dataflow.functions.window import ProcessWindowFunction
+from millstream_dataflow.functions.window import (
+    AllWindowFunction,
+    ProcessAllWindowFunction,
+    ProcessWindowFunction,
+    WindowFunction,
+)
 from millstream_dataflow.state import KeyedStateStore
 
 __all__ = [
     "NO_RETRY_STRATEGY",
     "AggregateFunction",
+    "AllWindowFunction",
     "AsyncFunction",
     "AsyncRetryPredicate",
     "AsyncRetryStrategy",
@@ -113,6 +127,7 @@ __all__ = [
     "NoRetryStrategy",
     "NonKeyedTimerService",
     "Partitioner",
+    "ProcessAllWindowFunction",
     "ProcessFunction",
     "ProcessJoinFunction",
     "ProcessWindowFunction",
@@ -122,6 +137,10 @@ __all__ = [
     "TimeDomain",
     "TimerService",
     "TwoFunctions",
+    "WindowFunction",
+    "as_all_window_function",
+    "as_process_all_function",
+    "as_window_function",
     "empty_result_predicate",
     "exception_type_predicate",
     "has_exception_predicate",
@@ -149,4 +168,6 @@ __all__ = [
     "resolve_process_join",
     "resolve_process_window",
     "resolve_reduce",
+    "resolve_window_function",
+    "wants_clear",
 ]

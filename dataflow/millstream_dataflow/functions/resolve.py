@@ -26,7 +26,12 @@ from millstream_dataflow.functions.rows import (
     Partitioner,
     ReduceFunction,
 )
-from millstream_dataflow.functions.window import ProcessWindowFunction
+from millstream_dataflow.functions.window import (
+    AllWindowFunction,
+    ProcessAllWindowFunction,
+    ProcessWindowFunction,
+    WindowFunction,
+)
 from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.windows import Window
 
@@ -65,6 +70,17 @@ _KEYED_PROCESS = _Kind(
 _WINDOW = _Kind(
     "process on a window", ProcessWindowFunction, "process", ("key", "context", "elements"), may_generate=True
 )
+APPLY = _Kind("apply on a window", WindowFunction, "apply", ("key", "window", "inputs"), may_generate=True)
+APPLY_ALL = _Kind(
+    "apply on a window of all records", AllWindowFunction, "apply", ("window", "inputs"), may_generate=True
+)
+PROCESS_ALL = _Kind(
+    "process on a window of all records",
+    ProcessAllWindowFunction,
+    "process",
+    ("context", "elements"),
+    may_generate=True,
+)
 _AGGREGATE = _Kind("aggregate", AggregateFunction, "add", ("value", "accumulator"))
 _ASYNC = _Kind("an asynchronous wait", AsyncFunction, "async_invoke", ("value",), may_generate=True)
 
@@ -78,6 +94,9 @@ _KINDS = (
     _PROCESS,
     _KEYED_PROCESS,
     _WINDOW,
+    APPLY,
+    APPLY_ALL,
+    PROCESS_ALL,
     _AGGREGATE,
     _ASYNC,
 )
@@ -262,3 +281,8 @@ def check_callable(
 def described(function: object) -> str:
     """What came, in the words of all refusals."""
     return _described(function)
+
+
+def resolved(kind: _Kind, function: object) -> Callback:
+    """What is called of a function of that kind, for those who resolve elsewhere; TypeError as the module says."""
+    return _resolve(kind, function)

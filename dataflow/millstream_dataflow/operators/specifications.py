@@ -1,37 +1,38 @@
 """What one operator does, as a frozen value: made by the client, carried by its vertex's blob, and looked up by class
 in the worker, where `millstream_taskmanager.operators` has the code. No code of ours travels.
 
-Functions are what the user gave: an object of a function class (`MapFunction`, ...) or a plain callable.
+Functions are what the user gave: an object of a function class (`MapFunction`, ...) or a plain callable. What all have
+in common is in `base`, windows are in `windows`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from millstream_dataflow.connectors import Sink, Source
-from millstream_dataflow.tags import OutputTag
+from millstream_dataflow.operators.base import Function, KeySelection, OperatorSpecification
+from millstream_dataflow.operators.windows import WindowSpecification
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_dataflow.types import TypeInformation
-from millstream_dataflow.windows import WindowAssigner
 
-Function = Any
-"""A function object or a callable."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeySelection:
-    """How a record's key is found; the same key must come at every call."""
-
-    selector: Callable[[Any], Any]
-    type: TypeInformation[Any] | None = None
-
-
-class OperatorSpecification:
-    """Base of all specifications. `keyed` ones take their key from a KeySelection in the field `key`, those of two
-    streams from one for each in `keys`.
-    """
-
-    __slots__ = ()
+__all__ = [
+    "CollectSpecification",
+    "EnumeratorSpecification",
+    "FilterSpecification",
+    "FlatMapSpecification",
+    "Function",
+    "KeySelection",
+    "KeyedProcessSpecification",
+    "KeyedReduceSpecification",
+    "MapBatchesSpecification",
+    "MapSpecification",
+    "OperatorSpecification",
+    "ProcessSpecification",
+    "ReaderSpecification",
+    "SinkSpecification",
+    "TimestampsSpecification",
+    "WindowSpecification",
+    "source_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +84,6 @@ class KeyedReduceSpecification(OperatorSpecification):
 
     function: Function
     key: KeySelection
-
-
-@dataclass(frozen=True, slots=True)
-class WindowSpecification(OperatorSpecification):
-    """Windows of a keyed stream. `reduce` or `aggregate` keep one accumulator per key and window, neither keeps all
-    records; `process` sees the window's result (or records) when it fires.
-    """
-
-    key: KeySelection
-    assigner: WindowAssigner
-    reduce: Function | None = None
-    aggregate: Function | None = None
-    process: Function | None = None
-    allowed_lateness: int = 0
-    """Milliseconds for which a fired window is kept."""
-    late: OutputTag[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

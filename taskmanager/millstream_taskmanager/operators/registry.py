@@ -64,7 +64,7 @@ from millstream_taskmanager.operators.process import ProcessOperator
 from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.operators.sink import SinkOperator
 from millstream_taskmanager.operators.timestamps import TimestampsOperator
-from millstream_taskmanager.operators.window import WindowOperator
+from millstream_taskmanager.operators.window_roads import window_operator
 from millstream_taskmanager.user_code.errors import UnsupportedOperatorError
 
 
@@ -107,6 +107,7 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
         it, reuse=settings.object_reuse
     ),
     IntervalJoinSpecification: lambda it, settings: IntervalJoinOperator(it, reuse=settings.object_reuse),
+    WindowSpecification: lambda it, settings: window_operator(it, reuse=settings.object_reuse),
     MapBatchesSpecification: lambda it, settings: MapBatchesOperator(it, reuse=settings.object_reuse),
     ProcessSpecification: lambda it, settings: ProcessOperator(it, reuse=settings.object_reuse),
     TimestampsSpecification: lambda specification, settings: TimestampsOperator(

@@ -14,9 +14,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from millstream_dataflow.keys import identities
 from millstream_dataflow.types import TypeInformation, Types
-from millstream_dataflow.windows import TimeWindow
 from millstream_taskmanager.state.runs import Where
 from millstream_taskmanager.state.schemas import SchemaError
+from millstream_taskmanager.state.windows import packed_window, unpacked_window
 
 V = TypeVar("V")
 _UNDECLARED = Types.ANY()
@@ -46,7 +46,7 @@ class Stored:
     """For what depends on when it is stored: the `pack` of a cut that is made now. It may give NOTHING."""
 
 
-WINDOWS = Stored(lambda window: (window.start, window.end), lambda times: TimeWindow(*times))
+WINDOWS = Stored(packed_window, unpacked_window)
 """Windows as plain pairs, since a savepoint outlives the names of our classes."""
 
 

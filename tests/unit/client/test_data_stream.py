@@ -13,7 +13,6 @@ from millstream.datastream.data_stream import DataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream.datastream.execution_config import ExecutionConfig
 from millstream.datastream.keyed_stream import KeyedStream
-from millstream.datastream.windowed_stream import WindowedStream
 from millstream.errors import (
     ArgumentError,
     ForeignStreamError,
@@ -67,10 +66,6 @@ NAMED = Types.ROW_NAMED(["id", "data"], [Types.INT(), Types.STRING()])
 
 def keyed(env: StreamExecutionEnvironment) -> KeyedStream[int, int]:
     return numbers(env).key_by(abs)
-
-
-def windowed(env: StreamExecutionEnvironment) -> WindowedStream[int, int]:
-    return keyed(env).window(HOUR)
 
 
 class TestOperators:
@@ -153,17 +148,7 @@ class TestOperators:
     @pytest.mark.parametrize(
         ("stream", "name", "mend"),
         [
-            (
-                numbers,
-                "window_all",
-                "window_all of a DataStream isn't there yet; write key_by(lambda record: 0).window(",
-            ),
             (numbers, "add_sink", "use sink_to(sink)"),
-            (numbers, "min_by", "min_by of a DataStream isn't there yet; after key_by, write reduce("),
-            (keyed, "min_by", "min_by of a KeyedStream isn't there yet; write reduce("),
-            (keyed, "count_window", "count_window of a KeyedStream isn't there yet; write process("),
-            (windowed, "trigger", "trigger of a WindowedStream isn't there yet; event-time windows fire when"),
-            (windowed, "apply", "use process(function)"),
         ],
     )
     def test_a_name_of_pyflink_s_that_is_not_there_yet_is_refused_with_what_to_use(
@@ -180,7 +165,6 @@ class TestOperators:
         [
             (absent.OF_STREAMS, DataStream),
             (absent.OF_KEYED_STREAMS, KeyedStream),
-            (absent.OF_WINDOWED_STREAMS, WindowedStream),
             (absent.OF_ENVIRONMENTS, StreamExecutionEnvironment),
             (absent.OF_CHECKPOINT_CONFIGS, CheckpointConfig),
             (absent.OF_EXECUTION_CONFIGS, ExecutionConfig),

@@ -21,11 +21,14 @@ from millstream_dataflow.aggregates import Count, Key, Min as Least, Sum, Window
 from millstream_dataflow.expressions import col
 from millstream_dataflow.functions import (
     AggregateFunction, AsyncFunction, FlatMapFunction, KeyedProcessFunction, KeySelector, MapFunction,
-    ProcessFunction, ProcessWindowFunction,
+    ProcessAllWindowFunction, ProcessFunction, ProcessWindowFunction, WindowFunction,
 )
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.types import Types
-from millstream_dataflow.windows import TimeWindow, TumblingEventTimeWindows
+from millstream_dataflow.windows import (
+    CountEvictor, CountTrigger, EventTimeSessionWindows, GlobalWindows, TimeWindow, Trigger, TriggerResult,
+    TumblingEventTimeWindows,
+)
 
 env = StreamExecutionEnvironment.get_execution_environment()
 words = env.from_collection(["a", "b"])
@@ -48,6 +51,21 @@ class Mean(AggregateFunction[str, list[int], float]):
 Around = ProcessWindowFunction.Context[TimeWindow]
 class Show(ProcessWindowFunction[float, bytes, int, TimeWindow]):
     def process(self, key: int, context: Around, elements: Iterable[float]) -> Iterable[bytes]: return []
+class Told(WindowFunction[str, bytes, int, TimeWindow]):
+    def apply(self, key: int, window: TimeWindow, inputs: Iterable[str]) -> Iterable[bytes]: return []
+class All(ProcessAllWindowFunction[str, bytes, TimeWindow]):
+    def process(
+        self, context: ProcessAllWindowFunction.Context[TimeWindow], elements: Iterable[str]
+    ) -> Iterable[bytes]: return []
+class Own(Trigger[str, TimeWindow]):
+    def on_element(
+        self, element: str, timestamp: int, window: TimeWindow, ctx: Trigger.TriggerContext
+    ) -> TriggerResult: return TriggerResult.FIRE
+    def on_event_time(self, time: int, window: TimeWindow, ctx: Trigger.TriggerContext) -> TriggerResult:
+        return TriggerResult.FIRE
+    def on_processing_time(self, time: int, window: TimeWindow, ctx: Trigger.TriggerContext) -> TriggerResult:
+        return TriggerResult.FIRE
+    def clear(self, window: TimeWindow, ctx: Trigger.TriggerContext) -> None: ...
 
 def length(word: str) -> int: return len(word)
 def letters(word: str) -> list[str]: return list(word)
@@ -99,7 +117,22 @@ reveal_type(words.partition_custom(lambda key, n: key % n, length))  # DataStrea
 reveal_type(words.get_side_output(OutputTag("n", Types.LONG())))  # DataStream[int]
 
 windows = words.key_by(length).window(TumblingEventTimeWindows.of(timedelta(hours=1))).allowed_lateness(5)
-reveal_type(windows)  # WindowedStream[str, int]
+reveal_type(windows)  # WindowedStream[str, int, TimeWindow]
+reveal_type(windows.trigger(CountTrigger.of(3)).evictor(CountEvictor.of(3)))  # WindowedStream[str, int, TimeWindow]
+reveal_type(windows.trigger(Own()).reduce(max))  # DataStream[str]
+reveal_type(windows.apply(Told()))  # DataStream[bytes]
+reveal_type(windows.apply(lambda key, window, inputs: [(key, window.start)]))  # DataStream[tuple[int, int]]
+reveal_type(windows.reduce(max, Told()))  # DataStream[bytes]
+reveal_type(windows.process(lambda key, context, rows: [context.window().end]))  # DataStream[int]
+reveal_type(windows.max_by(0))  # DataStream[str]
+reveal_type(windows.with_firings().reduce(max))  # DataStream[WindowResult[int, TimeWindow, str]]
+reveal_type(windows.with_firings().aggregate(Mean()))  # DataStream[WindowResult[int, TimeWindow, float]]
+reveal_type(words.key_by(length).window(GlobalWindows.create()))  # WindowedStream[str, int, GlobalWindow]
+reveal_type(words.key_by(length).window(EventTimeSessionWindows.with_gap(5)))  # WindowedStream[str, int, TimeWindow]
+reveal_type(words.key_by(length).count_window(3, 1))  # WindowedStream[str, int, CountWindow]
+reveal_type(words.window_all(TumblingEventTimeWindows.of(5)))  # AllWindowedStream[str, TimeWindow]
+reveal_type(words.window_all(TumblingEventTimeWindows.of(5)).process(All()))  # DataStream[bytes]
+reveal_type(words.count_window_all(5).with_firings().sum())  # DataStream[WindowResult[None, CountWindow, str]]
 reveal_type(windows.reduce(max))  # DataStream[str]
 reveal_type(windows.aggregate(Mean()))  # DataStream[float]
 reveal_type(windows.aggregate(Mean(), Show()))  # DataStream[bytes]
@@ -122,6 +155,9 @@ words.key_by([0])  # error: call-overload
 words.reduce(max)  # error: attr-defined
 words.key_by(length).process(Plain())  # error: arg-type
 windows.process(Keyed())  # error: arg-type
+windows.apply(Show())  # error: arg-type
+words.key_by(length).count_window(3).trigger(Own())  # error: arg-type
+words.map(length).key_by(abs).window(TumblingEventTimeWindows.of(5)).trigger(Own())  # error: arg-type
 """
 
 
@@ -149,6 +185,7 @@ def test_mypy_sees_the_types_of_records(program: Path) -> None:
     for number, kind, text in re.findall(r"job\.py:(\d+): (\w+): (.*)", verdict):
         revealed = re.search(r'Revealed type is "(.*)"', text)
         short = re.sub(r"\b[a-z_]\w*\.(?=[\w.]*\w)", "", revealed[1]) if revealed else ""
+        short = re.sub(r"tuple\[.*, fallback=(.*)\]\]", r"\1]", short)  # how mypy shows NamedTuples
         code = re.search(r"\[([\w-]+)\]$", text)
         if revealed:
             found[int(number)] = short

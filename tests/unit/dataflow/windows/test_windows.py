@@ -44,11 +44,11 @@ def test_a_batch_has_the_windows_of_its_times(timestamps: list[int], size_and_of
 
 def test_assigners() -> None:
     assigner = TumblingEventTimeWindows.of(timedelta(hours=1), timedelta(minutes=15))
-    assert assigner.assign_windows(0) == (TimeWindow(-HOUR * 3 // 4, HOUR // 4),)
+    assert assigner.windows_at(0) == (TimeWindow(-HOUR * 3 // 4, HOUR // 4),)
     assert assigner.is_event_time()
     assert not TumblingProcessingTimeWindows.of(Time.seconds(5)).is_event_time()
     assert TumblingEventTimeWindows.of(Duration.of_hours(1)) == TumblingEventTimeWindows(HOUR)
-    by_clock: WindowAssigner = TumblingProcessingTimeWindows(HOUR)
+    by_clock: WindowAssigner[object, TimeWindow] = TumblingProcessingTimeWindows(HOUR)
     assert by_clock != TumblingEventTimeWindows(HOUR)
 
 

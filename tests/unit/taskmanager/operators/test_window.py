@@ -14,6 +14,7 @@ from millstream_dataflow.records.controls import MAX_TIME
 from millstream_dataflow.state import ValueStateDescriptor
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.windows import (
+    EventTimeSessionWindows,
     TimeWindow,
     TumblingEventTimeWindows,
     TumblingProcessingTimeWindows,
@@ -36,7 +37,11 @@ def add(one: tuple[Any, int], other: tuple[Any, int]) -> tuple[Any, int]:
     return one[0], one[1] + other[1]
 
 
-def opened(bench: OperatorBench | None = None, assigner: WindowAssigner = TENS, **options: Any) -> WindowOperator:  # noqa: ANN401  # of the specification
+def opened(
+    bench: OperatorBench | None = None,
+    assigner: WindowAssigner[Any, TimeWindow] = TENS,
+    **options: Any,  # noqa: ANN401  # of the specification
+) -> WindowOperator:
     operator = WindowOperator(WindowSpecification(KeySelection(first), assigner, **options))
     operator.open((bench or OperatorBench()).context())
     return operator
@@ -70,7 +75,7 @@ def test_it_fires_when_the_watermark_reaches_its_last_millisecond() -> None:
     assert reached(operator, 9) == [(("a", 9), 9), (("b", 2), 9)]
     assert reached(operator, MAX_TIME) == [(("a", 4), 19)]
     assert operator._table.entries == {}
-    assert operator._windows._known == {}
+    assert operator._places._known == {}
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5), st.integers(-50, 50)), max_size=40))
@@ -284,19 +289,9 @@ def test_errors_name_the_record_or_the_window() -> None:
     assert raised.value.record == "<TimeWindow(1970-01-01T00:00:00Z, 1970-01-01T00:00:00.010Z) of key 'a'>"
 
 
-class Other(WindowAssigner):
-    """Of a later version."""
-
-    def assign_windows(self, timestamp: int) -> list[TimeWindow]:
-        return []
-
-    def is_event_time(self) -> bool:
-        return True
-
-
 def test_other_windows_are_refused() -> None:
-    with pytest.raises(UnsupportedOperatorError, match="windows by Other"):
-        opened(assigner=Other(), reduce=add)
+    with pytest.raises(UnsupportedOperatorError, match="windows by EventTimeSessionWindows"):
+        opened(assigner=EventTimeSessionWindows.with_gap(5), reduce=add)
 
 
 def test_windows_long_gone_are_not_remembered() -> None:
@@ -304,5 +299,5 @@ def test_windows_long_gone_are_not_remembered() -> None:
     reached(operator, 10**9)
     for start in range(3_000):
         came(operator, ("a", 1, start * 10))
-    assert len(operator._windows._known) <= 1_024
+    assert len(operator._places._known) <= 1_024
     assert operator.late == 3_000

@@ -19,7 +19,8 @@ from millstream_dataflow.windows import TumblingEventTimeWindows, TumblingProces
 from millstream_taskmanager.operators.base import SLICE, SideBatch
 from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.state import RestoredState
-from millstream_taskmanager.operators.window import WindowOperator, _Windows
+from millstream_taskmanager.operators.window import WindowOperator
+from millstream_taskmanager.operators.window_places import Places
 from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
 
@@ -236,10 +237,10 @@ def test_what_can_change_is_not_collected_many_at_a_time() -> None:
 
 
 def test_looking_for_forgotten_periods_costs_no_more_the_more_windows_are_open() -> None:
-    windows = _Windows(TumblingEventTimeWindows(10))
+    windows = Places(TumblingEventTimeWindows(10))
     looks, known = 0, windows._known
     for number in range(5_000):
-        windows.at(number * 10)[0].entries = {}
+        windows.at(number * 10).entries = {}
         looks, known = looks + (windows._known is not known), windows._known
     assert 1 <= looks <= 3
     for number in range(5_000, 25_000):  # late records, whose windows nobody opens
@@ -250,7 +251,7 @@ def test_looking_for_forgotten_periods_costs_no_more_the_more_windows_are_open()
 @given(st.lists(st.integers(-200, 200), min_size=1, max_size=80), st.integers(1, 30), st.integers(0, 29), st.booleans())
 def test_stretches_are_those_of_one_window(times: list[int], size: int, offset: int, in_order: bool) -> None:
     """Whether they are few, sorted or neither: each is found in its own way."""
-    windows = _Windows(TumblingEventTimeWindows(size, offset % size))
+    windows = Places(TumblingEventTimeWindows(size, offset % size))
     if in_order:
         times.sort()
     expected: list[list[int]] = []

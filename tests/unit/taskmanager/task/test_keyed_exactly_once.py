@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millstream_dataflow.functions import KeyedProcessFunction, RuntimeContext
+from millstream_dataflow.functions import AggregateFunction, KeyedProcessFunction, RuntimeContext
 from millstream_dataflow.identity import CheckpointId, OperatorId
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import (
@@ -26,7 +26,14 @@ from millstream_dataflow.operators.specifications import (
 from millstream_dataflow.records import SnapshotKind
 from millstream_dataflow.state import ListStateDescriptor, ValueStateDescriptor
 from millstream_dataflow.time import WatermarkStrategy
-from millstream_dataflow.windows import TumblingEventTimeWindows
+from millstream_dataflow.windows import (
+    ContinuousEventTimeTrigger,
+    EventTimeSessionWindows,
+    Firing,
+    PurgingTrigger,
+    SlidingEventTimeWindows,
+    TumblingEventTimeWindows,
+)
 from millstream_jobmanager.core.checkpoints.audit import operator_totals
 from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_taskmanager.exchange.pending import FlushRules
@@ -103,11 +110,36 @@ def drawn(parallelism: int, *, enumerated: bool) -> Drawing:
     for name, operator in (
         ("grow", KeyedProcessSpecification(Growing(), KEYED)),
         ("window", WindowSpecification(KEYED, TumblingEventTimeWindows.of(100), reduce=summed)),
+        ("slide", WindowSpecification(KEYED, SlidingEventTimeWindows.of(100, 50), aggregate=Numbers())),
+        ("session", WindowSpecification(KEYED, SESSIONS, aggregate=Numbers(), with_firings=True)),
+        ("early", WindowSpecification(KEYED, TumblingEventTimeWindows.of(200), reduce=summed, trigger=EARLY)),
         ("reduce", KeyedReduceSpecification(summed, KEYED)),
     ):
         vertex = drawing.vertex(name, operator, SinkSpecification(LedgerSink(name)), parallelism=parallelism)
         drawing.edge(source, vertex, Partitioning.HASH, key=lambda record: record[0])
     return drawing
+
+
+SESSIONS = EventTimeSessionWindows.with_dynamic_gap(lambda record: 100 if record[1] % 3 else 10)
+EARLY = PurgingTrigger.of(ContinuousEventTimeTrigger.of(70))
+
+
+class Numbers(AggregateFunction[tuple[str, int], list[Any], tuple[Any, ...]]):
+    """All of them, in a list that is changed in place."""
+
+    def create_accumulator(self) -> list[Any]:
+        return []
+
+    def add(self, value: tuple[str, int], accumulator: list[Any]) -> list[Any]:
+        accumulator.append(value)
+        return accumulator
+
+    def get_result(self, accumulator: list[Any]) -> tuple[Any, ...]:
+        return tuple(sorted(accumulator))
+
+    def merge(self, acc_a: list[Any], acc_b: list[Any]) -> list[Any]:
+        acc_a += acc_b
+        return acc_a
 
 
 def summed(one: tuple[str, int], other: tuple[str, int]) -> tuple[str, int]:
@@ -219,8 +251,33 @@ def check_ledgers() -> None:
     for key, number in RECORDS:
         windows[key, number // 10] += number
     assert Counter(LEDGERS["window"]) == Counter((key, total) for (key, _), total in windows.items())
+    check_windows_of_other_kinds(per_key)
     assert Counter(key for key, _ in LEDGERS["reduce"]) == {key: len(numbers) for key, numbers in per_key.items()}
     assert {(key, sum(numbers)) for key, numbers in per_key.items()} <= set(LEDGERS["reduce"])
+
+
+def check_windows_of_other_kinds(per_key: dict[str, list[int]]) -> None:
+    """Windows in panes, windows that merge, and those whose results are early: these come to the same sums."""
+    slides: list[Any] = []
+    sessions: list[Any] = []
+    for key, numbers in per_key.items():
+        starts = range(-50, 400, 50)
+        parts = [tuple((key, one) for one in numbers if start <= one * 10 < start + 100) for start in starts]
+        slides += [part for part in parts if part]
+        session: list[int] = []
+        for one in numbers:
+            if session and session[-1] % 3 == 0:
+                sessions.append((key, tuple((key, number) for number in session)))
+                session = []
+            session.append(one)
+        sessions.append((key, tuple((key, number) for number in session)))
+    assert Counter(LEDGERS["slide"]) == Counter(slides)
+    assert Counter((row.key, row.value) for row in LEDGERS["session"]) == Counter(sessions)
+    assert {(row.firing, row.number) for row in LEDGERS["session"]} == {(Firing.ON_TIME, 1)}
+    early = Counter[str]()
+    for key, number in LEDGERS["early"]:
+        early[key] += number
+    assert early == {key: sum(numbers) for key, numbers in per_key.items()}
 
 
 def totals(job: VirtualJob, checkpoint: int) -> Mapping[OperatorId, OperatorCount]:
@@ -231,7 +288,8 @@ def totals(job: VirtualJob, checkpoint: int) -> Mapping[OperatorId, OperatorCoun
 def check_counts(world: World) -> None:
     """Laws 10.2 and 10.3: totals since the job's beginning, whatever restarts and rescales there were."""
     counts = totals(world.job, world.checkpoint + 1)
-    for operator in map(OperatorId, ("grow/0", "window/0", "reduce/0")):
+    names = ("grow/0", "window/0", "slide/0", "session/0", "early/0", "reduce/0")
+    for operator in map(OperatorId, names):
         assert counts[operator] == OperatorCount(operator, received=len(RECORDS), processed=len(RECORDS))
 
 

@@ -1,0 +1,146 @@
+"""All records of a stream in windows, without a key, until it is said what happens to each window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar, overload
+
+from millstream.datastream.arguments import accepted
+from millstream.datastream.data_stream import DataStream
+from millstream.datastream.declared_types import AnyType, returned_type
+from millstream.datastream.extremes import MaxBy, MinBy
+from millstream.datastream.fields import Max, Min, Sum
+from millstream.datastream.window_firings import FiringsOfWindows
+from millstream.datastream.window_settings import WindowSettings
+from millstream_dataflow.functions import (
+    AggregateFunction,
+    AllWindowFunction,
+    ProcessAllWindowFunction,
+    ReduceFunction,
+    as_all_window_function,
+    as_process_all_function,
+    resolve_aggregate,
+    resolve_reduce,
+)
+from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.operators.base import Function
+from millstream_dataflow.types import TypeInformation
+from millstream_dataflow.windows import Window
+
+T = TypeVar("T")
+U = TypeVar("U")
+A = TypeVar("A")
+R = TypeVar("R")
+W = TypeVar("W", bound=Window)
+
+
+class AllWindowedStream(WindowSettings[T, W], Generic[T, W]):
+    """Records of type T in windows of type W. One subtask has them all, so its parallelism is 1."""
+
+    @overload
+    def reduce(self, reduce_function: ReduceFunction[T] | Callable[[T, T], T]) -> DataStream[T]: ...
+    @overload
+    def reduce(
+        self,
+        reduce_function: ReduceFunction[T] | Callable[[T, T], T],
+        window_function: ProcessAllWindowFunction[T, U, W]
+        | AllWindowFunction[T, U, W]
+        | Callable[[ProcessAllWindowFunction.Context[W], Iterable[T]], Emitted[U]],
+        output_type: TypeInformation[U] | None = None,
+    ) -> DataStream[U]: ...
+    def reduce(
+        self,
+        reduce_function: ReduceFunction[T] | Callable[[T, T], T],
+        window_function: Function = None,
+        output_type: TypeInformation[Any] | None = None,
+    ) -> DataStream[Any]:
+        """One record a window: the reduction of its records; see WindowedStream."""
+        accepted(resolve_reduce, reduce_function)
+        type_ = output_type
+        if window_function is None:
+            type_ = output_type or self._origin.type
+        return self._operate(type_, window_function, reduce=reduce_function)
+
+    @overload
+    def aggregate(self, aggregate_function: AggregateFunction[T, A, R]) -> DataStream[R]: ...
+    @overload
+    def aggregate(
+        self,
+        aggregate_function: AggregateFunction[T, A, R],
+        window_function: ProcessAllWindowFunction[R, U, W]
+        | AllWindowFunction[R, U, W]
+        | Callable[[ProcessAllWindowFunction.Context[W], Iterable[R]], Emitted[U]],
+        accumulator_type: TypeInformation[A] | None = None,
+        output_type: TypeInformation[U] | None = None,
+    ) -> DataStream[U]: ...
+    def aggregate(
+        self,
+        aggregate_function: AggregateFunction[T, A, R],
+        window_function: Function = None,
+        accumulator_type: TypeInformation[A] | None = None,
+        output_type: TypeInformation[Any] | None = None,
+    ) -> DataStream[Any]:
+        """One result a window: what the function makes of its records; see WindowedStream."""
+        accepted(resolve_aggregate, aggregate_function)
+        type_ = output_type
+        if window_function is None:
+            type_ = output_type or returned_type(aggregate_function, "get_result")
+        return self._operate(type_, window_function, aggregate=aggregate_function)
+
+    def process(
+        self,
+        process_window_function: ProcessAllWindowFunction[T, U, W]
+        | Callable[[ProcessAllWindowFunction.Context[W], Iterable[T]], Emitted[U]],
+        output_type: TypeInformation[U] | None = None,
+    ) -> DataStream[U]:
+        """Any number of records a window, from all of its records, which are kept until it fires."""
+        function = accepted(as_process_all_function, process_window_function)
+        return DataStream(self._environment, self._add(output_type, function))
+
+    def apply(
+        self,
+        window_function: AllWindowFunction[T, U, W] | Callable[[W, Iterable[T]], Emitted[U]],
+        output_type: TypeInformation[U] | None = None,
+    ) -> DataStream[U]:
+        """As `process`, with a function that gets the window and its records."""
+        function = accepted(as_all_window_function, window_function)
+        return DataStream(self._environment, self._add(output_type, function))
+
+    def with_firings(self) -> FiringsOfWindows[T, None, W]:
+        """Let the results of `reduce` or `aggregate`, to be called next, say which of the window's they are; see
+        WindowedStream. Their key is None.
+        """
+        return FiringsOfWindows(self, self._environment)
+
+    # ------------------------------------------------------------------------------------------------- by field
+
+    def sum(self, position_to_sum: int | str = 0) -> DataStream[T]:
+        """The window's first record with the sum of all in that field; of records without fields, the sum."""
+        return self.reduce(Sum(position_to_sum))
+
+    def min(self, position_to_min: int | str = 0) -> DataStream[T]:
+        """The window's first record with the least of all in that field."""
+        return self.reduce(Min(position_to_min))
+
+    def max(self, position_to_max: int | str = 0) -> DataStream[T]:
+        """The window's first record with the greatest of all in that field."""
+        return self.reduce(Max(position_to_max))
+
+    def min_by(self, position_to_min_by: int | str = 0, first: bool = True) -> DataStream[T]:  # noqa: FBT001, FBT002  # Flink's signature
+        """The window's record with the least in that field; of equal ones the first, or the last."""
+        return self.reduce(MinBy(position_to_min_by, first))
+
+    def max_by(self, position_to_max_by: int | str = 0, first: bool = True) -> DataStream[T]:  # noqa: FBT001, FBT002  # as above
+        """The window's record with the greatest in that field; of equal ones the first, or the last."""
+        return self.reduce(MaxBy(position_to_max_by, first))
+
+    # ---------------------------------------------------------------------------------------------------- inside
+
+    def _operate(
+        self, type_: AnyType, window_function: Function, *, reduce: Function = None, aggregate: Function = None
+    ) -> DataStream[Any]:
+        function: object = window_function
+        if window_function is not None and not isinstance(window_function, AllWindowFunction):
+            function = accepted(as_process_all_function, window_function)
+        operator = self._add(type_, function, reduce=reduce, aggregate=aggregate)
+        return DataStream(self._environment, operator)

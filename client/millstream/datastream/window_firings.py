@@ -1,0 +1,70 @@
+"""Windows whose results say which of the window's they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from millstream.datastream.arguments import accepted
+from millstream.datastream.data_stream import DataStream
+from millstream.datastream.extremes import MaxBy, MinBy
+from millstream.datastream.fields import Max, Min, Sum
+from millstream.datastream.operator_settings import stays_in_program
+from millstream.datastream.window_settings import WindowSettings
+from millstream_dataflow.functions import AggregateFunction, ReduceFunction, resolve_aggregate, resolve_reduce
+from millstream_dataflow.windows import Window, WindowResult
+
+if TYPE_CHECKING:
+    from millstream.datastream.environment import StreamExecutionEnvironment
+
+T = TypeVar("T")
+K = TypeVar("K")
+A = TypeVar("A")
+R = TypeVar("R")
+W = TypeVar("W", bound=Window)
+
+
+class FiringsOfWindows(Generic[T, K, W]):
+    """Records of type T in windows, whose results become `WindowResult`s of key, window, value, firing and number."""
+
+    def __init__(self, windows: WindowSettings[T, W], environment: StreamExecutionEnvironment) -> None:
+        self._windows = windows
+        self._environment = environment
+
+    def __reduce__(self) -> NoReturn:
+        """Refused, as for streams."""
+        stays_in_program(self)
+
+    def reduce(self, reduce_function: ReduceFunction[T] | Callable[[T, T], T]) -> DataStream[WindowResult[K, W, T]]:
+        """The reduction of a window's records, whenever it fires."""
+        accepted(resolve_reduce, reduce_function)
+        return self._operate(reduce=reduce_function)
+
+    def aggregate(self, aggregate_function: AggregateFunction[T, A, R]) -> DataStream[WindowResult[K, W, R]]:
+        """What the function makes of a window's records, whenever it fires."""
+        accepted(resolve_aggregate, aggregate_function)
+        return self._operate(aggregate=aggregate_function)
+
+    def sum(self, position_to_sum: int | str = 0) -> DataStream[WindowResult[K, W, T]]:
+        """The window's first record with the sum of all in that field; of records without fields, the sum."""
+        return self.reduce(Sum(position_to_sum))
+
+    def min(self, position_to_min: int | str = 0) -> DataStream[WindowResult[K, W, T]]:
+        """The window's first record with the least of all in that field."""
+        return self.reduce(Min(position_to_min))
+
+    def max(self, position_to_max: int | str = 0) -> DataStream[WindowResult[K, W, T]]:
+        """The window's first record with the greatest of all in that field."""
+        return self.reduce(Max(position_to_max))
+
+    def min_by(self, position_to_min_by: int | str = 0, first: bool = True) -> DataStream[WindowResult[K, W, T]]:  # noqa: FBT001, FBT002  # Flink's signature
+        """The window's record with the least in that field; of equal ones the first, or the last."""
+        return self.reduce(MinBy(position_to_min_by, first))
+
+    def max_by(self, position_to_max_by: int | str = 0, first: bool = True) -> DataStream[WindowResult[K, W, T]]:  # noqa: FBT001, FBT002  # as above
+        """The window's record with the greatest in that field; of equal ones the first, or the last."""
+        return self.reduce(MaxBy(position_to_max_by, first))
+
+    def _operate(self, *, reduce: object = None, aggregate: object = None) -> DataStream[Any]:
+        operator = self._windows._add(None, reduce=reduce, aggregate=aggregate, with_firings=True)  # noqa: SLF001  # a part of it
+        return DataStream(self._environment, operator)
