@@ -73,7 +73,7 @@ def test_the_face_is_one_list() -> None:
 def test_every_public_name_can_be_had() -> None:
     face = importlib.import_module("millstream")
     missing = [name for name in face.__all__ if getattr(face, name, None) is None or name not in dir(face)]
-    assert not missing, "a name of __all__ that its home doesn't define; mend: correct its line in _HOMES"
+    assert not missing, "a name of __all__ that its home doesn't define; mend: correct its line in _MODULES"
 
 
 def test_the_rules_see_the_tree(sources: list[Source]) -> None:

@@ -63,13 +63,13 @@ BAD: list[tuple[Rule, str, str]] = [
     (silenced_without_reason, "tools/a.py", f"x = 1  {BLANKET}[assignment]  {NO_REASON}"),
     (silenced_without_reason, "tools/a.py", "# ruff: no" + "qa\nx = 1"),
     (ruff_ignores_without_reason, "pyproject.toml", '[tool.ruff.lint]\nignore = [\n  "E501",\n]'),
-    (face_is_one_list, FACE, "if TYPE_CHECKING:\n  from a import x\n__all__ = ['x']\n_HOMES = {}"),
-    (face_is_one_list, FACE, "if TYPE_CHECKING:\n  from a import x\n__all__ = ['x']\n_HOMES = {'x': 'b'}"),
-    (face_is_one_list, FACE, "__all__ = ['x']\n_HOMES = {'x': 'b'}"),
+    (face_is_one_list, FACE, "if TYPE_CHECKING:\n  from a import x\n__all__ = ['x']\n_MODULES = {}"),
+    (face_is_one_list, FACE, "if TYPE_CHECKING:\n  from a import x\n__all__ = ['x']\n_MODULES = {'b': 'x'}"),
+    (face_is_one_list, FACE, "__all__ = ['x']\n_MODULES = {'b': 'x'}"),
     (
         face_is_one_list,
         FACE,
-        "if TYPE_CHECKING:\n  from a import x, y\n__all__ = ['y', 'x']\n_HOMES = {'x': 'a', 'y': 'a'}",
+        "if TYPE_CHECKING:\n  from a import x, y\n__all__ = ['y', 'x']\n_MODULES = {'a': 'x y'}",
     ),
 ]
 
@@ -95,7 +95,7 @@ GOOD: list[tuple[Rule, str, str]] = [
     (
         face_is_one_list,
         FACE,
-        "if TYPE_CHECKING:\n  from a import X, y\n__all__ = ['X', 'y']\n_HOMES = {'X': 'a', 'y': 'a'}",
+        "if TYPE_CHECKING:\n  from a import X, y\n__all__ = ['X', 'y']\n_MODULES = {'a': 'X y'}",
     ),
 ]
 

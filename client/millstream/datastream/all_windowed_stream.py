@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar, overload
 
+from millstream.datastream.aggregates import BuiltIn, aggregation_of, is_built_in
 from millstream.datastream.arguments import accepted
 from millstream.datastream.data_stream import DataStream
-from millstream.datastream.declared_types import AnyType, returned_type
+from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
 from millstream.datastream.extremes import MaxBy, MinBy
-from millstream.datastream.fields import Max, Min, Sum
+from millstream.datastream.fields import FieldMax, FieldMin, FieldSum
 from millstream.datastream.window_firings import FiringsOfWindows
 from millstream.datastream.window_settings import WindowSettings
+from millstream_dataflow.aggregates import WithWindow
 from millstream_dataflow.functions import (
     AggregateFunction,
     AllWindowFunction,
@@ -24,7 +26,7 @@ from millstream_dataflow.functions import (
 )
 from millstream_dataflow.functions.process import Emitted
 from millstream_dataflow.operators.base import Function
-from millstream_dataflow.types import TypeInformation
+from millstream_dataflow.types import Row, TypeInformation
 from millstream_dataflow.windows import Window
 
 T = TypeVar("T")
@@ -66,6 +68,15 @@ class AllWindowedStream(WindowSettings[T, W], Generic[T, W]):
     @overload
     def aggregate(
         self,
+        aggregate_function: BuiltIn,
+        window_function: BuiltIn,
+        accumulator_type: BuiltIn | None = None,
+        output_type: BuiltIn | None = None,
+        *more: BuiltIn,
+    ) -> DataStream[Row]: ...
+    @overload
+    def aggregate(
+        self,
         aggregate_function: AggregateFunction[T, A, R],
         window_function: ProcessAllWindowFunction[R, U, W]
         | AllWindowFunction[R, U, W]
@@ -75,12 +86,19 @@ class AllWindowedStream(WindowSettings[T, W], Generic[T, W]):
     ) -> DataStream[U]: ...
     def aggregate(
         self,
-        aggregate_function: AggregateFunction[T, A, R],
+        aggregate_function: Any,
         window_function: Function = None,
-        accumulator_type: TypeInformation[A] | None = None,
-        output_type: TypeInformation[Any] | None = None,
+        accumulator_type: Any = None,
+        output_type: Any = None,
+        *more: BuiltIn,
     ) -> DataStream[Any]:
         """One result a window: what the function makes of its records; see WindowedStream."""
+        if is_built_in(aggregate_function):
+            given = (aggregate_function, window_function, accumulator_type, output_type, *more)
+            made = aggregation_of(given, self._key, self._origin.type)
+            if isinstance(made.process, WithWindow):  # takes the one key that all records have
+                return DataStream(self._environment, self._add(made.type, made.process, aggregate=made.aggregate))
+            return self._operate(made.type, made.process, aggregate=made.aggregate)
         accepted(resolve_aggregate, aggregate_function)
         type_ = output_type
         if window_function is None:
@@ -95,7 +113,8 @@ class AllWindowedStream(WindowSettings[T, W], Generic[T, W]):
     ) -> DataStream[U]:
         """Any number of records a window, from all of its records, which are kept until it fires."""
         function = accepted(as_process_all_function, process_window_function)
-        return DataStream(self._environment, self._add(output_type, function))
+        type_ = output_type or returned_items_type(process_window_function, "process")
+        return DataStream(self._environment, self._add(type_, function))
 
     def apply(
         self,
@@ -104,7 +123,8 @@ class AllWindowedStream(WindowSettings[T, W], Generic[T, W]):
     ) -> DataStream[U]:
         """As `process`, with a function that gets the window and its records."""
         function = accepted(as_all_window_function, window_function)
-        return DataStream(self._environment, self._add(output_type, function))
+        type_ = output_type or returned_items_type(window_function, "apply")
+        return DataStream(self._environment, self._add(type_, function))
 
     def with_firings(self) -> FiringsOfWindows[T, None, W]:
         """Let the results of `reduce` or `aggregate`, to be called next, say which of the window's they are; see
@@ -116,15 +136,15 @@ class AllWindowedStream(WindowSettings[T, W], Generic[T, W]):
 
     def sum(self, position_to_sum: int | str = 0) -> DataStream[T]:
         """The window's first record with the sum of all in that field; of records without fields, the sum."""
-        return self.reduce(Sum(position_to_sum))
+        return self.reduce(FieldSum(position_to_sum))
 
     def min(self, position_to_min: int | str = 0) -> DataStream[T]:
         """The window's first record with the least of all in that field."""
-        return self.reduce(Min(position_to_min))
+        return self.reduce(FieldMin(position_to_min))
 
     def max(self, position_to_max: int | str = 0) -> DataStream[T]:
         """The window's first record with the greatest of all in that field."""
-        return self.reduce(Max(position_to_max))
+        return self.reduce(FieldMax(position_to_max))
 
     def min_by(self, position_to_min_by: int | str = 0, first: bool = True) -> DataStream[T]:  # noqa: FBT001, FBT002  # Flink's signature
         """The window's record with the least in that field; of equal ones the first, or the last."""

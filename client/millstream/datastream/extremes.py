@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from millstream.datastream.fields import Field, field_of
+from millstream_dataflow.expressions.records import Field, field_of
 
 
 @dataclass(frozen=True, slots=True)

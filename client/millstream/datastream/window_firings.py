@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from millstream.datastream.arguments import accepted
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.extremes import MaxBy, MinBy
-from millstream.datastream.fields import Max, Min, Sum
+from millstream.datastream.fields import FieldMax, FieldMin, FieldSum
 from millstream.datastream.operator_settings import stays_in_program
 from millstream.datastream.window_settings import WindowSettings
 from millstream_dataflow.functions import AggregateFunction, ReduceFunction, resolve_aggregate, resolve_reduce
@@ -47,15 +47,15 @@ class FiringsOfWindows(Generic[T, K, W]):
 
     def sum(self, position_to_sum: int | str = 0) -> DataStream[WindowResult[K, W, T]]:
         """The window's first record with the sum of all in that field; of records without fields, the sum."""
-        return self.reduce(Sum(position_to_sum))
+        return self.reduce(FieldSum(position_to_sum))
 
     def min(self, position_to_min: int | str = 0) -> DataStream[WindowResult[K, W, T]]:
         """The window's first record with the least of all in that field."""
-        return self.reduce(Min(position_to_min))
+        return self.reduce(FieldMin(position_to_min))
 
     def max(self, position_to_max: int | str = 0) -> DataStream[WindowResult[K, W, T]]:
         """The window's first record with the greatest of all in that field."""
-        return self.reduce(Max(position_to_max))
+        return self.reduce(FieldMax(position_to_max))
 
     def min_by(self, position_to_min_by: int | str = 0, first: bool = True) -> DataStream[WindowResult[K, W, T]]:  # noqa: FBT001, FBT002  # Flink's signature
         """The window's record with the least in that field; of equal ones the first, or the last."""

@@ -18,11 +18,12 @@ import numpy as np
 from millstream_dataflow.aggregates import Aggregate, Combined
 from millstream_dataflow.aggregates.groups import I64, grouped
 from millstream_dataflow.aggregates.partials import partials
-from millstream_dataflow.expressions import ColumnKey
+from millstream_dataflow.expressions import ColumnKey, lit
 from millstream_dataflow.functions import AggregateFunction, RuntimeContext
-from millstream_dataflow.operators.specifications import KeySelection, WindowSpecification
+from millstream_dataflow.operators.specifications import KeySelection
+from millstream_dataflow.operators.windows import NoKey, WindowSpecification
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
-from millstream_dataflow.windows import TumblingEventTimeWindows
+from millstream_dataflow.windows import AlignedWindows
 from millstream_taskmanager.operators.base import Output, Takes
 from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.operators.window import WindowOperator
@@ -35,21 +36,23 @@ def takes_columns(specification: WindowSpecification) -> bool:
     all records of a key and a period have the same windows and do the same to them.
     """
     built_in = isinstance(specification.aggregate, Aggregate | Combined)
-    keyed = isinstance(specification.key.selector, ColumnKey)
-    return built_in and keyed and _period(specification) is not None
+    return built_in and _selector(specification) is not None and _period(specification) is not None
+
+
+def _selector(specification: WindowSpecification) -> ColumnKey | None:
+    """The key as an expression, if it is one: of windows of the whole stream it is the same for all records."""
+    selector = specification.key.selector
+    if isinstance(selector, NoKey):
+        return ColumnKey(lit(None))
+    return selector if isinstance(selector, ColumnKey) else None
 
 
 def _period(specification: WindowSpecification) -> tuple[int, int] | None:
     """Size and offset of the periods in which all times have the same windows; None where there are none such."""
     assigner = specification.assigner
-    if not isinstance(assigner, TumblingEventTimeWindows) or _counts_records(specification):
+    if not (specification.fires_whole and isinstance(assigner, AlignedWindows) and assigner.is_event_time()):
         return None
-    return assigner.size, assigner.offset
-
-
-def _counts_records(specification: WindowSpecification) -> bool:
-    """Whether single records matter: to a trigger or an evictor of the user's choice."""
-    return any(getattr(specification, name, None) is not None for name in ("trigger", "evictor"))
+    return assigner.pane, assigner.offset
 
 
 class ColumnWindowOperator(WindowOperator):
@@ -59,8 +62,8 @@ class ColumnWindowOperator(WindowOperator):
 
     def __init__(self, specification: WindowSpecification, *, reuse: bool = False) -> None:
         """`reuse`: as Collector says."""
-        aggregate, selector, period = specification.aggregate, specification.key.selector, _period(specification)
-        if not isinstance(aggregate, Aggregate | Combined) or not isinstance(selector, ColumnKey) or period is None:
+        aggregate, selector, period = specification.aggregate, _selector(specification), _period(specification)
+        if not isinstance(aggregate, Aggregate | Combined) or selector is None or period is None:
             raise TypeError(f"{specification} has no windows over columns")
         self._aggregate: Aggregate[Any, Any] | Combined = aggregate
         self._selector = selector

@@ -42,7 +42,6 @@ from millstream_taskmanager.operators.base import SLICE, Operator, label
 from millstream_taskmanager.operators.broadcast_process import BroadcastProcessOperator
 from millstream_taskmanager.operators.co_process import CoProcessOperator
 from millstream_taskmanager.operators.collect import CollectOperator
-from millstream_taskmanager.operators.column_window import ColumnWindowOperator, takes_columns
 from millstream_taskmanager.operators.enumerator import EnumeratorOperator
 from millstream_taskmanager.operators.expressions import (
     FilterExpressionOperator,
@@ -93,9 +92,6 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     AsyncWaitSpecification: lambda it, settings: AsyncWaitOperator(it, reuse=settings.object_reuse),
     KeyedProcessSpecification: lambda it, settings: KeyedProcessOperator(it, reuse=settings.object_reuse),
     KeyedReduceSpecification: lambda specification, _: KeyedReduceOperator(specification),
-    WindowSpecification: lambda it, settings: (ColumnWindowOperator if takes_columns(it) else WindowOperator)(
-        it, reuse=settings.object_reuse
-    ),
     FilterExpressionSpecification: lambda specification, _: FilterExpressionOperator(specification),
     MapExpressionSpecification: lambda specification, _: MapExpressionOperator(specification),
     SelectSpecification: lambda specification, _: SelectOperator(specification),

@@ -1,4 +1,4 @@
-"""The public face: the table of homes, `__all__` and what type checkers see are one list, in plain order."""
+"""The public face: the table of modules, `__all__` and what type checkers see are one list, in plain order."""
 
 import ast
 from collections.abc import Iterator
@@ -12,7 +12,13 @@ def face_is_one_list(source: Source) -> Iterator[Finding]:
     """Where the three lists differ, or are not in order."""
     homes = _homes(source.tree)
     imports = _type_checking_imports(source.tree)
-    for title, names in {"__all__": _all(source.tree), "_HOMES": list(homes)}.items():
+    modules = list(_modules(source.tree))
+    if modules != sorted(modules):
+        yield source.finding(1, "_MODULES is not in plain order", f"sort it: {', '.join(sorted(modules))}")
+    for module, names in _modules(source.tree).items():
+        if names.split() != sorted(names.split()):
+            yield source.finding(1, f"the names of {module} are not in plain order", " ".join(sorted(names.split())))
+    for title, names in {"__all__": _all(source.tree), "_MODULES": sorted(homes)}.items():
         if names != sorted(set(names)):
             yield source.finding(1, f"{title} is not in plain order", f"sort it: {', '.join(sorted(set(names)))}")
         for name in sorted(set(names) ^ set(imports)):
@@ -41,9 +47,13 @@ def _all(tree: ast.Module) -> list[str]:
     return list(ast.literal_eval(value)) if value else []
 
 
-def _homes(tree: ast.Module) -> dict[str, str]:
-    value = _assigned(tree, "_HOMES")
+def _modules(tree: ast.Module) -> dict[str, str]:
+    value = _assigned(tree, "_MODULES")
     return dict(ast.literal_eval(value)) if value else {}
+
+
+def _homes(tree: ast.Module) -> dict[str, str]:
+    return {name: module for module, names in _modules(tree).items() for name in names.split()}
 
 
 def _type_checking_imports(tree: ast.Module) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.extremes import MaxBy, MinBy
-from millstream.datastream.fields import Max, Min, Sum
+from millstream.datastream.fields import FieldMax, FieldMin, FieldSum
 from millstream.datastream.windowed_stream import WindowContext, WindowedStream
 from millstream.errors import ArgumentError, KeyedStreamRequiredError, ParallelismError, ProgramError
 from millstream_dataflow.functions import (
@@ -191,9 +191,9 @@ def test_apply() -> None:
 
 def test_by_field() -> None:
     for call, function in (
-        ("sum", Sum(1)),
-        ("min", Min(1)),
-        ("max", Max(1)),
+        ("sum", FieldSum(1)),
+        ("min", FieldMin(1)),
+        ("max", FieldMax(1)),
         ("min_by", MinBy(1)),
         ("max_by", MaxBy(1)),
     ):

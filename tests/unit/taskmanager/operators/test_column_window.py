@@ -23,11 +23,12 @@ from millstream_dataflow.aggregates import (
 )
 from millstream_dataflow.expressions import ColumnKey, col
 from millstream_dataflow.operators.specifications import KeySelection, WindowSpecification
+from millstream_dataflow.operators.windows import NoKey
 from millstream_dataflow.records import ColumnBatch, RowBatch, Watermark
 from millstream_dataflow.records.controls import MAX_TIME
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.types import Row
-from millstream_dataflow.windows import TumblingEventTimeWindows, TumblingProcessingTimeWindows
+from millstream_dataflow.windows import SlidingEventTimeWindows, TumblingEventTimeWindows, TumblingProcessingTimeWindows
 from millstream_taskmanager.operators.base import Operator, SideBatch, Takes
 from millstream_taskmanager.operators.column_window import ColumnWindowOperator
 from millstream_taskmanager.operators.conversion import to_rows
@@ -84,10 +85,18 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS, st.sampled_from([0, 7, 15]), st.sampled_from([SEVERAL, Count(), Sum(col("n") * 2), Max("n")]))
-def test_columns_give_what_rows_give(steps: list[Any], lateness: int, aggregate: Any) -> None:  # noqa: ANN401  # any aggregate
-    options = {"allowed_lateness": lateness, "late": LATE}
-    of_rows, of_columns = opened(aggregate, **options), opened(aggregate, **options)
+ASSIGNERS = [TENS, SlidingEventTimeWindows.of(10, 4), SlidingEventTimeWindows.of(4, 10, 3)]
+
+
+@given(
+    STEPS,
+    st.sampled_from([0, 7, 15]),
+    st.sampled_from([SEVERAL, Count(), Sum(col("n") * 2), Max("n")]),
+    st.sampled_from(ASSIGNERS),
+)
+def test_columns_give_what_rows_give(steps: list[Any], lateness: int, aggregate: Any, assigner: Any) -> None:  # noqa: ANN401  # of any kind
+    options = {"allowed_lateness": lateness, "late": LATE, "assigner": assigner}
+    of_rows, of_columns = opened(aggregate, **dict(options)), opened(aggregate, **dict(options))
     for step in [*steps, MAX_TIME]:
         if isinstance(step, int):
             assert shown(of_columns.advance(Watermark(step))) == shown(of_rows.advance(Watermark(step)))
@@ -96,6 +105,15 @@ def test_columns_give_what_rows_give(steps: list[Any], lateness: int, aggregate:
         assert shown(of_columns.process(0, batch)) == shown(of_rows.process(0, to_rows(batch)))
         counts = [(one.received, one.processed, one.late) for one in (of_rows, of_columns)]
         assert counts[0] == counts[1]
+
+
+def test_windows_of_the_whole_stream_take_columns_too() -> None:
+    specification = WindowSpecification(KeySelection(NoKey()), TENS, aggregate=Count())
+    operator = OPERATORS[WindowSpecification](specification, OperatorSettings())
+    operator.open(OperatorBench().context())
+    assert operator.takes is Takes.EITHER
+    list(operator.process(0, columns(("a", 1, 3), ("b", 4, 9), ("a", 2, 10))))
+    assert shown(operator.advance(Watermark(MAX_TIME))) == [("", "1", 19), ("", "2", 9)]
 
 
 def test_state_is_that_of_rows() -> None:
