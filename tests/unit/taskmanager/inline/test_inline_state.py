@@ -170,7 +170,7 @@ class RichReduce(Rich, ReduceFunction[Any]):
 
 
 class RichWindow(Rich, ProcessWindowFunction[Any, Any, Any, Any]):
-    def process(self, key: Any, context: ProcessWindowFunction.Context[Any], elements: Iterable[Any]) -> Iterable[Any]:  # noqa: ANN401  # any
+    def process(self, key: Any, context: ProcessWindowFunction.Context[Any], elements: Iterable[Any]) -> Iterable[Any]:  # noqa: ANN401  # any records
         yield self.told()
 
 
