@@ -16,6 +16,7 @@ from millstream_dataflow.connectors import Sink, SinkContext, SinkWriter
 from millstream_dataflow.expressions import ColumnKey, Selection, col
 from millstream_dataflow.expressions.selection import Projection
 from millstream_dataflow.functions import KeyedProcessFunction, ProcessFunction, RuntimeContext
+from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification
 from millstream_dataflow.operators.columns import (
     FilterExpressionSpecification,
     MapExpressionSpecification,
@@ -222,6 +223,11 @@ _CO_CALLED: list[Result] = [
 _RULED: list[Result] = [("", ("rule", "a"), 4), ("", ("rule", "b"), 6), ("", (1, 10), 3), ("", (2, 20), 50)]
 _CO_CALLS = (lambda row, _: [("first", row.n)], lambda row, _: [("second", row.n)])
 
+
+async def _asked(row: Row) -> list[Any]:
+    return [(row.k, _number(row))]
+
+
 CASES: Mapping[type[OperatorSpecification], Sequence[Case]] = {
     MapSpecification: [
         Case(MapSpecification(lambda row: _number(row) * 2), STEPS, [("", (n or 0) * 2, time) for _, n, time in ALL])
@@ -235,6 +241,9 @@ CASES: Mapping[type[OperatorSpecification], Sequence[Case]] = {
             STEPS,
             [("", k, time) for k, n, time in ALL for _ in range((n or 0) % 3)],
         )
+    ],
+    AsyncWaitSpecification: [
+        Case(AsyncWaitSpecification(_asked), STEPS, [("", (k, n or 0), time) for k, n, time in ALL]),
     ],
     MapBatchesSpecification: [
         Case(

@@ -15,9 +15,9 @@ def face_is_one_list(source: Source) -> Iterator[Finding]:
     modules = list(_modules(source.tree))
     if modules != sorted(modules):
         yield source.finding(1, "_MODULES is not in plain order", f"sort it: {', '.join(sorted(modules))}")
-    for module, names in _modules(source.tree).items():
-        if names.split() != sorted(names.split()):
-            yield source.finding(1, f"the names of {module} are not in plain order", " ".join(sorted(names.split())))
+    for module, line in _modules(source.tree).items():
+        if line.split() != sorted(line.split()):
+            yield source.finding(1, f"the names of {module} are not in plain order", " ".join(sorted(line.split())))
     for title, names in {"__all__": _all(source.tree), "_MODULES": sorted(homes)}.items():
         if names != sorted(set(names)):
             yield source.finding(1, f"{title} is not in plain order", f"sort it: {', '.join(sorted(set(names)))}")

@@ -150,7 +150,7 @@ reveal_type(env.from_sequence(1, 5))  # DataStream[int]
 reveal_type(env.execute())  # JobExecutionResult
 
 words.map(Letters())  # error: call-overload
-words.map(abs)  # error: call-overload
+words.map(abs)  # error: arg-type
 words.key_by([0])  # error: call-overload
 words.reduce(max)  # error: attr-defined
 words.key_by(length).process(Plain())  # error: arg-type

@@ -143,7 +143,9 @@ def test_an_accumulator_for_all_windows_is_refused_where_the_program_says_so(fun
 
 
 @pytest.mark.parametrize(
-    "create", [list, lambda: 0, lambda: (0, 0), lambda: None, lambda: "", Counter, lambda: 1 // 0], ids=repr
+    "create",
+    [list, lambda: 0, lambda: (0, 0), lambda: None, lambda: "", Counter, lambda: 1 // 0],
+    ids=["list", "number", "pair", "nothing", "text", "counter", "error"],
 )
 def test_one_that_is_new_or_can_not_be_changed_is_not(create: Callable[[], Any]) -> None:
     aggregated(Own(create))

@@ -13,7 +13,7 @@ from millstream_dataflow.operators.chain import ChainInput, ChainNode, ChainOutp
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch, Watermark
 from millstream_taskmanager.operators.base import Operator
 from millstream_taskmanager.operators.building import build_chain
-from millstream_taskmanager.operators.chain import Chain
+from millstream_taskmanager.operators.chain import Chain, Emission
 from millstream_taskmanager.operators.collect import CollectOperator
 from millstream_taskmanager.operators.conversion import ToColumns, to_rows
 from millstream_taskmanager.operators.registry import OPERATORS, STAGES, OperatorSettings
@@ -42,30 +42,39 @@ def test_each_form_gives_what_the_judge_says(case: Case, form: str) -> None:
 
 def results(case: Case, form: str) -> Iterable[Result]:
     """What leaves the operator for the case's steps."""
-    chain, tags = made(case), ["", *case.tags]
+    bench = OperatorBench()
+    chain, tags = made(case, bench), ["", *case.tags]
     shape = shapes(form)
     for step in case.steps:
         if isinstance(step, Came):
             emissions = chain.process(step.number, shape(step))
         else:
             emissions = iter(chain.event(Watermark(step.time)))
-        for output, element in emissions:
+        for output, element in [*emissions, *answered(chain, bench)]:
             if isinstance(element, RowBatch | ColumnBatch):
                 yield from shown(tags[output], element)
     [operator] = chain.operators
     yield from kept_by(operator)
+    bench.all_coroutines.close()
     if case.written is not None:
         yield from case.written()
 
 
-def made(case: Case) -> Chain:
+def answered(chain: Chain, bench: OperatorBench) -> Iterable[Emission]:
+    """What comes of coroutines that the step has begun."""
+    bench.all_coroutines.turn(0)
+    if bench.resumed:
+        bench.resumed = 0
+        yield from chain.on_time(OperatorId("op"), 0)
+
+
+def made(case: Case, bench: OperatorBench) -> Chain:
     node = ChainNode(OperatorId("op"), "Operator", case.specification)
     outputs = [ChainOutput(EdgeId(number), 0, tag) for number, tag in enumerate(["", *case.tags])]
     specification = ChainSpecification(
         [node], [ChainInput(EdgeId(8 + number), RECORD, number) for number in (0, 1)], outputs
     )
     chain = build_chain(specification, [False] * len(outputs), OperatorSettings())
-    bench = OperatorBench()
     chain.open(lambda _id, _name: bench.context())
     return chain
 

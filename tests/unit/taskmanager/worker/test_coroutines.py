@@ -200,7 +200,7 @@ def loop() -> Iterator[WorkerLoop]:
 class Busy:
     """A task that always has something to do."""
 
-    runnable, background = True, False
+    runnable, background, urgent = True, False, False
 
     def __init__(self) -> None:
         self.steps = 0
