@@ -9,7 +9,7 @@ from millstream_jobmanager.core.settings import CheckpointSettings, ClusterSetti
 from millstream_jobmanager.service.settings import FOR_EVER, JobSettingsReader, cluster_settings, savepoints_beside
 from millstream_runtime.versions import own_versions
 
-DEFAULT = CheckpointSettings(directory="/store/checkpoints", savepoint_directory="/store/savepoints")
+DEFAULT = CheckpointSettings(directory="/store/checkpoints", savepoint_directory="/store/savepoints", overtaking=True)
 
 
 def reader(**cluster: str) -> JobSettingsReader:

@@ -268,7 +268,10 @@ async def test_a_worker_has_none_of_the_control_plane_in_memory(site: Site) -> N
     """Law 12.3."""
 
     def names(_value: object) -> str:
-        return " ".join(sorted(sys.modules))
+        """As many as a log keeps: packages, and all that is ours."""
+        return " ".join(
+            sorted({name if name.startswith("millstream.") else name.partition(".")[0] for name in sys.modules})
+        )
 
     job = site.job(lambda env: env.from_collection([1]).map(names).print())
     worker = await site.spawn(job.orders())
