@@ -117,12 +117,17 @@ class BroadcastConnectedStream(Generic[T, U]):
 
 
 def broadcast_states(descriptors: States) -> States:
-    """What `broadcast` accepts; ArgumentError for anything but descriptors of maps, each with a name of its own."""
+    """What `broadcast` accepts; ArgumentError for anything but descriptors of maps, each with a name of its own
+    and none with a time to live.
+    """
     names = set[str]()
     for descriptor in descriptors:
         accepted_instance("broadcast", descriptor, MapStateDescriptor, "MapStateDescriptors")
         if descriptor.name in names:
             what = f"broadcast got two states of the name {descriptor.name!r}"
             raise ArgumentError(what, "give each a name of its own", defined_at=call_site())
+        if descriptor.ttl is not None:
+            what = f"broadcast got the state {descriptor.name!r} with a time to live, which only state of keys has"
+            raise ArgumentError(what, "leave it out, and remove entries by a broadcast record", defined_at=call_site())
         names.add(descriptor.name)
     return descriptors

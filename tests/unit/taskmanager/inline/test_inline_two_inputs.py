@@ -12,6 +12,9 @@ from millstream import (
     BroadcastProcessFunction,
     CoGroupFunction,
     CoMapFunction,
+    CountEvictor,
+    CountTrigger,
+    EventTimeSessionWindows,
     FlatJoinFunction,
     JoinFunction,
     KeyedBroadcastProcessFunction,
@@ -19,14 +22,18 @@ from millstream import (
     MapStateDescriptor,
     OutputTag,
     ProcessJoinFunction,
+    PurgingTrigger,
     RuntimeContext,
+    StateTtlConfig,
     StreamExecutionEnvironment,
+    Time,
     TumblingEventTimeWindows,
     Types,
     ValueStateDescriptor,
     WatermarkStrategy,
 )
 from millstream.datastream.data_stream import DataStream
+from millstream.errors import ArgumentError
 from millstream.execution.context import ProgramContext, program_context
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import ExecutionTarget
@@ -227,6 +234,25 @@ def test_co_groups_have_both_sides_also_where_one_is_empty(env: Environment) -> 
     assert sorted(collected(windows.apply(Sizes()))) == [(0, 1), (1, 0), (1, 1), (1, 2), (2, 1)]
     sums = windows.apply(lambda first, second: [sum(time_of(one) for one in (*first, *second))])
     assert sorted(collected(sums)) == [9, 9, 25, 26, 26]
+
+
+def test_joins_take_any_windows_triggers_and_evictors(env: Environment) -> None:
+    """A trigger counts the records of both sides, an evictor chooses among them."""
+    env.set_parallelism(1)
+    both = timed(env, ORDERS).join(timed(env, PAYMENTS)).where(0).equal_to(0)
+    sessions = both.window(EventTimeSessionWindows.with_gap(4)).apply(Pair())
+    assert sorted(collected(sessions)) == [("a", 1, 3), ("a", 5, 3), ("a", 12, 14), ("b", 3, 2), ("b", 3, 4)]
+    third = both.window(TENS).trigger(PurgingTrigger.of(CountTrigger.of(3))).apply(Pair())
+    assert sorted(collected(third)) == [("a", 1, 3), ("a", 5, 3), ("b", 3, 2), ("b", 3, 4)]
+    nobody = both.window(TENS).evictor(CountEvictor.of(1)).apply(Pair())
+    assert collected(nobody) == []
+
+
+def test_broadcast_state_has_no_time_to_live(env: Environment) -> None:
+    rules = MapStateDescriptor("rules", str, int)
+    rules.enable_time_to_live(StateTtlConfig.new_builder(Time.seconds(1)).build())
+    with pytest.raises(ArgumentError, match=r"state 'rules' with a time to live, which only state of keys has"):
+        env.from_collection([1]).broadcast(rules)
 
 
 TIMES = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 39)), max_size=12)
