@@ -1,1 +1,3 @@
-"""Operators as values. Read specifications (one operator), two_inputs (those of two streams), then chain (a vertex)."""
+"""Operators as values. Read specifications (one operator), two_inputs (those of two streams), grouped (batch mode's
+forms), then chain (a vertex).
+"""

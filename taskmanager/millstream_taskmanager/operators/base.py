@@ -115,6 +115,12 @@ class OperatorContext:
         """What was restored and nobody has asked for, to be stored again."""
         return self.state.left(self.subtask_index)
 
+    def with_doors(self, wrap: Callable[[OperatorDoors], OperatorDoors]) -> "OperatorContext":
+        """The same with other doors, for an operator that runs within this one: in a time of its own, say."""
+        other = OperatorContext(self._operator, self.name, self.place, wrap(self._doors))
+        other.state = self.state
+        return other
+
     @property
     def job(self) -> str:
         """The job's id."""
@@ -223,6 +229,12 @@ class Operator(ABC):
     def finish(self) -> Iterator[Output]:
         """No input has more records; what is left is emitted now."""
         return iter(())
+
+    def forget_key(self) -> None:
+        """Batch mode: the key at hand is through, its timers too. Nothing of it is kept, and event time begins anew for
+        the next (`grouped`). Asked of operators on keyed streams alone.
+        """
+        raise TypeError(f"{type(self).__name__} has no keys to forget")
 
     def hold(self, *, held: bool) -> None:  # noqa: B027  # only clocks of idleness ask
         """The task can't take input: an output has no credit, or alignment holds a channel; or it can again."""

@@ -210,6 +210,12 @@ class WindowOperator(KeyedOperator):
                 part = [identity for identity, time in zip(part, times, strict=True) if time < last]
             yield part
 
+    def forget_key(self) -> None:
+        """See Operator."""
+        super().forget_key()
+        self._windows.forget_all()
+        self._due.clear()
+
     def _forget(self, window: TimeWindow) -> None:
         if self._results.clears:
             for identity in self._table.of(window):
@@ -281,6 +287,10 @@ class _Windows:
     def forget(self, window: TimeWindow) -> None:
         """Its entries are gone."""
         self._known.pop(window.start, None)
+
+    def forget_all(self) -> None:
+        """The entries of all are gone."""
+        self._known.clear()
 
 
 def _is_sorted(times: Sequence[int]) -> bool:

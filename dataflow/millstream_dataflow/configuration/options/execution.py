@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from millstream_dataflow.configuration.checks import Check, between, only
+from millstream_dataflow.configuration.checks import Check, between
 from millstream_dataflow.configuration.enums import RuntimeExecutionMode
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
 from millstream_dataflow.configuration.parsers import BOOL, INT, STRING, maybe, one_of
@@ -102,12 +102,9 @@ RUNTIME_MODE: Final = Option(
     "execution.runtime-mode",
     one_of(RuntimeExecutionMode),
     RuntimeExecutionMode.STREAMING,
-    "How the program runs: STREAMING runs unbounded input for ever and bounded input to its end.",
+    "How the program runs: STREAMING runs unbounded input for ever and bounded input to its end; BATCH runs bounded "
+    "input in stages, one key at a time, and gives final results only; AUTOMATIC is BATCH if every source is bounded.",
     Scope.JOB,
-    check=only(
-        RuntimeExecutionMode.STREAMING,
-        "STREAMING alone in this version, not BATCH or AUTOMATIC",
-    ),
 )
 
 GROUP: Final = Group(
