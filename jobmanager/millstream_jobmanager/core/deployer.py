@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from millstream_dataflow.identity import RegionAttempt, TaskManagerId, WorkerId
+from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.completed import fallbacks, with_damaged
 from millstream_jobmanager.core.checkpoints.restore import Restorer
 from millstream_jobmanager.core.commands import LoadMetadata
@@ -21,10 +22,11 @@ from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.slots import SlotRef
 from millstream_jobmanager.core.turn import Turn
 from millstream_jobmanager.core.validation import commits_outside
-from millstream_runtime.messages.deployments import DeployWorker
+from millstream_runtime.messages.deployments import DeployWorker, ResultPlacement
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord, RegionRecord
 from millstream_runtime.messages.snapshots import CheckpointMetadata
+from millstream_runtime.result_tickets import result_ticket
 
 GiveUpJob = Callable[[Turn, Failure], None]
 
@@ -186,11 +188,36 @@ class Deployer:
         region.restored = point[0] if point else ""
         region.start_by = None if point else turn.now.later(cluster.settings.deployment_timeout)
         region.move(RegionState.DEPLOYING, "its attempt is stored")
-        around = Surroundings(graph, cluster.epoch, cluster.secret(), cluster.addresses(), restorer)
+        inputs = () if point and self._is_end(point[0]) else self._inputs(region)
+        around = Surroundings(graph, cluster.epoch, cluster.secret(), cluster.addresses(), restorer, inputs)
         for taskmanager, message in deployments(turn, region, around):
             self.sent[message.worker] = message
             self._context.open_workers[message.worker] = (region.attempt, taskmanager)
             self._context.send(turn, taskmanager, message)
+
+    def _is_end(self, path: str) -> bool:
+        """What is restored from there has read all of its input."""
+        points = self._context.journal.record.checkpoints
+        return any(point.path == path and point.kind is SnapshotKind.FINAL for point in points)
+
+    def _inputs(self, region: Region) -> tuple[ResultPlacement, ...]:
+        """Where the results lie that it reads."""
+        cluster = self._context.cluster
+        addresses = cluster.addresses()
+        producers = [
+            self._context.regions[number] for number in sorted(self._context.plan.producers_of(region.plan.id))
+        ]
+        return tuple(
+            ResultPlacement(
+                producer.attempt,
+                ordinal,
+                slot.taskmanager,
+                addresses[slot.taskmanager],
+                result_ticket(cluster.results_key(slot.taskmanager), producer.attempt),
+            )
+            for producer in producers
+            for ordinal, slot in sorted(producer.placement.items())
+        )
 
     def _restorer_of(self, path: str, metadata: CheckpointMetadata) -> Restorer:
         if self._restorer is None or self._restorer[0] != path:

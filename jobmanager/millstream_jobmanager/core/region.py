@@ -71,6 +71,8 @@ class Region:
     """In RECONCILING: tasks that nobody has reported."""
     inherited: bool = False
     """Another leader deployed the present attempt."""
+    lost: bool = False
+    """It is FINISHED, but what its tasks have left for later stages is lost or damaged."""
     _in: Counter[TaskState] = field(default_factory=Counter[TaskState])
     """How many tasks are in each state."""
     _over: int = 0
@@ -133,6 +135,7 @@ class Region:
         self.state = RegionState.RECONCILING
 
     def _begin(self, state: TaskState) -> None:
+        self.lost = False
         self.tasks = {subtask: TaskStatus(state) for subtask in self.plan.subtasks}
         self._in, self._over = Counter({state: len(self.tasks)}), 0
 

@@ -86,6 +86,8 @@ class Register:
     """All that have left anything there: a leader in which they have ended says so."""
     leaving: bool = False
     """It said so already to whoever led then (see Leaving)."""
+    results_key: bytes = b""
+    """Of this start: whoever leads makes tickets with it, for workers that read results which lie there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,15 @@ class RegionEnded:
     """Everything of this attempt is settled.
 
     Its workers leave, its final states need not be reported again (law 3.4).
+    """
+
+    attempt: RegionAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRegion:
+    """The region's tasks are FINISHED, and what they have left for later stages is complete: its workers leave. The
+    results stay, and so do the reports of its tasks, until the job or the region is done with (law 5.2).
     """
 
     attempt: RegionAttempt
@@ -360,6 +371,7 @@ FromJobManager = (
     | DeployWorker
     | CancelRegion
     | RegionEnded
+    | ReleaseRegion
     | ConfirmAcknowledged
     | TriggerCheckpoint
     | CheckpointCompleted
