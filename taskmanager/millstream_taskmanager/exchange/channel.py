@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from millstream_dataflow.identity import ChannelId
-from millstream_dataflow.records import Batch, Element
+from millstream_dataflow.records import Element
 from millstream_taskmanager.exchange.credits import CreditedEnd
 
 
@@ -58,11 +58,13 @@ class ReceivingEnd(Protocol):
 
 
 class Parcel:
-    """A batch in its form on the wire. It is opened when its task takes it: what goes wrong then is the task's."""
+    """A batch in its form on the wire. It is opened when its task takes it: what goes wrong then is the task's. The end
+    of what a finished stage has left is one too: it looks whether all records were taken.
+    """
 
     __slots__ = ("open",)
 
-    def __init__(self, open_: Callable[[], Batch]) -> None:
+    def __init__(self, open_: Callable[[], Element]) -> None:
         self.open = open_
 
 

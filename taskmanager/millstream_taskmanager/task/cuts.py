@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from millstream_dataflow.identity import CheckpointId, OperatorId
+from millstream_dataflow.identity import ChannelId, CheckpointId, OperatorId
 from millstream_dataflow.records import Barrier, Control
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.snapshots import OperatorCount
@@ -28,6 +28,11 @@ from millstream_taskmanager.task.snapshot import OpenParts, SnapshotLedger, Task
 
 class CutTask(Protocol):
     """A task, as far as a cut goes through it."""
+
+    @property
+    def aligned(self) -> Sequence[ChannelId]:
+        """The channels by which barriers come; none: it takes triggers."""
+        ...
 
     @property
     def gate(self) -> Gate | None:
@@ -65,11 +70,10 @@ class Cuts:
         base: Mapping[OperatorId, OperatorCount] | None = None,
     ) -> None:
         """`base`: what the restored checkpoint had counted for each operator."""
-        channels = () if task.gate is None else task.gate.channels
         self._task = task
         self._doors = doors
-        self._alignment = Alignment(len(channels), guarantee)
-        self._ledger = SnapshotLedger(channels, base)
+        self._alignment = Alignment(len(task.aligned), guarantee)
+        self._ledger = SnapshotLedger(task.aligned, base)
         self._parts = OpenParts(doors.acknowledge)
 
     def trigger(self, barrier: Barrier) -> Iterator[Emission]:
@@ -136,7 +140,8 @@ class Cuts:
             return
         snapshot = task.chain.snapshot(barrier, ended=not task.ending.emits)
         jobs = tuple(job for operator in task.chain.operators if (job := operator.make_durable()) is not None)
-        taken = () if task.gate is None else task.gate.records
+        # Of what finished stages have left, the readers themselves count each channel (`results.reading`).
+        taken = () if task.gate is None or not task.aligned else task.gate.records
         sent = [(channel.id, channel.records) for channel in task.channels]
         audit = self._ledger.counts(barrier.checkpoint, taken, sent, task.chain.counts())
         task.broadcast(barrier)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import CheckpointingMode
-from millstream_dataflow.configuration.options import checkpointing, execution, network
+from millstream_dataflow.configuration.options import batch, checkpointing, execution, network
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.task.alignment import Guarantee
@@ -23,10 +23,16 @@ class TaskSettings:
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE
     operators: OperatorSettings = OperatorSettings()  # noqa: RUF009  # as above
     seed: int = 0
+    frame: int = 64 << 20
+    """The most bytes of one frame."""
 
 
-def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: bool = False) -> TaskSettings:
-    """The settings that a configuration says. `results_wait`: the client fetches what is collected by requests."""
+def task_settings(
+    configuration: Configuration, *, seed: int = 0, results_wait: bool = False, spill_directory: str = ""
+) -> TaskSettings:
+    """The settings that a configuration says. `results_wait`: the client fetches what is collected by requests.
+    `spill_directory`: for what doesn't fit into memory; empty: where the system has temporary files.
+    """
     get = configuration.get
     exactly_once = get(checkpointing.MODE) is CheckpointingMode.EXACTLY_ONCE
     return TaskSettings(
@@ -43,6 +49,9 @@ def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: 
             results_wait,
             get(execution.OBJECT_REUSE),
             get(execution.BATCH_MAX_RECORDS),
+            get(batch.SORT_MEMORY),
+            spill_directory,
         ),
         seed,
+        get(network.MAX_FRAME_SIZE),
     )
