@@ -67,7 +67,9 @@ class Deployer:
 
     def place(self, turn: Turn, region: Region, slots: list[SlotRef]) -> None:
         """The region has its slots: store the new attempt before anything of it is deployed (law 1.3)."""
-        region.begin_attempt(dict(enumerate(slots)))
+        producers = self._context.plan.producers_of(region.plan.id)
+        reads = sum(self._context.regions[producer].number for producer in producers)
+        region.begin_attempt(dict(enumerate(slots)), reads)
         for ordinal, slot in region.placement.items():
             self._context.cluster.pool.take(slot, region.worker(ordinal))
         region.move(RegionState.RECORDING, "it has its slots")
@@ -184,11 +186,14 @@ class Deployer:
     def _deploy(self, turn: Turn, region: Region, point: tuple[str, CheckpointMetadata] | None) -> None:
         cluster = self._context.cluster
         graph = self._context.journal.record.graph
+        inputs = () if point and self._is_end(point[0]) else self._inputs(region)
+        if inputs is None:
+            self.withdraw(turn, region, 0)
+            return
         restorer = self._restorer_of(*point) if point else None
         region.restored = point[0] if point else ""
         region.start_by = None if point else turn.now.later(cluster.settings.deployment_timeout)
         region.move(RegionState.DEPLOYING, "its attempt is stored")
-        inputs = () if point and self._is_end(point[0]) else self._inputs(region)
         around = Surroundings(graph, cluster.epoch, cluster.secret(), cluster.addresses(), restorer, inputs)
         for taskmanager, message in deployments(turn, region, around):
             self.sent[message.worker] = message
@@ -200,13 +205,15 @@ class Deployer:
         points = self._context.journal.record.checkpoints
         return any(point.path == path and point.kind is SnapshotKind.FINAL for point in points)
 
-    def _inputs(self, region: Region) -> tuple[ResultPlacement, ...]:
-        """Where the results lie that it reads."""
+    def _inputs(self, region: Region) -> tuple[ResultPlacement, ...] | None:
+        """Where the results lie that it reads. None: some were lost while its attempt was stored."""
         cluster = self._context.cluster
         addresses = cluster.addresses()
         producers = [
             self._context.regions[number] for number in sorted(self._context.plan.producers_of(region.plan.id))
         ]
+        if any(producer.lost or not producer.taskmanagers <= addresses.keys() for producer in producers):
+            return None
         return tuple(
             ResultPlacement(
                 producer.attempt,

@@ -11,9 +11,10 @@ complete; who runs again when that is lost (law 5.2). Asked and told after every
     nothing is needed      of them once the job's final checkpoint is stored: the last region restores from that
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from millstream_dataflow.identity import RegionAttempt, RegionId, TaskManagerId
+from millstream_dataflow.plan import Plan
 from millstream_jobmanager.core.context import JobContext
 from millstream_jobmanager.core.failover import Failover
 from millstream_jobmanager.core.region import Region
@@ -21,6 +22,7 @@ from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.standing import GOING
 from millstream_jobmanager.core.turn import Turn
 from millstream_runtime.messages.failures import Failure
+from millstream_runtime.messages.record import RegionRecord
 from millstream_runtime.messages.session import ReleaseRegion
 
 _IDLE = frozenset({RegionState.WAITING, RegionState.FINISHED})
@@ -142,3 +144,22 @@ class Stages:
         if not region.lost:
             region.lost = True
             turn.tell(region.job, f"the results of region {region.plan.id} are lost: {reason}", warning=True)
+
+
+def outdated(plan: Plan, stored: Mapping[RegionId, RegionRecord]) -> set[RegionId]:
+    """The regions of a former leader that a new one can't adopt, though all their tasks are reported: one that they
+    have read from has begun again since, and they were told to end, which may not have reached them.
+    """
+    found: set[RegionId] = set()
+    if not plan.staged:
+        return found
+    waiting = set(stored)
+    while waiting:
+        ready = [region for region in waiting if not plan.producers_of(region) & waiting]
+        waiting.difference_update(ready)
+        for region in ready:
+            producers = plan.producers_of(region)
+            numbers = sum(stored[producer].attempt.number for producer in producers if producer in stored)
+            if stored[region].reads != numbers or producers & found:
+                found.add(region)
+    return found

@@ -50,7 +50,7 @@ def times_array(times: Sequence[int] | None, count: int) -> Numbers:
 
 
 def ordered(blocks: Sequence[Block]) -> Block:
-    """All of them as one, in order. Measured: 0.5 us a record of a million."""
+    """All of them as one, in order."""
     hashes = np.concatenate([block.hashes for block in blocks])
     times = np.concatenate([block.times for block in blocks])
     places = np.concatenate([block.places for block in blocks])

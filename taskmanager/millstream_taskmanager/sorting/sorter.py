@@ -3,8 +3,8 @@
 What comes is kept in memory up to a limit; then it is sorted and spilled as a run, and at the end the runs are merged.
 Too many runs are merged before the end, so that neither files nor blocks at hand grow without bound.
 
-Measured on Python 3.11, a million pairs of a string and a number by 100,000 keys, us a record: 1.6 in memory, 3.1 with
-runs of 8 MiB.
+Measured on Python 3.11, 400,000 pairs of a string and a number by 40,000 keys, us of processor time a record: 0.6 in
+memory, 1.5 by 8 runs on disk.
 """
 
 from collections.abc import Iterator
