@@ -33,8 +33,12 @@ ODD = OutputTag("odd", Types.LONG())
 def timed(env: StreamExecutionEnvironment, events: Iterable[Event]) -> DataStream[Event]:
     """Out of order by less than the watermark allows, so nothing is late."""
     strategy: WatermarkStrategy[Event] = WatermarkStrategy.for_bounded_out_of_orderness(timedelta(milliseconds=1_000))
-    with_times = strategy.with_timestamp_assigner(lambda event: event[1])
+    with_times = strategy.with_timestamp_assigner(_time_of)
     return env.from_collection(list(events)).assign_timestamps_and_watermarks(with_times).rebalance()
+
+
+def _time_of(event: Event) -> int:
+    return event[1]
 
 
 def windowed_sums(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:

@@ -14,8 +14,8 @@ those does). Inputs without a key (a broadcast stream) pass at once, so they com
 Watermarks in between say nothing: event time is at its beginning while the records of a key come, and nothing is late.
 
 Measured on Python 3.11, pairs of a string and a number, us of processor time a record on a busy machine: sums by
-`reduce` with 1,000 records a key 2.1, with 10 records a key 3.8 (4.8 when runs of 8 MiB are spilled), with one 18: a key
-takes about 15, a record 2, of which the sort is 0.6 in memory and 1.5 beyond it.
+`reduce` with 1,000 records a key 2.1, with 10 records a key 3.8 (4.8 when runs of 8 MiB are spilled), one a key 18: a
+key takes about 15, a record 2, of which the sort is 0.6 in memory and 1.5 beyond it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

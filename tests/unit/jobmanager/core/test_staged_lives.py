@@ -85,7 +85,7 @@ class StagedLife(Life):
             for region in self.regions(RegionState.RUNNING):
                 self.through(region)
             self.shell.run(1_000)
-        raise AssertionError(f"it stands still: {[(r.plan.id, r.state.name) for r in job.context.regions]}")
+        raise AssertionError(f"it stands still: {[r.state.name for r in self.shell.job(JOB).context.regions]}")
 
     def made_of(self) -> dict[RegionId, set[RegionAttempt]]:
         """The attempts that have a part in what the last stage has committed."""

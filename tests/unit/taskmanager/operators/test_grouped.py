@@ -1,7 +1,7 @@
 """Batch mode: keyed operators get their input key by key, whatever the order in which it came."""
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -50,7 +50,7 @@ class Run:
         self.given: list[tuple[Any, int | None]] = []
         self.side: list[Any] = []
 
-    def take(self, *records: Any, times: Iterable[int] | None = None, number: int = 0) -> None:  # noqa: ANN401  # any
+    def take(self, *records: Any, times: Iterable[int] | None = None, number: int = 0) -> None:  # noqa: ANN401  # records of any kind
         self._see(self.operator.process(number, RowBatch(list(records), None if times is None else list(times))))
 
     def end(self) -> list[tuple[Any, int | None]]:
@@ -65,14 +65,14 @@ class Run:
                 self.side += output.batch.values
             else:
                 assert isinstance(output, RowBatch), "nothing is said of event time in between"
-                times = output.timestamps or [None] * len(output)
+                times: Sequence[int | None] = output.timestamps or [None] * len(output)
                 self.given += zip(output.values, times, strict=True)
 
 
 class Seen(KeyedProcessFunction[Any, Any, Any]):
     """Tells what comes in which order, and what event time is meanwhile."""
 
-    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:  # noqa: ANN401  # any
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:  # noqa: ANN401  # records of any kind
         assert ctx.timer_service().current_watermark() == MIN_TIME
         yield ctx.get_current_key(), ctx.timestamp()
 
@@ -285,7 +285,7 @@ def test_there_is_no_snapshot_before_the_end() -> None:
 def test_forms_of_other_operators() -> None:
     """Sources keep their times and say nothing more; what has no keys stays as it is."""
     strategy: WatermarkStrategy[Any] = WatermarkStrategy.for_monotonous_timestamps().with_idleness(5)
-    timed = strategy.with_timestamp_assigner(lambda value: value)
+    timed = strategy.with_timestamp_assigner(int)
     form = batch_form(TimestampsSpecification(timed))
     assert isinstance(form, TimestampsSpecification)
     assert form.strategy == WatermarkStrategy(NoWatermarks, timed.timestamp_assigner)

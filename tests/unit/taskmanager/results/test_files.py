@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,8 @@ def names(directory: Path) -> list[str]:
 def rows(batches: list[RowBatch]) -> list[tuple[Any, int | None]]:
     found: list[tuple[Any, int | None]] = []
     for batch in batches:
-        found += zip(batch.values, batch.timestamps or [None] * len(batch), strict=True)
+        times: Sequence[int | None] = batch.timestamps or [None] * len(batch)
+        found += zip(batch.values, times, strict=True)
     return found
 
 
@@ -202,8 +203,8 @@ def broken(path: Path) -> Exception:
     task = Task(local(path, 0))
     try:
         task.read()
-    except ResultError as error:
-        return error
+    except ResultError as raised:
+        return raised
     finally:
         task.inputs.close()
     [error] = task.errors

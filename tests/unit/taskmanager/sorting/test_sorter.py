@@ -3,9 +3,10 @@
 import errno
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -24,9 +25,11 @@ from millstream_taskmanager.sorting.runs import Run, SpillError
 from millstream_taskmanager.sorting.sorter import Sorter
 
 PLENTY = 1 << 30
+Arrived = tuple[int, list[int], list[int] | None]
+"""A batch: input, keys, times."""
 
 
-def filled(memory: int, batches: list[tuple[int, list[int], list[int] | None]], directory: str = "") -> Sorter:
+def filled(memory: int, batches: Sequence[Arrived], directory: str = "") -> Sorter:
     """Batches as (input, keys, times); a value is (input, key, number of its arrival)."""
     sorter = Sorter(memory, directory)
     arrived = 0
@@ -46,7 +49,7 @@ def given_back(sorter: Sorter) -> list[tuple[int, int | None, Any]]:
     return found
 
 
-def naive(batches: list[tuple[int, list[int], list[int] | None]]) -> list[tuple[int, int | None, Any]]:
+def naive(batches: Sequence[Arrived]) -> list[tuple[int, int | None, Any]]:
     records: list[tuple[int, int, int, int, Any]] = []
     arrived = 0
     for number, keys, times in batches:
@@ -58,27 +61,24 @@ def naive(batches: list[tuple[int, list[int], list[int] | None]]) -> list[tuple[
 
 
 @st.composite
-def batch(draw: st.DrawFn) -> tuple[int, list[int], list[int] | None]:
+def batch(draw: st.DrawFn) -> Arrived:
     keys = draw(st.lists(st.integers(0, 5), max_size=6))
     times = draw(st.lists(st.integers(-3, 3), min_size=len(keys), max_size=len(keys)))
     return draw(st.integers(0, 1)), keys, draw(st.sampled_from([times, None]))
 
 
 @given(st.lists(batch(), max_size=12), st.sampled_from([1, 700, PLENTY]))
-def test_equals_a_plain_sort(batches: list[tuple[int, list[int], list[int] | None]], memory: int) -> None:
+def test_equals_a_plain_sort(batches: Sequence[Arrived], memory: int) -> None:
     """By hash, time, input and arrival, with everything spilled, some of it, or nothing."""
     assert given_back(filled(memory, batches)) == naive(batches)
 
 
 @given(st.lists(batch(), min_size=3, max_size=12))
-def test_runs_are_merged_before_there_are_too_many(batches: list[tuple[int, list[int], list[int] | None]]) -> None:
-    before, sorter_module._MOST_RUNS = sorter_module._MOST_RUNS, 2
-    try:
+def test_runs_are_merged_before_there_are_too_many(batches: Sequence[Arrived]) -> None:
+    with patch.object(sorter_module, "_MOST_RUNS", 2):
         sorter = filled(1, batches)
         assert len(sorter._runs) < 2
         assert given_back(sorter) == naive(batches)
-    finally:
-        sorter_module._MOST_RUNS = before
 
 
 def test_one_key_with_more_records_than_memory_holds() -> None:
