@@ -43,6 +43,11 @@ class SideBatch:
 
 Output = Batch | SideBatch | Watermark | StreamStatus
 
+PAUSE = RowBatch([])
+"""Yielded by an operator that works long and gives little: its task gives the thread back, and goes on at its next
+turn. It goes nowhere.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskPlace:

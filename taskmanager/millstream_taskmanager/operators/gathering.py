@@ -31,12 +31,12 @@ class Gathering:
         """What has not been let out."""
         open_, self._open, self._count = self._open, {}, 0
         for tag, batch in open_.items():
-            yield _output(tag, batch)
+            yield from _slices(tag, batch)
 
     def _take(self, tag: str, batch: RowBatch) -> Iterator[Output]:
         known = self._open.get(tag)
         if known is not None and (known.timestamps is None) != (batch.timestamps is None):
-            yield _output(tag, self._open.pop(tag))
+            yield from _slices(tag, self._open.pop(tag))
             known = None
         if known is None:
             known = self._open[tag] = RowBatch([], None if batch.timestamps is None else [])
@@ -48,5 +48,8 @@ class Gathering:
             yield from self.rest()
 
 
-def _output(tag: str, batch: RowBatch) -> Output:
-    return SideBatch(tag, batch) if tag else batch
+def _slices(tag: str, batch: RowBatch) -> Iterator[Output]:
+    """Law 9.1."""
+    for start in range(0, len(batch), SLICE):
+        part = batch if len(batch) <= SLICE else batch.slice(start, start + SLICE)
+        yield SideBatch(tag, part) if tag else part

@@ -30,6 +30,7 @@ from millstream_dataflow.records import Barrier, RowBatch, Watermark
 from millstream_dataflow.records.controls import MAX_TIME
 from millstream_dataflow.time import NO_TIMESTAMP
 from millstream_taskmanager.operators.base import (
+    PAUSE,
     Commit,
     Operator,
     OperatorContext,
@@ -56,7 +57,8 @@ class GroupedOperator(RowOperator):
 
     def __init__(self, inner: Operator, keys: Mapping[int, KeySelection], memory: int, directory: str) -> None:
         """`keys`: of the inputs that have some. `memory` and `directory`: as Sorter says."""
-        self._inner = inner
+        self.inner = inner
+        """Whose turns are the keys'."""
         self._keys = {number: _Selector(key) for number, key in keys.items()}
         self._sorter = Sorter(memory, directory)
         self._directory = directory
@@ -68,7 +70,7 @@ class GroupedOperator(RowOperator):
         """See Operator."""
         self._name = context.name
         self._guard = ConnectorCode(context.name)  # a full disk is nobody's mistake, and may have room again
-        self._inner.open(context.with_doors(self._with_clock))
+        self.inner.open(context.with_doors(self._with_clock))
 
     def _with_clock(self, doors: OperatorDoors) -> OperatorDoors:
         self._clock = _Clock(doors)
@@ -80,7 +82,7 @@ class GroupedOperator(RowOperator):
         """See Operator."""
         selector = self._keys.get(number)
         if selector is None:
-            yield from self._gathering.pass_on(self._inner.process(number, batch))
+            yield from self._gathering.pass_on(self.inner.process(number, batch))
             yield from self._gathering.rest()
             self._count()
             return
@@ -110,6 +112,7 @@ class GroupedOperator(RowOperator):
                         yield from self._groups(strays)
                         strays = Sorter(_STRAYS_MEMORY, self._directory)
                 yield from self._records(block.part(start, end), strays)
+            yield PAUSE  # a cancel needn't wait until all keys are through
         yield from self._end_key()
         if not strays.is_empty:
             yield from self._groups(strays)
@@ -128,7 +131,7 @@ class GroupedOperator(RowOperator):
             whole = own.count(self._current) == len(own)
             mine = batch if whole else self._part(number, batch, own, block, strays)
             if mine.values:
-                yield from self._gathering.pass_on(self._inner.process(number, mine))
+                yield from self._gathering.pass_on(self.inner.process(number, mine))
 
     def _part(self, number: int, batch: RowBatch, own: list[object], block: Block, strays: Sorter) -> RowBatch:
         """Those of the current key; others wait for their turn. Their arrival is the order that they have here."""
@@ -142,7 +145,7 @@ class GroupedOperator(RowOperator):
         """See the module."""
         if self._current is _NOBODY:
             return
-        inner, gathering, clock = self._inner, self._gathering, self._clock
+        inner, gathering, clock = self.inner, self._gathering, self._clock
         yield from gathering.pass_on(inner.advance(Watermark(MAX_TIME)))
         if clock.jump():
             yield from gathering.pass_on(inner.on_time(clock.now()))
@@ -152,13 +155,13 @@ class GroupedOperator(RowOperator):
 
     def end_of_input(self, number: int) -> Iterator[Output]:
         """The end of an input with a key is told when its records have been given; see `finish`."""
-        return iter(()) if number in self._keys else self._gathering.pass_on(self._inner.end_of_input(number))
+        return iter(()) if number in self._keys else self._gathering.pass_on(self.inner.end_of_input(number))
 
     def finish(self) -> Iterator[Output]:
         """See Operator."""
         for number in self._keys:
-            yield from self._gathering.pass_on(self._inner.end_of_input(number))
-        yield from self._gathering.pass_on(self._inner.finish())
+            yield from self._gathering.pass_on(self.inner.end_of_input(number))
+        yield from self._gathering.pass_on(self.inner.finish())
         yield from self._gathering.rest()
         self._count()
 
@@ -168,23 +171,23 @@ class GroupedOperator(RowOperator):
         """The lists of the operator's functions: the last checkpoint of a job finds no key any more."""
         if not ended:
             raise RuntimeError("a job in batch mode takes no checkpoint before its end, which is Millstream's to know")
-        return self._inner.snapshot(barrier, ended=ended)
+        return self.inner.snapshot(barrier, ended=ended)
 
     def restored_commit(self) -> Commit | None:
         """See Operator."""
-        return self._inner.restored_commit()
+        return self.inner.restored_commit()
 
     def commit(self, checkpoint: CheckpointId) -> Commit | None:
         """See Operator."""
-        return self._inner.commit(checkpoint)
+        return self.inner.commit(checkpoint)
 
     def close(self) -> None:
         """See Operator."""
         self._sorter.close()
-        self._inner.close()
+        self.inner.close()
 
     def _count(self) -> None:
-        inner = self._inner
+        inner = self.inner
         self.late, self.received = inner.late, inner.received
         self.processed, self.skipped = inner.processed, inner.skipped
 

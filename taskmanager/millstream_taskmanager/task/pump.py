@@ -13,7 +13,7 @@ from typing import Final
 
 from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_taskmanager.exchange.output import Outputs
-from millstream_taskmanager.operators.base import SLICE
+from millstream_taskmanager.operators.base import PAUSE, SLICE
 from millstream_taskmanager.operators.chain import Emission
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.timers import Alarm
@@ -55,7 +55,7 @@ class Pump:
         self.busy = 0.0
 
     def pull(self) -> None:
-        """Until it is through, until data finds an output without credit, or for a slice of records."""
+        """Until it is through, until data finds an output without credit, for a slice of records, or to a pause."""
         if self._activity is None:
             return
         started = self._work_clock()
@@ -67,6 +67,8 @@ class Pump:
         held, self._held = self._held, None
         for index, element in activity if held is None else chain((held,), activity):
             leave_if_forked()
+            if element is PAUSE:
+                return
             if isinstance(element, RowBatch | ColumnBatch):
                 if records >= SLICE or not outputs.writable:
                     self._held = (index, element)
