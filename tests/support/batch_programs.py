@@ -12,7 +12,9 @@ from typing import Any
 
 from millstream import (
     DataStream,
+    KeyedCoProcessFunction,
     KeyedProcessFunction,
+    ListStateDescriptor,
     OutputTag,
     ProcessWindowFunction,
     RuntimeContext,
@@ -122,6 +124,37 @@ def broadcast_and_custom_edges(env: StreamExecutionEnvironment, events: list[Eve
     ]
 
 
+class Matched(KeyedCoProcessFunction[str, Event, Event, Any]):
+    """Of both streams all that has come of a key, when time is far behind all of it."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.seen = runtime_context.get_list_state(ListStateDescriptor("seen", Types.PICKLED_BYTE_ARRAY()))
+
+    def process_element1(self, value: Event, ctx: KeyedCoProcessFunction.Context) -> Iterable[Any]:
+        self.seen.add(("one", value[2]))
+        ctx.timer_service().register_event_time_timer(10_000)
+        return ()
+
+    def process_element2(self, value: Event, ctx: KeyedCoProcessFunction.Context) -> Iterable[Any]:
+        self.seen.add(("two", value[2]))
+        ctx.timer_service().register_event_time_timer(10_000)
+        return ()
+
+    def on_timer(self, timestamp: int, ctx: KeyedCoProcessFunction.OnTimerContext) -> Iterator[Any]:
+        yield ctx.get_current_key(), sorted(self.seen.get() or ())
+
+
+def two_keyed_streams(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:
+    """Connected, joined by windows and by intervals."""
+    one, two = timed(env, events), timed(env, events[::3]).map(lambda event: (event[0], event[1], -event[2]))
+    by_key = one.key_by(lambda event: event[0]), two.key_by(lambda event: event[0])
+    matched = by_key[0].connect(by_key[1]).process(Matched())
+    joined = one.join(two).where(lambda event: event[0]).equal_to(lambda event: event[0])
+    windows = joined.window(TumblingEventTimeWindows.of(100)).apply(lambda left, right: (left[2], right[2]))
+    near = by_key[0].interval_join(by_key[1]).between(-20, 20).process(lambda left, right, _ctx: [(left[2], right[2])])
+    return [matched, windows, near]
+
+
 PROGRAMS: dict[str, Program] = {
     program.__name__: program
     for program in (
@@ -131,6 +164,7 @@ PROGRAMS: dict[str, Program] = {
         reduced,
         unions_and_several_sinks,
         broadcast_and_custom_edges,
+        two_keyed_streams,
     )
 }
 

@@ -20,9 +20,14 @@ from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.identity import Digest, EdgeId, JobId, OperatorId, VertexId
 from millstream_dataflow.job_graph import Artifact, BlobRef, Edge, JobGraph, OperatorSummary, Vertex
 from millstream_dataflow.operators.chain import ChainInput, ChainNode, ChainOutput, ChainSpecification
-from millstream_dataflow.operators.specifications import ReaderSpecification, SinkSpecification, source_of
 from millstream_dataflow.operators.grouped import batch_form
-from millstream_dataflow.operators.specifications import SinkSpecification, source_of
+from millstream_dataflow.operators.specifications import (
+    OperatorSpecification,
+    ReaderSpecification,
+    SinkSpecification,
+    source_of,
+)
+from millstream_dataflow.time.alignment import WatermarkAlignment
 from millstream_dataflow.transformations import Program
 from millstream_runtime.versions import own_versions
 
@@ -173,8 +178,12 @@ def _vertex(chain: Chain, layout: _Layout, functions: BlobRef) -> Vertex:
         functions,
         triggered,
         bounded=triggered and source is not None and source.boundedness is Boundedness.BOUNDED,
-        alignment=specification.strategy.alignment if isinstance(specification, ReaderSpecification) else None,
+        alignment=_alignment(specification) if not layout.batch else None,
     )
+
+
+def _alignment(specification: OperatorSpecification) -> WatermarkAlignment | None:
+    return specification.strategy.alignment if isinstance(specification, ReaderSpecification) else None
 
 
 def _summary(node: StreamNode, ids: Mapping[int, OperatorId]) -> OperatorSummary:

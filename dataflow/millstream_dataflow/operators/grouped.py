@@ -4,9 +4,8 @@ Whatever else an operator does stays as it is: a grouped operator runs the very 
 the whole input of one key, then the end of event time, then the next key.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from millstream_dataflow.operators.specifications import (
     Function,
@@ -15,6 +14,7 @@ from millstream_dataflow.operators.specifications import (
     OperatorSpecification,
     ReaderSpecification,
     TimestampsSpecification,
+    selections_of,
 )
 from millstream_dataflow.time import NoWatermarks, WatermarkStrategy
 
@@ -36,15 +36,6 @@ class FinalReduceSpecification(OperatorSpecification):
     key: KeySelection
 
 
-def keys_of_inputs(specification: OperatorSpecification) -> Mapping[int, KeySelection]:
-    """How the keys of an operator's records are found, by input; inputs without keys are left out. An operator of one
-    keyed input has its selection in the field `key`, one of several has them in `keys`.
-    """
-    several = cast("tuple[object, ...]", getattr(specification, "keys", ()))
-    selections = several or (getattr(specification, "key", None),)
-    return {number: key for number, key in enumerate(selections) if isinstance(key, KeySelection)}
-
-
 def batch_form(specification: OperatorSpecification) -> OperatorSpecification:
     """What runs in the place of an operator in batch mode: one that groups its input; a source that says nothing of
     event time before its end. Operators that neither have keys nor make watermarks run as they are.
@@ -57,7 +48,7 @@ def batch_form(specification: OperatorSpecification) -> OperatorSpecification:
         case KeyedReduceSpecification(function=function, key=key):
             return GroupedSpecification(FinalReduceSpecification(function, key))
         case _:
-            return GroupedSpecification(specification) if keys_of_inputs(specification) else specification
+            return GroupedSpecification(specification) if selections_of(specification) else specification
 
 
 def _without_watermarks(strategy: WatermarkStrategy[Any]) -> WatermarkStrategy[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from millstream_dataflow.operators.chain import ChainNode
-from millstream_dataflow.operators.grouped import FinalReduceSpecification, GroupedSpecification, keys_of_inputs
+from millstream_dataflow.operators.grouped import FinalReduceSpecification, GroupedSpecification
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
     EnumeratorSpecification,
@@ -23,6 +23,7 @@ from millstream_dataflow.operators.specifications import (
     SinkSpecification,
     TimestampsSpecification,
     WindowSpecification,
+    selections_of,
 )
 from millstream_dataflow.operators.two_inputs import (
     BroadcastProcessSpecification,
@@ -40,10 +41,10 @@ from millstream_taskmanager.operators.filter import filter_stage
 from millstream_taskmanager.operators.final_reduce import FinalReduceOperator
 from millstream_taskmanager.operators.flat_map import flat_map_stage
 from millstream_taskmanager.operators.fusion import Stage
+from millstream_taskmanager.operators.grouped import GroupedOperator
 from millstream_taskmanager.operators.interval_join import IntervalJoinOperator
 from millstream_taskmanager.operators.keyed_broadcast_process import KeyedBroadcastProcessOperator
 from millstream_taskmanager.operators.keyed_co_process import KeyedCoProcessOperator
-from millstream_taskmanager.operators.grouped import GroupedOperator
 from millstream_taskmanager.operators.keyed_process import KeyedProcessOperator
 from millstream_taskmanager.operators.keyed_reduce import KeyedReduceOperator
 from millstream_taskmanager.operators.map import map_stage
@@ -105,7 +106,7 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     CollectSpecification: lambda it, settings: CollectOperator(it, waits=settings.results_wait),
     FinalReduceSpecification: lambda specification, _: FinalReduceOperator(specification),
     GroupedSpecification: lambda it, settings: GroupedOperator(
-        make(it.inner, settings), keys_of_inputs(it.inner), settings.sort_memory, settings.spill_directory
+        make(it.inner, settings), selections_of(it.inner), settings.sort_memory, settings.spill_directory
     ),
 }
 

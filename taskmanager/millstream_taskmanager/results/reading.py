@@ -1,8 +1,8 @@
 """What a task reads from finished stages, brought into its gate as from any channel: frames are opened when the task
 takes them, and credit says how much may wait.
 
-Channels come one after the other, so one file is open at a time, and each subtask begins with another one. Files are
-read in threads of the task, some segments ahead of what it works on.
+Channels come one after the other, so one file is open at a time. Files are read in threads of the task, some segments
+ahead of what it works on.
 """
 
 from collections import deque
@@ -79,11 +79,10 @@ class StoredChannel(CreditedEnd):
 class StoredInputs:
     """All channels of one task."""
 
-    def __init__(self, gate: Gate, channels: Sequence[StoredChannel], first: int) -> None:
-        """`first`: which of them is read first, modulo their number."""
-        start = first % len(channels)
+    def __init__(self, gate: Gate, channels: Sequence[StoredChannel]) -> None:
+        """In the order in which they are read."""
         self._gate = gate
-        self._waiting = deque([*channels[start:], *channels[:start]])
+        self._waiting = deque(channels)
         self._segments = deque[bytes]()
         self._taken = 0  # segments of the channel at hand
         self._index: Partition | None = None

@@ -43,7 +43,7 @@ from millstream_taskmanager.task.source_task import SourceTask
 from millstream_taskmanager.task.stage import StageParts
 from millstream_taskmanager.task.task import Restored, Task, TaskParts
 from millstream_taskmanager.worker.settings import TaskSettings
-from millstream_taskmanager.worker.stored import Arriving, ResultPlaces, result_ends
+from millstream_taskmanager.worker.stored import Arriving, ResultPlaces, reading_order, result_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,6 @@ def _connect_from_afar(orders: Orders, site: _Site) -> None:
     if site.gate is None:
         return
     edges = {edge.id: edge for edge in orders.plan.edges_to(site.id.subtask.vertex)}
-    edges = list(orders.plan.edges_to(site.id.subtask.vertex))
     if orders.plan.reads_results(site.id.subtask.vertex):
         _connect_to_files(orders, site, site.gate, edges)
         return
@@ -191,22 +190,19 @@ def _connect_from_afar(orders: Orders, site: _Site) -> None:
             site.gate.connect(position, end)
 
 
-def _connect_to_files(orders: Orders, site: _Site, gate: Gate, edges: Sequence[Edge]) -> None:
+def _connect_to_files(orders: Orders, site: _Site, gate: Gate, edges: Mapping[EdgeId, Edge]) -> None:
     """The channels from tasks that have finished. One that was restored at its end has read them all."""
     restored = orders.restored.get(site.id.subtask)
     if restored is not None and restored.ended is not None:
         return
-    by_id = {edge.id: edge for edge in edges}
-    results = _results(orders, edges[0])
-    channels = [
-        results.stored_channel(
-            orders.plan,
-            Arriving(channel, position, by_id[channel.edge], _codec_in(site, by_id[channel.edge])),
-            orders.settings.window,
-        )
+    arriving = [
+        Arriving(channel, position, edges[channel.edge], _codec_in(site, edges[channel.edge]))
         for position, channel in enumerate(gate.channels)
     ]
-    site.stored = StoredInputs(gate, channels, site.id.subtask.index)
+    ordered = reading_order(arriving, site.id.subtask.index)
+    results = _results(orders, ordered[0].edge)
+    channels = [results.stored_channel(orders.plan, one, orders.settings.window) for one in ordered]
+    site.stored = StoredInputs(gate, channels)
 
 
 def _peers(orders: Orders, channel: ChannelId) -> RemoteChannels:

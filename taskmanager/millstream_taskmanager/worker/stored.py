@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from millstream_dataflow.identity import ChannelId, RegionId, SubtaskId
-from millstream_dataflow.job_graph import Edge
+from millstream_dataflow.job_graph import Edge, Partitioning
 from millstream_dataflow.plan import Plan
 from millstream_runtime.messages.deployments import RegionDeployment, ResultPlacement, WorkerPlacement
 from millstream_taskmanager.exchange.codecs.batches import BatchDecoder, BatchEncoder, ChannelCodec
@@ -75,6 +75,16 @@ class ResultPlaces:
             ticket=placement.ticket,
         )
         return RemotePartition(partial(_dial, address.host, address.port, self.tls), request)
+
+
+def reading_order(arriving: Sequence[Arriving], subtask: int) -> list[Arriving]:
+    """What is broadcast comes first, as in Flink: rules are there before what they are for. Of the others each subtask
+    begins with another one, so that they don't all read from one disk.
+    """
+    broadcast = [one for one in arriving if one.edge.partitioning is Partitioning.BROADCAST]
+    others = [one for one in arriving if one.edge.partitioning is not Partitioning.BROADCAST]
+    start = subtask % len(others) if others else 0
+    return [*broadcast, *others[start:], *others[:start]]
 
 
 def _dial(host: str, port: int, tls: TlsOf) -> socket.socket:

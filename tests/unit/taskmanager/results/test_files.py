@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream_dataflow.identity import ChannelId, EdgeId, JobId, RegionAttempt, RegionId, WorkerId
+from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.records import Batch, ColumnBatch, End, EndOfData, EndReason, RowBatch, Watermark
 from millstream_runtime.messages.failures import FailureKind
 from millstream_taskmanager.exchange.codecs.batches import BatchDecoder, BatchEncoder, ChannelCodec
@@ -25,20 +26,22 @@ from millstream_taskmanager.results.places import directory_of, remove_former, r
 from millstream_taskmanager.results.reading import Origin, StoredChannel, StoredInputs
 from millstream_taskmanager.results.writing import ResultEnd, ResultFile, remove_unfinished
 from millstream_taskmanager.user_code.errors import ResultError, UserCodeError
+from millstream_taskmanager.worker.stored import Arriving, reading_order
+from tests.support.graphs import edge, sink, source
 
 CODEC = ChannelCodec(None, "Map")
 ATTEMPT = RegionAttempt(JobId("j" * 32), RegionId(3), 2)
 
 
-def channel(target: int, source: int = 0) -> ChannelId:
-    return ChannelId(EdgeId(1), source, target)
+def channel(target: int, subtask: int = 0) -> ChannelId:
+    return ChannelId(EdgeId(1), subtask, target)
 
 
-def write(path: Path, targets: dict[int, list[Batch]], source: int = 0) -> ResultFile:
+def write(path: Path, targets: dict[int, list[Batch]], subtask: int = 0) -> ResultFile:
     """A complete file."""
     file = ResultFile(path, list(targets), "Map")
     for target, batches in targets.items():
-        end = ResultEnd(channel(target, source), file, BatchEncoder(CODEC, 1 << 20))
+        end = ResultEnd(channel(target, subtask), file, BatchEncoder(CODEC, 1 << 20))
         for batch in batches:
             end.send(batch, 1, more=True)
         end.send(Watermark(5), 0, more=False)
@@ -50,7 +53,7 @@ def write(path: Path, targets: dict[int, list[Batch]], source: int = 0) -> Resul
 class Task:
     """Reads partitions through a gate, in the way of a task; what blocks is done when the test says so."""
 
-    def __init__(self, partitions: dict[ChannelId, StoredPartition], *, window: int = 64 << 10, first: int = 0) -> None:
+    def __init__(self, partitions: dict[ChannelId, StoredPartition], *, window: int = 64 << 10) -> None:
         channels = list(partitions)
         credits_ = ByteCredits(len(channels), window, 2 << 20)
         self.gate = Gate(channels, [0] * len(channels), credits_, lambda: None)
@@ -60,7 +63,7 @@ class Task:
             StoredChannel(one, position, window, Origin(ATTEMPT, partitions[one], BatchDecoder(CODEC)))
             for position, one in enumerate(channels)
         ]
-        self.inputs = StoredInputs(self.gate, ends, first)
+        self.inputs = StoredInputs(self.gate, ends)
         self.inputs.start(lambda job, then: self.jobs.append((job, then)), self.errors.append)
         self.order: list[int] = []
         self.waiting = 0
@@ -175,15 +178,27 @@ def test_many_targets_gather_no_more_than_a_bound(tmp_path: Path, monkeypatch: p
     assert len(Task(local(tmp_path / "1-0", 77)).read()[0]) == 10
 
 
-def test_channels_come_one_after_the_other_beginning_with_another_for_each_subtask(tmp_path: Path) -> None:
-    for source in range(3):
-        write(tmp_path / f"1-{source}", {0: [RowBatch([source])]}, source)
+def test_channels_come_one_after_the_other(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / f"1-{number}", {0: [RowBatch([number])]}, number)
     partitions: dict[ChannelId, StoredPartition] = {
-        channel(0, source): LocalPartition(tmp_path / f"1-{source}", 0) for source in range(3)
+        channel(0, number): LocalPartition(tmp_path / f"1-{number}", 0) for number in range(3)
     }
-    task = Task(partitions, first=4)
+    task = Task(partitions)
     task.read()
-    assert task.order == [1, 2, 0]
+    assert task.order == [0, 1, 2]
+
+
+def test_what_is_broadcast_is_read_first_and_each_subtask_begins_with_another() -> None:
+    start, end = source(3), sink(3)
+    data, rules = edge(1, start, end, Partitioning.HASH), edge(2, start, end, Partitioning.BROADCAST)
+    arriving = [
+        Arriving(ChannelId(one.id, number, 0), 3 * position + number, one, CODEC)
+        for position, one in enumerate((data, rules))
+        for number in range(3)
+    ]
+    assert [one.position for one in reading_order(arriving, 4)] == [3, 4, 5, 1, 2, 0]
+    assert [one.position for one in reading_order(arriving[3:], 4)] == [3, 4, 5]
 
 
 def test_a_file_has_its_name_when_it_is_complete(tmp_path: Path) -> None:
