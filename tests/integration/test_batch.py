@@ -2,18 +2,28 @@
 is killed (law 5.2).
 """
 
+import os
+import signal
 import time
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
 
-from millstream import FileSink, KeyedProcessFunction, StreamExecutionEnvironment
+from millstream import (
+    FileSink,
+    KeyedProcessFunction,
+    StreamExecutionEnvironment,
+    Time,
+    TumblingEventTimeWindows,
+    WatermarkStrategy,
+)
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.identity import JobId, TaskManagerId, VertexId
 from millstream_runtime.messages.client import JobDetails
 from millstream_runtime.states import JobState, TaskState
-from tests.integration.programs import WINDOW, windows
+from tests.integration.gates import GatedEvents, GatedSink, Gates
+from tests.integration.programs import HEADER, WINDOW, CountAndSum, WithWindow, windows
 from tests.support.certificates import WorkingSet
 from tests.support.clusters import Cluster, free_port, running_cluster
 from tests.support.jobs import PacedEvents, hidden_files, truth, window_rows
@@ -35,7 +45,7 @@ def results_left(directory: Path) -> list[Path]:
     return list(directory.glob("taskmanager-*/*/results/*"))
 
 
-@pytest.mark.parametrize("slots", [2, 3])
+@pytest.mark.parametrize("slots", [2, pytest.param(3, marks=pytest.mark.nightly)])
 def test_stages_take_the_slots_of_those_before(tmp_path: Path, slots: int) -> None:
     """Two, though there are five tasks of two stages; and the same with one to spare."""
     with running_cluster(tmp_path, taskmanagers=1, slots=slots) as cluster:
@@ -161,3 +171,36 @@ def test_only_what_must_be_runs_again_when_a_holder_of_results_is_killed(cluster
     rows = sorted(tuple(map(int, line.split(","))) for line in lines if not line.startswith("key"))
     assert rows == [(key, sum(n for n in range(1, COUNT + 1) if n % 10 == key)) for key in range(10)]
     assert hidden_files(tmp_path / "out") == []
+
+
+# --------------------------------------------------------------------------------- the end of the last stage
+
+
+NIGHTLY = [pytest.param(step, marks=pytest.mark.nightly) for step in ("prepare", "durable", "close")]
+
+
+@pytest.mark.parametrize("step", ["last record", "commit", *NIGHTLY])
+def test_a_worker_dies_at_a_step_of_the_end(cluster: Cluster, tmp_path: Path, step: str) -> None:
+    """Law 5.2: of the source stage at its last record; of the last stage before the final checkpoint, which reads the
+    files again, and behind it, which reads nothing and commits.
+    """
+    gates = Gates(str(tmp_path))
+    gates.hold(step)
+    env = batch(cluster, **AT_ONCE)
+    events = GatedEvents(COUNT, splits=2, rate=0, keys=KEYS, gates=gates)
+    (
+        env.from_source(events, WatermarkStrategy.for_monotonous_timestamps(), "events")
+        .key_by(lambda event: event[0])
+        .window(TumblingEventTimeWindows.of(Time.milliseconds(WINDOW)))
+        .aggregate(CountAndSum(), WithWindow())
+        .sink_to(GatedSink(FileSink.csv(str(tmp_path / "out"), HEADER), gates))
+    )
+    job = env.execute_async(f"held at {step}").get_job_id()
+    cluster.until(lambda: gates.waiting(step), 30, f"somebody waits at {step}")
+    os.kill(gates.waiting(step)[0], signal.SIGKILL)
+    gates.release(step)
+    details = cluster.wait_for_state(job, JobState.FINISHED, 40)
+    assert window_rows(tmp_path / "out") == truth(COUNT, KEYS, WINDOW)
+    assert hidden_files(tmp_path / "out") == []
+    first, *_ = stages_of(details)
+    assert set(attempts_of(details, first)) == ({2} if step == "last record" else {1}), "the other stage stands"
