@@ -89,6 +89,10 @@ class DuplicateUidError(ProgramError):
     """Two operators with one uid: their states could not be told apart."""
 
 
+class RuntimeModeError(ProgramError):
+    """A program that can't run in the mode that was chosen (`execution.runtime-mode`)."""
+
+
 class CheckpointingRequiredError(ProgramError):
     """An unbounded job whose sinks commit at checkpoints, and no checkpoints (law 5.4)."""
 

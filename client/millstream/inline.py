@@ -14,7 +14,7 @@ There are no periodic checkpoints; the final one, which lets sinks commit, is an
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TypeVar
 
 from millstream.errors import ExecutionError, JobCanceledError, JobFailedError, JobRefusedError
@@ -26,7 +26,7 @@ from millstream.submission.verdict import failed_because
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.options import client
 from millstream_dataflow.identity import CheckpointId, Digest, JobId, OperatorId, RegionAttempt, TaskId
-from millstream_dataflow.job_graph import JobGraph
+from millstream_dataflow.job_graph import Exchange, JobGraph
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.records import Barrier, SnapshotKind
 from millstream_runtime.messages.client import JobDetails
@@ -77,7 +77,7 @@ class InlineJob:
 
     def __init__(self, graph: JobGraph, blobs: Mapping[Digest, bytes], configuration: Configuration) -> None:
         """JobRefusedError when there is an operator that this version can't run."""
-        plan = Plan(graph)
+        plan = Plan(_at_once(graph))
         attempts = {subtask: RegionAttempt(graph.job, plan.region_of[subtask], 1) for subtask in plan.subtasks}
         orders = Orders(plan, attempts, task_settings(configuration), lambda blob: blobs[blob.digest])
         self._id = graph.job
@@ -258,6 +258,12 @@ class InlineJob:
 
     def _failed(self, error: Exception) -> None:
         self._failure = self._failure or error
+
+
+def _at_once(graph: JobGraph) -> JobGraph:
+    """All stages together: nobody spares slots here, and grouped operators wait for the end of their input anyway."""
+    edges = tuple(replace(edge, exchange=Exchange.PIPELINED) for edge in graph.edges)
+    return replace(graph, edges=edges)
 
 
 class _FinalRound:

@@ -26,7 +26,7 @@ from millstream_proto import identity_pb2 as millstream__proto_dot_identity__pb2
 from millstream_proto import job_graph_pb2 as millstream__proto_dot_job__graph__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"millstream_proto/deployments.proto\x12\rmillstream.v1\x1a\x1fmillstream_proto/identity.proto\x1a millstream_proto/job_graph.proto\"M\n\x0b\x44\x61taAddress\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\x03\x12\x11\n\tdirectory\x18\x03 \x01(\t\x12\x0f\n\x07machine\x18\x04 \x01(\t\"\x82\x01\n\x0fWorkerPlacement\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07ordinal\x18\x02 \x01(\x03\x12\x13\n\x0btaskmanager\x18\x03 \x01(\t\x12\x0c\n\x04slot\x18\x04 \x01(\x03\x12+\n\x07\x61\x64\x64ress\x18\x05 \x01(\x0b\x32\x1a.millstream.v1.DataAddress\"\x91\x01\n\x10RegionDeployment\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0e\n\x06secret\x18\x03 \x01(\x0c\x12/\n\x07workers\x18\x04 \x03(\x0b\x32\x1e.millstream.v1.WorkerPlacement\"\x94\x02\n\x0c\x44\x65ployWorker\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12-\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x0c\n\x04slot\x18\x03 \x01(\x03\x12\x0f\n\x07ordinal\x18\x04 \x01(\x03\x12*\n\x08subtasks\x18\x05 \x03(\x0b\x32\x18.millstream.v1.SubtaskId\x12%\n\x05graph\x18\x06 \x01(\x0b\x32\x16.millstream.v1.BlobRef\x12*\n\ndeployment\x18\x07 \x01(\x0b\x32\x16.millstream.v1.BlobRef\x12\'\n\x07restore\x18\x08 \x01(\x0b\x32\x16.millstream.v1.BlobRefb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"millstream_proto/deployments.proto\x12\rmillstream.v1\x1a\x1fmillstream_proto/identity.proto\x1a millstream_proto/job_graph.proto\"^\n\x0b\x44\x61taAddress\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\x03\x12\x11\n\tdirectory\x18\x03 \x01(\t\x12\x0f\n\x07machine\x18\x04 \x01(\t\x12\x0f\n\x07results\x18\x05 \x01(\t\"\x82\x01\n\x0fWorkerPlacement\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07ordinal\x18\x02 \x01(\x03\x12\x13\n\x0btaskmanager\x18\x03 \x01(\t\x12\x0c\n\x04slot\x18\x04 \x01(\x03\x12+\n\x07\x61\x64\x64ress\x18\x05 \x01(\x0b\x32\x1a.millstream.v1.DataAddress\"\xa3\x01\n\x0fResultPlacement\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x0f\n\x07ordinal\x18\x02 \x01(\x03\x12\x13\n\x0btaskmanager\x18\x03 \x01(\t\x12+\n\x07\x61\x64\x64ress\x18\x04 \x01(\x0b\x32\x1a.millstream.v1.DataAddress\x12\x0e\n\x06ticket\x18\x05 \x01(\x0c\"\xc1\x01\n\x10RegionDeployment\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0e\n\x06secret\x18\x03 \x01(\x0c\x12/\n\x07workers\x18\x04 \x03(\x0b\x32\x1e.millstream.v1.WorkerPlacement\x12.\n\x06inputs\x18\x05 \x03(\x0b\x32\x1e.millstream.v1.ResultPlacement\"\x94\x02\n\x0c\x44\x65ployWorker\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12-\n\x07\x61ttempt\x18\x02 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12\x0c\n\x04slot\x18\x03 \x01(\x03\x12\x0f\n\x07ordinal\x18\x04 \x01(\x03\x12*\n\x08subtasks\x18\x05 \x03(\x0b\x32\x18.millstream.v1.SubtaskId\x12%\n\x05graph\x18\x06 \x01(\x0b\x32\x16.millstream.v1.BlobRef\x12*\n\ndeployment\x18\x07 \x01(\x0b\x32\x16.millstream.v1.BlobRef\x12\'\n\x07restore\x18\x08 \x01(\x0b\x32\x16.millstream.v1.BlobRefb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'millstream_proto.deployment
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DATAADDRESS']._serialized_start=120
-  _globals['_DATAADDRESS']._serialized_end=197
-  _globals['_WORKERPLACEMENT']._serialized_start=200
-  _globals['_WORKERPLACEMENT']._serialized_end=330
-  _globals['_REGIONDEPLOYMENT']._serialized_start=333
-  _globals['_REGIONDEPLOYMENT']._serialized_end=478
-  _globals['_DEPLOYWORKER']._serialized_start=481
-  _globals['_DEPLOYWORKER']._serialized_end=757
+  _globals['_DATAADDRESS']._serialized_end=214
+  _globals['_WORKERPLACEMENT']._serialized_start=217
+  _globals['_WORKERPLACEMENT']._serialized_end=347
+  _globals['_RESULTPLACEMENT']._serialized_start=350
+  _globals['_RESULTPLACEMENT']._serialized_end=513
+  _globals['_REGIONDEPLOYMENT']._serialized_start=516
+  _globals['_REGIONDEPLOYMENT']._serialized_end=709
+  _globals['_DEPLOYWORKER']._serialized_start=712
+  _globals['_DEPLOYWORKER']._serialized_end=988
 # @@protoc_insertion_point(module_scope)

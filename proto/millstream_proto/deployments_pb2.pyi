@@ -9,16 +9,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DataAddress(_message.Message):
-    __slots__ = ("host", "port", "directory", "machine")
+    __slots__ = ("host", "port", "directory", "machine", "results")
     HOST_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     MACHINE_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
     host: str
     port: int
     directory: str
     machine: str
-    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., directory: _Optional[str] = ..., machine: _Optional[str] = ...) -> None: ...
+    results: str
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., directory: _Optional[str] = ..., machine: _Optional[str] = ..., results: _Optional[str] = ...) -> None: ...
 
 class WorkerPlacement(_message.Message):
     __slots__ = ("worker", "ordinal", "taskmanager", "slot", "address")
@@ -34,17 +36,33 @@ class WorkerPlacement(_message.Message):
     address: DataAddress
     def __init__(self, worker: _Optional[str] = ..., ordinal: _Optional[int] = ..., taskmanager: _Optional[str] = ..., slot: _Optional[int] = ..., address: _Optional[_Union[DataAddress, _Mapping]] = ...) -> None: ...
 
+class ResultPlacement(_message.Message):
+    __slots__ = ("attempt", "ordinal", "taskmanager", "address", "ticket")
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    TASKMANAGER_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    attempt: _identity_pb2.RegionAttempt
+    ordinal: int
+    taskmanager: str
+    address: DataAddress
+    ticket: bytes
+    def __init__(self, attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., ordinal: _Optional[int] = ..., taskmanager: _Optional[str] = ..., address: _Optional[_Union[DataAddress, _Mapping]] = ..., ticket: _Optional[bytes] = ...) -> None: ...
+
 class RegionDeployment(_message.Message):
-    __slots__ = ("attempt", "epoch", "secret", "workers")
+    __slots__ = ("attempt", "epoch", "secret", "workers", "inputs")
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SECRET_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
     attempt: _identity_pb2.RegionAttempt
     epoch: int
     secret: bytes
     workers: _containers.RepeatedCompositeFieldContainer[WorkerPlacement]
-    def __init__(self, attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., epoch: _Optional[int] = ..., secret: _Optional[bytes] = ..., workers: _Optional[_Iterable[_Union[WorkerPlacement, _Mapping]]] = ...) -> None: ...
+    inputs: _containers.RepeatedCompositeFieldContainer[ResultPlacement]
+    def __init__(self, attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., epoch: _Optional[int] = ..., secret: _Optional[bytes] = ..., workers: _Optional[_Iterable[_Union[WorkerPlacement, _Mapping]]] = ..., inputs: _Optional[_Iterable[_Union[ResultPlacement, _Mapping]]] = ...) -> None: ...
 
 class DeployWorker(_message.Message):
     __slots__ = ("worker", "attempt", "slot", "ordinal", "subtasks", "graph", "deployment", "restore")

@@ -22,17 +22,18 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from millstream_proto import identity_pb2 as millstream__proto_dot_identity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmillstream_proto/failures.proto\x12\rmillstream.v1\"\xb6\x01\n\x07\x46\x61ilure\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.millstream.v1.FailureKind\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06record\x18\x04 \x01(\t\x12\x13\n\x0bsource_line\x18\x05 \x01(\t\x12\x11\n\ttraceback\x18\x06 \x01(\t\x12\x11\n\tsecondary\x18\x07 \x01(\x08\x12\x13\n\x0brestartable\x18\x08 \x01(\x08*\x95\x01\n\x0b\x46\x61ilureKind\x12\x1c\n\x18\x46\x41ILURE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46\x41ILURE_KIND_USER\x10\x01\x12\x19\n\x15\x46\x41ILURE_KIND_INTERNAL\x10\x02\x12\x19\n\x15\x46\x41ILURE_KIND_EXTERNAL\x10\x03\x12\x1b\n\x17\x46\x41ILURE_KIND_CHECKPOINT\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmillstream_proto/failures.proto\x12\rmillstream.v1\x1a\x1fmillstream_proto/identity.proto\"\xe4\x01\n\x07\x46\x61ilure\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.millstream.v1.FailureKind\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06record\x18\x04 \x01(\t\x12\x13\n\x0bsource_line\x18\x05 \x01(\t\x12\x11\n\ttraceback\x18\x06 \x01(\t\x12\x11\n\tsecondary\x18\x07 \x01(\x08\x12\x13\n\x0brestartable\x18\x08 \x01(\x08\x12,\n\x06result\x18\t \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt*\x95\x01\n\x0b\x46\x61ilureKind\x12\x1c\n\x18\x46\x41ILURE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46\x41ILURE_KIND_USER\x10\x01\x12\x19\n\x15\x46\x41ILURE_KIND_INTERNAL\x10\x02\x12\x19\n\x15\x46\x41ILURE_KIND_EXTERNAL\x10\x03\x12\x1b\n\x17\x46\x41ILURE_KIND_CHECKPOINT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'millstream_proto.failures_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FAILUREKIND']._serialized_start=236
-  _globals['_FAILUREKIND']._serialized_end=385
-  _globals['_FAILURE']._serialized_start=51
-  _globals['_FAILURE']._serialized_end=233
+  _globals['_FAILUREKIND']._serialized_start=315
+  _globals['_FAILUREKIND']._serialized_end=464
+  _globals['_FAILURE']._serialized_start=84
+  _globals['_FAILURE']._serialized_end=312
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,8 @@
+from millstream_proto import identity_pb2 as _identity_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -19,7 +21,7 @@ FAILURE_KIND_EXTERNAL: FailureKind
 FAILURE_KIND_CHECKPOINT: FailureKind
 
 class Failure(_message.Message):
-    __slots__ = ("kind", "message", "operator", "record", "source_line", "traceback", "secondary", "restartable")
+    __slots__ = ("kind", "message", "operator", "record", "source_line", "traceback", "secondary", "restartable", "result")
     KIND_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +30,7 @@ class Failure(_message.Message):
     TRACEBACK_FIELD_NUMBER: _ClassVar[int]
     SECONDARY_FIELD_NUMBER: _ClassVar[int]
     RESTARTABLE_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
     kind: FailureKind
     message: str
     operator: str
@@ -36,4 +39,5 @@ class Failure(_message.Message):
     traceback: str
     secondary: bool
     restartable: bool
-    def __init__(self, kind: _Optional[_Union[FailureKind, str]] = ..., message: _Optional[str] = ..., operator: _Optional[str] = ..., record: _Optional[str] = ..., source_line: _Optional[str] = ..., traceback: _Optional[str] = ..., secondary: _Optional[bool] = ..., restartable: _Optional[bool] = ...) -> None: ...
+    result: _identity_pb2.RegionAttempt
+    def __init__(self, kind: _Optional[_Union[FailureKind, str]] = ..., message: _Optional[str] = ..., operator: _Optional[str] = ..., record: _Optional[str] = ..., source_line: _Optional[str] = ..., traceback: _Optional[str] = ..., secondary: _Optional[bool] = ..., restartable: _Optional[bool] = ..., result: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ...) -> None: ...

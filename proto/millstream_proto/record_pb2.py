@@ -30,27 +30,27 @@ from millstream_proto import session_pb2 as millstream__proto_dot_session__pb2
 from millstream_proto import states_pb2 as millstream__proto_dot_states__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmillstream_proto/record.proto\x12\rmillstream.v1\x1a\x1fmillstream_proto/controls.proto\x1a\x1fmillstream_proto/failures.proto\x1a\x1fmillstream_proto/identity.proto\x1a millstream_proto/job_graph.proto\x1a\x1emillstream_proto/session.proto\x1a\x1dmillstream_proto/states.proto\"d\n\x0cStoredWorker\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07ordinal\x18\x02 \x01(\x03\x12\x13\n\x0btaskmanager\x18\x03 \x01(\t\x12\x0c\n\x04slot\x18\x04 \x01(\x03\x12\x10\n\x08resource\x18\x05 \x01(\t\"\x8e\x01\n\x0cRegionRecord\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12,\n\x07workers\x18\x02 \x03(\x0b\x32\x1b.millstream.v1.StoredWorker\x12\x10\n\x08\x66\x61ilures\x18\x03 \x03(\x03\x12\x0f\n\x07\x62\x61\x63koff\x18\x04 \x01(\x03\"\xbb\x01\n\x13\x43ompletedCheckpoint\x12\x12\n\ncheckpoint\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.millstream.v1.SnapshotKind\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x14\n\x0c\x63ompleted_at\x18\x05 \x01(\x03\x12\x0c\n\x04size\x18\x06 \x01(\x03\x12\x13\n\x0b\x64iscardable\x18\x07 \x01(\x08\x12\x0f\n\x07\x64\x61maged\x18\x08 \x01(\x08\":\n\x10\x46ormerSavepoints\x12\x11\n\tdirectory\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckpoints\x18\x02 \x03(\x03\"h\n\x10SavepointRequest\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0c\n\x04stop\x18\x03 \x01(\x08\x12%\n\x04mode\x18\x04 \x01(\x0e\x32\x17.millstream.v1.StopMode\"Y\n\x0fSavepointResult\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x16.millstream.v1.Failure\"\xf9\x04\n\tJobRecord\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x05graph\x18\x03 \x01(\x0b\x32\x16.millstream.v1.BlobRef\x12\x14\n\x0csubmitted_at\x18\x04 \x01(\x03\x12&\n\x05state\x18\x05 \x01(\x0e\x32\x17.millstream.v1.JobState\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12\r\n\x05nonce\x18\x07 \x01(\t\x12%\n\x06intent\x18\x08 \x01(\x0e\x32\x15.millstream.v1.Intent\x12,\n\x07regions\x18\t \x03(\x0b\x32\x1b.millstream.v1.RegionRecord\x12\x1c\n\x14reserved_checkpoints\x18\n \x01(\x03\x12\x37\n\x0b\x63heckpoints\x18\x0b \x03(\x0b\x32\".millstream.v1.CompletedCheckpoint\x12\x33\n\x07restore\x18\x0c \x01(\x0b\x32\".millstream.v1.CompletedCheckpoint\x12\x33\n\nsavepoints\x18\r \x03(\x0b\x32\x1f.millstream.v1.SavepointRequest\x12/\n\x07results\x18\x0e \x03(\x0b\x32\x1e.millstream.v1.SavepointResult\x12\'\n\x07\x66\x61ilure\x18\x0f \x01(\x0b\x32\x16.millstream.v1.Failure\x12\x10\n\x08\x65nded_at\x18\x10 \x01(\x03\x12\x0e\n\x06\x66ormat\x18\x11 \x01(\x03\x12:\n\x11\x66ormer_savepoints\x18\x12 \x03(\x0b\x32\x1f.millstream.v1.FormerSavepoints*T\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x0e\n\nINTENT_RUN\x10\x01\x12\x11\n\rINTENT_CANCEL\x10\x02\x12\x0f\n\x0bINTENT_STOP\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmillstream_proto/record.proto\x12\rmillstream.v1\x1a\x1fmillstream_proto/controls.proto\x1a\x1fmillstream_proto/failures.proto\x1a\x1fmillstream_proto/identity.proto\x1a millstream_proto/job_graph.proto\x1a\x1emillstream_proto/session.proto\x1a\x1dmillstream_proto/states.proto\"d\n\x0cStoredWorker\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07ordinal\x18\x02 \x01(\x03\x12\x13\n\x0btaskmanager\x18\x03 \x01(\t\x12\x0c\n\x04slot\x18\x04 \x01(\x03\x12\x10\n\x08resource\x18\x05 \x01(\t\"\x9d\x01\n\x0cRegionRecord\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.millstream.v1.RegionAttempt\x12,\n\x07workers\x18\x02 \x03(\x0b\x32\x1b.millstream.v1.StoredWorker\x12\x10\n\x08\x66\x61ilures\x18\x03 \x03(\x03\x12\x0f\n\x07\x62\x61\x63koff\x18\x04 \x01(\x03\x12\r\n\x05reads\x18\x05 \x01(\x03\"\xbb\x01\n\x13\x43ompletedCheckpoint\x12\x12\n\ncheckpoint\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.millstream.v1.SnapshotKind\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x14\n\x0c\x63ompleted_at\x18\x05 \x01(\x03\x12\x0c\n\x04size\x18\x06 \x01(\x03\x12\x13\n\x0b\x64iscardable\x18\x07 \x01(\x08\x12\x0f\n\x07\x64\x61maged\x18\x08 \x01(\x08\":\n\x10\x46ormerSavepoints\x12\x11\n\tdirectory\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckpoints\x18\x02 \x03(\x03\"h\n\x10SavepointRequest\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0c\n\x04stop\x18\x03 \x01(\x08\x12%\n\x04mode\x18\x04 \x01(\x0e\x32\x17.millstream.v1.StopMode\"Y\n\x0fSavepointResult\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\'\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x16.millstream.v1.Failure\"\xf9\x04\n\tJobRecord\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x05graph\x18\x03 \x01(\x0b\x32\x16.millstream.v1.BlobRef\x12\x14\n\x0csubmitted_at\x18\x04 \x01(\x03\x12&\n\x05state\x18\x05 \x01(\x0e\x32\x17.millstream.v1.JobState\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12\r\n\x05nonce\x18\x07 \x01(\t\x12%\n\x06intent\x18\x08 \x01(\x0e\x32\x15.millstream.v1.Intent\x12,\n\x07regions\x18\t \x03(\x0b\x32\x1b.millstream.v1.RegionRecord\x12\x1c\n\x14reserved_checkpoints\x18\n \x01(\x03\x12\x37\n\x0b\x63heckpoints\x18\x0b \x03(\x0b\x32\".millstream.v1.CompletedCheckpoint\x12\x33\n\x07restore\x18\x0c \x01(\x0b\x32\".millstream.v1.CompletedCheckpoint\x12\x33\n\nsavepoints\x18\r \x03(\x0b\x32\x1f.millstream.v1.SavepointRequest\x12/\n\x07results\x18\x0e \x03(\x0b\x32\x1e.millstream.v1.SavepointResult\x12\'\n\x07\x66\x61ilure\x18\x0f \x01(\x0b\x32\x16.millstream.v1.Failure\x12\x10\n\x08\x65nded_at\x18\x10 \x01(\x03\x12\x0e\n\x06\x66ormat\x18\x11 \x01(\x03\x12:\n\x11\x66ormer_savepoints\x18\x12 \x03(\x0b\x32\x1f.millstream.v1.FormerSavepoints*T\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x0e\n\nINTENT_RUN\x10\x01\x12\x11\n\rINTENT_CANCEL\x10\x02\x12\x0f\n\x0bINTENT_STOP\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'millstream_proto.record_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INTENT']._serialized_start=1574
-  _globals['_INTENT']._serialized_end=1658
+  _globals['_INTENT']._serialized_start=1589
+  _globals['_INTENT']._serialized_end=1673
   _globals['_STOREDWORKER']._serialized_start=244
   _globals['_STOREDWORKER']._serialized_end=344
   _globals['_REGIONRECORD']._serialized_start=347
-  _globals['_REGIONRECORD']._serialized_end=489
-  _globals['_COMPLETEDCHECKPOINT']._serialized_start=492
-  _globals['_COMPLETEDCHECKPOINT']._serialized_end=679
-  _globals['_FORMERSAVEPOINTS']._serialized_start=681
-  _globals['_FORMERSAVEPOINTS']._serialized_end=739
-  _globals['_SAVEPOINTREQUEST']._serialized_start=741
-  _globals['_SAVEPOINTREQUEST']._serialized_end=845
-  _globals['_SAVEPOINTRESULT']._serialized_start=847
-  _globals['_SAVEPOINTRESULT']._serialized_end=936
-  _globals['_JOBRECORD']._serialized_start=939
-  _globals['_JOBRECORD']._serialized_end=1572
+  _globals['_REGIONRECORD']._serialized_end=504
+  _globals['_COMPLETEDCHECKPOINT']._serialized_start=507
+  _globals['_COMPLETEDCHECKPOINT']._serialized_end=694
+  _globals['_FORMERSAVEPOINTS']._serialized_start=696
+  _globals['_FORMERSAVEPOINTS']._serialized_end=754
+  _globals['_SAVEPOINTREQUEST']._serialized_start=756
+  _globals['_SAVEPOINTREQUEST']._serialized_end=860
+  _globals['_SAVEPOINTRESULT']._serialized_start=862
+  _globals['_SAVEPOINTRESULT']._serialized_end=951
+  _globals['_JOBRECORD']._serialized_start=954
+  _globals['_JOBRECORD']._serialized_end=1587
 # @@protoc_insertion_point(module_scope)

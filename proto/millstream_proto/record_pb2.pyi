@@ -39,16 +39,18 @@ class StoredWorker(_message.Message):
     def __init__(self, worker: _Optional[str] = ..., ordinal: _Optional[int] = ..., taskmanager: _Optional[str] = ..., slot: _Optional[int] = ..., resource: _Optional[str] = ...) -> None: ...
 
 class RegionRecord(_message.Message):
-    __slots__ = ("attempt", "workers", "failures", "backoff")
+    __slots__ = ("attempt", "workers", "failures", "backoff", "reads")
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     BACKOFF_FIELD_NUMBER: _ClassVar[int]
+    READS_FIELD_NUMBER: _ClassVar[int]
     attempt: _identity_pb2.RegionAttempt
     workers: _containers.RepeatedCompositeFieldContainer[StoredWorker]
     failures: _containers.RepeatedScalarFieldContainer[int]
     backoff: int
-    def __init__(self, attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., workers: _Optional[_Iterable[_Union[StoredWorker, _Mapping]]] = ..., failures: _Optional[_Iterable[int]] = ..., backoff: _Optional[int] = ...) -> None: ...
+    reads: int
+    def __init__(self, attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ..., workers: _Optional[_Iterable[_Union[StoredWorker, _Mapping]]] = ..., failures: _Optional[_Iterable[int]] = ..., backoff: _Optional[int] = ..., reads: _Optional[int] = ...) -> None: ...
 
 class CompletedCheckpoint(_message.Message):
     __slots__ = ("checkpoint", "epoch", "kind", "path", "completed_at", "size", "discardable", "damaged")

@@ -72,7 +72,7 @@ class CheckpointAcknowledged(_message.Message):
     def __init__(self, task: _Optional[_Union[_identity_pb2.TaskId, _Mapping]] = ..., checkpoint: _Optional[int] = ..., snapshot: _Optional[_Union[_snapshots_pb2.TaskSnapshot, _Mapping]] = ...) -> None: ...
 
 class Register(_message.Message):
-    __slots__ = ("address", "slots", "versions", "epoch_seen", "resource", "workers", "tasks", "acknowledgements", "declines", "jobs", "leaving")
+    __slots__ = ("address", "slots", "versions", "epoch_seen", "resource", "workers", "tasks", "acknowledgements", "declines", "jobs", "leaving", "results_key")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +84,7 @@ class Register(_message.Message):
     DECLINES_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
     LEAVING_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_KEY_FIELD_NUMBER: _ClassVar[int]
     address: _deployments_pb2.DataAddress
     slots: int
     versions: _job_graph_pb2.Versions
@@ -95,7 +96,8 @@ class Register(_message.Message):
     declines: _containers.RepeatedCompositeFieldContainer[CheckpointDeclined]
     jobs: _containers.RepeatedScalarFieldContainer[str]
     leaving: bool
-    def __init__(self, address: _Optional[_Union[_deployments_pb2.DataAddress, _Mapping]] = ..., slots: _Optional[int] = ..., versions: _Optional[_Union[_job_graph_pb2.Versions, _Mapping]] = ..., epoch_seen: _Optional[int] = ..., resource: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[WorkerReport, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskReport, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[CheckpointAcknowledged, _Mapping]]] = ..., declines: _Optional[_Iterable[_Union[CheckpointDeclined, _Mapping]]] = ..., jobs: _Optional[_Iterable[str]] = ..., leaving: _Optional[bool] = ...) -> None: ...
+    results_key: bytes
+    def __init__(self, address: _Optional[_Union[_deployments_pb2.DataAddress, _Mapping]] = ..., slots: _Optional[int] = ..., versions: _Optional[_Union[_job_graph_pb2.Versions, _Mapping]] = ..., epoch_seen: _Optional[int] = ..., resource: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[WorkerReport, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskReport, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[CheckpointAcknowledged, _Mapping]]] = ..., declines: _Optional[_Iterable[_Union[CheckpointDeclined, _Mapping]]] = ..., jobs: _Optional[_Iterable[str]] = ..., leaving: _Optional[bool] = ..., results_key: _Optional[bytes] = ...) -> None: ...
 
 class Leaving(_message.Message):
     __slots__ = ()
@@ -249,6 +251,12 @@ class RegionEnded(_message.Message):
     attempt: _identity_pb2.RegionAttempt
     def __init__(self, attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ...) -> None: ...
 
+class ReleaseRegion(_message.Message):
+    __slots__ = ("attempt",)
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    attempt: _identity_pb2.RegionAttempt
+    def __init__(self, attempt: _Optional[_Union[_identity_pb2.RegionAttempt, _Mapping]] = ...) -> None: ...
+
 class ConfirmAcknowledged(_message.Message):
     __slots__ = ("task", "checkpoint")
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -390,7 +398,7 @@ class TaskManagerMessage(_message.Message):
     def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., task_state_changed: _Optional[_Union[TaskStateChanged, _Mapping]] = ..., checkpoint_acknowledged: _Optional[_Union[CheckpointAcknowledged, _Mapping]] = ..., checkpoint_declined: _Optional[_Union[CheckpointDeclined, _Mapping]] = ..., peer_lost: _Optional[_Union[PeerLost, _Mapping]] = ..., worker_ended: _Optional[_Union[WorkerEnded, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., task_output: _Optional[_Union[TaskOutput, _Mapping]] = ..., operator_reply: _Optional[_Union[OperatorReply, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., leaving: _Optional[_Union[Leaving, _Mapping]] = ..., source_time: _Optional[_Union[SourceTime, _Mapping]] = ...) -> None: ...
 
 class JobManagerMessage(_message.Message):
-    __slots__ = ("session", "epoch", "registered", "refused", "heartbeat", "deploy_worker", "cancel_region", "region_ended", "confirm_acknowledged", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "job_ended", "part", "output_taken", "dismissed", "limit_sources")
+    __slots__ = ("session", "epoch", "registered", "refused", "heartbeat", "deploy_worker", "cancel_region", "region_ended", "confirm_acknowledged", "trigger_checkpoint", "checkpoint_completed", "checkpoint_aborted", "stop_sources", "drop_leftovers", "operator_request", "listen_output", "job_ended", "part", "output_taken", "dismissed", "limit_sources", "release_region")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
@@ -412,6 +420,7 @@ class JobManagerMessage(_message.Message):
     OUTPUT_TAKEN_FIELD_NUMBER: _ClassVar[int]
     DISMISSED_FIELD_NUMBER: _ClassVar[int]
     LIMIT_SOURCES_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_REGION_FIELD_NUMBER: _ClassVar[int]
     session: _identity_pb2.SessionId
     epoch: int
     registered: Registered
@@ -433,4 +442,5 @@ class JobManagerMessage(_message.Message):
     output_taken: OutputTaken
     dismissed: Dismissed
     limit_sources: LimitSources
-    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., deploy_worker: _Optional[_Union[_deployments_pb2.DeployWorker, _Mapping]] = ..., cancel_region: _Optional[_Union[CancelRegion, _Mapping]] = ..., region_ended: _Optional[_Union[RegionEnded, _Mapping]] = ..., confirm_acknowledged: _Optional[_Union[ConfirmAcknowledged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[ListenOutput, _Mapping]] = ..., job_ended: _Optional[_Union[JobEnded, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., output_taken: _Optional[_Union[OutputTaken, _Mapping]] = ..., dismissed: _Optional[_Union[Dismissed, _Mapping]] = ..., limit_sources: _Optional[_Union[LimitSources, _Mapping]] = ...) -> None: ...
+    release_region: ReleaseRegion
+    def __init__(self, session: _Optional[_Union[_identity_pb2.SessionId, _Mapping]] = ..., epoch: _Optional[int] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., deploy_worker: _Optional[_Union[_deployments_pb2.DeployWorker, _Mapping]] = ..., cancel_region: _Optional[_Union[CancelRegion, _Mapping]] = ..., region_ended: _Optional[_Union[RegionEnded, _Mapping]] = ..., confirm_acknowledged: _Optional[_Union[ConfirmAcknowledged, _Mapping]] = ..., trigger_checkpoint: _Optional[_Union[TriggerCheckpoint, _Mapping]] = ..., checkpoint_completed: _Optional[_Union[CheckpointCompleted, _Mapping]] = ..., checkpoint_aborted: _Optional[_Union[CheckpointAborted, _Mapping]] = ..., stop_sources: _Optional[_Union[StopSources, _Mapping]] = ..., drop_leftovers: _Optional[_Union[DropLeftovers, _Mapping]] = ..., operator_request: _Optional[_Union[OperatorRequest, _Mapping]] = ..., listen_output: _Optional[_Union[ListenOutput, _Mapping]] = ..., job_ended: _Optional[_Union[JobEnded, _Mapping]] = ..., part: _Optional[_Union[_blobs_pb2.Part, _Mapping]] = ..., output_taken: _Optional[_Union[OutputTaken, _Mapping]] = ..., dismissed: _Optional[_Union[Dismissed, _Mapping]] = ..., limit_sources: _Optional[_Union[LimitSources, _Mapping]] = ..., release_region: _Optional[_Union[ReleaseRegion, _Mapping]] = ...) -> None: ...

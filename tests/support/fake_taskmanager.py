@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from millstream_dataflow.identity import CheckpointId, RegionAttempt, SessionId, TaskId, TaskManagerId, WorkerId
+from millstream_dataflow.job_graph import Exchange
 from millstream_dataflow.keys import group_range
 from millstream_dataflow.records import EndReason
 from millstream_jobmanager.core.events import SessionOpened
@@ -29,6 +30,7 @@ from millstream_runtime.messages.session import (
     Leaving,
     RegionEnded,
     Register,
+    ReleaseRegion,
     StopMode,
     StopSources,
     TaskReport,
@@ -143,7 +145,7 @@ class FakeTaskManager:
 
     # ------------------------------------------------------------ what the leader says
 
-    def obey(self, message: FromJobManager) -> None:  # noqa: C901  # one arm a message
+    def obey(self, message: FromJobManager) -> None:  # noqa: C901, PLR0912  # one arm a message
         """Do what the leader says."""
         match message:
             case DeployWorker():
@@ -152,6 +154,8 @@ class FakeTaskManager:
                 self._end(attempt, "its region was cancelled", grace)
             case RegionEnded(attempt=attempt):
                 self._end(attempt, "its region has ended", CANCEL_TAKES)
+            case ReleaseRegion(attempt=attempt):
+                self._dismiss_workers(attempt, "what its tasks leave is complete", CANCEL_TAKES)
             case JobEnded(job=job):
                 for attempt in {worker.attempt for worker in self.workers.values() if worker.attempt.job == job}:
                     self._end(attempt, "its job has ended", CANCEL_TAKES)
@@ -231,11 +235,21 @@ class FakeTaskManager:
         self.tasks = {task: report for task, report in self.tasks.items() if not over(task.attempt)}
         self.acknowledgements = {key: a for key, a in self.acknowledgements.items() if not over(key[0].attempt)}
         self.declines = {key: d for key, d in self.declines.items() if not over(key[0].attempt)}
+        for other in sorted({worker.attempt for worker in self.workers.values() if over(worker.attempt)}):
+            self._dismiss_workers(other, reason, grace)
+
+    def _dismiss_workers(self, attempt: RegionAttempt, reason: str, grace: int) -> None:
         takes = grace if self.stubborn else CANCEL_TAKES
         for name, worker in list(self.workers.items()):
-            if over(worker.attempt):
+            if worker.attempt == attempt:
                 self.leaving.add(name)
                 self.shell.after(takes, lambda name=name: self.ended(name, reason))  # type: ignore[misc]  # a bound value
+
+    def finish(self, attempt: RegionAttempt) -> None:
+        """The tasks of a stage that runs here have left all that they leave."""
+        for task in [task for task in self.tasks if task.attempt == attempt]:
+            self.report(TaskReport(task, TaskState.RUNNING, ended=EndReason.INPUT))
+            self.report(TaskReport(task, TaskState.FINISHED))
 
     def ended(self, name: WorkerId, reason: str, *, died: bool = False) -> None:
         """A worker process is gone."""
@@ -266,9 +280,9 @@ class FakeTaskManager:
         self.triggered |= new
         if not new:
             return
-        vertices = self.shell.plan(attempt.job).vertices
+        plan = self.shell.plan(attempt.job)
         peers = list(self._peers(attempt))
-        sources = [(tm, task) for tm, task in peers if vertices[task.subtask.vertex].triggered]
+        sources = [(tm, task) for tm, task in peers if plan.takes_triggers(task.subtask.vertex)]
         region = self.shell.plan(attempt.job).regions[attempt.region]
         whole = len(peers) == len(list(region.subtasks))
         if whole and all((task, checkpoint) in tm.triggered for tm, task in sources):
@@ -308,11 +322,13 @@ class FakeTaskManager:
         sent = [
             ChannelCount(channel, records)
             for edge in plan.edges_from(vertex.id)
+            if edge.exchange is Exchange.PIPELINED
             for channel in plan.channels_from(edge, index)
         ]
         received = [
             ChannelCount(channel, records - (str(channel) in self.shell.losing))
             for edge in plan.edges_to(vertex.id)
+            if edge.exchange is Exchange.PIPELINED
             for channel in plan.channels_to(edge, index)
         ]
         groups = group_range(index, vertex.parallelism, vertex.max_parallelism)

@@ -75,6 +75,13 @@ def keyed_job(parallelism: int = 2, *, bounded: bool = True, commits: bool = Tru
     return graph((start, middle, end), edges, job=job)
 
 
+def staged_job(parallelism: int = 2, *, commits: bool = True, job: JobId = JOB) -> JobGraph:
+    """Source -> count -> sink in three stages: each subtask of the first two is a region, the sinks are one."""
+    start, middle, end = source(parallelism), keyed(parallelism), sink(parallelism, commits=commits)
+    first, second = edge(0, start, middle, Partitioning.HASH, blocking=True), Partitioning.REBALANCE
+    return graph((start, middle, end), (first, edge(1, middle, end, second, blocking=True)), job=job)
+
+
 def two_pipelines(parallelism: int = 1, *, bounded: bool = True, commits: bool = True, job: JobId = JOB) -> JobGraph:
     """Two pipelines that nothing connects, in slot-sharing groups of their own: two regions."""
     left, right = (

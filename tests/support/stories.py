@@ -1,9 +1,11 @@
 """Stories about the JobManager's core: what a line does, and how what the core said is printed.
 
     register a 2 [as RESOURCE]       a TaskManager opens a session; again after `close` or a restart of the leader
-    submit keyed|pipelines|forward P [endless] [harmless] [from PATH] [accepting]
+    submit keyed|pipelines|forward|staged P [endless] [harmless] [from PATH] [accepting]
     run MS / until STATE
     kill worker a.0 / fail sink[0] MESSAGE [secondary] [final] [damaged]
+    misses sink[0] 1.2               it can't read what attempt 2 of region 1 has left
+    finish source                    all tasks of a vertex, and so of its stage
     lose a / close a / peer b lost a / mute a / deafen a / stubborn a / freeze a
     kill jobmanager / start jobmanager
     overtaken a 1                    the registration of its session 1 comes only now
@@ -29,6 +31,7 @@ from millstream_dataflow.identity import (
     CheckpointId,
     JobId,
     RegionAttempt,
+    RegionId,
     SessionId,
     SubtaskId,
     TaskId,
@@ -39,6 +42,7 @@ from millstream_dataflow.job_graph import JobGraph
 from millstream_dataflow.records import EndReason
 from millstream_jobmanager.core import commands as c
 from millstream_jobmanager.core.events import MessageReceived, SessionOpened
+from millstream_jobmanager.core.region_states import RegionState
 from millstream_runtime.messages import session as m
 from millstream_runtime.messages.client import CancelJob, JobStatus, StopJob, TriggerSavepoint
 from millstream_runtime.messages.deployments import DeployWorker
@@ -48,7 +52,7 @@ from millstream_runtime.messages.snapshots import TaskSnapshot
 from millstream_runtime.states import JobState, TaskState
 from tests.support.core_shell import CoreShell, Rule
 from tests.support.fake_taskmanager import FakeTaskManager
-from tests.support.graphs import forward_only, keyed_job, two_pipelines
+from tests.support.graphs import forward_only, keyed_job, staged_job, two_pipelines
 
 SILENT = (m.Heartbeat, m.ConfirmAcknowledged)
 """Said so often that a story would drown in it."""
@@ -73,6 +77,7 @@ class CoreTeller:
             "end": lambda _: self._end_input(),
             "fail": self._fail,
             "forget": lambda words: self._member(words[0]).die(),
+            "finish": self._finish,
             "freeze": lambda words: setattr(self._member(words[0]), "frozen", True),
             "heal": lambda _: shell.heal(),
             "hold": lambda words: shell.holding.add(words[0]),
@@ -81,6 +86,7 @@ class CoreTeller:
             "let": lambda _: shell.let_go(),
             "lose": lambda words: shell.lose(words[0]),
             "miscount": lambda words: shell.losing.add(" ".join(words)),
+            "misses": self._misses,
             "mute": lambda words: setattr(self._member(words[0]), "mute", True),
             "late": self._late_failure,
             "overtaken": self._overtaken,
@@ -143,6 +149,8 @@ class CoreTeller:
         bounded, commits = "endless" not in options, "harmless" not in options
         if shape == "keyed":
             graph = keyed_job(int(parallelism), bounded=bounded, commits=commits, job=self.shell.current)
+        elif shape == "staged":
+            graph = staged_job(int(parallelism), commits=commits, job=self.shell.current)
         elif shape == "pipelines":
             graph = two_pipelines(int(parallelism), bounded=bounded, commits=commits, job=self.shell.current)
         else:
@@ -172,6 +180,19 @@ class CoreTeller:
         kind = FailureKind.CHECKPOINT if "damaged" in words else FailureKind.USER
         failure = Failure(kind, words[1], secondary="secondary" in words, restartable="final" not in words)
         taskmanager.report(m.TaskReport(task, TaskState.FAILED, failure))
+
+    def _misses(self, words: list[str]) -> None:
+        taskmanager, task = self._task(words[0])
+        region, attempt = map(int, words[1].split("."))
+        lost = RegionAttempt(task.attempt.job, RegionId(region), attempt)
+        failure = Failure(FailureKind.EXTERNAL, f"what attempt {words[1]} has left is damaged", result=lost)
+        taskmanager.report(m.TaskReport(task, TaskState.FAILED, failure))
+
+    def _finish(self, words: list[str]) -> None:
+        tasks = [task for region in self.shell.job().context.regions for task in region.task_ids]
+        for attempt in sorted({task.attempt for task in tasks if task.subtask.vertex == words[0]}):
+            for taskmanager in self.shell.taskmanagers.values():
+                taskmanager.finish(attempt)
 
     def _peer(self, words: list[str]) -> None:
         """`peer b lost a`."""
@@ -210,6 +231,8 @@ class CoreTeller:
 
     def _end_input(self) -> None:
         for region in self.shell.job().context.regions:
+            if self.shell.plan(self.shell.current).staged and region.state is not RegionState.RUNNING:
+                continue
             next(iter(self.shell.taskmanagers.values())).end_of_data(region.attempt, EndReason.INPUT)
 
     def _status(self) -> None:
@@ -255,7 +278,7 @@ def shown(status: JobStatus) -> str:
     return f"{status.state.name}{note}{f' because: {status.failure}' if status.failure else ''}"
 
 
-def message_text(message: m.FromJobManager) -> str:  # noqa: C901, PLR0911  # one arm a message
+def message_text(message: m.FromJobManager) -> str:  # noqa: C901, PLR0911, PLR0912  # one arm a message
     """A message to a TaskManager."""
     match message:
         case m.Registered():
@@ -266,6 +289,8 @@ def message_text(message: m.FromJobManager) -> str:  # noqa: C901, PLR0911  # on
             return f"cancel {number(attempt)} within {grace} ms"
         case m.RegionEnded(attempt=attempt):
             return f"{number(attempt)} has ended"
+        case m.ReleaseRegion(attempt=attempt):
+            return f"release the workers of {number(attempt)}"
         case m.TriggerCheckpoint(tasks=tasks, checkpoint=checkpoint, kind=kind):
             return f"trigger {kind.value} {checkpoint} at {names(task.subtask for task in tasks)}"
         case m.CheckpointCompleted(attempt=attempt, checkpoint=checkpoint, commits=commits, last=last):

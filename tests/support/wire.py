@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from millstream_dataflow.identity import (
     ChannelId,
@@ -227,4 +227,4 @@ def over_a_wire(
     ]
     assert [len(frame.payload) for frame in frames] == [payload.size for payload in payloads]
     parcels = [decoder.parcel(frame) for frame in frames]
-    return payloads, [parcel.open() for parcel in parcels]
+    return payloads, [cast("Batch", parcel.open()) for parcel in parcels]

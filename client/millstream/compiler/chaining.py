@@ -4,7 +4,7 @@ Two operators are chained when the edge between them is `forward`, parallelism, 
 group agree, the downstream one has no other input, and neither end forbids it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +48,17 @@ class Chain:
         return _spelled(self, 0, children)
 
 
-def build_chains(graph: StreamGraph, *, chaining: bool = True) -> tuple[Chain, ...]:
-    """Every operator in exactly one chain; chains stand in the order of their heads."""
+def build_chains(
+    graph: StreamGraph, *, chaining: bool = True, apart: Collection[int] = frozenset()
+) -> tuple[Chain, ...]:
+    """Every operator in exactly one chain; chains stand in the order of their heads. `apart`: the numbers of operators
+    that begin a chain whatever stands before them.
+    """
     members: dict[int, list[Link]] = {}
     head_of: dict[int, int] = {}
     positions: dict[int, int] = {}
     for number, node in graph.nodes.items():
-        edge = _chained_edge(graph, node) if chaining else None
+        edge = _chained_edge(graph, node) if chaining and number not in apart else None
         head = number if edge is None else head_of[edge.source]
         chain = members.setdefault(head, [])
         head_of[number] = head

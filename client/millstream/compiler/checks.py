@@ -7,6 +7,7 @@ that can't travel later, where they are pickled (`pickling`).
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from millstream.compiler.batch import is_unbounded
 from millstream.compiler.naming import label
 from millstream.compiler.stream_graph import StreamGraph, StreamNode, build_stream_graph, is_source
 from millstream.errors import (
@@ -23,7 +24,6 @@ from millstream.errors import (
 from millstream_dataflow.configuration import Configuration, ConfigurationError, overtaking_conflict
 from millstream_dataflow.configuration.options import checkpointing, client, jobmanager
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
-from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.job_graph import Artifact, Partitioning, Vertex
 from millstream_dataflow.operators.specifications import (
     KeySelection,
@@ -47,7 +47,7 @@ def check_graph(graph: StreamGraph, configuration: Configuration) -> None:
 
 def check_ends(program: Program, configuration: Configuration) -> None:
     """EndlessInlineError for a program with an unbounded source: inline, a job ends before its handle is there."""
-    for node in filter(_is_unbounded, build_stream_graph(program, configuration).nodes.values()):
+    for node in filter(is_unbounded, build_stream_graph(program, configuration).nodes.values()):
         what = "inline, execute_async returns when the job has ended, and this source never ends"
         mend = f"use execute(), which Ctrl-C ends, or execute_and_collect(), or run the job on a cluster ({_ELSEWHERE})"
         raise EndlessInlineError(what, mend, **_place(node))
@@ -167,7 +167,7 @@ def _commits(graph: StreamGraph, configuration: Configuration) -> None:
     """Law 5.4: what such a sink has written would stay invisible for ever."""
     if configuration.get(checkpointing.INTERVAL) is not None:
         return
-    unbounded = next(filter(_is_unbounded, graph.nodes.values()), None)
+    unbounded = next(filter(is_unbounded, graph.nodes.values()), None)
     for node in graph.nodes.values():
         specification = node.operator.specification
         if unbounded and isinstance(specification, SinkSpecification) and specification.sink.commits_outside:
@@ -177,13 +177,6 @@ def _commits(graph: StreamGraph, configuration: Configuration) -> None:
             )
             mend = "call enable_checkpointing(interval) or set execution.checkpointing.interval"
             raise CheckpointingRequiredError(what, mend, **_place(node))
-
-
-def _is_unbounded(node: StreamNode) -> bool:
-    specification = node.operator.specification
-    return isinstance(specification, ReaderSpecification) and (
-        specification.source.boundedness is Boundedness.CONTINUOUS_UNBOUNDED
-    )
 
 
 _CHECKS: Final[tuple[Check, ...]] = (

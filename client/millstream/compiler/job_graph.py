@@ -5,7 +5,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from millstream.compiler.chaining import Chain, build_chains
+from millstream.compiler.batch import chains_of, exchange_of, has_stages, is_batch, with_mode
+from millstream.compiler.chaining import Chain
 from millstream.compiler.checks import check_graph, check_size, key_of
 from millstream.compiler.ids import known_by_order, operator_ids, order_warning
 from millstream.compiler.modules import collect_modules
@@ -14,12 +15,19 @@ from millstream.compiler.pickling import blob_of, by_value, pickle_chain
 from millstream.compiler.source_files import ProgramFiles
 from millstream.compiler.stream_graph import StreamEdge, StreamGraph, StreamNode, build_stream_graph
 from millstream_dataflow.configuration import Configuration, Scope
-from millstream_dataflow.configuration.options import checkpointing, execution, recovery
+from millstream_dataflow.configuration.options import checkpointing, recovery
 from millstream_dataflow.connectors import Boundedness
 from millstream_dataflow.identity import Digest, EdgeId, JobId, OperatorId, VertexId
 from millstream_dataflow.job_graph import Artifact, BlobRef, Edge, JobGraph, OperatorSummary, Vertex
 from millstream_dataflow.operators.chain import ChainInput, ChainNode, ChainOutput, ChainSpecification
-from millstream_dataflow.operators.specifications import ReaderSpecification, SinkSpecification, source_of
+from millstream_dataflow.operators.grouped import batch_form
+from millstream_dataflow.operators.specifications import (
+    OperatorSpecification,
+    ReaderSpecification,
+    SinkSpecification,
+    source_of,
+)
+from millstream_dataflow.time.alignment import WatermarkAlignment
 from millstream_dataflow.transformations import Program
 from millstream_runtime.versions import own_versions
 
@@ -55,14 +63,18 @@ class _Layout:
     """The head of each operator's chain, by number."""
     edges: tuple[tuple[Edge, StreamEdge], ...]
     """Those between vertices, each with what it was made from."""
+    batch: bool
+    """Whether operators run in their batch form."""
 
 
 def compile_program(program: Program, settings: CompileSettings) -> CompiledJob:
     """A program as a job; ProgramError for one that can't be. The same program gives the same bytes, the id apart."""
     graph = build_stream_graph(program, settings.configuration)
-    check_graph(graph, settings.configuration)
-    layout = _lay_out(graph, settings.configuration)
-    _warn_of_order(graph, layout, settings.configuration)
+    configuration = with_mode(graph, settings.configuration)
+    check_graph(graph, configuration)
+    layout = _lay_out(graph, configuration)
+    if not layout.batch:
+        _warn_of_order(graph, layout, configuration)
     blobs: dict[Digest, bytes] = {}
     modules = collect_modules(settings.files, dict(sys.modules))
     artifacts = tuple(Artifact(archive.name, _keep(archive.data, blobs)) for archive in modules.archives)
@@ -71,14 +83,14 @@ def compile_program(program: Program, settings: CompileSettings) -> CompiledJob:
     vertices = tuple(
         _vertex(chain, layout, _keep(data, blobs)) for chain, data in zip(layout.chains, functions, strict=True)
     )
-    check_size(vertices, artifacts, settings.configuration)
+    check_size(vertices, artifacts, configuration)
     job_graph = JobGraph(
         settings.job,
         settings.name,
         vertices,
         tuple(edge for edge, _ in layout.edges),
         own_versions(),
-        settings.configuration.to_strings((Scope.JOB,)),
+        configuration.to_strings((Scope.JOB,)),
         artifacts,
     )
     return CompiledJob(job_graph, blobs, layout.ids)
@@ -99,7 +111,8 @@ def _keep(data: bytes, blobs: dict[Digest, bytes]) -> BlobRef:
 
 
 def _lay_out(graph: StreamGraph, configuration: Configuration) -> _Layout:
-    chains = build_chains(graph, chaining=configuration.get(execution.OPERATOR_CHAINING))
+    chains = chains_of(graph, configuration)
+    stages = has_stages(configuration)
     ids = operator_ids(graph)
     heads = {link.node.number: chain.head.number for chain in chains for link in chain.links}
     between = [edge for edge in graph.edges if heads[edge.target] == edge.target]
@@ -110,6 +123,7 @@ def _lay_out(graph: StreamGraph, configuration: Configuration) -> _Layout:
                 VertexId(ids[heads[edge.source]]),
                 VertexId(ids[edge.target]),
                 edge.partitioning,
+                exchange_of(edge.partitioning, stages=stages),
                 tag=edge.tag,
                 input=edge.input,
             ),
@@ -117,7 +131,7 @@ def _lay_out(graph: StreamGraph, configuration: Configuration) -> _Layout:
         )
         for number, edge in enumerate(between)
     )
-    return _Layout(chains, ids, heads, tuple(edges))
+    return _Layout(chains, ids, heads, tuple(edges), is_batch(configuration))
 
 
 def _specification(chain: Chain, layout: _Layout) -> tuple[ChainSpecification, list[str]]:
@@ -126,7 +140,7 @@ def _specification(chain: Chain, layout: _Layout) -> tuple[ChainSpecification, l
         ChainNode(
             layout.ids[link.node.number],
             link.node.name,
-            link.node.operator.specification,
+            batch_form(link.node.operator.specification) if layout.batch else link.node.operator.specification,
             link.parent,
             link.tag,
             link.node.defined_at,
@@ -164,8 +178,12 @@ def _vertex(chain: Chain, layout: _Layout, functions: BlobRef) -> Vertex:
         functions,
         triggered,
         bounded=triggered and source is not None and source.boundedness is Boundedness.BOUNDED,
-        alignment=specification.strategy.alignment if isinstance(specification, ReaderSpecification) else None,
+        alignment=_alignment(specification) if not layout.batch else None,
     )
+
+
+def _alignment(specification: OperatorSpecification) -> WatermarkAlignment | None:
+    return specification.strategy.alignment if isinstance(specification, ReaderSpecification) else None
 
 
 def _summary(node: StreamNode, ids: Mapping[int, OperatorId]) -> OperatorSummary:

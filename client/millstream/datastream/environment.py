@@ -112,7 +112,9 @@ class StreamExecutionEnvironment:
         return self
 
     def set_runtime_mode(self, execution_mode: RuntimeExecutionMode) -> StreamExecutionEnvironment:
-        """STREAMING; other modes aren't there yet, and are refused."""
+        """STREAMING (the default); BATCH runs bounded input in stages, one key at a time, and gives final results only
+        (`docs/batch.md`); AUTOMATIC is BATCH if every source is bounded, else STREAMING.
+        """
         self._settings.set(execution.RUNTIME_MODE, execution_mode)
         return self
 

@@ -40,11 +40,18 @@ class RestartStrategy(enum.Enum):
 
 
 class RuntimeExecutionMode(enum.Enum):
-    """Whether a bounded program runs as a stream or in stages."""
+    """Whether a bounded program runs as a stream or in stages; AUTOMATIC: in stages if all its sources are bounded."""
 
     STREAMING = "STREAMING"
     BATCH = "BATCH"
     AUTOMATIC = "AUTOMATIC"
+
+
+class BatchShuffleMode(enum.Enum):
+    """How tasks of a batch job exchange records: through files, stage by stage, or all at once."""
+
+    ALL_EXCHANGES_BLOCKING = "ALL_EXCHANGES_BLOCKING"
+    ALL_EXCHANGES_PIPELINED = "ALL_EXCHANGES_PIPELINED"
 
 
 class ExecutionTarget(enum.Enum):

@@ -13,6 +13,7 @@ from typing import Any, Final
 from millstream_dataflow.configuration.option import Group, Option, environment_name
 from millstream_dataflow.configuration.options import (
     audit,
+    batch,
     checkpointing,
     client,
     execution,
@@ -95,6 +96,7 @@ TABLE: Final = OptionTable(
         network.GROUP,
         high_availability.GROUP,
         execution.GROUP,
+        batch.GROUP,
         checkpointing.GROUP,
         unaligned.GROUP,
         recovery.GROUP,

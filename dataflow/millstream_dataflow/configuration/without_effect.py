@@ -114,14 +114,18 @@ WITHOUT_EFFECT: Final[tuple[Family, ...]] = (
         "taskmanager.network.detailed-metrics",
     ),
     *_families(
-        "there are no blocking exchanges in this version",
+        "what a stage of a batch job gives the next lies in files of one form",
         "taskmanager.network.batch-shuffle.",
         "taskmanager.network.blocking-shuffle.",
         "taskmanager.network.hybrid-shuffle.",
         "taskmanager.network.sort-shuffle.",
         "taskmanager.network.compression.codec",
-        "execution.batch.",
-        "execution.batch-shuffle-mode",
+    ),
+    *_families(
+        "the stages of a batch job are as wide as the program says, and a new leader knows what they have left",
+        "execution.batch.adaptive.",
+        "execution.batch.speculative.",
+        "execution.batch.job-recovery.",
     ),
     *_families("batches are sent when their task has no more input", "execution.buffer-timeout.enabled"),
     *_families(
@@ -178,6 +182,11 @@ REFUSED: Final[tuple[Family, ...]] = (
     *_families(
         "a checkpoint is restored with its records in flight, or not at all",
         "execution.checkpointing.recover-without-channel-state.checkpoint-id",
+    ),
+    *_families(
+        "a batch job always groups the input of keyed operators, so that the state of one key is in memory",
+        "execution.sorted-inputs.enabled",
+        "execution.batch-state-backend.enabled",
     ),
     *_families("ZooKeeper elects the leader, not Kubernetes", "high-availability.kubernetes."),
     *_families(

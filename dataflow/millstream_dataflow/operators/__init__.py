@@ -1,3 +1,3 @@
 """Operators as values. Read specifications (one operator), columns (those told by expressions), two_inputs (those of
-two streams), then chain (a vertex).
+two streams), grouped (batch mode's forms), then chain (a vertex).
 """

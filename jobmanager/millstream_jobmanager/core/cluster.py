@@ -299,11 +299,13 @@ class ClusterCore:
         self._dismiss(turn)
 
     def _dismiss(self, turn: Turn) -> None:
-        """Who is leaving goes when all its slots are free: a deployment on its way there would hold one."""
+        """Who is leaving goes when all its slots are free: a deployment on its way there would hold one; and nobody has
+        to read what finished stages have left there.
+        """
         for taskmanager, member in self._members:
             if member.leaving and member.open and not member.dismissed:
                 slots, free = self._pool.counts(taskmanager)
-                if free == slots:
+                if free == slots and not any(job.stages.holds(taskmanager) for job in self.jobs.values()):
                     member.dismissed = True
                     turn.emit(Send(member.session, Dismissed()))
 
@@ -311,8 +313,9 @@ class ClusterCore:
         """Slots for the job's waiting regions, jobs in the order of their submission."""
         if job.state not in GOING or job.coordinator.completing or not job.context.journal.settled:
             return
+        ready = job.stages.readiness(ends=job.final_taken())
         for region in job.context.regions:
-            if region.state is not RegionState.WAITING or turn.now.monotonic < region.not_before:
+            if region.state is not RegionState.WAITING or turn.now.monotonic < region.not_before or not ready(region):
                 continue
             slots = self._pool.place(len(region.plan.workers), region.taskmanagers, region.severed)
             if slots is not None:
@@ -432,6 +435,11 @@ class ClusterCore:
     def addresses(self) -> Mapping[TaskManagerId, DataAddress]:
         """Where workers of each TaskManager are reached."""
         return {taskmanager: member.registration.address for taskmanager, member in self._members}
+
+    def results_key(self, taskmanager: TaskManagerId) -> bytes:
+        """See ClusterDoors."""
+        member = self._members.get(taskmanager)
+        return member.registration.results_key if member is not None else b""
 
     def versions(self) -> Mapping[str, Versions]:
         """Of whoever may run workers, by a name for people; as long as there is nobody, this JobManager's own."""

@@ -67,6 +67,10 @@ class ClusterDoors(Protocol):
         """Where workers of each TaskManager are reached."""
         ...
 
+    def results_key(self, taskmanager: TaskManagerId) -> bytes:
+        """Of a registered TaskManager, for tickets to results that lie there."""
+        ...
+
     def secret(self) -> bytes:
         """A fresh secret for an attempt."""
         ...

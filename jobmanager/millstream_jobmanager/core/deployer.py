@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from millstream_dataflow.identity import RegionAttempt, TaskManagerId, WorkerId
+from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.completed import fallbacks, with_damaged
 from millstream_jobmanager.core.checkpoints.restore import Restorer
 from millstream_jobmanager.core.commands import LoadMetadata
@@ -21,10 +22,11 @@ from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.slots import SlotRef
 from millstream_jobmanager.core.turn import Turn
 from millstream_jobmanager.core.validation import commits_outside
-from millstream_runtime.messages.deployments import DeployWorker
+from millstream_runtime.messages.deployments import DeployWorker, ResultPlacement
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord, RegionRecord
 from millstream_runtime.messages.snapshots import CheckpointMetadata
+from millstream_runtime.result_tickets import result_ticket
 
 GiveUpJob = Callable[[Turn, Failure], None]
 
@@ -65,7 +67,9 @@ class Deployer:
 
     def place(self, turn: Turn, region: Region, slots: list[SlotRef]) -> None:
         """The region has its slots: store the new attempt before anything of it is deployed (law 1.3)."""
-        region.begin_attempt(dict(enumerate(slots)))
+        producers = self._context.plan.producers_of(region.plan.id)
+        reads = sum(self._context.regions[producer].number for producer in producers)
+        region.begin_attempt(dict(enumerate(slots)), reads)
         for ordinal, slot in region.placement.items():
             self._context.cluster.pool.take(slot, region.worker(ordinal))
         region.move(RegionState.RECORDING, "it has its slots")
@@ -182,15 +186,45 @@ class Deployer:
     def _deploy(self, turn: Turn, region: Region, point: tuple[str, CheckpointMetadata] | None) -> None:
         cluster = self._context.cluster
         graph = self._context.journal.record.graph
+        inputs = () if point and self._is_end(point[0]) else self._inputs(region)
+        if inputs is None:
+            self.withdraw(turn, region, 0)
+            return
         restorer = self._restorer_of(*point) if point else None
         region.restored = point[0] if point else ""
         region.start_by = None if point else turn.now.later(cluster.settings.deployment_timeout)
         region.move(RegionState.DEPLOYING, "its attempt is stored")
-        around = Surroundings(graph, cluster.epoch, cluster.secret(), cluster.addresses(), restorer)
+        around = Surroundings(graph, cluster.epoch, cluster.secret(), cluster.addresses(), restorer, inputs)
         for taskmanager, message in deployments(turn, region, around):
             self.sent[message.worker] = message
             self._context.open_workers[message.worker] = (region.attempt, taskmanager)
             self._context.send(turn, taskmanager, message)
+
+    def _is_end(self, path: str) -> bool:
+        """What is restored from there has read all of its input."""
+        points = self._context.journal.record.checkpoints
+        return any(point.path == path and point.kind is SnapshotKind.FINAL for point in points)
+
+    def _inputs(self, region: Region) -> tuple[ResultPlacement, ...] | None:
+        """Where the results lie that it reads. None: some were lost while its attempt was stored."""
+        cluster = self._context.cluster
+        addresses = cluster.addresses()
+        producers = [
+            self._context.regions[number] for number in sorted(self._context.plan.producers_of(region.plan.id))
+        ]
+        if any(producer.lost or not producer.taskmanagers <= addresses.keys() for producer in producers):
+            return None
+        return tuple(
+            ResultPlacement(
+                producer.attempt,
+                ordinal,
+                slot.taskmanager,
+                addresses[slot.taskmanager],
+                result_ticket(cluster.results_key(slot.taskmanager), producer.attempt),
+            )
+            for producer in producers
+            for ordinal, slot in sorted(producer.placement.items())
+        )
 
     def _restorer_of(self, path: str, metadata: CheckpointMetadata) -> Restorer:
         if self._restorer is None or self._restorer[0] != path:

@@ -12,7 +12,13 @@ from millstream_jobmanager.core.commands import PublishBlob
 from millstream_jobmanager.core.region import Region
 from millstream_jobmanager.core.turn import Turn
 from millstream_runtime.messages.codec import encode
-from millstream_runtime.messages.deployments import DataAddress, DeployWorker, RegionDeployment, WorkerPlacement
+from millstream_runtime.messages.deployments import (
+    DataAddress,
+    DeployWorker,
+    RegionDeployment,
+    ResultPlacement,
+    WorkerPlacement,
+)
 from millstream_runtime.messages.snapshots import WorkerRestore
 
 
@@ -33,6 +39,7 @@ class Surroundings:
     secret: bytes
     addresses: Mapping[TaskManagerId, DataAddress]
     restorer: Restorer | None
+    inputs: tuple[ResultPlacement, ...] = ()
 
 
 def deployments(turn: Turn, region: Region, around: Surroundings) -> list[tuple[TaskManagerId, DeployWorker]]:
@@ -41,7 +48,8 @@ def deployments(turn: Turn, region: Region, around: Surroundings) -> list[tuple[
         WorkerPlacement(region.worker(o), o, slot.taskmanager, slot.slot, around.addresses[slot.taskmanager])
         for o, slot in sorted(region.placement.items())
     )
-    shared = publish(turn, region.attempt, RegionDeployment(region.attempt, around.epoch, around.secret, placements))
+    deployment = RegionDeployment(region.attempt, around.epoch, around.secret, placements, around.inputs)
+    shared = publish(turn, region.attempt, deployment)
     return [_message(turn, region, worker, shared, around) for worker in region.plan.workers]
 
 

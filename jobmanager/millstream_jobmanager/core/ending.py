@@ -211,6 +211,8 @@ class Ending:
         """
         if JOB_STATES.is_final(self._standing.state) or self._standing.state in _TARGET:
             return f"job {self._context.job} is {self._standing.state.name}; nothing can be asked of it any more"
+        if self._context.settings.batch and not isinstance(ask, CancelJob):
+            return f"job {self._context.job} runs in batch mode, which takes no savepoint; cancel it, or let it end"
         if isinstance(ask, CancelJob) or self._standing.state is JobState.RUNNING:
             return None
         if ask.request in _known_requests(self._context.journal.record):

@@ -80,6 +80,15 @@ class Failover:
         self.end_workers(turn, region, self._context.cluster.settings.old_worker_grace)
         region.move(RegionState.WAITING, reason)
         region.waiting_since = region.not_before = turn.now.monotonic
+        for number in self._context.plan.consumers_of(region.plan.id):
+            self._down_with(turn, self._context.regions[number], region)
+
+    def _down_with(self, turn: Turn, consumer: Region, producer: Region) -> None:
+        """What it reads is made anew, and may be dealt out otherwise than before: it begins anew too."""
+        if consumer.state in PLACED:
+            self._deployer.withdraw(turn, consumer, 0)
+        elif consumer.state in UP or consumer.state is RegionState.FINISHED:
+            self._down(turn, consumer, f"region {producer.plan.id}, which it reads from, runs again")
 
     def _damaged(self, turn: Turn, region: Region, failure: Failure) -> None:
         """A worker couldn't restore: the checkpoint that it restored from is not to be used again (law 4.6)."""
@@ -158,6 +167,13 @@ class Failover:
         """A FINISHED region is needed once more; that is nobody's failure."""
         reason = "the final checkpoint that it has FINISHED with is damaged"
         turn.tell(region.job, f"region {region.plan.id} starts again: {reason}", warning=True)
+        self._down(turn, region, reason)
+
+    def produce_again(self, turn: Turn, region: Region) -> None:
+        """A FINISHED region's results are lost, and needed; that is nobody's failure, or counted as its reader's."""
+        reason = "its results are lost, and needed"
+        turn.tell(region.job, f"region {region.plan.id} runs again: {reason}", warning=True)
+        self.restarts.append(RestartView(region.plan.id, region.number + 1, Failure(FailureKind.EXTERNAL, reason)))
         self._down(turn, region, reason)
 
     def relocate(self, turn: Turn, region: Region) -> None:

@@ -30,6 +30,7 @@ from millstream_jobmanager.core.region import Region, UnbelievableReportError
 from millstream_jobmanager.core.region_states import RegionState
 from millstream_jobmanager.core.relocation import Relocation
 from millstream_jobmanager.core.source_times import SourceTimes
+from millstream_jobmanager.core.stages import Stages
 from millstream_jobmanager.core.standing import GOING
 from millstream_jobmanager.core.status import job_status
 from millstream_jobmanager.core.turn import Turn
@@ -74,6 +75,7 @@ class Job:
         self.leftovers = Leftovers(context)
         self.relocation = Relocation(context, self.coordinator, self.deployer, self.failover)
         self.source_times = SourceTimes(context)
+        self.stages = Stages(context, self.failover)
         self._told_stop: set[RegionAttempt] = set()
         self._told_last: set[RegionAttempt] = set()
 
@@ -168,6 +170,7 @@ class Job:
                 self._told_stop.discard(region.attempt)
                 self._told_last.discard(region.attempt)
                 self.leftovers.again(region)
+                self.stages.again(region)
                 if over > 0:
                     self.context.send(turn, taskmanager, CheckpointAborted(region.attempt, over, older_too=True))
                 self._tell_completion(turn, region, taskmanager)
@@ -180,7 +183,7 @@ class Job:
             self._gone(worker)
         failure = Failure(FailureKind.EXTERNAL, f"TaskManager {taskmanager[:8]} is lost: {reason}")
         for region in self.context.regions:
-            if taskmanager in region.taskmanagers:
+            if taskmanager in region.taskmanagers and not self.stages.taskmanager_lost(turn, region, failure.message):
                 self.failover.fail(turn, region, failure)
 
     def message(self, turn: Turn, taskmanager: TaskManagerId, message: FromTaskManager) -> None:
@@ -223,6 +226,7 @@ class Job:
         if region.report(report) and report.state in (TaskState.FAILED, TaskState.CANCELED):
             text = f"it is {report.state.name} although nobody asked for it"
             failure = report.failure or Failure(FailureKind.INTERNAL, text)
+            self.stages.failed(turn, failure)
             self.failover.fail(turn, region, of_task(self.context.plan, report.task, failure))
 
     def _worker_ended(self, turn: Turn, taskmanager: TaskManagerId, ended: WorkerEnded) -> None:
@@ -280,6 +284,7 @@ class Job:
             self._reconcile(turn)
         self._undo_end(turn)
         self._progress(turn)
+        self.stages.tick(turn, ends=self.final_taken(), completing=self.coordinator.completing)
         self.relocation.tick(turn, ends=self.all_ended())
         self.coordinator.tick(turn)
         self._progress(turn)
@@ -326,11 +331,13 @@ class Job:
         if self.state not in GOING or self.final_taken():
             return
         for region in self.context.regions:
-            if region.state is RegionState.FINISHED:
+            if region.state is RegionState.FINISHED and self.stages.is_last(region):
                 self.failover.undo_end(turn, region)
 
     def _all_up(self) -> bool:
-        return all(region.state in (RegionState.RUNNING, RegionState.FINISHED) for region in self.context.regions)
+        """Where stages follow one another, some of them."""
+        up = [region.state in (RegionState.RUNNING, RegionState.FINISHED) for region in self.context.regions]
+        return any(up) if self.context.plan.staged else all(up)
 
     def _carry_on(self, turn: Turn) -> None:
         """Stored intents and facts that every attempt must hear of once."""
@@ -357,24 +364,27 @@ class Job:
         """The tasks of a region that take triggers, by TaskManager."""
         tasks: dict[TaskManagerId, list[TaskId]] = {}
         for subtask in region.plan.subtasks:
-            if self.context.plan.vertices[subtask.vertex].triggered:
+            if self.context.plan.takes_triggers(subtask.vertex):
                 tasks.setdefault(region.holder(subtask), []).append(TaskId(region.attempt, subtask))
         return tasks
 
     # ------------------------------------------------------------ the coordinator's doors
 
     def all_running(self) -> bool:
-        """Where a region has FINISHED, the final checkpoint is taken, and no other comes (law 5.2)."""
-        regions = self.context.regions
-        return self.state is JobState.RUNNING and all(region.state is RegionState.RUNNING for region in regions)
+        """Where one of the last regions has FINISHED, the final checkpoint is taken, and no other comes (law 5.2)."""
+        return self.state is JobState.RUNNING and all(region.state is RegionState.RUNNING for region in self._last())
+
+    def _last(self) -> list[Region]:
+        """The regions that end with the job's final checkpoint: all, where none waits for another."""
+        return [region for region in self.context.regions if self.stages.is_last(region)]
 
     def participants(self) -> set[TaskId]:
-        """All tasks."""
-        return {task for region in self.context.regions for task in region.task_ids}
+        """All tasks that end with the job."""
+        return {task for region in self._last() for task in region.task_ids}
 
     def all_ended(self) -> bool:
-        """Every task of the job has reported that its inputs have ended."""
-        return all(region.all_ended() for region in self.context.regions)
+        """Every task of the last regions has reported that its inputs have ended; those of others have finished."""
+        return all(region.all_ended() for region in self._last())
 
     def final_taken(self) -> bool:
         """A region would restart from the job's final checkpoint; from a damaged one none does (law 4.6)."""
@@ -407,7 +417,7 @@ class Job:
     ) -> None:
         """The newest completion, to everyone who holds a part of a running region."""
         point = completed or self.deployer.point()
-        if point is None or not region.deployed or self.ending.is_restore(point):
+        if point is None or not region.deployed or self.ending.is_restore(point) or not self.stages.is_last(region):
             return
         last = self.ending.is_last(point) and region.all_ended()
         if last:

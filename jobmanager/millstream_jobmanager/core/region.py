@@ -71,6 +71,10 @@ class Region:
     """In RECONCILING: tasks that nobody has reported."""
     inherited: bool = False
     """Another leader deployed the present attempt."""
+    reads: int = 0
+    """See RegionRecord: what the present attempt was placed for."""
+    lost: bool = False
+    """It is FINISHED, but what its tasks have left for later stages is lost or damaged."""
     _in: Counter[TaskState] = field(default_factory=Counter[TaskState])
     """How many tasks are in each state."""
     _over: int = 0
@@ -115,10 +119,11 @@ class Region:
         REGION_STATES.check(f"region {self.plan.id} of job {self.job[:8]}", self.state, state, reason)
         self.state = state
 
-    def begin_attempt(self, placement: dict[int, SlotRef]) -> None:
+    def begin_attempt(self, placement: dict[int, SlotRef], reads: int = 0) -> None:
         """Placed: a new attempt with nothing reported."""
         self.number += 1
         self.placement = placement
+        self.reads = reads
         self.restored, self.start_by, self.inherited = "", None, False
         self._begin(TaskState.CREATED)
 
@@ -127,12 +132,14 @@ class Region:
         self.number = record.attempt.number
         self.placement = {worker.ordinal: SlotRef(worker.taskmanager, worker.slot) for worker in record.workers}
         self.history = History(record.failures, record.backoff)
+        self.reads = record.reads
         self._begin(TaskState.RECONCILING)
         self.missing = set(self.plan.subtasks)
         self.inherited = True
         self.state = RegionState.RECONCILING
 
     def _begin(self, state: TaskState) -> None:
+        self.lost = False
         self.tasks = {subtask: TaskStatus(state) for subtask in self.plan.subtasks}
         self._in, self._over = Counter({state: len(self.tasks)}), 0
 
@@ -142,7 +149,7 @@ class Region:
             StoredWorker(self.worker(ordinal), ordinal, slot.taskmanager, slot.slot)
             for ordinal, slot in sorted(self.placement.items())
         )
-        return RegionRecord(self.attempt, workers, self.history.failures, self.history.delay)
+        return RegionRecord(self.attempt, workers, self.history.failures, self.history.delay, self.reads)
 
     def report(self, report: TaskReport) -> bool:
         """Take a task's report; False when it belongs to another attempt or says nothing new."""

@@ -63,6 +63,8 @@ class JobSettings:
     slot_request_timeout: int = 300_000
     cancellation_timeout: int = 180_000
     fail_on_imbalance: bool = True
+    batch: bool = False
+    """It runs in batch mode: there is no checkpoint but the final one, and no savepoint."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ def _note(context: JobContext, coordinator: Coordinator) -> str:
         return _note_of_leaving(context)
     if not waiting or context.standing.state not in (JobState.CREATED, JobState.RESTARTING):
         return ""
-    needed = sum(len(region.plan.workers) for region in waiting)
+    sizes = [len(region.plan.workers) for region in waiting]
+    needed = min(sizes) if context.plan.staged else sum(sizes)
     free = sum(1 for _ in context.cluster.pool.free())
     if free < needed:
         return f"waiting for {needed - free:,} of {counted(needed, 'slot')}"

@@ -17,6 +17,7 @@ from millstream_jobmanager.core.checkpoints.ids import BLOCK
 from millstream_jobmanager.core.checkpoints.restore import incompatibilities
 from millstream_jobmanager.core.commands import LoadMetadata, Reply
 from millstream_jobmanager.core.journal import Journal
+from millstream_jobmanager.core.stages import outdated
 from millstream_jobmanager.core.validation import commits_outside, endless_problem, graph_problem, versions_problem
 from millstream_runtime.messages.failures import NOT_STORED, Failure, FailureKind
 from millstream_runtime.messages.record import CompletedCheckpoint, JobRecord, RegionRecord
@@ -187,9 +188,10 @@ class Submissions:
             job.ending.discard(turn)
             return
         stored = {region.attempt.region: region for region in record.regions}
+        stale = outdated(plan, stored)
         for region in job.context.regions:
             known = stored.get(region.plan.id)
-            if known is not None and known.workers:
+            if known is not None and known.workers and region.plan.id not in stale:
                 region.restored_from(known)
             elif known is not None:
                 region.number = known.attempt.number

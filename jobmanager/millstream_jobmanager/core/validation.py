@@ -6,6 +6,7 @@ from dataclasses import fields
 
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
 from millstream_dataflow.job_graph import JOB_GRAPH_FORMAT, JobGraph, Partitioning, Versions
+from millstream_dataflow.stages import stage_problem
 from millstream_jobmanager.core.settings import CheckpointSettings
 
 
@@ -15,7 +16,8 @@ def graph_problem(graph: JobGraph) -> str | None:
         return f"the job graph has format {graph.format}, this JobManager reads {JOB_GRAPH_FORMAT}"
     if not graph.vertices:
         return "the job graph has no vertices"
-    return _vertex_problem(graph) or _edge_problem(graph) or _cycle(graph) or _source_problem(graph)
+    wrong = _vertex_problem(graph) or _edge_problem(graph) or _cycle(graph)
+    return wrong or _source_problem(graph) or stage_problem(graph)
 
 
 def versions_problem(graph: JobGraph, places: Mapping[str, Versions]) -> str | None:

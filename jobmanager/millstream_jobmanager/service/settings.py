@@ -1,14 +1,20 @@
 """The options, read once: what the core asks of the cluster and of each job, and what the service itself needs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from millstream_dataflow.configuration import Configuration, Scope
-from millstream_dataflow.configuration.enums import ExternalizedCheckpointRetention, OnImbalance, RestartStrategy
+from millstream_dataflow.configuration.enums import (
+    ExternalizedCheckpointRetention,
+    OnImbalance,
+    RestartStrategy,
+    RuntimeExecutionMode,
+)
 from millstream_dataflow.configuration.options import (
     audit,
     checkpointing,
+    execution,
     high_availability,
     jobmanager,
     restart,
@@ -80,12 +86,16 @@ class JobSettingsReader:
         own = Configuration.from_strings(options).only((Scope.JOB,))
         merged = self.configuration.under(own)
         cancellation = _ms(merged.get(taskmanager.CANCELLATION_TIMEOUT))
+        # Decided when the program was compiled: what the cluster's file says holds for programs, not for jobs.
+        batch = own.get(execution.RUNTIME_MODE) is RuntimeExecutionMode.BATCH
+        checkpoints = self._checkpoints(merged)
         return JobSettings(
-            self._checkpoints(merged),
+            replace(checkpoints, interval=None) if batch else checkpoints,
             _restart(merged),
             slot_request_timeout=_ms(self.configuration.get(jobmanager.SLOT_REQUEST_TIMEOUT)),
             cancellation_timeout=cancellation or FOR_EVER,
             fail_on_imbalance=merged.get(audit.ON_IMBALANCE) is OnImbalance.FAIL_JOB,
+            batch=batch,
         )
 
     def _checkpoints(self, merged: Configuration) -> CheckpointSettings:

@@ -1,4 +1,4 @@
-"""How a region's attempt is put on TaskManagers.
+"""How a region's attempt is put on TaskManagers, and where it finds what earlier stages have left.
 
 `DeployWorker` is small and goes through the session; what it names by digest is fetched in chunks (law 3.3): the job
 graph, the region's deployment (the same for all its workers), and each worker's own restore. From graph and
@@ -22,6 +22,8 @@ class DataAddress:
     """Private directory of the workers' Unix sockets."""
     machine: str
     """Equal for processes that can open each other's socket files."""
+    results: str = ""
+    """Private directory of what tasks of finished stages have left for later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,19 @@ class WorkerPlacement:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultPlacement:
+    """Where what one worker of a finished region has left is found. `ticket` proves to its TaskManager, when that is on
+    another machine, that whoever asks belongs to the job.
+    """
+
+    attempt: RegionAttempt
+    ordinal: int
+    taskmanager: TaskManagerId
+    address: DataAddress
+    ticket: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RegionDeployment:
     """What all workers of one attempt must know of each other."""
 
@@ -44,6 +59,8 @@ class RegionDeployment:
     secret: bytes
     """Proves to a peer that a connection belongs to this attempt."""
     workers: tuple[WorkerPlacement, ...]
+    inputs: tuple[ResultPlacement, ...] = ()
+    """The results that its tasks read."""
 
 
 @dataclass(frozen=True, slots=True)

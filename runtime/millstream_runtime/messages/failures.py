@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from millstream_dataflow.identity import RegionAttempt
 from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded
 
 TRACEBACK_LIMIT: Final = 16 << 10
@@ -44,6 +45,8 @@ class Failure:
     """It follows from another failure: a lost peer. Its name yields to a primary one's."""
     restartable: bool = True
     """False where trying again can't help: a broken audit, a state that doesn't fit."""
+    result: RegionAttempt | None = None
+    """The finished attempt whose results are lost or damaged: it has to run again before this can."""
 
     def __post_init__(self) -> None:
         for name in ("message", "operator", "record", "source_line"):

@@ -46,6 +46,10 @@ class RegionRecord:
     """Wall times of the failures that the restart strategy still counts, milliseconds."""
     backoff: int = 0
     """The restart strategy's present delay, milliseconds."""
+    reads: int = 0
+    """Of the regions that it reads results of, the numbers of their attempts, summed: they only grow, so the sum tells
+    whether one has run again since.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class Register:
     """All that have left anything there: a leader in which they have ended says so."""
     leaving: bool = False
     """It said so already to whoever led then (see Leaving)."""
+    results_key: bytes = b""
+    """Of this start: whoever leads makes tickets with it, for workers that read results which lie there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,15 @@ class RegionEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseRegion:
+    """The region's tasks are FINISHED, and what they have left for later stages is complete: its workers leave. The
+    results stay, and so do the reports of its tasks, until the job or the region is done with (law 5.2).
+    """
+
+    attempt: RegionAttempt
+
+
+@dataclass(frozen=True, slots=True)
 class ConfirmAcknowledged:
     """The leader has this task's part of the checkpoint, or has no use for it any more."""
 
@@ -389,6 +400,7 @@ FromJobManager = (
     | DeployWorker
     | CancelRegion
     | RegionEnded
+    | ReleaseRegion
     | ConfirmAcknowledged
     | TriggerCheckpoint
     | CheckpointCompleted

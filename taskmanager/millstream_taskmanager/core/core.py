@@ -49,6 +49,7 @@ from millstream_runtime.messages.session import (
     RegionEnded,
     Register,
     Registered,
+    ReleaseRegion,
     StopSources,
     TaskOutput,
     TaskReport,
@@ -105,6 +106,8 @@ class Self:
     address: DataAddress
     versions: Versions
     resource: str
+    results_key: bytes = b""
+    """See Register."""
 
 
 class TaskManagerCore:
@@ -175,6 +178,11 @@ class TaskManagerCore:
         return min((time for time in times if time is not None), default=None)
 
     @property
+    def results_key(self) -> bytes:
+        """See Register."""
+        return self._me.results_key
+
+    @property
     def slots(self) -> int:
         """How many workers it can run at once."""
         return self._settings.slots
@@ -201,6 +209,7 @@ class TaskManagerCore:
             tuple(self.ledger.declines.values()),
             tuple(sorted(self.ledger.jobs)),
             leaving=self._leave_by is not None,
+            results_key=self._me.results_key,
         )
 
     def _leader_lost(self, reason: str) -> None:
@@ -239,10 +248,8 @@ class TaskManagerCore:
                 self._deploy(message)
             case CancelRegion(attempt=attempt, grace=grace):
                 self._end_region(attempt, grace, "its region was cancelled")
-            case RegionEnded(attempt=attempt):
-                self._end_region(attempt, self._settings.ended_grace, "its region has ended")
-            case JobEnded(job=job):
-                self._end_job(job)
+            case RegionEnded() | ReleaseRegion() | JobEnded():
+                self._end_some(message)
             case Dismissed():
                 self._leave("nothing runs here")
             case ConfirmAcknowledged(task=task, checkpoint=checkpoint):
@@ -251,6 +258,16 @@ class TaskManagerCore:
                 self._listen(message)
             case _:
                 self._pass_down(message)
+
+    def _end_some(self, message: RegionEnded | ReleaseRegion | JobEnded) -> None:
+        """They have done what they were there for."""
+        match message:
+            case RegionEnded(attempt=attempt):
+                self._end_region(attempt, self._settings.ended_grace, "its region has ended")
+            case ReleaseRegion(attempt=attempt):
+                self._release(attempt)
+            case JobEnded(job=job):
+                self._end_job(job)
 
     def _refused(self, reason: str) -> None:
         self._commands.append(Tell(f"the JobManager refuses this TaskManager: {reason}", warning=True))
@@ -351,6 +368,11 @@ class TaskManagerCore:
         self.ledger.forget_region(attempt)
         for name, _ in self.workers.of_region(attempt):
             self._end_worker(name, grace, reason)
+
+    def _release(self, attempt: RegionAttempt) -> None:
+        """Its slots are free for the next stage. The ledger keeps its tasks, as long as their results are here."""
+        for name in list(self.workers.of_attempt(attempt)):
+            self._end_worker(name, self._settings.ended_grace, "what its tasks leave is complete")
 
     def _end_worker(self, name: WorkerId, grace: int, reason: str) -> None:
         worker = self.workers.get(name)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from millstream_dataflow.identity import ChannelId
-from millstream_dataflow.records import Batch, Element
+from millstream_dataflow.records import Element
 from millstream_taskmanager.exchange.buffers import Buffer
 from millstream_taskmanager.exchange.credits import CreditedEnd
 
@@ -59,11 +59,13 @@ class ReceivingEnd(Protocol):
 
 
 class Parcel:
-    """A batch in its form on the wire. It is opened when its task takes it: what goes wrong then is the task's."""
+    """A batch in its form on the wire. It is opened when its task takes it: what goes wrong then is the task's. The end
+    of what a finished stage has left is one too: it looks whether all records were taken.
+    """
 
     __slots__ = ("open", "payload", "rows")
 
-    def __init__(self, open_: Callable[[], Batch], rows: int, payload: tuple[int, Buffer] | None = None) -> None:
+    def __init__(self, open_: Callable[[], Element], rows: int, payload: tuple[int, Buffer] | None = None) -> None:
         """`payload`: of rows, the flags of their frame and its bytes, which say everything. None: columns, of which a
         frame is but a piece of their stream; they can be opened once, and in their order.
         """

@@ -47,6 +47,11 @@ class SideBatch:
 
 Output = Batch | SideBatch | Watermark | StreamStatus | Rest
 
+PAUSE = RowBatch([])
+"""Yielded by an operator that works long and gives little: its task gives the thread back, and goes on at its next
+turn. It goes nowhere.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskPlace:
@@ -137,6 +142,12 @@ class OperatorContext:
     def left_over(self) -> tuple[StoredList, ...]:
         """What was restored and nobody has asked for, to be stored again."""
         return self.state.left(self.subtask_index)
+
+    def with_doors(self, wrap: Callable[[OperatorDoors], OperatorDoors]) -> "OperatorContext":
+        """The same with other doors, for an operator that runs within this one: in a time of its own, say."""
+        other = OperatorContext(self._operator, self.name, self.place, wrap(self._doors))
+        other.state = self.state
+        return other
 
     @property
     def job(self) -> str:
@@ -269,6 +280,12 @@ class Operator(ABC):
     def finish(self) -> Iterator[Output]:
         """No input has more records; what is left is emitted now."""
         return iter(())
+
+    def forget_key(self) -> None:
+        """Batch mode: the key at hand is through, its timers too. Nothing of it is kept, and event time begins anew for
+        the next (`grouped`). Asked of operators on keyed streams alone.
+        """
+        raise TypeError(f"{type(self).__name__} has no keys to forget")
 
     def hold(self, *, held: bool) -> None:  # noqa: B027  # only clocks of idleness ask
         """The task can't take input: an output has no credit, or alignment holds a channel; or it can again."""

@@ -21,7 +21,15 @@ from millstream_dataflow.types import TypeInformation
 from millstream_runtime.checkpoint_files.contents import StoredList
 from millstream_runtime.messages.session import UserMetric
 from millstream_runtime.messages.snapshots import OperatorCount
-from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, SideBatch, Takes
+from millstream_taskmanager.operators.base import (
+    PAUSE,
+    Commit,
+    Operator,
+    OperatorContext,
+    Output,
+    SideBatch,
+    Takes,
+)
 from millstream_taskmanager.operators.chain_snapshot import ChainSnapshot, OperatorPart
 from millstream_taskmanager.operators.conversion import ToColumns, to_rows
 from millstream_taskmanager.operators.declared import Declared
@@ -33,6 +41,7 @@ Emission = tuple[int, Batch | Watermark | StreamStatus | Rest]
 """Which output of the vertex, and what goes there; a rest goes nowhere."""
 
 _Event = Watermark | StreamStatus
+_PAUSED: Emission = (-1, PAUSE)
 
 
 class Consumer:
@@ -119,7 +128,9 @@ class Link(Consumer):
     def spread(self, outputs: Iterable[Output]) -> Iterator[Emission]:
         """What the operator gave, through everything behind it."""
         for output in outputs:
-            if isinstance(output, RowBatch | ColumnBatch):
+            if output is PAUSE:
+                yield _PAUSED
+            elif isinstance(output, RowBatch | ColumnBatch):
                 for declared in self._gives.get("", ()):
                     declared.check_batch(output)
                 yield from self._hand_over(output, self._main)

@@ -92,6 +92,11 @@ class IntervalBuffer:
             del times[:end], values[:end]
             self._register(times[0], identity)
 
+    def forget_all(self) -> None:
+        """The table was emptied."""
+        self._heap.clear()
+        self._due.clear()
+
     def _register(self, time: int, identity: Hashable) -> None:
         self._order = order = self._order + 1
         self._due[identity] = due = time + self._waits

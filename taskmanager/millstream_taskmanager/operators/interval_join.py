@@ -113,6 +113,12 @@ class IntervalJoinOperator(KeyedOperator):
             self.times.settle()
         return iter(())
 
+    def forget_key(self) -> None:
+        """See Operator."""
+        super().forget_key()
+        for buffer in self._buffers:
+            buffer.forget_all()
+
 
 def _without_late(part: KeyedPart, times: Sequence[int], late: RowBatch) -> KeyedPart:
     """The records that aren't late; those that are go to `late`."""

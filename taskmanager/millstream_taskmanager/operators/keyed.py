@@ -114,6 +114,10 @@ class KeyedOperator(RowOperator):
             times = None if batch.timestamps is None else [batch.timestamps[place] for place in places]
             yield KeyedPart(time, columns[0], columns[1], columns[2], times)
 
+    def forget_key(self) -> None:
+        """See Operator. Who keeps anything of keys outside of its tables forgets that as well."""
+        self.backend.clear()
+
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:
         """The lists of its functions."""
         self.current.nobody()

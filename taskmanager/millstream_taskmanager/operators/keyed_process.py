@@ -96,6 +96,12 @@ class FunctionOfKeys(KeyedOperator):
         yield from self._fire(self._timers.processing_time, now - 1, TimeDomain.PROCESSING_TIME)
         self._timers.call()
 
+    def forget_key(self) -> None:
+        """See Operator."""
+        super().forget_key()
+        self._timers.event_time.forget_all()
+        self._timers.processing_time.forget_all()
+
     def _fire(self, heap: TimerHeap, until: int, domain: TimeDomain) -> Iterator[Output]:
         """What a timer by the clock gives has no event time, as in Flink."""
         collector = Collector(timed=domain is TimeDomain.EVENT_TIME, reuse=self._reuse)

@@ -14,6 +14,7 @@ from millstream_dataflow.operators.columns import (
     ProjectSpecification,
     SelectSpecification,
 )
+from millstream_dataflow.operators.grouped import FinalReduceSpecification, GroupedSpecification
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
     EnumeratorSpecification,
@@ -29,6 +30,7 @@ from millstream_dataflow.operators.specifications import (
     SinkSpecification,
     TimestampsSpecification,
     WindowSpecification,
+    selections_of,
 )
 from millstream_dataflow.operators.two_inputs import (
     BroadcastProcessSpecification,
@@ -50,8 +52,10 @@ from millstream_taskmanager.operators.expressions import (
     SelectOperator,
 )
 from millstream_taskmanager.operators.filter import filter_stage
+from millstream_taskmanager.operators.final_reduce import FinalReduceOperator
 from millstream_taskmanager.operators.flat_map import flat_map_stage
 from millstream_taskmanager.operators.fusion import Stage
+from millstream_taskmanager.operators.grouped import GroupedOperator
 from millstream_taskmanager.operators.interval_join import IntervalJoinOperator
 from millstream_taskmanager.operators.keyed_broadcast_process import KeyedBroadcastProcessOperator
 from millstream_taskmanager.operators.keyed_co_process import KeyedCoProcessOperator
@@ -78,6 +82,10 @@ class OperatorSettings:
     """Whether nobody changes a record that was emitted, so that none is copied for more than one holder."""
     batch: int = SLICE
     """The most records of a batch, and those behind which a bounded split has a watermark."""
+    sort_memory: int = 128 << 20
+    """Bytes that a grouped operator may hold of its input, about."""
+    spill_directory: str = ""
+    """Where the rest of it goes; empty: where the system has temporary files."""
 
 
 # Any: each maker takes the class of specification that it is filed under.
@@ -115,16 +123,25 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     EnumeratorSpecification: lambda specification, _: EnumeratorOperator(specification),
     SinkSpecification: lambda specification, _: SinkOperator(specification),
     CollectSpecification: lambda it, settings: CollectOperator(it, waits=settings.results_wait),
+    FinalReduceSpecification: lambda specification, _: FinalReduceOperator(specification),
+    GroupedSpecification: lambda it, settings: GroupedOperator(
+        make(it.inner, settings), selections_of(it.inner), settings.sort_memory, settings.spill_directory
+    ),
 }
+
+
+def make(specification: OperatorSpecification, settings: OperatorSettings) -> Operator:
+    """The operator of a specification that stands alone; UnsupportedOperatorError when there is none."""
+    maker = OPERATORS.get(type(specification))
+    if maker is None:
+        kind = type(specification).__name__.removesuffix("Specification")
+        raise UnsupportedOperatorError(f"this version has nothing that runs a {kind} operator")
+    return maker(specification, settings)
 
 
 def make_operator(node: ChainNode, settings: OperatorSettings) -> Operator:
     """The operator of a node that stands alone; UnsupportedOperatorError when there is none."""
-    maker = OPERATORS.get(type(node.specification))
-    if maker is None:
-        kind = type(node.specification).__name__.removesuffix("Specification")
-        raise UnsupportedOperatorError(f"operator {label(node)}: this version has nothing that runs a {kind} operator")
     try:
-        return maker(node.specification, settings)
+        return make(node.specification, settings)
     except UnsupportedOperatorError as error:
         raise UnsupportedOperatorError(f"operator {label(node)}: {error}") from None

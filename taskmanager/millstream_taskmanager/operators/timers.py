@@ -64,6 +64,10 @@ class TimerHeap:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
+    def forget_all(self) -> None:
+        """The table was emptied."""
+        self._heap.clear()
+
     def due(self, time: int) -> Iterator[tuple[int, Hashable]]:
         """Take those out whose time has come, one by one: what is registered meanwhile for such a time comes as
         well.

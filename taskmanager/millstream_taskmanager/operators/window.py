@@ -259,6 +259,13 @@ class WindowOperator(KeyedOperator):
                 part = [identity for identity, time in zip(part, times, strict=True) if time < due]
             yield part
 
+    def forget_key(self) -> None:
+        """See Operator."""
+        super().forget_key()
+        self._places.forget_all()
+        self._due.clear()
+        self._waiting.clear()
+
     def _forget(self, window: TimeWindow) -> None:
         counts = self._firings is not None and self._firings.any
         if self._results.clears or counts:

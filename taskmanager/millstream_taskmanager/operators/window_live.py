@@ -100,6 +100,12 @@ class LiveWindows:
         _, _, identity, window = heapq.heappop(self._ends)
         return identity, window
 
+    def forget_all(self) -> None:
+        """The table was emptied."""
+        self._ends.clear()
+        if self._of_keys is not None:
+            self._of_keys.clear()
+
     def _await_end(self, identity: Hashable, window: Window) -> None:
         if self._of_keys is not None:
             windows = self._of_keys.setdefault(identity, [])

@@ -326,6 +326,13 @@ class KeyedWindowOperator(KeyedOperator):
             counts = by_event_time == self._by_event_time or window.max_timestamp() == MAX_TIME
             self._obey(result, window, firing_at(window, so_far, time if counts else None), out)
 
+    def forget_key(self) -> None:
+        """See Operator."""
+        super().forget_key()
+        self._live.forget_all()
+        self._triggering.event_time.forget_all()
+        self._triggering.processing_time.forget_all()
+
     def _guarded(self, identity: Hashable, window: Window, act: Callable[[], None]) -> None:
         """The turn of a window that no record has asked for; its key's own watermark holds."""
         key = self.backend.forms.of(identity)

@@ -114,6 +114,10 @@ class Places:
         """A pane's entries are gone."""
         self._known.pop(span.start, None)
 
+    def forget_all(self) -> None:
+        """The entries of all are gone."""
+        self._known.clear()
+
 
 def _is_sorted(times: Sequence[int]) -> bool:
     """Whether times never fall, as they mostly do not within a batch: 20 ns a time, where an array costs 90. Some are

@@ -62,6 +62,10 @@ class WindowTimers:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
+    def forget_all(self) -> None:
+        """The table was emptied."""
+        self._heap.clear()
+
     def pop(self) -> tuple[int, Hashable, Window]:
         """Take out the one that `next_time` has told of."""
         time, _, address = heapq.heappop(self._heap)

@@ -55,12 +55,16 @@ class PoolOptions:
     """The cluster's own options."""
     preload: tuple[str, ...] = ()
     """Modules that workers find imported already, beside our own."""
+    results: str = ""
+    """Where they leave what later stages read."""
 
 
-def pool_options(configuration: Configuration, directory: Path, preload: tuple[str, ...] = ()) -> PoolOptions:
+def pool_options(
+    configuration: Configuration, directory: Path, preload: tuple[str, ...] = (), results: str = ""
+) -> PoolOptions:
     """As the configuration says."""
     strings = configuration.to_strings((Scope.CLUSTER,))
-    return PoolOptions(directory, configuration.get(taskmanager.TASK_LOG_MAX_SIZE), strings, preload)
+    return PoolOptions(directory, configuration.get(taskmanager.TASK_LOG_MAX_SIZE), strings, preload, results)
 
 
 class PoolListener(Protocol):
@@ -198,7 +202,8 @@ class WorkerPool:
     async def _fork(self, worker: WorkerId, entry: _Entry) -> None:
         forkserver = await self._ready_forkserver()
         options = self._options
-        born_with = WorkerOptions(worker, str(entry.directory), options.task_log_bytes, dict(options.configuration))
+        limit, configuration = options.task_log_bytes, dict(options.configuration)
+        born_with = WorkerOptions(worker, str(entry.directory), limit, configuration, options.results)
         number = next(self._numbers)
         self._requests[number] = entry
         try:

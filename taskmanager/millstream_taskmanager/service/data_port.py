@@ -20,6 +20,8 @@ from millstream_runtime.door.sockets import accepted
 from millstream_runtime.limited_lines import LimitedLines
 from millstream_runtime.running_limit import running_limit
 from millstream_taskmanager.exchange.preface import PrefaceError, PrefaceReader
+from millstream_taskmanager.results.requests import RESULT_MAGIC, RESULT_TLS_MAGIC
+from millstream_taskmanager.results.serving import ResultCaller
 from millstream_taskmanager.service.pings import (
     HEAD,
     PING_MAGIC,
@@ -43,6 +45,7 @@ class Receivers:
 
     worker: Callable[[WorkerId, socket.socket], str]
     ping: Callable[[PingSender, socket.socket], Awaitable[None]]
+    results: Callable[[ResultCaller, socket.socket], str]
 
 
 def listen(configuration: Configuration) -> socket.socket:
@@ -139,18 +142,26 @@ class DataPort:
         if isinstance(wanted, PingSender):
             ours.pop_all()
             await self._receivers.ping(wanted, sock)
-        elif why := self._receivers.worker(wanted, sock):
+        elif why := self._hand_over(wanted, sock):
             self._closed(address, why)
         else:
             ours.pop_all()
+
+    def _hand_over(self, wanted: WorkerId | ResultCaller, sock: socket.socket) -> str:
+        """Why nobody takes it; nothing when somebody does."""
+        if isinstance(wanted, ResultCaller):
+            return self._receivers.results(wanted, sock)
+        return self._receivers.worker(wanted, sock)
 
     def _closed(self, address: str, why: str) -> None:
         self._lines.say(logging.WARNING, "a connection from %s to the data port is closed: %s", address, why)
 
 
-async def _preface(sock: socket.socket) -> WorkerId | PingSender:
+async def _preface(sock: socket.socket) -> WorkerId | PingSender | ResultCaller:
     """Exactly the preface: what comes behind belongs to somebody else."""
     head = await _exactly(sock, HEAD.size)
+    if head.startswith((RESULT_MAGIC, RESULT_TLS_MAGIC)):
+        return ResultCaller(tls=head.startswith(RESULT_TLS_MAGIC))
     if head.startswith((PING_MAGIC, PING_TLS_MAGIC)):
         return ping_sender(head, await _exactly(sock, ping_length(head)))
     reader = PrefaceReader()

@@ -44,6 +44,11 @@ class Directories:
         """What belongs to worker processes."""
         return self.work / "workers"
 
+    @property
+    def results(self) -> Path:
+        """What tasks of finished stages have left for later ones."""
+        return self.work / "results"
+
     def remove(self) -> None:
         """With all that is in them."""
         shutil.rmtree(self.work, ignore_errors=True)
@@ -56,7 +61,7 @@ def make_directories(configuration: Configuration, tag: str) -> Directories:
     for place in {*places, _system()}:
         sweep(place, tag)
     work = _make(places, _beginning(tag))
-    for name in ("blobs", "workers"):
+    for name in ("blobs", "workers", "results"):
         (work / name).mkdir(mode=0o700)
     try:
         return Directories(work, _socket_directory(work, tag))

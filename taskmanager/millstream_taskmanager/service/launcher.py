@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from millstream_dataflow.identity import JobId, WorkerId
+from millstream_dataflow.identity import JobId, RegionAttempt, WorkerId
 from millstream_dataflow.job_graph import BlobRef, JobGraph
 from millstream_runtime.door.sockets import places
 from millstream_runtime.messages.codec import MalformedMessageError, decode
@@ -64,6 +64,22 @@ class Neighbourhood(Protocol):
         ...
 
 
+class Results(Protocol):
+    """Who keeps what workers leave for later stages."""
+
+    def begin(self, attempt: RegionAttempt) -> None:
+        """A worker of an attempt is about to start."""
+        ...
+
+    def end(self, job: JobId, worker: WorkerId) -> None:
+        """It is gone: what it has not completed goes too."""
+        ...
+
+    def drop(self, job: JobId) -> None:
+        """The job has ended."""
+        ...
+
+
 @dataclass(slots=True)
 class _Worker:
     """One that has not exited."""
@@ -90,9 +106,10 @@ class _Worker:
 class Launcher:
     """All workers of this TaskManager; it is the listener of the pool."""
 
-    def __init__(self, blobs: BlobCache, sockets: Path, tell: Callable[[Event], None]) -> None:
+    def __init__(self, blobs: BlobCache, sockets: Path, results: Results, tell: Callable[[Event], None]) -> None:
         self._blobs = blobs
         self._sockets = sockets
+        self._results = results
         self._tell = tell
         self._workers: dict[WorkerId, _Worker] = {}
         self._dropped: set[JobId] = set()
@@ -131,6 +148,7 @@ class Launcher:
         """Fetch and spawn, in a task of its own."""
         worker = self._workers[deployment.worker] = _Worker(deployment)
         self._empty.clear()
+        self._results.begin(deployment.attempt)
         log.info("worker %s is deployed into slot %d", deployment.worker, deployment.slot)
         worker.launching = asyncio.create_task(self._launch(worker), name=f"starts {deployment.worker}")
 
@@ -178,7 +196,8 @@ class Launcher:
             self._never(worker, "it was killed before it had started")
 
     def drop(self, job: JobId) -> None:
-        """Forget the job's blobs, once none of its workers can need them."""
+        """Forget the job's results, and its blobs once none of its workers can need them."""
+        self._results.drop(job)
         if any(worker.job == job for worker in self._workers.values()):
             self._dropped.add(job)
         else:
@@ -270,6 +289,7 @@ class Launcher:
             peer.close()
         self._blobs.unlink(Path(socket_path(str(self._sockets), worker)))  # a killed one has left it
         self._surroundings()[1].end(worker)
+        self._results.end(entry.job, worker)
         self._blobs.release(worker)
         if entry.job in self._dropped and not any(other.job == entry.job for other in self._workers.values()):
             self._dropped.discard(entry.job)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import socket
 import uuid
 from collections.abc import Coroutine
@@ -31,6 +32,7 @@ from millstream_taskmanager.core.core import Self, TaskManagerCore, TaskManagerS
 from millstream_taskmanager.core.events import Stopping, ToldToLeave
 from millstream_taskmanager.processes.pool import WorkerPool, pool_options
 from millstream_taskmanager.processes.spawning import SpawnedForkServer
+from millstream_taskmanager.results.serving import ResultServer
 from millstream_taskmanager.service.blobs import BlobCache
 from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
 from millstream_taskmanager.service.directories import Directories, machine_id, make_directories
@@ -39,12 +41,14 @@ from millstream_taskmanager.service.launcher import Launcher
 from millstream_taskmanager.service.leaders import leaders
 from millstream_taskmanager.service.pings import Pings
 from millstream_taskmanager.service.resource import claim
+from millstream_taskmanager.service.results import KeptResults
 from millstream_taskmanager.service.session import LeaderLink
 from millstream_taskmanager.service.settings import advertised_host, link_settings, port_settings
 from millstream_taskmanager.service.shell import Shell
 
 log = logging.getLogger("millstream.taskmanager")
 
+_KEY_SIZE: Final = 32
 _SESSION: Final = "the TaskManager's session"
 WORKERS_LEAVE_S: Final = 5.0  # they get 200 ms, then SIGKILL; the rest is for a machine that is busy
 
@@ -94,6 +98,7 @@ class TaskManagerService:
                     listening.getsockname()[1],
                     str(directories.sockets),
                     machine_id(),
+                    str(directories.results),
                 ),
                 resource.name,
                 forkserver,
@@ -151,9 +156,11 @@ class TaskManagerService:
         self._link = LeaderLink(found, self.id, settings, self._shell.tell, lambda: core.epoch)
         self._blobs = BlobCache(directories.blobs, LeaderBlobs(self._link, settings.call_timeout))
         parts.push_async_callback(self._blobs.stop)
-        self._launcher = Launcher(self._blobs, directories.sockets, self._shell.tell)
+        kept = KeptResults(directories.results)
+        parts.push_async_callback(kept.stop)
+        self._launcher = Launcher(self._blobs, directories.sockets, kept, self._shell.tell)
         pings = Pings(self.id, self.address.machine, peers, self._launcher.send, tls)
-        options = pool_options(configuration, _logs(configuration, directories))
+        options = pool_options(configuration, _logs(configuration, directories), results=str(directories.results))
         self._pool = pool = WorkerPool(options, self._launcher, self._forkserver)
         self._launcher.use(pool, pings)
         self._run(parts, self._shell.run(), "the TaskManager's core")
@@ -163,14 +170,16 @@ class TaskManagerService:
         await pool.start()
         await parts.enter_async_context(health_answers(configuration, self))
         self._run(parts, pings.run(), "the TaskManager's pings")
-        data_port = DataPort(listening, peers, Receivers(self._launcher.connect, pings.adopt))
+        served = ResultServer(directories.results, core.results_key, tls)
+        parts.callback(served.close)
+        data_port = DataPort(listening, peers, Receivers(self._launcher.connect, pings.adopt, served.adopt))
         self._run(parts, data_port.run(), "the TaskManager's data port")
         parts.push_async_callback(self._end_workers)
         self._run(parts, self._link.run(), _SESSION)
 
     def _new_core(self, configuration: Configuration) -> TaskManagerCore:
         return TaskManagerCore(
-            Self(self.id, self.address, own_versions(), self.resource),
+            Self(self.id, self.address, own_versions(), self.resource, secrets.token_bytes(_KEY_SIZE)),
             TaskManagerSettings(
                 configuration.get(taskmanager.NUMBER_OF_TASK_SLOTS),
                 milliseconds(configuration.get(taskmanager.LEADER_ABSENCE_TIMEOUT)),

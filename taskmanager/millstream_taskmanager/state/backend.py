@@ -77,6 +77,15 @@ class KeyedBackend:
             if table != where.table and table in self._unclaimed:
                 raise StateError(f"operator {where.operator}: {where.title} {asked}, but the checkpoint holds {kind}")
 
+    def clear(self) -> None:
+        """Nothing of any key is kept any more, and event time begins anew: batch mode has come to another key. Tables
+        are emptied in place, since handles hold their entries.
+        """
+        for table in self._tables.values():
+            table.clear()
+        self.forms.clear()
+        self.times.begin_anew()
+
     def snapshot(self) -> KeyedSnapshot:
         """The cut: copies of all dictionaries."""
         shadows = [Shadow(table, self.space, self.forms) for table in self._tables.values()]

@@ -44,6 +44,12 @@ class GroupTimes:
             self._last = time
         return True
 
+    def begin_anew(self) -> None:
+        """Batch mode has come to another key: no time has passed for it."""
+        self._restored.fill(MIN_TIME)
+        self._highest = self._last = self.time = MIN_TIME
+        self.settled = True
+
     def settle(self) -> None:
         """What was due at the operator's time is done."""
         self.settled = self.time >= self._highest

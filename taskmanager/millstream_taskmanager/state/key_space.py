@@ -87,6 +87,10 @@ class KeyForms:
             if key is not identity and identity not in forms:
                 forms[identity] = copy_of(key)  # a Row is the user's to change, and perhaps the record itself
 
+    def clear(self) -> None:
+        """All are gone."""
+        self._forms.clear()
+
     def of(self, identity: Hashable) -> object:
         """The key of an identity."""
         return self._forms.get(identity, identity) if self._forms else identity

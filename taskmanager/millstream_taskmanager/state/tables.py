@@ -94,6 +94,10 @@ class Table(ABC):
     def identities(self) -> Iterator[Hashable]:
         """Of all keys that have entries, perhaps repeated."""
 
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget all entries, in place."""
+
     def touch(self, address: Hashable, namespace: Hashable = None) -> None:
         """An entry is about to be changed or given out. Encoded once for all snapshots."""
         former: Encoded | None = None
@@ -115,6 +119,10 @@ class FlatTable(Table, Generic[V]):
     paired: bool = field(default=False, kw_only=True)
     """Whether entries belong to a key and a namespace."""
     entries: dict[Any, V] = field(default_factory=dict[Any, V], init=False)
+
+    def clear(self) -> None:
+        """See Table."""
+        self.entries.clear()
 
     def copied(self) -> dict[Hashable, dict[Hashable, Any]]:
         """See Table."""
@@ -148,6 +156,10 @@ class NamespaceTable(Table, Generic[V]):
     def purge(self, namespace: Hashable) -> None:
         """Forget a namespace. What its shadow holds isn't changed by that."""
         self.entries.pop(namespace, None)
+
+    def clear(self) -> None:
+        """See Table."""
+        self.entries.clear()
 
     def copied(self) -> dict[Hashable, dict[Hashable, Any]]:
         """See Table."""

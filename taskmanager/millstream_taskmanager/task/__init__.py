@@ -11,6 +11,7 @@ Read in this order:
 * `commits`          what goes outside, one after the other
 * `pump`             what a task is at, as far as credit goes
 * `cuts`             what alignment decides, done
+* `stage`            what binds a task to the stages before and behind its own
 * `task`             a task's life, and what a step of it does
 * `operator_task`    a task that takes its input from a gate
 * `source_task`      a task that reads splits; `aligned_source`, one that keeps together with others in event time;

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from millstream_dataflow.identity import CheckpointId, OperatorId
+from millstream_dataflow.identity import ChannelId, CheckpointId, OperatorId
 from millstream_dataflow.records import Barrier, Batch, Control, Element, SnapshotKind
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.snapshots import OperatorCount
@@ -48,6 +48,11 @@ _ALIGNED_INSTEAD = "from now on this task's barriers wait for the records before
 
 class CutTask(Protocol):
     """A task, as far as a cut goes through it."""
+
+    @property
+    def aligned(self) -> Sequence[ChannelId]:
+        """The channels by which barriers come; none: it takes triggers."""
+        ...
 
     @property
     def gate(self) -> Gate | None:
@@ -99,7 +104,7 @@ class Cuts:
         overtaking: Overtaking | None = None,
     ) -> None:
         """`base`: what the restored checkpoint had counted for each operator."""
-        channels = () if task.gate is None else task.gate.channels
+        channels = task.aligned
         codecs = NOTHING_OVERTAKEN if overtaking is None else overtaking.codecs
         in_order = [position for position, channel in enumerate(channels) if channel.edge not in codecs]
         self._task = task
@@ -277,7 +282,7 @@ class Cuts:
         snapshot = task.chain.snapshot(barrier, ended=not task.ending.emits)
         jobs = tuple(job for operator in task.chain.operators if (job := operator.make_durable()) is not None)
         sent = [(channel.id, channel.records) for channel in task.channels]
-        restored = () if task.gate is None else task.gate.restored
+        restored = task.gate.restored if task.gate is not None and task.aligned else ()
         audit = self._ledger.counts(barrier.checkpoint, self._taken(), sent, task.chain.counts(), restored)
         self._send(flight)
         part = TaskPart(
@@ -316,10 +321,12 @@ class Cuts:
                     flight.wait_for(channel)
 
     def _taken(self) -> list[int]:
-        """For each channel the records that the task has taken and begun with."""
+        """For each channel the records that the task has taken and begun with. Of what finished stages have left, the
+        readers themselves count each channel (`results.reading`).
+        """
         gate, rest = self._task.gate, self._task.rest
-        counts = [] if gate is None else list(gate.records)
-        if rest is not None:
+        counts = list(gate.records) if gate is not None and self._task.aligned else []
+        if rest is not None and counts:
             channel, batch = rest
             counts[channel] -= len(batch)
         return counts

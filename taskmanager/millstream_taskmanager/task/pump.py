@@ -16,7 +16,7 @@ from typing import Final
 
 from millstream_dataflow.records import ColumnBatch, RowBatch
 from millstream_taskmanager.exchange.output import Outputs
-from millstream_taskmanager.operators.base import SLICE
+from millstream_taskmanager.operators.base import PAUSE, SLICE
 from millstream_taskmanager.operators.chain import Emission
 from millstream_taskmanager.operators.waiting import Rest
 from millstream_taskmanager.task.doors import TaskDoors
@@ -67,7 +67,7 @@ class Pump:
         self.busy = 0.0
 
     def pull(self) -> None:
-        """Until it is through, until data finds an output without credit, or for a slice of records."""
+        """Until it is through, until data finds an output without credit, for a slice of records, or to a pause."""
         if self._activity is None:
             return
         started = self._work_clock()
@@ -79,6 +79,8 @@ class Pump:
         held, self._held, self._rest = self._held, None, None
         for index, element in activity if held is None else chain((held,), activity):
             leave_if_forked()
+            if element is PAUSE:
+                return
             if isinstance(element, RowBatch | ColumnBatch):
                 if records >= SLICE or not (outputs.writable or self._drawn(len(element))):
                     self._held = (index, element)

@@ -46,6 +46,7 @@ from millstream_taskmanager.task.doors import TaskDoors, Timer
 from millstream_taskmanager.task.ending import AnnounceEnd, Close, Ending, Finish, Step
 from millstream_taskmanager.task.in_flight import Overtaking
 from millstream_taskmanager.task.pump import Activity, Pump
+from millstream_taskmanager.task.stage import StageParts
 from millstream_taskmanager.task.timers import Alarm, OperatorTimers
 from millstream_taskmanager.task.turns import Turns
 from millstream_taskmanager.user_code.errors import UserCodeError, failure_of, user_error
@@ -101,6 +102,8 @@ class TaskParts:
     """The most records that it takes in at a turn."""
     overtaking: Overtaking | None = None
     """How its barriers may overtake; None: not at all."""
+    stage: StageParts | None = None
+    """What binds it to other stages of its job; None: the job has but one."""
 
 
 class Task(ABC):
@@ -117,6 +120,7 @@ class Task(ABC):
         self.chain = parts.chain
         self.outputs = parts.outputs
         self.gate = gate
+        self.stage = parts.stage
         self.ending = Ending(len(channels), restored=parts.restored.ended)
         self._cuts = Cuts(self, parts.guarantee, doors, parts.restored.counts, parts.overtaking)
         self._restored = parts.restored
@@ -132,6 +136,13 @@ class Task(ABC):
         self._alarm = Alarm(doors, doors.wake)
         self._awaits_client: Timer | None = None
         self.outputs.when_writable(self._credited, self._fail)
+
+    @property
+    def aligned(self) -> Sequence[ChannelId]:
+        """The channels by which barriers come: none brings what a finished stage has left."""
+        if self.gate is None or (self.stage is not None and self.stage.reads_results):
+            return ()
+        return self.gate.channels
 
     # ---------------------------------------------------------------------------------------------------- steps
 
@@ -337,6 +348,8 @@ class Task(ABC):
         self._move(TaskState.RUNNING, "its operators are open")
         self._commits.add(self.chain.restored_commits(), self._restored_commits_done)
         yield from self._starting()
+        if self.stage is not None and self.stage.inputs is not None:
+            self.stage.inputs.start(self._doors.fetch, self.fail)
         if self.ending.finished:  # restored as such: its peers may be running, and wait for its watermark
             for channel in self.outputs.channels:
                 channel.add_control(Watermark(MAX_TIME), self._doors.delays.now())
@@ -383,6 +396,8 @@ class Task(ABC):
             self._awaits_client.cancel()
         if self.gate is not None:
             self.gate.close()
+        if self.stage is not None:
+            self.stage.close()
         self.chain.close()
 
     # --------------------------------------------------------------------------------------------------- ends
@@ -433,8 +448,11 @@ class Task(ABC):
                 case AnnounceEnd(reason=reason):
                     self.broadcast(EndOfData(reason))
                     self._doors.report(TaskReport(self.place.task, self.state, ended=reason))
+                    if self.stage is not None and self.stage.ends_alone:
+                        yield from self._steps(self.ending.completed(last=True))
                 case Close():
-                    self._commits.add((), self._close)
+                    files = () if self.stage is None else self.stage.files
+                    self._commits.add([Commit(file.complete, _nothing) for file in files], self._close)
 
     def _finish(self) -> Activity:
         if self._watermark() < MAX_TIME:

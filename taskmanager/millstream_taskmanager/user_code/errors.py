@@ -16,6 +16,7 @@ from traceback import TracebackException
 from typing import Final, TypeVar
 
 from millstream_dataflow.errors import NonRecoverableError, SerializationError
+from millstream_dataflow.identity import RegionAttempt
 from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded, bounded_repr, error_text, short_repr
 from millstream_runtime.messages.failures import TRACEBACK_LIMIT, Failure, FailureKind
 from millstream_runtime.user_frames import OF_VALUES, source_line, users_part, users_view
@@ -99,6 +100,21 @@ def _told(error: BaseException) -> BaseException:
     """
     bare = isinstance(error, SerializationError) and users_part(error) is None
     return error.__cause__ if bare and error.__cause__ is not None else error
+
+
+class ResultError(Exception):
+    """What a finished stage has left can't be read. `lost`: the attempt that has to run again; None: it may go the next
+    time, for its TaskManager can't be reached.
+    """
+
+    def __init__(self, text: str, lost: RegionAttempt | None) -> None:
+        super().__init__(text)
+        self._text = text
+        self._lost = lost
+
+    def failure(self) -> Failure:
+        """As a value that crosses processes."""
+        return Failure(FailureKind.EXTERNAL, self._text, result=self._lost, secondary=self._lost is None)
 
 
 class UnsupportedOperatorError(NonRecoverableError):
@@ -190,7 +206,7 @@ def failure_of(error: BaseException) -> Failure:
     error = user_error(error, "")
     if isinstance(error, OF_VALUES):  # of an operator that nobody has named
         error = UserCodeError(error, "")
-    if isinstance(error, UserCodeError):
+    if isinstance(error, UserCodeError | ResultError):
         return error.failure()
     return Failure(FailureKind.INTERNAL, error_text(error), traceback=traceback_text(error)[-TRACEBACK_LIMIT:])
 

@@ -5,7 +5,7 @@ unpickles its chain for itself: function objects of two subtasks have nothing in
 """
 
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,7 +21,7 @@ from millstream_dataflow.identity import (
     WorkerId,
     worker_id,
 )
-from millstream_dataflow.job_graph import BlobRef, Edge, Partitioning
+from millstream_dataflow.job_graph import BlobRef, Edge, Exchange, Partitioning
 from millstream_dataflow.operators.chain import ChainSpecification
 from millstream_dataflow.operators.specifications import EnumeratorSpecification, ReaderSpecification
 from millstream_dataflow.plan import Plan
@@ -35,14 +35,18 @@ from millstream_taskmanager.exchange.pending import PendingList
 from millstream_taskmanager.exchange.remote import RemoteChannels
 from millstream_taskmanager.operators.base import TaskPlace, label
 from millstream_taskmanager.operators.building import build_chain
+from millstream_taskmanager.results.reading import StoredInputs
+from millstream_taskmanager.results.writing import ResultFile
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.enumerator_task import EnumeratorTask
 from millstream_taskmanager.task.operator_task import OperatorTask
 from millstream_taskmanager.task.source_task import SourceTask
+from millstream_taskmanager.task.stage import StageParts
 from millstream_taskmanager.task.task import Restored, Task, TaskParts
 from millstream_taskmanager.user_code.awaiting import without_waits
 from millstream_taskmanager.worker.in_flight import InFlightRestorer, overtaking
 from millstream_taskmanager.worker.settings import TaskSettings
+from millstream_taskmanager.worker.stored import Arriving, ResultPlaces, reading_order, result_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Orders:
     restored: Mapping[SubtaskId, Restored] = field(default_factory=dict[SubtaskId, Restored])
     peers: RemoteChannels | None = None
     """Where channels to and from other processes are had; None: all subtasks are here."""
+    results: ResultPlaces | None = None
+    """Where tasks leave results, and find those of others; None: the job has no stages."""
 
 
 @dataclass(slots=True)
@@ -68,6 +74,8 @@ class _Site:
     doors: TaskDoors
     gate: Gate | None = None
     outputs: dict[EdgeId, list[PendingList]] = field(default_factory=dict[EdgeId, list[PendingList]])
+    files: list[ResultFile] = field(default_factory=list[ResultFile])
+    stored: StoredInputs | None = None
 
 
 def deploy(orders: Orders, doors_of: Callable[[TaskId], TaskDoors]) -> list[Task]:
@@ -132,6 +140,9 @@ def _connect(orders: Orders, site: _Site, sites: Mapping[SubtaskId, _Site]) -> N
     """The channels that begin at a task."""
     for edge in orders.plan.edges_from(site.id.subtask.vertex):
         pending = site.outputs[edge.id] = []
+        if edge.exchange is Exchange.BLOCKING:
+            pending += _into_file(orders, site, edge)
+            continue
         window = 0 if _carries_splits(edge) else orders.settings.window
         for channel in orders.plan.channels_from(edge, site.id.subtask.index):
             target = SubtaskId(edge.target, channel.target)
@@ -141,6 +152,20 @@ def _connect(orders: Orders, site: _Site, sites: Mapping[SubtaskId, _Site]) -> N
                 peer = _worker_of(orders, site, target)
                 end = _peers(orders, channel).sending_end(channel, peer, window, _codec_out(site, edge))
             pending.append(PendingList(end, orders.settings.flush))
+
+
+def _into_file(orders: Orders, site: _Site, edge: Edge) -> Iterator[PendingList]:
+    """The channels of an edge whose targets run when this task has finished."""
+    channels = list(orders.plan.channels_from(edge, site.id.subtask.index))
+    file, ends = result_ends(_results(orders, edge), channels, _codec_out(site, edge), orders.settings.frame)
+    site.files.append(file)
+    return (PendingList(end, orders.settings.flush) for end in ends)
+
+
+def _results(orders: Orders, edge: Edge) -> ResultPlaces:
+    if orders.results is None:
+        raise ValueError(f"edge {edge.id} is blocking, and there is no place for what is left")
+    return orders.results
 
 
 def _local_channel(channel: ChannelId, window: int, target: _Site) -> LocalChannel:
@@ -157,6 +182,9 @@ def _connect_from_afar(orders: Orders, site: _Site) -> None:
     if site.gate is None:
         return
     edges = {edge.id: edge for edge in orders.plan.edges_to(site.id.subtask.vertex)}
+    if orders.plan.reads_results(site.id.subtask.vertex):
+        _connect_to_files(orders, site, site.gate, edges)
+        return
     for position, channel in enumerate(site.gate.channels):
         edge = edges[channel.edge]
         source = SubtaskId(edge.source, channel.source)
@@ -172,6 +200,21 @@ def _restore_in_flight(orders: Orders, site: _Site) -> None:
     stored = orders.restored.get(site.id.subtask, Restored()).in_flight
     if stored and site.gate is not None:
         InFlightRestorer(orders).restore(site.gate, site.id.subtask.index, stored, partial(_codec_in, site))
+
+
+def _connect_to_files(orders: Orders, site: _Site, gate: Gate, edges: Mapping[EdgeId, Edge]) -> None:
+    """The channels from tasks that have finished. One that was restored at its end has read them all."""
+    restored = orders.restored.get(site.id.subtask)
+    if restored is not None and restored.ended is not None:
+        return
+    arriving = [
+        Arriving(channel, position, edges[channel.edge], _codec_in(site, edges[channel.edge]))
+        for position, channel in enumerate(gate.channels)
+    ]
+    ordered = reading_order(arriving, site.id.subtask.index)
+    results = _results(orders, ordered[0].edge)
+    channels = [results.stored_channel(orders.plan, one, orders.settings.window) for one in ordered]
+    site.stored = StoredInputs(gate, channels)
 
 
 def _peers(orders: Orders, channel: ChannelId) -> RemoteChannels:
@@ -234,6 +277,7 @@ def _parts(orders: Orders, site: _Site, outputs: Sequence[Output]) -> TaskParts:
     specification = site.specification if outputs else _without_outputs(site.specification)
     settings, plan = orders.settings, orders.plan
     edges = list(plan.edges_to(vertex.id)), list(plan.edges_from(vertex.id))
+    after = settings.overtake_after
     return TaskParts(
         place,
         build_chain(specification, [output.rows_only for output in outputs], settings.operators),
@@ -241,8 +285,17 @@ def _parts(orders: Orders, site: _Site, outputs: Sequence[Output]) -> TaskParts:
         settings.guarantee,
         orders.restored.get(site.id.subtask, Restored()),
         settings.flush.records,
-        None if settings.overtake_after is None else overtaking(settings.overtake_after, *edges, partial(_codec, site)),
+        None if after is None or plan.staged else overtaking(after, *edges, partial(_codec, site)),
+        _stage(orders, site),
     )
+
+
+def _stage(orders: Orders, site: _Site) -> StageParts | None:
+    plan, subtask = orders.plan, site.id.subtask
+    if not plan.staged:
+        return None
+    ends_alone = plan.region_of[subtask] not in plan.last_regions
+    return StageParts(site.files, site.stored, plan.reads_results(subtask.vertex), ends_alone)
 
 
 def _outputs(orders: Orders, site: _Site) -> list[Output]:

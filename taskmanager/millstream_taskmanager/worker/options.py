@@ -15,3 +15,5 @@ class WorkerOptions:
     """The most that is kept of what one task prints."""
     configuration: Mapping[str, str]
     """The cluster's own options; those of the job are in its graph."""
+    results: str = ""
+    """Where the workers of this TaskManager leave what later stages read."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from millstream_dataflow.configuration import Configuration, aligned_checkpoint_timeout
 from millstream_dataflow.configuration.enums import CheckpointingMode
-from millstream_dataflow.configuration.options import checkpointing, execution, network
+from millstream_dataflow.configuration.options import batch, checkpointing, execution, network
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.task.alignment import Guarantee
@@ -28,10 +28,16 @@ class TaskSettings:
     seed: int = 0
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     """What functions are told (`get_job_parameter`)."""
+    frame: int = 64 << 20
+    """The most bytes of one frame."""
 
 
-def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: bool = False) -> TaskSettings:
-    """The settings that a configuration says. `results_wait`: the client fetches what is collected by requests."""
+def task_settings(
+    configuration: Configuration, *, seed: int = 0, results_wait: bool = False, spill_directory: str = ""
+) -> TaskSettings:
+    """The settings that a configuration says. `results_wait`: the client fetches what is collected by requests.
+    `spill_directory`: for what doesn't fit into memory; empty: where the system has temporary files.
+    """
     get = configuration.get
     exactly_once = get(checkpointing.MODE) is CheckpointingMode.EXACTLY_ONCE
     aligned_for = aligned_checkpoint_timeout(configuration)
@@ -50,7 +56,10 @@ def task_settings(configuration: Configuration, *, seed: int = 0, results_wait: 
             results_wait,
             get(execution.OBJECT_REUSE),
             get(execution.BATCH_MAX_RECORDS),
+            get(batch.SORT_MEMORY),
+            spill_directory,
         ),
         seed,
         get(execution.GLOBAL_JOB_PARAMETERS),
+        get(network.MAX_FRAME_SIZE),
     )

@@ -1,11 +1,14 @@
 """From the files that a TaskManager has fetched to the tasks of this worker (StartTasks)."""
 
 import pickle
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 
 from millstream_dataflow.configuration import Configuration, ConfigurationError
+from millstream_dataflow.configuration.options import security
 from millstream_dataflow.identity import SubtaskId, TaskId
 from millstream_dataflow.job_graph import BlobRef, JobGraph, Versions
 from millstream_dataflow.plan import Plan
@@ -15,6 +18,7 @@ from millstream_runtime.messages.deployments import RegionDeployment, WorkerPlac
 from millstream_runtime.messages.failures import Failure, FailureKind
 from millstream_runtime.messages.snapshots import TaskRestore, WorkerRestore
 from millstream_runtime.messages.worker import StartTasks
+from millstream_runtime.security import InternalTls
 from millstream_runtime.versions import own_versions
 from millstream_taskmanager.exchange.remote import RemoteChannels
 from millstream_taskmanager.task.doors import TaskDoors
@@ -25,6 +29,7 @@ from millstream_taskmanager.worker.deployment import Orders, deploy
 from millstream_taskmanager.worker.modules import add_artifacts, install_classes
 from millstream_taskmanager.worker.options import WorkerOptions
 from millstream_taskmanager.worker.settings import task_settings
+from millstream_taskmanager.worker.stored import ResultPlaces, result_places
 
 
 class WrongVersionsError(Exception):
@@ -85,12 +90,26 @@ def build_tasks(assignment: Assignment, building: Building) -> list[Task]:
     orders = Orders(
         plan=assignment.plan,
         attempts={task.subtask: task.attempt for task in assignment.tasks},
-        settings=task_settings(assignment.configuration(building.options.configuration), results_wait=True),
+        settings=task_settings(
+            assignment.configuration(building.options.configuration),
+            results_wait=True,
+            spill_directory=building.options.directory,
+        ),
         blob=_blob_reader(assignment.orders.blob_directory),
         restored={subtask: restored_of(restore, SnapshotReader) for subtask, restore in assignment.restores.items()},
         peers=building.peers,
+        results=_results(assignment, building.options) if assignment.plan.staged else None,
     )
     return deploy(orders, building.doors_of)
+
+
+def _results(assignment: Assignment, options: WorkerOptions) -> ResultPlaces:
+    configuration = Configuration.from_strings(options.configuration)
+
+    def tls() -> ssl.SSLContext | None:
+        return InternalTls(configuration).client_context() if configuration.get(security.INTERNAL_ENABLED) else None
+
+    return result_places(options.results, assignment.placement, assignment.deployment, lru_cache(tls))
 
 
 def load_program(graph: JobGraph, blobs: Path, directory: Path) -> None:

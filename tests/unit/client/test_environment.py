@@ -87,8 +87,6 @@ def test_an_unknown_key_is_refused_with_the_nearest() -> None:
 def test_a_value_that_is_not_accepted_is_refused_with_what_is() -> None:
     with pytest.raises(ConfigurationError, match=r"parallelism.default = '0' \(the program\).*accepted is"):
         environment().set_parallelism(0)
-    with pytest.raises(ConfigurationError, match="STREAMING alone in this version"):
-        environment().set_runtime_mode(RuntimeExecutionMode.BATCH)
 
 
 def test_keys_without_effect_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -105,9 +103,9 @@ SETTERS: list[tuple[Callable[[StreamExecutionEnvironment], Any], Callable[[Strea
     (lambda e: e.set_buffer_timeout(7), lambda e: e.get_buffer_timeout(), 7),
     (lambda e: e.disable_operator_chaining(), lambda e: e.is_chaining_enabled(), False),
     (
-        lambda e: e.set_runtime_mode(RuntimeExecutionMode.STREAMING),
+        lambda e: e.set_runtime_mode(RuntimeExecutionMode.BATCH),
         lambda e: e.configuration.get(execution.RUNTIME_MODE),
-        RuntimeExecutionMode.STREAMING,
+        RuntimeExecutionMode.BATCH,
     ),
     (lambda e: e.get_config().set_parallelism(4), lambda e: e.get_config().get_parallelism(), 4),
     (lambda e: e.get_config().set_max_parallelism(8), lambda e: e.get_config().get_max_parallelism(), 8),

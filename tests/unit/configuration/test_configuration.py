@@ -131,9 +131,9 @@ def test_a_wrong_value_names_key_value_source_and_what_is_accepted() -> None:
     )
 
 
-def test_a_mode_of_later_is_refused_by_name() -> None:
-    (problem,) = problems_of(("execution.runtime-mode", "BATCH"))
-    assert problem.endswith("accepted is STREAMING alone in this version, not BATCH or AUTOMATIC")
+def test_an_exchange_that_batch_jobs_do_not_have_is_refused() -> None:
+    (problem,) = problems_of(("execution.batch-shuffle-mode", "ALL_EXCHANGES_HYBRID_FULL"))
+    assert problem.endswith("accepted is ALL_EXCHANGES_BLOCKING or ALL_EXCHANGES_PIPELINED")
 
 
 def test_every_mistake_is_told_at_once() -> None:

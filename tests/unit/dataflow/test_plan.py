@@ -3,10 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millstream_dataflow.identity import EdgeId, SubtaskId, VertexId
+from millstream_dataflow.identity import EdgeId, RegionId, SubtaskId, VertexId
 from millstream_dataflow.job_graph import Edge, Exchange, JobGraph, Partitioning
 from millstream_dataflow.plan import Plan, source_indices, target_indices
-from tests.support.graphs import edge, forward_only, graph, keyed, keyed_job, sink, source, two_pipelines
+from millstream_dataflow.stages import ends_of, stage_problem
+from tests.support.graphs import edge, forward_only, graph, keyed, keyed_job, sink, source, staged_job, two_pipelines
 
 parallelisms = st.integers(1, 12)
 
@@ -91,6 +92,9 @@ def _neighbours(plan: Plan, subtask: SubtaskId) -> set[SubtaskId]:
             found |= {SubtaskId(each.target, channel.target) for channel in plan.channels_from(each, subtask.index)}
         if each.exchange is Exchange.PIPELINED and each.target == subtask.vertex:
             found |= {SubtaskId(each.source, channel.source) for channel in plan.channels_to(each, subtask.index)}
+    ends = ends_of(plan.graph)
+    if plan.staged and subtask.vertex in ends:  # the last stage is one region
+        found |= {other for other in plan.subtasks if other.vertex in ends}
     return found
 
 
@@ -126,14 +130,73 @@ def test_the_largest_parallelism_of_a_group_is_its_slots() -> None:
     ]
 
 
-def test_a_blocking_edge_separates_regions_unless_they_share_workers() -> None:
-    """Law 1.3."""
+def test_a_blocking_edge_separates_regions_and_their_workers() -> None:
+    """Laws 1.3 and 5.2: a stage takes the slots of the one before, so it shares no process with it."""
     start = source(1)
     shared, apart = sink(1), sink(1, group="other")
-    assert len(Plan(graph((start, shared), (edge(0, start, shared, Partitioning.HASH, blocking=True),))).regions) == 1
-    assert len(Plan(graph((start, apart), (edge(0, start, apart, Partitioning.HASH, blocking=True),))).regions) == 2
-    assert len(Plan(graph((start, apart), (edge(0, start, apart, Partitioning.HASH),))).regions) == 1
+    for end in (shared, apart):
+        assert len(Plan(graph((start, end), (edge(0, start, end, Partitioning.HASH, blocking=True),))).regions) == 2
+        assert len(Plan(graph((start, end), (edge(0, start, end, Partitioning.HASH),))).regions) == 1
     assert Plan(graph((start, apart), ())).region_of[SubtaskId(VertexId("sink"), 0)] == 1
+
+
+def test_stages() -> None:
+    """Subtasks of a stage are regions of their own; what nothing reads from is one, and begins last."""
+    plan = Plan(staged_job(3))
+    assert plan.staged
+    assert not Plan(keyed_job(3)).staged
+    assert [[str(subtask) for subtask in region.subtasks] for region in plan.regions] == [
+        *([f"source[{index}]"] for index in range(3)),
+        *([f"count[{index}]"] for index in range(3)),
+        ["sink[0]", "sink[1]", "sink[2]"],
+    ]
+    assert plan.last_regions == {6}
+    assert [sorted(plan.producers_of(RegionId(number))) for number in range(7)] == [
+        *([[]] * 3),
+        *([[0, 1, 2]] * 3),
+        [3, 4, 5],
+    ]
+    assert plan.consumers_of(RegionId(1)) == [3, 4, 5]
+    assert plan.slots_needed() == 3
+    assert plan.triggered == plan.subtasks, "no barrier comes through a file"
+    assert Plan(keyed_job(3)).last_regions == {0}
+    assert Plan(two_pipelines(2)).last_regions == {0, 1}
+
+
+def test_one_to_one_edges_make_one_to_one_readers() -> None:
+    start, middle, end = source(2), keyed(2), sink(1)
+    first = edge(0, start, middle, Partitioning.FORWARD, blocking=True)
+    plan = Plan(graph((start, middle, end), (first, edge(1, middle, end, Partitioning.GLOBAL, blocking=True))))
+    assert [sorted(plan.producers_of(RegionId(number))) for number in (2, 3, 4)] == [[0], [1], [2, 3]]
+
+
+def test_sinks_share_the_slots_of_the_last_stage() -> None:
+    """Of all slot-sharing groups; a stage in between has slots of its own."""
+    start, middle = source(2), keyed(3)
+    ends = sink(1, name="early"), sink(3, name="late"), sink(2, name="apart", group="other")
+    edges = [
+        edge(n, origin, end, Partitioning.REBALANCE, blocking=True)
+        for n, (origin, end) in enumerate([(start, middle), (start, ends[0]), (middle, ends[1]), (middle, ends[2])])
+    ]
+    plan = Plan(graph((start, middle, *ends), tuple(edges)))
+    [last] = plan.last_regions
+    assert len(plan.regions[last].workers) == 5
+    assert plan.slots_needed() == 5
+    assert plan.producers_of(last) == {region.id for region in plan.regions} - {last}
+
+
+def test_stages_that_cannot_follow_one_another_are_refused() -> None:
+    """Whoever submits such a graph: nobody's client makes one."""
+    start, middle, end = source(1), keyed(1), sink(1)
+    pipelined = edge(0, start, end, Partitioning.FORWARD)
+    around = edge(1, start, middle, Partitioning.HASH, blocking=True), edge(2, middle, end, Partitioning.HASH)
+    assert stage_problem(graph((start, middle, end), (around[0], around[1]))) is None
+    mixed = (pipelined, around[0], edge(2, middle, end, Partitioning.HASH, blocking=True))
+    words = stage_problem(graph((start, middle, end), mixed))
+    assert words == "Sink reads from files and, by edge 0, from a task that runs; it can't do both"
+    words = stage_problem(graph((start, middle, end), (pipelined, *around)))
+    assert words == "Count reads what Source leaves at its end, but both run together"
+    assert stage_problem(keyed_job(2)) is None
 
 
 def test_the_largest_job_is_laid_out_in_a_moment() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from millstream_dataflow.configuration.checks import Check, between, only
+from millstream_dataflow.configuration.checks import Check, between
 from millstream_dataflow.configuration.containers import MAP
 from millstream_dataflow.configuration.enums import RuntimeExecutionMode
 from millstream_dataflow.configuration.option import FlinkDifference, Group, Option, Scope
@@ -111,12 +111,9 @@ RUNTIME_MODE: Final = Option(
     "execution.runtime-mode",
     one_of(RuntimeExecutionMode),
     RuntimeExecutionMode.STREAMING,
-    "How the program runs: STREAMING runs unbounded input for ever and bounded input to its end.",
+    "How the program runs: STREAMING runs unbounded input for ever and bounded input to its end; BATCH runs bounded "
+    "input in stages, one key at a time, and gives final results only; AUTOMATIC is BATCH if every source is bounded.",
     Scope.JOB,
-    check=only(
-        RuntimeExecutionMode.STREAMING,
-        "STREAMING alone in this version, not BATCH or AUTOMATIC",
-    ),
 )
 
 GROUP: Final = Group(

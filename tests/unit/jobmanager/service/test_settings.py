@@ -33,6 +33,16 @@ def test_the_jobs_own_options_are_stronger_than_the_clusters() -> None:
     assert settings.restart == RestartSettings()
 
 
+def test_a_job_in_batch_mode_takes_no_periodic_checkpoints() -> None:
+    """By its own word alone: the mode was decided when it was compiled."""
+    cluster = reader(execution_runtime__mode="BATCH", execution_checkpointing_interval="1min")
+    assert cluster({}).checkpoints.interval == 60_000
+    assert not cluster({}).batch
+    settings = cluster({"execution.runtime-mode": "BATCH"})
+    assert settings.checkpoints == DEFAULT
+    assert settings.batch
+
+
 def test_what_a_job_says_of_the_cluster_counts_for_nothing() -> None:
     settings = reader(slot_request_timeout="7s")({"slot.request.timeout": "1s"})
     assert settings.slot_request_timeout == 7000

@@ -38,6 +38,7 @@ from millstream_runtime.messages.session import (
     RegionEnded,
     Register,
     Registered,
+    ReleaseRegion,
     TaskOutput,
     TaskReport,
     TaskStateChanged,
@@ -202,6 +203,22 @@ def test_a_final_state_is_registered_until_the_region_has_ended(told: Told) -> N
     assert [report.state for report in told.connect().tasks] == [TaskState.FINISHED]
     told.leader(RegionEnded(ATTEMPT))
     assert told.to_worker(CancelTasks)
+    assert told.connect().tasks == ()
+
+
+def test_a_released_region_gives_its_slots_back_and_keeps_its_reports(told: Told) -> None:
+    """Law 5.2: what its tasks leave lies here, and by the reports a new leader knows of it."""
+    told.tell(WorkerSaid(WORKER, TaskStateChanged(TaskReport(TASK, TaskState.FINISHED))))
+    told.leader(ReleaseRegion(ATTEMPT))
+    assert told.to_worker(CancelTasks)
+    told.tell(WorkerExited(WORKER, "it left", crashed=False))
+    (ended,) = told.to_leader(WorkerEnded)
+    assert not ended.died
+    registration = told.connect()
+    assert (registration.workers, [report.state for report in registration.tasks]) == ((), [TaskState.FINISHED])
+    told.leader(ReleaseRegion(ATTEMPT))
+    assert told.last == [], "it is repeated after a new session"
+    told.leader(RegionEnded(ATTEMPT))
     assert told.connect().tasks == ()
 
 

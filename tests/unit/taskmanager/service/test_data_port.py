@@ -13,6 +13,7 @@ from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_dataflow.configuration.options import security, taskmanager
 from millstream_dataflow.identity import TaskManagerId, WorkerId
 from millstream_taskmanager.exchange.preface import encode_preface
+from millstream_taskmanager.results.serving import ResultCaller
 from millstream_taskmanager.service.data_port import DataPort, Receivers, listen
 from millstream_taskmanager.service.pings import PROOF_SIZE, PingSender, encode_ping_preface
 from millstream_taskmanager.service.settings import PortSettings
@@ -31,11 +32,16 @@ class Port:
     listening: socket.socket
     workers: list[tuple[WorkerId, socket.socket]] = field(default_factory=list[tuple[WorkerId, socket.socket]])
     pings: list[tuple[PingSender, socket.socket]] = field(default_factory=list[tuple[PingSender, socket.socket]])
+    results: list[tuple[ResultCaller, socket.socket]] = field(default_factory=list[tuple[ResultCaller, socket.socket]])
 
     def worker(self, worker: WorkerId, sock: socket.socket) -> str:
         if worker != WORKER:
             return f"worker {worker} isn't here (yet)"
         self.workers.append((worker, sock))
+        return ""
+
+    def result(self, caller: ResultCaller, sock: socket.socket) -> str:
+        self.results.append((caller, sock))
         return ""
 
     async def ping(self, peer: PingSender, sock: socket.socket) -> None:
@@ -48,13 +54,15 @@ class Port:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator["Port"]:
-        task = asyncio.create_task(DataPort(self.listening, self.settings, Receivers(self.worker, self.ping)).run())
+        task = asyncio.create_task(
+            DataPort(self.listening, self.settings, Receivers(self.worker, self.ping, self.result)).run()
+        )
         try:
             yield self
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            for _, sock in (*self.workers, *self.pings):
+            for _, sock in (*self.workers, *self.pings, *self.results):
                 sock.close()
 
 
@@ -228,7 +236,7 @@ async def test_its_end_closes_what_has_just_come() -> None:
     """Although nobody has looked at it yet."""
     port = made()
     with port.listening, socket.create_connection(port.listening.getsockname()) as far:
-        data_port = DataPort(port.listening, port.settings, Receivers(port.worker, port.ping))
+        data_port = DataPort(port.listening, port.settings, Receivers(port.worker, port.ping, port.result))
         data_port._welcome(port.listening.accept()[0], "far")
         [task] = data_port._unknown
         task.cancel()

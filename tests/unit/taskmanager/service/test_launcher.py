@@ -47,6 +47,22 @@ ATTEMPT = RegionAttempt(JOB, RegionId(0), 1)
 SUBTASK = SubtaskId(VertexId("source"), 0)
 
 
+class Kept:
+    """What is said to who keeps results."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, object]] = []
+
+    def begin(self, attempt: RegionAttempt) -> None:
+        self.said.append(("begin", attempt))
+
+    def end(self, job: JobId, worker: WorkerId) -> None:
+        self.said.append(("end", worker))
+
+    def drop(self, job: JobId) -> None:
+        self.said.append(("drop", job))
+
+
 class Site:
     """A launcher and everything around it."""
 
@@ -66,7 +82,8 @@ class Site:
         self.neighbours: list[WorkerId] = []
         (directory / "blobs").mkdir()
         self.cache = BlobCache(directory / "blobs", self)
-        self.launcher = Launcher(self.cache, directory, self.events.append)
+        self.kept = Kept()
+        self.launcher = Launcher(self.cache, directory, self.kept, self.events.append)
         self.launcher.use(self, self)
 
     # a source of blobs

@@ -71,7 +71,7 @@ class End:
         self.pings = Pings(name, f"machine of {name}", SETTINGS, self.drop, tls)
         self.listening = listen(Configuration())
         self.port = int(self.listening.getsockname()[1])
-        receivers = Receivers(lambda *_: "there is no worker", self.pings.adopt)
+        receivers = Receivers(lambda *_: "there is no worker", self.pings.adopt, lambda *_: "there are no results")
         self.tasks = [
             asyncio.create_task(self.pings.run()),
             asyncio.create_task(DataPort(self.listening, SETTINGS, receivers).run()),

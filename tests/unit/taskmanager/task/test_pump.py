@@ -5,12 +5,17 @@ from collections.abc import Callable
 import pytest
 
 from millstream_dataflow.identity import ChannelId, CheckpointId, EdgeId
+from millstream_dataflow.job_graph import Partitioning
+from millstream_dataflow.operators.grouped import GroupedSpecification
+from millstream_dataflow.operators.specifications import CollectSpecification, KeyedProcessSpecification, KeySelection
 from millstream_dataflow.records import Barrier, Element, RowBatch, Watermark
+from millstream_runtime.states import TaskState
 from millstream_taskmanager.exchange.credits import NO_LIMIT
 from millstream_taskmanager.exchange.output import Output, Outputs
 from millstream_taskmanager.exchange.partitioners import Forward
 from millstream_taskmanager.exchange.pending import FlushRules, PendingList
 from millstream_taskmanager.operators.base import SLICE
+from millstream_taskmanager.operators.grouped import GroupedOperator
 from millstream_taskmanager.task.pump import Activity, Pump
 from millstream_taskmanager.worker.scheduler import Delays
 from tests.support.tasks import Drawing, ListSource, VirtualDoors, VirtualJob
@@ -175,3 +180,22 @@ def test_a_slice_that_was_slow_to_come_is_sent_before_the_next_is_made() -> None
         counts.append((len(made), len(end.sent)))
     assert (counts, errors) == ([(1, 1), (2, 2), (3, 3), (3, 3)], [])
     pump.close()
+
+
+def test_a_task_that_works_long_and_gives_little_can_be_cancelled_meanwhile() -> None:
+    """A grouped operator whose chain ends in a sink would come to no end of its step before all of its input's."""
+    drawing = Drawing()
+    source = drawing.source("source", ListSource((tuple(range(30_000)),), batch=8_192))
+    key = KeySelection(lambda value: value % 1_000)
+    grouped = GroupedSpecification(KeyedProcessSpecification(lambda _value, _ctx: (), key))
+    keyed = drawing.vertex("keyed", grouped, CollectSpecification())
+    drawing.edge(source, keyed, Partitioning.HASH, key=key.selector)
+    job = VirtualJob(drawing)
+    task = job.task("keyed")
+    operator = next(task.chain.operators)
+    assert isinstance(operator, GroupedOperator)
+    while not operator.inner.processed:
+        assert job.scheduler.step()
+    assert operator.inner.processed < 30_000
+    task.cancel()
+    assert task.state is TaskState.CANCELED

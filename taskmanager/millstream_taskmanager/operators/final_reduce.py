@@ -1,0 +1,56 @@
+"""Batch mode: the reduction of each key, one record a key. Streaming mode gives the running reduction (`keyed_reduce`),
+of which this is the last record, with its time.
+"""
+
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+from millstream_dataflow.functions import resolve_reduce
+from millstream_dataflow.operators.grouped import FinalReduceSpecification
+from millstream_dataflow.records import RowBatch, Watermark
+from millstream_taskmanager.operators.base import OperatorContext, Output
+from millstream_taskmanager.operators.keyed import KeyedOperator
+from millstream_taskmanager.state.store import KeyedTables
+from millstream_taskmanager.user_code.errors import UserCodeError, last_given
+
+_NOTHING = object()
+
+
+class FinalReduceOperator(KeyedOperator):
+    """See the module. Its input is grouped, so what it keeps is of one key."""
+
+    def __init__(self, specification: FinalReduceSpecification) -> None:
+        super().__init__(specification.key, [specification.function])
+        self._reduce = resolve_reduce(specification.function)
+        self._kept: dict[Hashable, Any] = {}
+        self._time: int | None = None
+
+    def open_state(self, context: OperatorContext) -> None:
+        """See KeyedOperator."""
+        self._functions.open(context, KeyedTables(self.current, self.backend))
+
+    def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
+        """See Operator."""
+        _, identities = self.keys_of(batch.values)
+        kept, reduce = self._kept, self._reduce
+        given = iter(batch.values)
+        try:
+            for value, identity in zip(given, identities, strict=True):
+                before = kept.get(identity, _NOTHING)
+                kept[identity] = value if before is _NOTHING else reduce(before, value)
+        except BaseException as error:  # the user's code may raise what it likes
+            raise UserCodeError(error, self._name, last_given(batch.values, given)) from error
+        self._time = None if batch.timestamps is None else batch.timestamps[-1]
+        self.processed += len(batch)
+        return iter(())
+
+    def advance(self, watermark: Watermark) -> Iterator[Output]:
+        """The key is through: event time is at its end."""
+        values = list(self._kept.values())
+        if values:
+            yield RowBatch(values, None if self._time is None else [self._time] * len(values))
+
+    def forget_key(self) -> None:
+        """See Operator."""
+        super().forget_key()
+        self._kept.clear()
