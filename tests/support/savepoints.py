@@ -27,7 +27,7 @@ from millstream_runtime.messages.snapshots import CheckpointMetadata, FileRef, I
 from millstream_runtime.versions import own_versions
 from millstream_taskmanager.task.restoring import restored_of
 from millstream_taskmanager.task.snapshot import TaskPart, described
-from millstream_taskmanager.task.task import Restored
+from millstream_taskmanager.task.restored import Restored
 from tests.support.kept_state import KEPT, PAUSE, PausingSource
 from tests.support.tasks import Drawing, VirtualJob
 

@@ -12,10 +12,11 @@ Read in this order:
 * `pump`             what a task is at, as far as credit goes
 * `cuts`             what alignment decides, done
 * `stage`            what binds a task to the stages before and behind its own
+* `restored`         what a task begins with
 * `task`             a task's life, and what a step of it does
 * `operator_task`    a task that takes its input from a gate
 * `source_task`      a task that reads splits; `aligned_source`, one that keeps together with others in event time;
   `local_alignment`, those of one thread among themselves
 * `enumerator_task`  a task that finds splits and gives them to readers
-* `restoring`        what a task begins with, from the files of a checkpoint
+* `restoring`        the same, from the files of a checkpoint
 """

@@ -15,7 +15,7 @@ from millstream_runtime.checkpoint_files.contents import KeyedRun, StoredList
 from millstream_runtime.messages.snapshots import FileRef, InFlightPart, InlineBytes, RestorePart, TaskRestore
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.state.group_times import lowest_time
-from millstream_taskmanager.task.task import Restored, StoredRecords
+from millstream_taskmanager.task.restored import Restored, StoredRecords
 
 Handle = FileRef | InlineBytes
 

@@ -14,12 +14,12 @@ one record costs 9 us from the reader's call to the sink's, by hash 16 us.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
-from millstream_dataflow.identity import ChannelId, CheckpointId, EdgeId, OperatorId
+from millstream_dataflow.identity import ChannelId, CheckpointId, OperatorId
 from millstream_dataflow.records import (
     Barrier,
     Batch,
@@ -31,14 +31,12 @@ from millstream_dataflow.records import (
 )
 from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
 from millstream_runtime.messages.session import StopMode, TaskReport, TaskTotals
-from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_runtime.states import TASK_STATES, TaskState
 from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.output import Outputs
 from millstream_taskmanager.exchange.pending import PendingList
 from millstream_taskmanager.operators.base import Commit, OperatorContext, TaskPlace
 from millstream_taskmanager.operators.chain import Chain
-from millstream_taskmanager.operators.state import FRESH, RestoredState
 from millstream_taskmanager.task.alignment import Guarantee
 from millstream_taskmanager.task.commits import CommitQueue
 from millstream_taskmanager.task.cuts import Cuts
@@ -46,6 +44,7 @@ from millstream_taskmanager.task.doors import TaskDoors, Timer
 from millstream_taskmanager.task.ending import AnnounceEnd, Close, Ending, Finish, Step
 from millstream_taskmanager.task.in_flight import Overtaking
 from millstream_taskmanager.task.pump import Activity, Pump
+from millstream_taskmanager.task.restored import Restored
 from millstream_taskmanager.task.stage import StageParts
 from millstream_taskmanager.task.timers import Alarm, OperatorTimers
 from millstream_taskmanager.task.turns import Turns
@@ -56,37 +55,6 @@ STOP_REASONS = {StopMode.STOP: EndReason.STOP, StopMode.DRAIN: EndReason.DRAIN}
 """What ends the data of a task that is told to stop."""
 
 _CLIENT_CHECK = 5_000  # ms between two looks at whether a client that stopped fetching is gone
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecords:
-    """Records that were in flight in one channel, to be taken before any others. See InFlightPart."""
-
-    edge: EdgeId
-    channel: ChannelId
-    records: int
-    items: tuple[bytes, ...]
-    shared: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """What a task begins with; nothing at the first start."""
-
-    states: Mapping[OperatorId, RestoredState] = field(default_factory=dict[OperatorId, RestoredState])
-    watermark: int = MIN_TIME
-    ended: EndReason | None = None
-    """Its input had ended (law 5.3)."""
-    counts: Mapping[OperatorId, OperatorCount] = field(default_factory=dict[OperatorId, OperatorCount])
-    """What the audit had counted for its operators since the job's beginning (law 10.3)."""
-    others: RestoredState = FRESH
-    """What operators begin with of which the checkpoint holds nothing."""
-    in_flight: tuple[StoredRecords, ...] = ()
-    """In the order in which they are taken."""
-
-    def of(self, operator: OperatorId) -> RestoredState:
-        """What one operator begins with."""
-        return self.states.get(operator, self.others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,10 @@ from millstream_taskmanager.results.writing import ResultFile
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.enumerator_task import EnumeratorTask
 from millstream_taskmanager.task.operator_task import OperatorTask
+from millstream_taskmanager.task.restored import Restored
 from millstream_taskmanager.task.source_task import SourceTask
 from millstream_taskmanager.task.stage import StageParts
-from millstream_taskmanager.task.task import Restored, Task, TaskParts
+from millstream_taskmanager.task.task import Task, TaskParts
 from millstream_taskmanager.user_code.awaiting import without_waits
 from millstream_taskmanager.worker.in_flight import InFlightRestorer, overtaking
 from millstream_taskmanager.worker.settings import TaskSettings

@@ -26,7 +26,7 @@ from millstream_taskmanager.exchange.in_flight import StoredElement, read_stored
 from millstream_taskmanager.exchange.partitioners import Partitioner, Place, make_partitioner
 from millstream_taskmanager.operators.base import label
 from millstream_taskmanager.task.in_flight import Overtaking
-from millstream_taskmanager.task.task import StoredRecords
+from millstream_taskmanager.task.restored import StoredRecords
 
 if TYPE_CHECKING:
     from millstream_taskmanager.worker.deployment import Orders

@@ -16,7 +16,7 @@ from millstream_taskmanager.operators.reader import ReaderOperator
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.task.ending import Phase
 from millstream_taskmanager.task.enumerator_task import EnumeratorTask
-from millstream_taskmanager.task.task import Restored
+from millstream_taskmanager.task.restored import Restored
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.tasks import Drawing, ListSource, VirtualJob
 
