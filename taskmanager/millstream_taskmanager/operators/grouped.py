@@ -221,6 +221,9 @@ class _Clock:
         self._doors = doors
         self._last: int | None = None
         self._stands_at: int | None = None
+        self.resume = doors.resume
+        self.delays = doors.delays
+        self.coroutines = doors.coroutines
         self.rounds = doors.rounds
         self.write_out = doors.write_out
         self.malformed = doors.malformed

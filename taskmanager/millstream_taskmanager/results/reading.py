@@ -165,5 +165,5 @@ class StoredInputs:
                 raise channel.failed(DamagedResultError(f"{channel.id} has {taken} records of {index.records}"))
             return EndOfData(EndReason.INPUT)
 
-        self._gate.arrive(channel.position, Parcel(end), 0, backlog=False)
+        self._gate.arrive(channel.position, Parcel(end, 0), 0, backlog=False)
         self._gate.arrive(channel.position, End(), 0, backlog=False)

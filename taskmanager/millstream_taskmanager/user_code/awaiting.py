@@ -66,6 +66,9 @@ def _plain(specification: OperatorSpecification, coroutines: TaskCoroutines) -> 
         value: object = getattr(specification, field.name)
         if isinstance(value, Function):
             _answer_at_once(value, coroutines, set(), kept=_awaited_method(value) if waits else "")
+        elif isinstance(value, OperatorSpecification):  # batch mode runs it within another
+            if (inner := _plain(value, coroutines)) is not value:
+                changed[field.name] = inner
         elif not waits:
             plain = _plainly(value, coroutines)
             if plain is not value:
