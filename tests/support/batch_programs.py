@@ -6,24 +6,41 @@ name: processing time, early results, late records, the order of records, runnin
 counts), and functions that do something else when they are called in another order.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
 from millstream import (
+    AsyncDataStream,
+    ContinuousEventTimeTrigger,
+    Count,
     DataStream,
+    EventTimeSessionWindows,
+    Firing,
+    Key,
+    KeyedBroadcastProcessFunction,
     KeyedCoProcessFunction,
     KeyedProcessFunction,
     ListStateDescriptor,
+    MapStateDescriptor,
+    Max,
     OutputTag,
     ProcessWindowFunction,
+    Row,
     RuntimeContext,
+    SessionWindowTimeGapExtractor,
+    SlidingEventTimeWindows,
     StreamExecutionEnvironment,
+    Sum,
+    TimeEvictor,
     TimeWindow,
     TumblingEventTimeWindows,
     Types,
     ValueStateDescriptor,
     WatermarkStrategy,
+    WindowStart,
+    col,
 )
 
 Event = tuple[str, int, int]
@@ -155,6 +172,127 @@ def two_keyed_streams(env: StreamExecutionEnvironment, events: list[Event]) -> l
     return [matched, windows, near]
 
 
+def windows_that_slide_or_end_by_gaps(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:
+    """Panes that windows share, sessions of a fixed and of a dynamic gap, with what stands behind them."""
+    by_key = timed(env, events).key_by(lambda event: event[0])
+    slides = by_key.window(SlidingEventTimeWindows.of(100, 30)).reduce(_summed, _with_window)
+    sessions = by_key.window(EventTimeSessionWindows.with_gap(20)).reduce(_summed, _with_window)
+    gap = EventTimeSessionWindows.with_dynamic_gap(_Gap())
+    listed = by_key.window(gap).process(_listed)
+    evicted = by_key.window(TumblingEventTimeWindows.of(100)).evictor(TimeEvictor.of(10)).process(_counted)
+    return [slides, sessions, listed, evicted]
+
+
+class _Gap(SessionWindowTimeGapExtractor):
+    def extract(self, element: Event) -> int:
+        return 5 + element[2] % 9
+
+
+def _listed(
+    key: str, context: ProcessWindowFunction.Context[TimeWindow], elements: Iterable[Event]
+) -> Iterator[tuple[str, int, int, tuple[int, ...]]]:
+    window = context.window()
+    yield key, window.start, window.end, tuple(sorted(element[2] for element in elements))
+
+
+def _counted(
+    key: str, context: ProcessWindowFunction.Context[TimeWindow], elements: Iterable[Event]
+) -> Iterator[tuple[str, int]]:
+    del elements
+    yield key, context.window().start
+
+
+def windows_of_all_records(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:
+    """Windows without a key, and counts of records of a key."""
+    stream = timed(env, events)
+    sums = stream.window_all(TumblingEventTimeWindows.of(100)).reduce(_summed)
+    by_key = stream.key_by(lambda event: event[0])
+    full = by_key.count_window(3).aggregate(Count())
+    return [sums.map(lambda event: event[2]), full, by_key.count_window(4, 2).process(_size)]
+
+
+def _size(key: str, _context: object, elements: Iterable[Event]) -> Iterator[tuple[str, int]]:
+    yield key, len(list(elements))
+
+
+def last_results_of_windows(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:
+    """What a window gives at its end, whatever it gave before."""
+    by_key = timed(env, events).key_by(lambda event: event[0])
+    windows = by_key.window(TumblingEventTimeWindows.of(100)).trigger(ContinuousEventTimeTrigger.of(30))
+    results = windows.with_firings().reduce(_summed)
+    on_time = results.filter(lambda result: result.firing is Firing.ON_TIME)
+    return [on_time.map(lambda result: (result.key, result.window.start, result.value[2]))]
+
+
+RULES = MapStateDescriptor("rules", Types.STRING(), Types.LONG())
+
+
+class Above(KeyedBroadcastProcessFunction[str, Event, Event, Any]):
+    """Of each key the records, when all has come, and whether there are rules."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.count = runtime_context.get_state(ValueStateDescriptor("count", Types.LONG()))
+
+    def process_element(self, value: Event, ctx: KeyedBroadcastProcessFunction.ReadOnlyContext) -> None:
+        self.count.update((self.count.value() or 0) + 1)
+        ctx.timer_service().register_event_time_timer(10_000)
+
+    def process_broadcast_element(self, value: Event, ctx: KeyedBroadcastProcessFunction.Context) -> None:
+        ctx.get_broadcast_state(RULES).put(value[0], 1)
+
+    def on_timer(self, timestamp: int, ctx: KeyedBroadcastProcessFunction.OnTimerContext) -> Iterator[Any]:
+        yield ctx.get_current_key(), self.count.value(), ctx.get_broadcast_state(RULES).contains(ctx.get_current_key())
+
+
+def rules_for_a_stream_with_keys(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:
+    """Broadcast state beside keyed state."""
+    rules = timed(env, events[::2]).broadcast(RULES)
+    return [timed(env, events).key_by(lambda event: event[0]).connect(rules).process(Above())]
+
+
+def joins_of_other_windows(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:
+    """Two streams in sliding windows and in sessions."""
+    one, two = timed(env, events), timed(env, events[::3])
+    joined = one.join(two).where(lambda event: event[0]).equal_to(lambda event: event[0])
+    slides = joined.window(SlidingEventTimeWindows.of(60, 30)).apply(lambda left, right: (left[2], right[2]))
+    grouped = one.co_group(two).where(lambda event: event[0]).equal_to(lambda event: event[0])
+    sessions = grouped.window(EventTimeSessionWindows.with_gap(15)).apply(
+        lambda left, right: [(len(list(left)), len(list(right)))]
+    )
+    return [slides, sessions]
+
+
+async def _doubled(event: Event) -> list[Event]:
+    await asyncio.sleep(0)
+    return [(event[0], event[1], 2 * event[2])]
+
+
+class Awaits(KeyedProcessFunction[str, Event, Any]):
+    """Coroutines in the turn of a key."""
+
+    async def process_element(self, value: Event, ctx: KeyedProcessFunction.Context) -> list[Any]:  # type: ignore[override]  # as Flink's, awaited
+        await asyncio.sleep(0)
+        return [(ctx.get_current_key(), value[2])]
+
+
+def functions_that_wait(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:
+    """Many records under way ahead of windows, and coroutines of each key."""
+    doubled = AsyncDataStream.unordered_wait(timed(env, events), _doubled, timedelta(seconds=30))
+    by_key = doubled.key_by(lambda event: event[0])
+    return [by_key.window(TumblingEventTimeWindows.of(100)).reduce(_summed), by_key.process(Awaits())]
+
+
+def built_in_aggregates(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:
+    """Expressions, and columns into windows."""
+    fields = Types.ROW_NAMED(["name", "at", "price"], [Types.STRING(), Types.LONG(), Types.LONG()])
+    rows = timed(env, events).map(lambda event: Row(name=event[0], at=event[1], price=event[2]), fields)
+    priced = rows.filter(col("price") >= 1).with_columns(double=col("price") * 2)
+    by_name = priced.key_by("name")
+    tumbling = by_name.window(TumblingEventTimeWindows.of(100)).aggregate(Key("name"), Count(), Sum("double"))
+    slides = by_name.window(SlidingEventTimeWindows.of(90, 30)).aggregate(WindowStart(), Max("price"))
+    return [tumbling, slides]
+
+
 PROGRAMS: dict[str, Program] = {
     program.__name__: program
     for program in (
@@ -165,6 +303,13 @@ PROGRAMS: dict[str, Program] = {
         unions_and_several_sinks,
         broadcast_and_custom_edges,
         two_keyed_streams,
+        windows_that_slide_or_end_by_gaps,
+        windows_of_all_records,
+        last_results_of_windows,
+        rules_for_a_stream_with_keys,
+        joins_of_other_windows,
+        functions_that_wait,
+        built_in_aggregates,
     )
 }
 

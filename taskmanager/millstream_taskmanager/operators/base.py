@@ -144,8 +144,8 @@ class OperatorContext:
         return self.state.left(self.subtask_index)
 
     def with_doors(self, wrap: Callable[[OperatorDoors], OperatorDoors]) -> "OperatorContext":
-        """The same with other doors, for an operator that runs within this one: in a time of its own, say. State and metrics are
-        those of this one.
+        """The same with other doors, for an operator that runs within this one: in a time of its own, say. State and
+        metrics are those of this one.
         """
         other = OperatorContext(self._operator, self.name, self.place, wrap(self._doors))
         other.state, other.metrics = self.state, self.metrics

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,13 +22,28 @@ from millstream_dataflow.operators.specifications import (
     TimestampsSpecification,
     WindowSpecification,
 )
+from millstream_dataflow.operators.two_inputs import IntervalJoinSpecification
 from millstream_dataflow.records import Barrier, RowBatch, Watermark
 from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
 from millstream_dataflow.state import ValueStateDescriptor
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import NoWatermarks, WatermarkStrategy
 from millstream_dataflow.types import Types
-from millstream_dataflow.windows import TimeWindow, TumblingEventTimeWindows, TumblingProcessingTimeWindows
+from millstream_dataflow.windows import (
+    ContinuousEventTimeTrigger,
+    CountEvictor,
+    CountTrigger,
+    EventTimeSessionWindows,
+    EventTimeTrigger,
+    GlobalWindows,
+    PurgingTrigger,
+    SlidingEventTimeWindows,
+    TimeWindow,
+    Trigger,
+    TumblingEventTimeWindows,
+    TumblingProcessingTimeWindows,
+    WindowAssigner,
+)
 from millstream_taskmanager.operators.base import SLICE, Operator, Output, SideBatch
 from millstream_taskmanager.operators.grouped import GroupedOperator
 from millstream_taskmanager.operators.registry import OperatorSettings, make
@@ -297,3 +313,58 @@ def test_forms_of_other_operators() -> None:
     assert batch_form(plain) is plain
     reduce = KeyedReduceSpecification(max, KEY)
     assert batch_form(reduce) == GroupedSpecification(FinalReduceSpecification(max, KEY))
+
+
+@pytest.mark.parametrize(
+    ("assigner", "trigger"),
+    [
+        (SlidingEventTimeWindows.of(20, 10), None),
+        (TumblingEventTimeWindows.of(20), ContinuousEventTimeTrigger.of(5)),
+        (TumblingEventTimeWindows.of(20), PurgingTrigger.of(EventTimeTrigger.create())),
+        (EventTimeSessionWindows.with_gap(10), None),
+        (EventTimeSessionWindows.with_gap(10), ContinuousEventTimeTrigger.of(5)),
+        (EventTimeSessionWindows.with_gap(10), CountTrigger.of(2)),
+        (GlobalWindows.create(), CountTrigger.of(2)),
+    ],
+)
+def test_each_key_meets_windows_as_if_it_were_the_only_one(
+    assigner: WindowAssigner[Any, Any], trigger: Trigger[Any, Any] | None
+) -> None:
+    """Nothing of one key's windows, panes, triggers and timers is left for the next."""
+    specification = WindowSpecification(KEY, assigner, reduce=_added, trigger=trigger)
+    times = [25, 3, 4, 24, 3, 33]
+
+    def given_to(*keys: str) -> list[tuple[Any, int | None]]:
+        run = Run(specification)
+        for key in keys:
+            run.take(*((key, time) for time in times), times=times)
+        return sorted(run.end())
+
+    assert given_to("a")
+    assert given_to("a", "b", "c") == sorted(given_to("a") + given_to("b") + given_to("c"))
+
+
+def _added(one: Record, other: Record) -> Record:
+    return one[0], one[1] + other[1]
+
+
+def test_of_early_results_the_last_is_left_where_there_is_a_last_one() -> None:
+    early = ContinuousEventTimeTrigger.of(5)
+    windows = WindowSpecification(KEY, TumblingEventTimeWindows.of(20), reduce=_added, trigger=early)
+    run = Run(windows)
+    run.take(("a", 1), ("a", 12), times=[1, 12])
+    assert run.end() == [(("a", 13), 19)]
+    for other in (
+        replace(windows, trigger=CountTrigger.of(2)),
+        replace(windows, evictor=CountEvictor.of(2)),
+        replace(windows, assigner=GlobalWindows.create()),
+    ):
+        assert batch_form(other) == GroupedSpecification(other)
+
+
+def test_an_interval_join_forgets_the_records_of_a_key() -> None:
+    join = IntervalJoinSpecification(lambda left, right, _ctx: [(left, right)], (KEY, KEY), -5, 5)
+    run = Run(join)
+    run.take(("a", 1), ("b", 2), times=[1, 2])
+    run.take(("a", 4), ("b", 900), ("b", 3), times=[4, 900, 3], number=1)
+    assert sorted(run.end()) == [((("a", 1), ("a", 4)), 4), ((("b", 2), ("b", 3)), 3)]
