@@ -73,11 +73,11 @@ def read_stored(codec: ChannelCodec, items: Iterable[bytes]) -> Iterator[StoredE
     for item in items:
         kind, flags, payload = _frame(item)
         if kind in {Kind.ROWS, Kind.COLUMNS}:
-            yield decoder.parcel(Frame(kind, flags, NO_CHANNEL, 0, payload)).open()
+            element = decoder.parcel(Frame(kind, flags, NO_CHANNEL, 0, payload)).open()
         else:
-            control = decode_control(kind, payload)
-            if isinstance(control, Watermark):
-                yield control
+            element = decode_control(kind, payload)
+        if isinstance(element, RowBatch | ColumnBatch | Watermark):
+            yield element
 
 
 def _frame(item: bytes) -> tuple[Kind, int, Buffer]:
