@@ -10,9 +10,9 @@ from millstream_dataflow.records import SnapshotKind
 from millstream_jobmanager.core.checkpoints.restore import Restorer, edges_in_flight, incompatibilities
 from millstream_runtime.checkpoint_files import SnapshotReader, encode_snapshot
 from millstream_runtime.messages.snapshots import CheckpointMetadata, InlineBytes, StoredTask
+from millstream_taskmanager.task.restored import Restored
 from millstream_taskmanager.task.restoring import restored_of
 from millstream_taskmanager.task.snapshot import TaskPart, stored_as
-from millstream_taskmanager.task.restored import Restored
 from millstream_taskmanager.task.task import Task
 
 

@@ -25,9 +25,9 @@ from millstream_runtime.checkpoint_files import (
 )
 from millstream_runtime.messages.snapshots import CheckpointMetadata, FileRef, InlineBytes, StoredTask, TaskSnapshot
 from millstream_runtime.versions import own_versions
+from millstream_taskmanager.task.restored import Restored
 from millstream_taskmanager.task.restoring import restored_of
 from millstream_taskmanager.task.snapshot import TaskPart, described
-from millstream_taskmanager.task.restored import Restored
 from tests.support.kept_state import KEPT, PAUSE, PausingSource
 from tests.support.tasks import Drawing, VirtualJob
 

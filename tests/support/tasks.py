@@ -38,8 +38,8 @@ from millstream_runtime.states import TaskState
 from millstream_taskmanager.operators.base import OperatorContext, TaskPlace
 from millstream_taskmanager.operators.collect import CollectOperator
 from millstream_taskmanager.operators.state import RestoredState
-from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.restored import Restored
+from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.user_code.errors import failure_of
 from millstream_taskmanager.worker.coroutines import Coroutines, CoroutinesOfTask

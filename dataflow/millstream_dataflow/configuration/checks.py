@@ -32,3 +32,8 @@ def at_least(low: float | timedelta, words: str = "") -> Check:
 def between(low: float, high: float, words: str = "") -> Check:
     """Values from ``low`` to ``high``, both included; ``words`` spells the pair where their own text would not do."""
     return Check(words or f"from {low} to {high}", lambda value: bool(low <= value <= high))
+
+
+def only(value: object, words: str) -> Check:
+    """One value alone, with the reason in ``words``; for keys of Flink of which Millstream can do one thing."""
+    return Check(words, lambda other: bool(other == value), alone=True)
