@@ -65,7 +65,7 @@ class TaskParts:
     chain: Chain
     outputs: Outputs
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE
-    restored: Restored = Restored()  # frozen, so one may be shared
+    restored: Restored = Restored()  # noqa: RUF009  # frozen, so one may be shared
     batch: int = 8_192
     """The most records that it takes in at a turn."""
     overtaking: Overtaking | None = None
