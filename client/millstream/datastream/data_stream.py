@@ -20,7 +20,8 @@ from millstream.datastream.arguments import (
 from millstream.datastream.awaited_functions import awaited
 from millstream.datastream.call_site import call_site
 from millstream.datastream.closeable_iterator import CloseableIterator
-from millstream.datastream.columns import ColumnOperations, filtered, mapped
+from millstream.datastream.column_operations import ColumnOperations
+from millstream.datastream.columns import filtered, mapped
 from millstream.datastream.data_stream_sink import DataStreamSink
 from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
 from millstream.datastream.operator_settings import OperatorSettings

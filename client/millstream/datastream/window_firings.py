@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from millstream.datastream.arguments import accepted
+from millstream.datastream.by_field import ByField
 from millstream.datastream.data_stream import DataStream
-from millstream.datastream.extremes import MaxBy, MinBy
-from millstream.datastream.fields import FieldMax, FieldMin, FieldSum
 from millstream.datastream.operator_settings import stays_in_program
 from millstream.datastream.window_settings import WindowSettings
 from millstream_dataflow.functions import AggregateFunction, ReduceFunction, resolve_aggregate, resolve_reduce
@@ -24,7 +23,7 @@ R = TypeVar("R")
 W = TypeVar("W", bound=Window)
 
 
-class FiringsOfWindows(Generic[T, K, W]):
+class FiringsOfWindows(ByField[WindowResult[K, W, T]], Generic[T, K, W]):
     """Records of type T in windows, whose results become `WindowResult`s of key, window, value, firing and number."""
 
     def __init__(self, windows: WindowSettings[T, W], environment: StreamExecutionEnvironment) -> None:
@@ -44,26 +43,6 @@ class FiringsOfWindows(Generic[T, K, W]):
         """What the function makes of a window's records, whenever it fires."""
         accepted(resolve_aggregate, aggregate_function)
         return self._operate(aggregate=aggregate_function)
-
-    def sum(self, position_to_sum: int | str = 0) -> DataStream[WindowResult[K, W, T]]:
-        """The window's first record with the sum of all in that field; of records without fields, the sum."""
-        return self.reduce(FieldSum(position_to_sum))
-
-    def min(self, position_to_min: int | str = 0) -> DataStream[WindowResult[K, W, T]]:
-        """The window's first record with the least of all in that field."""
-        return self.reduce(FieldMin(position_to_min))
-
-    def max(self, position_to_max: int | str = 0) -> DataStream[WindowResult[K, W, T]]:
-        """The window's first record with the greatest of all in that field."""
-        return self.reduce(FieldMax(position_to_max))
-
-    def min_by(self, position_to_min_by: int | str = 0, first: bool = True) -> DataStream[WindowResult[K, W, T]]:  # noqa: FBT001, FBT002  # Flink's signature
-        """The window's record with the least in that field; of equal ones the first, or the last."""
-        return self.reduce(MinBy(position_to_min_by, first))
-
-    def max_by(self, position_to_max_by: int | str = 0, first: bool = True) -> DataStream[WindowResult[K, W, T]]:  # noqa: FBT001, FBT002  # as above
-        """The window's record with the greatest in that field; of equal ones the first, or the last."""
-        return self.reduce(MaxBy(position_to_max_by, first))
 
     def _operate(self, *, reduce: object = None, aggregate: object = None) -> DataStream[Any]:
         operator = self._windows._add(None, reduce=reduce, aggregate=aggregate, with_firings=True)  # noqa: SLF001  # a part of it

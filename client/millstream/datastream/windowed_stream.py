@@ -7,10 +7,9 @@ from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from millstream.datastream.aggregates import BuiltIn, aggregation_of, is_built_in
 from millstream.datastream.arguments import accepted
+from millstream.datastream.by_field import ByField
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
-from millstream.datastream.extremes import MaxBy, MinBy
-from millstream.datastream.fields import FieldMax, FieldMin, FieldSum
 from millstream.datastream.window_firings import FiringsOfWindows
 from millstream.datastream.window_settings import WindowSettings
 from millstream_dataflow.functions import (
@@ -38,7 +37,7 @@ W = TypeVar("W", bound=Window)
 WindowContext: TypeAlias = ProcessWindowFunction.Context[TimeWindow]
 
 
-class WindowedStream(WindowSettings[T, W], Generic[T, K, W]):
+class WindowedStream(WindowSettings[T, W], ByField[T], Generic[T, K, W]):
     """Records of type T with keys of type K, in windows of type W. Each key has windows of its own."""
 
     @overload
@@ -146,28 +145,6 @@ class WindowedStream(WindowSettings[T, W], Generic[T, K, W]):
         window function has `context.firing()` for it.
         """
         return FiringsOfWindows(self, self._environment)
-
-    # ------------------------------------------------------------------------------------------------- by field
-
-    def sum(self, position_to_sum: int | str = 0) -> DataStream[T]:
-        """The window's first record with the sum of all in that field; of records without fields, the sum."""
-        return self.reduce(FieldSum(position_to_sum))
-
-    def min(self, position_to_min: int | str = 0) -> DataStream[T]:
-        """The window's first record with the least of all in that field."""
-        return self.reduce(FieldMin(position_to_min))
-
-    def max(self, position_to_max: int | str = 0) -> DataStream[T]:
-        """The window's first record with the greatest of all in that field."""
-        return self.reduce(FieldMax(position_to_max))
-
-    def min_by(self, position_to_min_by: int | str = 0, first: bool = True) -> DataStream[T]:  # noqa: FBT001, FBT002  # Flink's signature
-        """The window's record with the least in that field; of equal ones the first, or the last."""
-        return self.reduce(MinBy(position_to_min_by, first))
-
-    def max_by(self, position_to_max_by: int | str = 0, first: bool = True) -> DataStream[T]:  # noqa: FBT001, FBT002  # as above
-        """The window's record with the greatest in that field; of equal ones the first, or the last."""
-        return self.reduce(MaxBy(position_to_max_by, first))
 
     # ---------------------------------------------------------------------------------------------------- inside
 

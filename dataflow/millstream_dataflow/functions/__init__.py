@@ -20,6 +20,8 @@ Names and meaning are PyFlink's (Flink, "User-Defined Functions").
 from millstream_dataflow.functions.aggregate import AggregateFunction
 from millstream_dataflow.functions.async_retries import (
     NO_RETRY_STRATEGY,
+    AsyncRetryPredicate,
+    AsyncRetryStrategy,
     ExponentialBackoffDelayRetryStrategy,
     FixedDelayRetryStrategy,
     NoRetryStrategy,
@@ -28,7 +30,7 @@ from millstream_dataflow.functions.async_retries import (
     exception_type_predicate,
     has_exception_predicate,
 )
-from millstream_dataflow.functions.asynchronous import AsyncFunction, AsyncRetryPredicate, AsyncRetryStrategy, is_async
+from millstream_dataflow.functions.asynchronous import AsyncFunction, is_async
 from millstream_dataflow.functions.broadcast import (
     BaseBroadcastProcessFunction,
     BroadcastProcessFunction,

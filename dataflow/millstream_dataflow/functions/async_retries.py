@@ -2,10 +2,10 @@
 `pyflink.datastream.async_retry_strategies` and `async_retry_predicates`).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from millstream_dataflow.functions.asynchronous import AsyncRetryPredicate, AsyncRetryStrategy
 from millstream_dataflow.time.quantities import Span, to_milliseconds
 
 Out = TypeVar("Out")
@@ -24,6 +24,66 @@ def has_exception_predicate(error: Exception | None) -> bool:
 def exception_type_predicate(error: Exception | None, expected_error_type: type[Exception]) -> bool:
     """True of exceptions of a class: `partial(exception_type_predicate, expected_error_type=OSError)`."""
     return isinstance(error, expected_error_type)
+
+
+class AsyncRetryPredicate(ABC, Generic[Out]):
+    """Which answers are asked for once more. A predicate that is None is true of none."""
+
+    @abstractmethod
+    def result_predicate(self) -> Callable[[list[Out]], bool] | None:
+        """True of the records of an answer that won't do."""
+
+    @abstractmethod
+    def exception_predicate(self) -> Callable[[Exception], bool] | None:
+        """True of an exception that may go away."""
+
+
+class AsyncRetryStrategy(ABC, Generic[Out]):
+    """Whether and when a record's answer is asked for once more. Attempts count from 1, each record's own.
+
+    The function's timeout is for all attempts of a record together, and for the time between them.
+    """
+
+    @abstractmethod
+    def can_retry(self, current_attempts: int) -> bool:
+        """Whether there may be another attempt after so many."""
+
+    @abstractmethod
+    def get_backoff_time_millis(self, current_attempts: int) -> int:
+        """Milliseconds to wait after so many attempts."""
+
+    @abstractmethod
+    def get_retry_predicate(self) -> AsyncRetryPredicate[Out]:
+        """Which answers are meant."""
+
+    @staticmethod
+    def no_restart() -> "AsyncRetryStrategy[Any]":
+        """NO_RETRY_STRATEGY, by PyFlink's other name for it."""
+        return NO_RETRY_STRATEGY
+
+    @staticmethod
+    def fixed_delay(
+        max_attempts: int,
+        backoff_time_millis: Span,
+        result_predicate: Callable[[list[Any]], bool] | None = None,
+        exception_predicate: Callable[[Exception], bool] | None = None,
+    ) -> "AsyncRetryStrategy[Any]":
+        """A FixedDelayRetryStrategy. Without a predicate nothing is tried again, as in PyFlink."""
+        return FixedDelayRetryStrategy(max_attempts, backoff_time_millis, result_predicate, exception_predicate)
+
+    @staticmethod
+    def exponential_backoff(  # noqa: PLR0913, PLR0917  # PyFlink's signature
+        max_attempts: int,
+        initial_delay: Span,
+        max_retry_delay: Span,
+        multiplier: float,
+        result_predicate: Callable[[list[Any]], bool] | None = None,
+        exception_predicate: Callable[[Exception], bool] | None = None,
+    ) -> "AsyncRetryStrategy[Any]":
+        """An ExponentialBackoffDelayRetryStrategy. Without a predicate nothing is tried again, as in PyFlink."""
+        return ExponentialBackoffDelayRetryStrategy(
+            max_attempts, initial_delay, max_retry_delay, multiplier, result_predicate, exception_predicate
+        )
 
 
 class RetryPredicate(AsyncRetryPredicate[Out], Generic[Out]):

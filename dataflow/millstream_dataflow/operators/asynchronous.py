@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from millstream_dataflow.functions.asynchronous import AsyncRetryStrategy
+from millstream_dataflow.functions.async_retries import AsyncRetryStrategy
 from millstream_dataflow.operators.specifications import Function, OperatorSpecification
 
 DEFAULT_CAPACITY: Final = 100
