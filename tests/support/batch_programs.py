@@ -183,7 +183,7 @@ def windows_that_slide_or_end_by_gaps(env: StreamExecutionEnvironment, events: l
     return [slides, sessions, listed, evicted]
 
 
-class _Gap(SessionWindowTimeGapExtractor):
+class _Gap(SessionWindowTimeGapExtractor[Event]):
     def extract(self, element: Event) -> int:
         return 5 + element[2] % 9
 

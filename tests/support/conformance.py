@@ -23,6 +23,7 @@ from millstream_dataflow.operators.columns import (
     ProjectSpecification,
     SelectSpecification,
 )
+from millstream_dataflow.operators.grouped import FinalReduceSpecification, GroupedSpecification
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
     EnumeratorSpecification,
@@ -49,6 +50,7 @@ from millstream_dataflow.operators.two_inputs import (
     KeyedCoProcessSpecification,
 )
 from millstream_dataflow.records import Batch, RowBatch
+from millstream_dataflow.records.controls import MAX_TIME
 from millstream_dataflow.state import MapStateDescriptor, ValueState, ValueStateDescriptor
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import WatermarkStrategy
@@ -223,6 +225,41 @@ _CO_CALLED: list[Result] = [
 _RULED: list[Result] = [("", ("rule", "a"), 4), ("", ("rule", "b"), 6), ("", (1, 10), 3), ("", (2, 20), 50)]
 _CO_CALLS = (lambda row, _: [("first", row.n)], lambda row, _: [("second", row.n)])
 
+ENDING = (*STEPS, Reached(MAX_TIME))
+"""Batch mode: what is said of event time before its end means nothing, so nothing is late."""
+ONE_KEY = (Came((("a", 1, 3), ("a", None, 8), ("a", 5, 12))), Reached(MAX_TIME))
+_GROUPED: Sequence[tuple[OperatorSpecification, Sequence[Step], Sequence[Result]]] = [
+    *(
+        (FinalReduceSpecification(_added, key), ENDING, [("", _named("a", 12), 12), ("", _named("b", 13), 15)])
+        for key in BOTH_KEYS
+    ),
+    (
+        WindowSpecification(KEY, TENS, reduce=_added, late=LATE),
+        ENDING,
+        [("", _named("a", 7), 9), ("", _named("a", 5), 19), ("", _named("b", 6), 9), ("", _named("b", 7), 19)],
+    ),
+    (
+        WindowSpecification(KEY, TENS, aggregate=Combined([Count(), Sum("n")])),
+        ENDING,
+        [
+            ("", Row("count", "sum_n")(count, total), time)
+            for count, total, time in ((3, 7, 9), (1, 5, 19), (2, 6, 9), (1, 7, 19))
+        ],
+    ),
+    (
+        KeyedProcessSpecification(_Counting(), KEY),
+        ENDING,
+        [
+            *[("", ("a", number), time) for number, time in enumerate((2, 3, 8, 12), 1)],
+            *[("", ("b", number), time) for number, time in enumerate((5, 9, 15), 1)],
+            ("", ("a", "timer", 4), 50),
+            ("", ("b", "timer", 3), 50),
+        ],
+    ),
+    (KeyedCoProcessSpecification(_CO_CALLS, CoCall.PROCESS, BOTH_KEYS), (*TWO, Reached(MAX_TIME)), _CO_CALLED),
+    (KeyedBroadcastProcessSpecification((_ruled, _noted), KEY, (RULES,)), (*TWO, Reached(MAX_TIME)), _RULED),
+]
+
 
 async def _asked(row: Row) -> list[Any]:
     return [(row.k, _number(row))]
@@ -356,6 +393,11 @@ CASES: Mapping[type[OperatorSpecification], Sequence[Case]] = {
             TWO,
             [("", (1, 10), 4)],
         )
+    ],
+    FinalReduceSpecification: [Case(FinalReduceSpecification(_added, KEY), ONE_KEY, [("", _named("a", 6), 12)])],
+    GroupedSpecification: [
+        Case(GroupedSpecification(inner), steps, expected, ["late"], ordered=False)
+        for inner, steps, expected in _GROUPED
     ],
     SinkSpecification: [Case(SinkSpecification(SINK), STEPS, _records(), written=SINK.taken)],
     CollectSpecification: [
