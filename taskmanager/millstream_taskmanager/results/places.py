@@ -15,6 +15,8 @@ from typing import Final
 from millstream_dataflow.identity import EdgeId, JobId, RegionAttempt, WorkerId, worker_id
 
 NAME: Final = "results"
+UNFINISHED: Final = ".part"
+"""What the name of a file ends with until it is complete."""
 
 
 def file_name(edge: EdgeId, subtask: int) -> str:
@@ -30,6 +32,14 @@ def directory_of(root: Path, job: JobId, worker: WorkerId) -> Path:
 def result_path(root: Path, attempt: RegionAttempt, ordinal: int, name: str) -> Path:
     """Of one file. `root` is that of the TaskManager that runs, or ran, the worker."""
     return directory_of(root, attempt.job, worker_id(attempt, ordinal)) / name
+
+
+def remove_unfinished(directory: Path) -> None:
+    """What a worker that was killed has left."""
+    for path in directory.glob(f"*{UNFINISHED}"):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it isn't there, or holds what is complete
+        directory.rmdir()
 
 
 def remove_job(root: Path, job: JobId) -> None:

@@ -5,7 +5,6 @@ survive the machine, since the TaskManager that serves it doesn't either. It has
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 from zlib import crc32
@@ -18,10 +17,8 @@ from millstream_taskmanager.exchange.codecs.batches import BatchEncoder
 from millstream_taskmanager.exchange.credits import NO_LIMIT
 from millstream_taskmanager.exchange.frames import key_of, next_sequence, pack_header
 from millstream_taskmanager.results.layout import MAGIC, SEGMENT, Partition, Segment, pack_index
+from millstream_taskmanager.results.places import UNFINISHED
 from millstream_taskmanager.user_code.errors import ConnectorCode
-
-UNFINISHED: Final = ".part"
-"""What the name of a file ends with until it is complete."""
 
 _GATHERED: Final = 16 << 20  # bytes of all targets together: a thousand of them would gather 256 MiB
 
@@ -148,11 +145,3 @@ class ResultEnd:
 
     def when_credited(self, action: Callable[[], None]) -> None:
         """See SendingEnd: it never runs out."""
-
-
-def remove_unfinished(directory: Path) -> None:
-    """What a worker that was killed has left."""
-    for path in directory.glob(f"*{UNFINISHED}"):
-        path.unlink(missing_ok=True)
-    with suppress(OSError):  # it isn't there, or holds what is complete
-        directory.rmdir()

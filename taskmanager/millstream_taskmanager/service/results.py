@@ -8,8 +8,7 @@ from pathlib import Path
 
 from millstream_dataflow.identity import JobId, RegionAttempt, WorkerId
 from millstream_taskmanager.processes.disk import Disk
-from millstream_taskmanager.results.places import directory_of, remove_former, remove_job
-from millstream_taskmanager.results.writing import remove_unfinished
+from millstream_taskmanager.results.places import directory_of, remove_former, remove_job, remove_unfinished
 
 
 class KeptResults:

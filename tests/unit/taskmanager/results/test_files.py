@@ -22,9 +22,15 @@ from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.results import writing
 from millstream_taskmanager.results.layout import SEGMENT
 from millstream_taskmanager.results.partitions import LocalPartition, StoredPartition
-from millstream_taskmanager.results.places import directory_of, remove_former, remove_job, result_path
+from millstream_taskmanager.results.places import (
+    directory_of,
+    remove_former,
+    remove_job,
+    remove_unfinished,
+    result_path,
+)
 from millstream_taskmanager.results.reading import Origin, StoredChannel, StoredInputs
-from millstream_taskmanager.results.writing import ResultEnd, ResultFile, remove_unfinished
+from millstream_taskmanager.results.writing import ResultEnd, ResultFile
 from millstream_taskmanager.user_code.errors import ResultError, UserCodeError
 from millstream_taskmanager.worker.stored import Arriving, reading_order
 from tests.support.graphs import edge, sink, source
