@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from millstream_dataflow.operators.grouped import FinalReduceSpecification, Grou
 from millstream_dataflow.operators.specifications import OperatorSpecification, ReaderSpecification
 from millstream_dataflow.plan import Plan
 from millstream_dataflow.time import NoWatermarks
-from tests.unit.client.programs import Ticker, compiled, environment, numbers
+from tests.unit.client.programs import Directory, Ticker, compiled, environment, numbers
 
 HERE = r"tests/unit/client/test_batch\.py:\d+"
 BATCH = RuntimeExecutionMode.BATCH
@@ -64,6 +65,23 @@ def test_sources_say_nothing_of_event_time() -> None:
     assigned: Any = form_of(job, "timestamps")
     assert assigned.strategy.generator is NoWatermarks
     assert assigned.strategy.timestamp_assigner is not None
+
+
+def test_sources_wait_for_nobody() -> None:
+    """Where they would in streaming mode: a group's slowest may stand in a stage that hasn't begun."""
+
+    def program(env: StreamExecutionEnvironment) -> CompiledJob:
+        strategy: WatermarkStrategy[int] = WatermarkStrategy.for_monotonous_timestamps()
+        strategy = strategy.with_watermark_alignment("group", timedelta(seconds=1)).with_idleness(timedelta(seconds=1))
+        env.from_source(Directory(), strategy, "files").print()
+        return compiled(env)
+
+    streaming, batch = program(environment()), program(batch_environment())
+    assert any(vertex.alignment for vertex in streaming.graph.vertices)
+    assert not any(vertex.alignment for vertex in batch.graph.vertices)
+    reader = form_of(batch, "reader")
+    assert isinstance(reader, ReaderSpecification)
+    assert (reader.strategy.alignment, reader.strategy.idle_timeout) == (None, None)
 
 
 def test_records_go_through_files_unless_the_exchange_is_pipelined() -> None:

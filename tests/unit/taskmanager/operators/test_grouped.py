@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from millstream_dataflow.operators.specifications import (
 from millstream_dataflow.operators.two_inputs import IntervalJoinSpecification
 from millstream_dataflow.records import Barrier, RowBatch, Watermark
 from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
-from millstream_dataflow.state import ValueStateDescriptor
+from millstream_dataflow.state import StateTtlConfig, ValueStateDescriptor
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import NoWatermarks, WatermarkStrategy
 from millstream_dataflow.types import Types
@@ -44,6 +45,7 @@ from millstream_dataflow.windows import (
     TumblingProcessingTimeWindows,
     WindowAssigner,
 )
+from millstream_runtime.messages.session import MetricKind, UserMetric
 from millstream_taskmanager.operators.base import SLICE, Operator, Output, SideBatch
 from millstream_taskmanager.operators.grouped import GroupedOperator
 from millstream_taskmanager.operators.registry import OperatorSettings, make
@@ -60,9 +62,10 @@ class Run:
     """A grouped operator between what comes and what it gives."""
 
     def __init__(self, specification: OperatorSpecification, *, memory: int = 1 << 30, now: int = 0) -> None:
-        bench = OperatorBench(now=now)
+        self.bench = OperatorBench(now=now)
         self.operator: Operator = make(batch_form(specification), OperatorSettings(sort_memory=memory))
-        self.operator.open(bench.context())
+        self.context = self.bench.context()
+        self.operator.open(self.context)
         self.given: list[tuple[Any, int | None]] = []
         self.side: list[Any] = []
 
@@ -201,6 +204,65 @@ def test_state_of_one_key_is_in_memory_at_a_time() -> None:
     run.end()
     assert set(held) == {1}
     assert not any(list(table.identities()) for table in tables())
+
+
+class Aged(KeyedProcessFunction[str, Record, Any]):
+    """What of its key isn't older than 30 ms, and a timer by the clock."""
+
+    def __init__(self, take_long: Callable[[int], None]) -> None:
+        self.take_long = take_long
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        last = ValueStateDescriptor("last", Types.LONG())
+        last.enable_time_to_live(StateTtlConfig.new_builder(timedelta(milliseconds=30)).build())
+        self.last = runtime_context.get_state(last)
+        self.seen = runtime_context.get_metrics_group().counter("seen")
+
+    def process_element(self, value: Record, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        self.seen.inc()
+        yield ctx.get_current_key(), self.last.value()
+        self.last.update(value[1])
+        service = ctx.timer_service()
+        service.register_processing_time_timer(service.current_processing_time() + value[1])
+        self.take_long(value[1])
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        yield ctx.get_current_key(), "timer", timestamp, self.last.value()
+
+
+def test_state_grows_old_by_the_clock_of_its_key() -> None:
+    """Which stands at the last timer when these fire; the next key's goes on from where it was."""
+
+    def take_long(milliseconds: int) -> None:
+        run.bench.time += milliseconds
+
+    run = Run(keyed(Aged(take_long)), now=1_000)
+    run.take(("a", 20), ("a", 40), ("a", 10), times=[1, 2, 3])
+    assert [value for value, _ in run.end()] == [
+        ("a", None),
+        ("a", 20),
+        ("a", None),
+        ("a", "timer", 1_020, 10),
+        ("a", "timer", 1_060, 10),
+        ("a", "timer", 1_070, 10),
+    ]
+    late = Run(keyed(Aged(lambda _: None)), now=1_000)
+    late.take(("a", 20), ("a", 40), ("b", 25))
+    given_ = [value for value, _ in late.end()]
+    assert [value for value in given_ if value[0] == "a"] == [
+        ("a", None),
+        ("a", 20),
+        ("a", "timer", 1_020, None),
+        ("a", "timer", 1_040, None),
+    ]
+    assert [value for value in given_ if value[0] == "b"] == [("b", None), ("b", "timer", 1_025, 25)]
+
+
+def test_what_functions_count_is_counted_over_all_keys() -> None:
+    run = Run(keyed(Aged(lambda _: None)))
+    run.take(("a", 1), ("b", 2), ("a", 3))
+    run.end()
+    assert list(run.context.metrics.told()) == [UserMetric("Operator", "seen", MetricKind.COUNTER, 3)]
 
 
 def test_windows_of_a_key_begin_anew() -> None:
