@@ -1,4 +1,6 @@
-"""An expression as the key of a stream: `key_by("k")`, `key_by(col("a") % 10)`."""
+"""An expression as the key of a stream, or as the time of its records: `key_by("k")`, `key_by(col("a") % 10)`,
+`with_timestamp_assigner(col("at").epoch_millis())`.
+"""
 
 from __future__ import annotations
 

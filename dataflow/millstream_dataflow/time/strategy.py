@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast, overload
 
 from millstream_dataflow.errors import InvalidTypesError
+from millstream_dataflow.expressions import ColumnKey, Expression
 from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.time.alignment import WatermarkAlignment
 from millstream_dataflow.time.generators import (
@@ -88,10 +89,21 @@ class WatermarkStrategy(Generic[T]):
             raise TypeError(f"for_generator takes what makes a WatermarkGenerator, but got {factory!r}; {mend}")
         return WatermarkStrategy(factory)
 
+    @overload
+    def with_timestamp_assigner(self, timestamp_assigner: Expression) -> "WatermarkStrategy[Any]": ...
+    @overload
     def with_timestamp_assigner(
         self, timestamp_assigner: TimestampAssigner[AnyT] | Callable[[AnyT, int], int] | Callable[[AnyT], int]
-    ) -> "WatermarkStrategy[AnyT]":
-        """Event times from a TimestampAssigner, a function of (value, former time), or one of the value alone."""
+    ) -> "WatermarkStrategy[AnyT]": ...
+    def with_timestamp_assigner(
+        self,
+        timestamp_assigner: TimestampAssigner[AnyT] | Callable[[AnyT, int], int] | Callable[[AnyT], int] | Expression,
+    ) -> "WatermarkStrategy[Any]":
+        """Event times from a TimestampAssigner, a function of (value, former time), one of the value alone, or an
+        expression of whole milliseconds, such as `col("at").epoch_millis()`, for which columns stay columns.
+        """
+        if isinstance(timestamp_assigner, Expression):
+            timestamp_assigner = ColumnKey(timestamp_assigner)
         resolve_assigner(timestamp_assigner)
         if self.generator is IngestionTime:
             mend = "leave the assigner out, or take for_monotonous_timestamps()"
@@ -154,6 +166,10 @@ class WatermarkStrategy(Generic[T]):
             what = f"{short_repr(self.generator)} made {short_repr(generator)}"
             raise InvalidTypesError(f"a generator factory must make a WatermarkGenerator, but {what}")
         return generator
+
+    def timestamp_column(self) -> ColumnKey | None:
+        """What computes the times of columns, if the assigner is an expression."""
+        return self.timestamp_assigner if isinstance(self.timestamp_assigner, ColumnKey) else None
 
     def create_timestamp_assigner(self) -> Callable[[T, int], int] | None:
         """The function of value and former time, for `assign_all`; None: records keep the times they have."""

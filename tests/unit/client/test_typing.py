@@ -24,6 +24,7 @@ from millstream_dataflow.functions import (
     ProcessAllWindowFunction, ProcessFunction, ProcessWindowFunction, WindowFunction,
 )
 from millstream_dataflow.tags import OutputTag
+from millstream_dataflow.time import WatermarkStrategy
 from millstream_dataflow.types import Types
 from millstream_dataflow.windows import (
     CountEvictor, CountTrigger, EventTimeSessionWindows, GlobalWindows, TimeWindow, Trigger, TriggerResult,
@@ -32,6 +33,7 @@ from millstream_dataflow.windows import (
 
 env = StreamExecutionEnvironment.get_execution_environment()
 words = env.from_collection(["a", "b"])
+timed = WatermarkStrategy.for_monotonous_timestamps()
 
 class Length(MapFunction[str, int]):
     def map(self, value: str) -> int: return len(value)
@@ -103,6 +105,8 @@ reveal_type(words.key_by(col(0)))  # KeyedStream[str, Any]
 reveal_type(words.key_by(col(0).length(), Types.LONG()))  # KeyedStream[str, int]
 reveal_type(words.filter(col(0) == "a"))  # DataStream[str]
 reveal_type(words.map(col(0).length()))  # DataStream[Any]
+reveal_type(timed.with_timestamp_assigner(length))  # WatermarkStrategy[str]
+reveal_type(words.assign_timestamps_and_watermarks(timed.with_timestamp_assigner(col(0))))  # DataStream[str]
 reveal_type(words.map(col(0).length(), Types.LONG()))  # DataStream[int]
 reveal_type(words.select(n=col(0)))  # DataStream[Row]
 reveal_type(words.with_columns(n=col(0)))  # DataStream[Row]

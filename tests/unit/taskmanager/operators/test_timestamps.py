@@ -5,11 +5,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from millstream_dataflow.expressions import col
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import TimestampsSpecification
 from millstream_dataflow.records import Barrier, Batch, ColumnBatch, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.records.controls import MAX_TIME
 from millstream_dataflow.time import WatermarkGenerator, WatermarkStrategy
+from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.operators.state import RestoredState, StoredList
 from millstream_taskmanager.operators.timestamps import TimestampsOperator
 from millstream_taskmanager.user_code.errors import UserCodeError
@@ -73,6 +75,49 @@ def test_columns_keep_their_form() -> None:
     assert batch.timestamps is not None
     assert batch.timestamps.tolist() == [5, 7]
     assert watermark == Watermark(6)
+
+
+def test_the_times_of_columns_are_computed_as_columns() -> None:
+    strategy = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(col("t") * 10)
+    operator = opened(strategy)
+    [batch, watermark] = told(operator, ColumnBatch(pa.RecordBatch.from_pydict({"t": [5, 7]})))
+    assert isinstance(batch, ColumnBatch)
+    assert batch.timestamps is not None
+    assert (batch.timestamps.tolist(), watermark) == ([50, 70], Watermark(69))
+    assert told(operator, RowBatch([{"t": 8}])) == [([{"t": 8}], [80]), Watermark(79)]
+
+
+def test_a_generator_that_looks_at_values_gets_those_of_columns_too() -> None:
+    seen: list[Any] = []
+
+    class Looks(WatermarkGenerator[Any]):
+        def on_event(self, value: Any, timestamp: int) -> int | None:  # noqa: ANN401  # any kind of row
+            seen.append((value["t"], timestamp))
+            return None
+
+    strategy = WatermarkStrategy.for_generator(Looks).with_timestamp_assigner(col("t") * 10)
+    [batch] = told(opened(strategy), ColumnBatch(pa.RecordBatch.from_pydict({"t": [5, 7]})))
+    assert isinstance(batch, ColumnBatch)
+    assert seen == [(5, 50), (7, 70)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "record", "reason"),
+    [
+        ({"t": [5, None]}, "Row(t=None)", "is NoneType None for Row(t=None)"),
+        ({"t": [5.0, 7.5]}, "Row(t=5.0)", "is float 50.0 for Row(t=5.0); give int(...)"),
+        ({"u": [1]}, "Row(u=1)", "there is no column 't'"),
+        ({"t": [1, 2**62]}, f"Row(t={2**62})", "64 bits"),
+    ],
+)
+def test_columns_without_times_are_refused_as_their_rows(columns: dict[str, Any], record: str, reason: str) -> None:
+    operator = opened(WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(col("t") * 10))
+    batch = ColumnBatch(pa.RecordBatch.from_pydict(columns))
+    for form in (batch, to_rows(batch)):
+        with pytest.raises(UserCodeError) as raised:
+            told(operator, form)
+        assert reason in str(raised.value.cause)
+        assert raised.value.record == record
 
 
 def test_watermarks_of_the_input_are_dropped_but_for_the_end() -> None:
