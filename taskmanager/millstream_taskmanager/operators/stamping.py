@@ -1,8 +1,7 @@
 """Times and watermarks of one split, or of one subtask behind a source: its assigner and its generator (laws 7.1,
 7.2).
 
-An expression gives columns their times as columns: 0.02 us a record, where a function of rows, which have to be made for
-it, takes 10.
+An expression gives columns their times as columns: 0.02 us a record, where a function takes 10, since it needs rows.
 """
 
 from collections.abc import Callable, Iterator, Sequence
