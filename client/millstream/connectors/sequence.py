@@ -16,7 +16,7 @@ class Numbers(NamedTuple):
     last: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class NumberSequenceSource(Source[Numbers]):
     """Gives `first` to `last`, both included, as ints. Each subtask reads one run of them, in order.
 
@@ -26,6 +26,11 @@ class NumberSequenceSource(Source[Numbers]):
     first: int
     last: int
     has_enumerator = False
+
+    def __init__(self, start: int, end: int) -> None:
+        """`start` and `end` are PyFlink's names; the fields are called as in what earlier versions have stored."""
+        object.__setattr__(self, "first", start)
+        object.__setattr__(self, "last", end)
 
     def static_splits(self, parallelism: int) -> Sequence[Numbers]:
         """Runs of about equal length, one a subtask; fewer when there are fewer numbers."""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from millstream.formats.charsets import check_utf8
 from millstream_dataflow.records import Batch, ColumnBatch
 
 
@@ -23,8 +24,9 @@ class Encoder(ABC):
         """The records of a batch, each whole."""
 
     @staticmethod
-    def simple_string_encoder() -> "Encoder":
-        """`str(record)` and a newline, UTF-8. PyFlink's name."""
+    def simple_string_encoder(charset_name: str = "UTF-8") -> "Encoder":
+        """`str(record)` and a newline, UTF-8; ValueError for another charset. PyFlink's name."""
+        check_utf8("Encoder.simple_string_encoder", charset_name)
         return LineEncoder()
 
 

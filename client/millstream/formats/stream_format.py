@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from millstream.formats.charsets import check_utf8
 from millstream.formats.lines import LineParser, Lines, Parsed, split_undecodable
 from millstream_dataflow.records import RowBatch
 
@@ -12,8 +13,9 @@ class StreamFormat(ABC):
     """How the records of a file lie in it, as the user configured it. PyFlink's name."""
 
     @staticmethod
-    def text_line_format() -> "StreamFormat":
-        """PyFlink's name for lines of text (UTF-8)."""
+    def text_line_format(charset_name: str = "UTF-8") -> "StreamFormat":
+        """PyFlink's name for lines of text in UTF-8; ValueError for another charset."""
+        check_utf8("StreamFormat.text_line_format", charset_name)
         return TextLineFormat()
 
     @property

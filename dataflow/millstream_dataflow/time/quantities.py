@@ -47,11 +47,15 @@ class Duration:
         return Duration(_whole(nanos, "Duration.of_nanos"))
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, init=False)
 class Time:
     """A span of time for windows, PyFlink's `pyflink.common.Time`: `Time.seconds(5)`. No point in time."""
 
     milliseconds_count: int
+
+    def __init__(self, milliseconds: int) -> None:
+        """Whole milliseconds; the field has another name, since `Time.milliseconds` makes one too."""
+        object.__setattr__(self, "milliseconds_count", _whole(milliseconds, "Time"))
 
     @staticmethod
     def milliseconds(milliseconds: int) -> "Time":

@@ -65,7 +65,7 @@ class MergingWindowAssigner(WindowAssigner[T_contra, W], Generic[T_contra, W]):
         __slots__ = ()
 
         @abstractmethod
-        def merge(self, to_be_merged: Collection[M], merge_result: M, /) -> None:
+        def merge(self, to_be_merged: Collection[M], merge_result: M) -> None:
             """Those, which are among the windows that were asked about, become this one."""
 
     @abstractmethod

@@ -90,25 +90,25 @@ class _OneGap(SessionWindows):
 class _OwnGaps(SessionWindows):
     """Sessions with a gap for each record."""
 
-    extractor: GapOf
+    session_window_time_gap_extractor: GapOf
     """How the gap is found."""
 
     def __post_init__(self) -> None:
         """Refuse what finds no gap."""
-        extractor = cast("object", self.extractor)
+        extractor = cast("object", self.session_window_time_gap_extractor)
         is_function = callable(extractor) and not isinstance(extractor, type)
         if not (is_function or isinstance(extractor, SessionWindowTimeGapExtractor)):
             takes = "a SessionWindowTimeGapExtractor or a function of the record"
             raise TypeError(f"with_dynamic_gap takes {takes}, but got {short_repr(extractor)}")
 
     @classmethod
-    def with_dynamic_gap(cls, session_window_time_gap_extractor: GapOf) -> Self:
+    def with_dynamic_gap(cls, extractor: GapOf) -> Self:
         """Sessions whose gap each record brings: by an extractor, or a function of the record."""
-        return cls(session_window_time_gap_extractor)
+        return cls(extractor)
 
     def gap_of(self, element: object) -> int:
         """What the extractor says; InvalidProgramError where that is no span above 0."""
-        find = self.extractor
+        find = self.session_window_time_gap_extractor
         gap = find.extract(element) if isinstance(find, SessionWindowTimeGapExtractor) else find(element)
         try:
             milliseconds = to_milliseconds(gap)
@@ -142,9 +142,9 @@ class EventTimeSessionWindows(_OneGap):
     """Sessions by the records' event times: they end when no record has come for the gap."""
 
     @staticmethod
-    def with_dynamic_gap(session_window_time_gap_extractor: GapOf) -> DynamicEventTimeSessionWindows:
+    def with_dynamic_gap(extractor: GapOf) -> DynamicEventTimeSessionWindows:
         """Sessions whose gap each record brings: by an extractor, or a function of the record."""
-        return DynamicEventTimeSessionWindows(session_window_time_gap_extractor)
+        return DynamicEventTimeSessionWindows(extractor)
 
     def is_event_time(self) -> bool:
         """True."""
@@ -156,9 +156,9 @@ class ProcessingTimeSessionWindows(_OneGap):
     """Sessions by the clock of the machine: they end when no record has come for the gap."""
 
     @staticmethod
-    def with_dynamic_gap(session_window_time_gap_extractor: GapOf) -> DynamicProcessingTimeSessionWindows:
+    def with_dynamic_gap(extractor: GapOf) -> DynamicProcessingTimeSessionWindows:
         """Sessions whose gap each record brings: by an extractor, or a function of the record."""
-        return DynamicProcessingTimeSessionWindows(session_window_time_gap_extractor)
+        return DynamicProcessingTimeSessionWindows(extractor)
 
     def is_event_time(self) -> bool:
         """False."""

@@ -31,7 +31,7 @@ class Window(ABC):
 class Merges(Protocol[W_contra]):
     """Who is told which windows become one."""
 
-    def merge(self, to_be_merged: Collection[W_contra], merge_result: W_contra, /) -> None:
+    def merge(self, to_be_merged: Collection[W_contra], merge_result: W_contra) -> None:
         """Those become this one."""
         ...
 

@@ -74,7 +74,7 @@ class _Told(MergingWindowAssigner.MergeCallback[Any]):
     def __init__(self) -> None:
         self.merges: list[Merge] = []
 
-    def merge(self, to_be_merged: Collection[Any], merge_result: Any, /) -> None:  # noqa: ANN401  # windows of any kind
+    def merge(self, to_be_merged: Collection[Any], merge_result: Any) -> None:  # noqa: ANN401  # windows of any kind
         parts = list(to_be_merged)
         if all(isinstance(part, TimeWindow) for part in parts):
             parts.sort()  # a set has no order

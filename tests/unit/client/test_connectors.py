@@ -1,5 +1,6 @@
 """The sources and the sink that come with the DataStream API."""
 
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,6 +105,12 @@ class TestSequence:
         reader = source.create_reader(Context(), Numbers(1, 5), None)
         reader.read(2)
         assert read_all(source.create_reader(Context(), Numbers(1, 5), reader.position())) == [[3, 4], [5]]
+
+    def test_its_ends_have_pyflinks_names_and_stored_ones_stay_readable(self) -> None:
+        source = NumberSequenceSource(start=1, end=5)
+        stored = object.__new__(NumberSequenceSource)
+        stored.__dict__.update(first=1, last=5)  # what unpickling one of an earlier version does
+        assert pickle.loads(pickle.dumps(source)) == source == stored
 
     def test_an_empty_one_has_no_splits(self) -> None:
         assert NumberSequenceSource(5, 4).static_splits(3) == []

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pytest
 
-from millstream import Encoder, Row
+from millstream import Encoder, Row, StreamFormat
 from millstream.formats.csv_encoding import CsvEncoder
 from millstream.formats.encoding import LineEncoder
 from millstream_dataflow.records import ColumnBatch, RowBatch
@@ -101,6 +101,12 @@ class TestText:
 
     def test_a_record_is_a_line(self) -> None:
         assert encoded(Encoder.simple_string_encoder(), 1, "x", None) == "1\nx\nNone\n"
+
+    def test_utf8_is_the_only_charset(self) -> None:
+        assert encoded(Encoder.simple_string_encoder(charset_name="utf8"), "é") == "é\n"
+        for call in (Encoder.simple_string_encoder, StreamFormat.text_line_format):
+            with pytest.raises(ValueError, match="UTF-8 alone, but got the charset 'UTF-16'"):
+                call(charset_name="UTF-16")
         assert encoded(LineEncoder()) == ""
 
     def test_a_row_of_columns_is_a_dict(self) -> None:

@@ -1,5 +1,6 @@
 """Spans of time, however they are written, are milliseconds."""
 
+import pickle
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ from millstream_dataflow.time import Duration, Span, Time, to_milliseconds
     ("span", "milliseconds"),
     [
         (Time.milliseconds(5), 5),
+        (Time(milliseconds=5), 5),
+        (pickle.loads(pickle.dumps(Time(5))), 5),
         (Time.seconds(5), 5_000),
         (Time.minutes(-5), -300_000),
         (Time.hours(5), 18_000_000),
@@ -55,5 +58,7 @@ def test_no_span(span: Any) -> None:  # noqa: ANN401  # as above
 def test_whole_numbers_only() -> None:
     with pytest.raises(TypeError, match=r"Time\.seconds takes a whole number, but got 0\.5"):
         Time.seconds(0.5)  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(TypeError, match=r"Time takes a whole number, but got 0\.5"):
+        Time(0.5)  # type: ignore[arg-type]  # as above
     with pytest.raises(TypeError, match=r"Duration\.of_days takes a whole number"):
         Duration.of_days(True)

@@ -138,7 +138,7 @@ class Gaps(SessionWindowTimeGapExtractor[tuple[str, int]]):
 
 @pytest.mark.parametrize("extractor", [Gaps(), lambda element: element[1]], ids=["object", "function"])
 def test_records_may_bring_their_gaps(extractor: Any) -> None:  # noqa: ANN401  # of either kind
-    windows = Windows(EventTimeSessionWindows.with_dynamic_gap(extractor), reduce=summed)
+    windows = Windows(EventTimeSessionWindows.with_dynamic_gap(extractor=extractor), reduce=summed)
     windows.come(("a", 5, 0), ("a", 50, 4), ("a", 1, 30), ("b", 5, 0), ("b", 5, 6))
     assert windows.end() == [(("b", 5), 4), (("b", 5), 10), (("a", 56), 53)]
 

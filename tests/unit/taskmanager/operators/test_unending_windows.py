@@ -166,7 +166,7 @@ class Pairs(MergingWindowAssigner[Any, TimeWindow]):
         for one in windows:
             for other in windows:
                 if one.start < other.start < one.end:
-                    callback.merge({other, one}, TimeWindow(one.start, other.end))
+                    callback.merge(to_be_merged={other, one}, merge_result=TimeWindow(one.start, other.end))
                     return
 
     def get_default_trigger(self, env: object = None) -> PurgingTrigger:
