@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
 from millstream_dataflow.names import name_problem
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.types import TypeInformation
 
 T = TypeVar("T")
@@ -19,6 +20,8 @@ class OutputTag(Generic[T]):
 
     tag_id: str
     type_info: TypeInformation[T] | None = field(default=None, compare=False)
+
+    get_java_output_tag = NotThere("no Java runs here; the tag itself is what calls take")
 
     def __post_init__(self) -> None:
         """Refuse what can't name an output."""

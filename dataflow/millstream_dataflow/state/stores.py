@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any, TypeVar
 
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.state.descriptors import (
     AggregatingStateDescriptor,
     ListStateDescriptor,
@@ -48,6 +49,10 @@ class KeyedStateStore(ABC):
 
 class OperatorStateStore(ABC):
     """State of a subtask that belongs to no key (Flink, "Operator State")."""
+
+    get_broadcast_state = NotThere(
+        "functions of streams that are connected with a broadcast one have it: ctx.get_broadcast_state(descriptor)"
+    )
 
     @abstractmethod
     def get_list_state(self, state_descriptor: ListStateDescriptor[T]) -> ListState[T]:

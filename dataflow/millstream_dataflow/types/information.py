@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from millstream_dataflow.keys import UnstableKeyError, check_key_type
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.reprs import short_repr
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+_ONE_FORM = "values have one form, the one that functions see; check(value) says whether one fits"
 
 
 class TypeInformation(ABC, Generic[T_co]):
@@ -22,6 +26,11 @@ class TypeInformation(ABC, Generic[T_co]):
     """
 
     __slots__ = ()
+
+    get_java_type_info = NotThere("no Java runs here; the type itself is what calls take")
+    need_conversion = NotThere(_ONE_FORM)
+    to_internal_type = NotThere(_ONE_FORM)
+    from_internal_type = NotThere(_ONE_FORM)
 
     @abstractmethod
     def misfit(self, value: object, place: str) -> str | None:

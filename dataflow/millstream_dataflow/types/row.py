@@ -6,6 +6,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, overload
 
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.words import counted
 
 
@@ -16,6 +17,8 @@ class RowKind(Enum):
     UPDATE_BEFORE = 1
     UPDATE_AFTER = 2
     DELETE = 3
+
+    to_j_row_kind = NotThere("no Java runs here; compare it with the kinds themselves")
 
 
 @lru_cache(maxsize=1024)  # rows of one shape share one tuple of names: in memory, and in a pickle of many
@@ -28,8 +31,8 @@ class Row:
 
     >>> Row("Ann", 31)
     Row('Ann', 31)
-    >>> Row(name="Ann", age=31)  # names in alphabetical order, as in PyFlink
-    Row(age=31, name='Ann')
+    >>> Row(name="Ann", age=31)
+    Row(name='Ann', age=31)
     >>> person = Row("name", "age")  # names first, then values: the order stays
     >>> person("Ann", 31)
     Row(name='Ann', age=31)
@@ -48,8 +51,7 @@ class Row:
         if named:
             if values:
                 raise ValueError("a Row is made of values or of named values, not of both at once")
-            names = _shared(tuple(sorted(named)))
-            self._values, self._names = tuple([named[name] for name in names]), names
+            self._values, self._names = tuple(named.values()), _shared(tuple(named))
         else:
             self._values, self._names = values, None
         self._kind = RowKind.INSERT
@@ -67,6 +69,13 @@ class Row:
         values = map(_unrow, self._values) if recursive else self._values
         return dict(zip(self._names, values, strict=True))
 
+    @staticmethod
+    def of_kind(row_kind: RowKind, *args: object, **kwargs: object) -> "Row":
+        """A row of this kind, made as by `Row(...)`."""
+        row = Row(*args, **kwargs)
+        row.set_row_kind(row_kind)
+        return row
+
     def get_row_kind(self) -> RowKind:
         """INSERT unless it was set."""
         return self._kind
@@ -78,6 +87,12 @@ class Row:
     def get_field_names(self) -> tuple[str, ...] | None:
         """The names in order; None if it has none."""
         return self._names
+
+    def get_fields_by_names(self, names: Sequence[str]) -> list[Any]:
+        """The values of these fields, in this order; KeyError for a name that it hasn't. A row without names gives all
+        its values, as in PyFlink.
+        """
+        return list(self._values) if self._names is None else [self[name] for name in names]
 
     def set_field_names(self, field_names: Sequence[str]) -> None:
         """Name the fields; ValueError when there are more or fewer names than values."""
@@ -124,8 +139,8 @@ class Row:
         return len(self._values)
 
     def __contains__(self, value: object) -> bool:
-        """Whether it is one of the values; of `Row("name", "age")` so whether it is one of the names to be."""
-        return value in self._values
+        """Whether it is one of the names; of a row without names, such as `Row("name", "age")`, one of the values."""
+        return value in (self._values if self._names is None else self._names)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Row):

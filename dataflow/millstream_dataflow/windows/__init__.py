@@ -9,6 +9,7 @@ Read in this order:
 * `sessions`  windows that grow together
 * `unending`  windows that no time completes
 * `evictors`  which of its records a window forgets
+* `serializers`  PyFlink's names for how windows become bytes
 * `firings`   which of its results one is
 """
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from millstream_dataflow.windows.serializers import PickledWindowSerializer, TypeSerializer
 from millstream_dataflow.windows.window import Window
 
 if TYPE_CHECKING:
@@ -19,10 +20,7 @@ W_co = TypeVar("W_co", bound=Window, covariant=True)
 
 
 class WindowAssigner(ABC, Generic[T_contra, W_co]):
-    """Base of all assigners. One of your own remembers nothing itself: it serves all keys.
-
-    PyFlink's `get_window_serializer` isn't needed: windows are stored as plain values, your own by pickle.
-    """
+    """Base of all assigners. One of your own remembers nothing itself: it serves all keys."""
 
     __slots__ = ()
 
@@ -48,6 +46,10 @@ class WindowAssigner(ABC, Generic[T_contra, W_co]):
     @abstractmethod
     def get_default_trigger(self, env: Any = None) -> Trigger[Any, Any]:  # noqa: ANN401  # PyFlink's environment
         """When windows fire whose user says nothing else. `env` is PyFlink's; it is None here."""
+
+    def get_window_serializer(self) -> TypeSerializer[Any]:
+        """PyFlink's; you need not write it. Windows are stored as plain values in any case, your own by pickle."""
+        return PickledWindowSerializer()
 
     @abstractmethod
     def is_event_time(self) -> bool:

@@ -22,6 +22,14 @@ class JobState(Enum):
     RECONCILING = "reconciling"
     """A new leader waits for the TaskManagers' reports (law 3.4)."""
 
+    def is_terminal_state(self) -> bool:
+        """Whether the job is over. PyFlink's name."""
+        return self in {JobState.FINISHED, JobState.CANCELED, JobState.FAILED}
+
+    def is_globally_terminal_state(self) -> bool:
+        """The same: no job is over for one JobManager alone. PyFlink's name."""
+        return self.is_terminal_state()
+
     def __str__(self) -> str:
         """The name, as people read it everywhere: `CANCELED`."""
         return self.name

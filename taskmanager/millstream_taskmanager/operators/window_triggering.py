@@ -5,6 +5,7 @@ from copy import copy
 from typing import Any
 
 from millstream_dataflow.errors import InvalidProgramError
+from millstream_dataflow.metrics import MetricGroup
 from millstream_dataflow.state import (
     AggregatingState,
     AggregatingStateDescriptor,
@@ -19,6 +20,7 @@ from millstream_dataflow.state.descriptors import Aggregates
 from millstream_dataflow.time import checked_time
 from millstream_dataflow.windows import Trigger, Window
 from millstream_taskmanager.operators.base import OperatorContext
+from millstream_taskmanager.operators.metrics import OperatorMetricGroup
 from millstream_taskmanager.operators.window_timers import WindowTimers
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
@@ -41,6 +43,7 @@ class TriggerSurroundings(Trigger.OnMergeContext):
         self._window: Window
         self.event_time = WindowTimers(backend, "event-timers-of-windows", "the timers of event time")
         self.processing_time = WindowTimers(backend, "clock-timers-of-windows", "the timers by the clock")
+        self._metrics = OperatorMetricGroup(context.metrics, context.operator_name)
         self.watermark = 0
         """That holds for the key at hand."""
 
@@ -83,6 +86,10 @@ class TriggerSurroundings(Trigger.OnMergeContext):
         self.event_time.delete(time, self._current.identity, self._window)
 
     # ------------------------------------------------------------------------------------------------- state
+
+    def get_metric_group(self) -> MetricGroup:
+        """See TriggerContext."""
+        return self._metrics
 
     def get_partitioned_state(self, state_descriptor: StateDescriptor[Any]) -> Any:  # noqa: ANN401  # of its own kind
         """See TriggerContext."""

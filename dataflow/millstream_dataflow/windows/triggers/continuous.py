@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Self, cast
 
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.state import ReducingStateDescriptor
 from millstream_dataflow.time.quantities import Span, to_milliseconds
 from millstream_dataflow.types import Types
@@ -20,6 +21,8 @@ class _Continuous(Trigger[Any, Window]):
 
     interval: int
     """Milliseconds."""
+
+    register_next_fire_timestamp = NotThere("it is PyFlink's own; register a timer with the trigger's context")
 
     def __post_init__(self) -> None:
         """Refuse what is no interval."""

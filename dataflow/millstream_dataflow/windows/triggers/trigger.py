@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from millstream_dataflow.errors import InvalidProgramError
+from millstream_dataflow.metrics import MetricGroup
 from millstream_dataflow.state import StateDescriptor
 
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -31,10 +32,7 @@ class TriggerResult(Enum):
 
 
 class Trigger(ABC, Generic[T_contra, W_contra]):
-    """Decides when a window of a key fires. It is asked for each record, and at the times that it has registered.
-
-    Flink's `get_metric_group` is not there.
-    """
+    """Decides when a window of a key fires. It is asked for each record, and at the times that it has registered."""
 
     __slots__ = ()
 
@@ -72,6 +70,10 @@ class Trigger(ABC, Generic[T_contra, W_contra]):
         @abstractmethod
         def delete_event_time_timer(self, time: int) -> None:
             """Forget the timer by the watermark at that time."""
+
+        @abstractmethod
+        def get_metric_group(self) -> MetricGroup:
+            """Metrics of the trigger's own: those of the window's operator, shared by all keys and windows."""
 
         @abstractmethod
         def get_partitioned_state(self, state_descriptor: StateDescriptor[Any]) -> Any:  # noqa: ANN401  # of its own kind

@@ -25,7 +25,7 @@ def rows(draw: st.DrawFn) -> Row:
 
 def test_three_ways_to_make_one() -> None:
     assert repr(Row("Ann", 31)) == "Row('Ann', 31)"
-    assert repr(Row(name="Ann", age=31)) == "Row(age=31, name='Ann')"
+    assert repr(Row(name="Ann", age=31)) == "Row(name='Ann', age=31)"
     person = Row("name", "age")
     assert "name" in person
     assert repr(person("Ann", 31)) == "Row(name='Ann', age=31)"
@@ -34,8 +34,23 @@ def test_three_ways_to_make_one() -> None:
 def test_access() -> None:
     row = Row("name", "age")("Ann", 31)
     assert (row.name, row["age"], row[0], row[-1], row[:1]) == ("Ann", 31, "Ann", 31, ("Ann",))
-    assert (list(row), len(row), 31 in row, "age" in row) == (["Ann", 31], 2, True, False)
+    assert (list(row), len(row), 31 in row, "age" in row) == (["Ann", 31], 2, False, True)
     assert row.get_field_names() == ("name", "age")
+
+
+def test_values_of_some_fields() -> None:
+    row = Row(name="Ann", age=31)
+    assert row.get_fields_by_names(["age", "name"]) == [31, "Ann"]
+    assert Row("Ann", 31).get_fields_by_names(["age"]) == ["Ann", 31]
+    with pytest.raises(KeyError, match="no field 'size'; it has name, age"):
+        row.get_fields_by_names(["size"])
+
+
+def test_a_kind_from_the_start() -> None:
+    row = Row.of_kind(RowKind.DELETE, name="Ann")
+    assert (row.get_row_kind(), row.name) == (RowKind.DELETE, "Ann")
+    with pytest.raises(AttributeError, match=r"to_j_row_kind of RowKind isn't there: no Java runs here"):
+        RowKind.DELETE.to_j_row_kind()
 
 
 def test_setting() -> None:

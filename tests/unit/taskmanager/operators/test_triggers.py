@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from millstream_dataflow.functions import AggregateFunction, ProcessWindowFunction
+from millstream_dataflow.operators.windows import WindowSpecification
+from millstream_dataflow.records import RowBatch
 from millstream_dataflow.state import (
     AggregatingStateDescriptor,
     ListStateDescriptor,
@@ -36,10 +38,13 @@ from millstream_dataflow.windows import (
     TumblingProcessingTimeWindows,
     Window,
 )
+from millstream_runtime.messages.session import MetricKind, UserMetric
 from millstream_taskmanager.operators.window import WindowOperator
 from millstream_taskmanager.operators.window_of_keys import KeyedWindowOperator
+from millstream_taskmanager.operators.window_roads import window_operator
 from millstream_taskmanager.user_code.errors import UserCodeError
-from tests.support.windows import Windows, joined
+from tests.support.tasks import OperatorBench
+from tests.support.windows import KEY, Windows, joined
 
 TENS = TumblingEventTimeWindows.of(10)
 LATE: OutputTag[Any] = OutputTag("late")
@@ -187,6 +192,23 @@ def test_processing_time_on_windows_of_event_time() -> None:
 
 
 # ------------------------------------------------------------------------------------------------- a user's own
+
+
+class Counting(CountTrigger):
+    """Counts as well what it has seen."""
+
+    def on_element(self, element: object, timestamp: int, window: Window, ctx: Trigger.TriggerContext) -> TriggerResult:
+        ctx.get_metric_group().counter("seen").inc()
+        return super().on_element(element, timestamp, window, ctx)
+
+
+def test_a_trigger_has_metrics() -> None:
+    context = OperatorBench().context()
+    windows = WindowSpecification(KEY, GlobalWindows.create(), reduce=joined, trigger=Counting(2))
+    operator = window_operator(windows, reuse=False)
+    operator.open(context)
+    list(operator.process(0, RowBatch([("a", "x"), ("b", "y"), ("a", "z")], [1, 2, 3])))
+    assert list(context.metrics.told()) == [UserMetric("Operator", "seen", MetricKind.COUNTER, 3)]
 
 
 class Mean(AggregateFunction[int, list[int], float]):
