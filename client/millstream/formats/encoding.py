@@ -31,6 +31,13 @@ class Encoder(ABC):
 
 
 @dataclass(frozen=True)
+class BulkWriterFactory:
+    """PyFlink's name for how a file of a bulk format is written: by an encoder, here too."""
+
+    encoder: Encoder
+
+
+@dataclass(frozen=True)
 class LineEncoder(Encoder):
     """A line a record: `str(record)`, or a dict a row of columns. `first_line` begins every file unless it is empty."""
 

@@ -24,6 +24,11 @@ class StreamFormat(ABC):
         return False
 
     @property
+    def fails_at_malformed(self) -> bool:
+        """Whether a record that can't be read fails the job where the program doesn't say it."""
+        return False
+
+    @property
     def quote(self) -> bytes | None:
         """The character between two of which a newline doesn't end a record; None: every newline does."""
         return None

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from millstream.connectors.files.paths import absolute
 from millstream.connectors.files.reader import FileReader, Position, ReaderSettings
@@ -11,6 +11,7 @@ from millstream.connectors.files.splits import FileEnumerator, FileSplit, SplitR
 from millstream.formats.csv import CsvFormat
 from millstream.formats.stream_format import StreamFormat, TextLineFormat
 from millstream_dataflow.connectors import Boundedness, Source, SourceContext, SplitEnumerator, SplitReader
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.time import Span, to_milliseconds
 
 _LEAST = 32 << 20  # bytes of a split: a few seconds of CSV, so that opening a file costs nothing beside
@@ -105,10 +106,13 @@ class FileSource(Source[FileSplit]):
         most = 1 if format_.quote is not None else splits or _ANY_NUMBER
         return cls(given, format_, SplitRule(most, min_split_bytes), on_error == "fail")
 
+    for_bulk_file_format = NotThere("lines and CSV are what is read: for_record_stream_format(format, *paths)")
+
     @staticmethod
     def for_record_stream_format(stream_format: StreamFormat, *paths: str | os.PathLike[str]) -> "FileSourceBuilder":
         """PyFlink's way: a builder. Formats are `StreamFormat.text_line_format()` and `CsvFormat.of(...)`."""
-        return FileSourceBuilder(FileSource.of(paths, stream_format))
+        on_error: OnError = "fail" if stream_format.fails_at_malformed else "skip"
+        return FileSourceBuilder(FileSource.of(paths, stream_format, on_error=on_error))
 
     def monitored(self, discovery_interval: Span) -> "FileSource":
         """The same, looking for new files that often (milliseconds where a bare int), without end.
@@ -139,6 +143,33 @@ class FileSource(Source[FileSplit]):
         return FileReader(context, split, position, ReaderSettings(self.format, self.fails, _LONGEST))
 
 
+class FileEnumeratorProvider:
+    """PyFlink's names for how files become splits."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        """Splits of a file."""
+
+    @staticmethod
+    def default_splittable_file_enumerator() -> "FileEnumeratorProvider":
+        """A plain file is read by many readers at once, in ranges. The default."""
+        return FileEnumeratorProvider(_ANY_NUMBER)
+
+    @staticmethod
+    def default_non_splittable_file_enumerator() -> "FileEnumeratorProvider":
+        """Each file is read by one reader, in order."""
+        return FileEnumeratorProvider(1)
+
+
+class FileSplitAssignerProvider:
+    """PyFlink's name for who reads which split."""
+
+    @staticmethod
+    def locality_aware_split_assigner() -> "FileSplitAssignerProvider":
+        """Whoever asks gets the next one: no file system here says on which host a file lies. The default."""
+        return FileSplitAssignerProvider()
+
+
 class FileSourceBuilder:
     """PyFlink's `FileSourceBuilder`."""
 
@@ -153,6 +184,20 @@ class FileSourceBuilder:
     def process_static_file_set(self) -> "FileSourceBuilder":
         """Look once: the source is bounded. The default."""
         self._source = replace(self._source, interval=None)
+        return self
+
+    def set_file_enumerator(self, file_enumerator: FileEnumeratorProvider) -> "FileSourceBuilder":
+        """Whether a file is read in several splits. Formats whose records may hold newlines have one in any case."""
+        source = self._source
+        most = min(file_enumerator.most, 1 if source.format.quote is not None else _ANY_NUMBER)
+        self._source = replace(source, rule=replace(source.rule, most=most))
+        return self
+
+    def set_split_assigner(self, split_assigner: FileSplitAssignerProvider) -> "FileSourceBuilder":
+        """Nothing changes: there is one way. TypeError for what FileSplitAssignerProvider hasn't made."""
+        if not isinstance(cast("object", split_assigner), FileSplitAssignerProvider):
+            takes = "one that FileSplitAssignerProvider makes"
+            raise TypeError(f"set_split_assigner takes {takes}, but got {split_assigner!r:.80}")
         return self
 
     def build(self) -> FileSource:

@@ -19,10 +19,13 @@ FileCommittable = tuple[str, str, int]
 class FileWriter(SinkWriter[FileCommittable]):
     """See the module. A file is made when its first record comes, so none is empty."""
 
-    def __init__(self, directory: Directory, encoder: Encoder, part: PartName) -> None:
+    def __init__(self, directory: Directory, encoder: Encoder, part: PartName, part_size: int | None = None) -> None:
+        """A file of `part_size` bytes or more gets no more batches; the next one goes to another file."""
         self._directory = directory
         self._encoder = encoder
         self._part = part
+        self._part_size = part_size
+        self._full: list[tuple[PartFile, PartName]] = []
         self._file: PartFile | None = None
         self._closed = deque[_ClosedPart]()  # not durable yet; the task appends, the pool takes from the other end
         self._lost: OSError | None = None
@@ -36,19 +39,26 @@ class FileWriter(SinkWriter[FileCommittable]):
             self._file = self._directory.create(self._part.in_progress)
             self._file.write(self._encoder.header())
         self._file.write(data)
+        if self._part_size is not None and self._file.size >= self._part_size:
+            self._put_aside(self._file)
+
+    def _put_aside(self, file: PartFile) -> None:
+        """It is full, and waits for the barrier."""
+        self._full.append((file, self._part))
+        self._file, self._part = None, self._part.following()
 
     def prepare_commit(self, checkpoint: CheckpointId, *, end_of_input: bool) -> Sequence[FileCommittable]:
-        """The file since the last barrier, if there was a record. LostWritesError when an older one is lost: only a
+        """The files since the last barrier, if there was a record. LostWritesError when an older one is lost: only a
         restart from the last checkpoint can bring its records again.
         """
         if self._lost is not None:
             raise self._lost
-        if self._file is None:
-            return ()
-        file, self._file = self._file, None
-        part, self._part = self._part.closed(checkpoint), self._part.following()
-        self._closed.append(_ClosedPart(self._directory, file, part))
-        return [(part.pending, part.visible, file.size)]
+        if self._file is not None:
+            self._put_aside(self._file)
+        files = [(file, part.closed(checkpoint)) for file, part in self._full]
+        self._full.clear()
+        self._closed.extend(_ClosedPart(self._directory, file, part) for file, part in files)
+        return [(part.pending, part.visible, file.size) for file, part in files]
 
     def make_durable(self) -> Callable[[], None] | None:
         """The files that earlier barriers have closed, oldest first."""
@@ -69,8 +79,9 @@ class FileWriter(SinkWriter[FileCommittable]):
         """What isn't durable is dropped: no checkpoint names it."""
         leftovers = [part.leftover() for part in self._closed]
         if self._file is not None:
-            leftovers.append(Leftover(self._file, (self._part.in_progress,)))
-        self._file = None
+            self._put_aside(self._file)
+        leftovers += [Leftover(file, (part.in_progress,)) for file, part in self._full]
+        self._full.clear()
         self._closed.clear()
         self._directory.discard(leftovers)
 

@@ -1,0 +1,53 @@
+"""How a file sink's files are cut and laid out, by PyFlink's names. A FileSink closes its files at every checkpoint and
+has no buckets, so there is one way to lay them out, and only their size is left to say.
+"""
+
+from dataclasses import dataclass
+
+from millstream_dataflow.not_there import NotThere
+from millstream_dataflow.time import Span, to_milliseconds
+
+_PART_SIZE = 128 << 20  # PyFlink's
+_MINUTE = 60_000
+
+
+@dataclass(frozen=True)
+class RollingPolicy:
+    """When a file sink closes a file and begins another: at each checkpoint, and at `part_size` bytes if it is set."""
+
+    part_size: int | None = None
+
+    @staticmethod
+    def default_rolling_policy(
+        part_size: int = _PART_SIZE, rollover_interval: Span = _MINUTE, inactivity_interval: Span = _MINUTE
+    ) -> "RollingPolicy":
+        """Files of about so many bytes at most. The two spans are checked and change nothing: every checkpoint closes
+        the files, and none is seen before a checkpoint, in Flink neither.
+        """
+        for what, number in (
+            ("part_size", part_size),
+            ("rollover_interval", to_milliseconds(rollover_interval)),
+            ("inactivity_interval", to_milliseconds(inactivity_interval)),
+        ):
+            if number < 1:
+                raise ValueError(f"default_rolling_policy takes a {what} above 0, but got {number}")
+        return RollingPolicy(part_size)
+
+    @staticmethod
+    def on_checkpoint_rolling_policy() -> "RollingPolicy":
+        """At each checkpoint alone: what a FileSink does by itself."""
+        return RollingPolicy()
+
+
+@dataclass(frozen=True)
+class BucketAssigner:
+    """In which folder a record's file lies: in the sink's own."""
+
+    date_time_bucket_assigner = NotThere(
+        "this version has no buckets; a FileSink for each folder writes to it, behind a filter or a side output"
+    )
+
+    @staticmethod
+    def base_path_bucket_assigner() -> "BucketAssigner":
+        """All files in the folder itself: what a FileSink does by itself, unlike Flink's."""
+        return BucketAssigner()
