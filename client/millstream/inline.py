@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TypeVar
 
 from millstream.errors import ExecutionError, JobCanceledError, JobFailedError, JobRefusedError
-from millstream.execution.job_client import JobClient
+from millstream.execution.job_client import JobClient, no_accumulators
 from millstream.execution.job_execution_result import JobExecutionResult
 from millstream.submission.brief import OutputClosedError, OutputLostError, brief_ends
 from millstream.submission.program_streams import ProgramStreams
@@ -214,6 +214,10 @@ class InlineJob:
     def trigger_savepoint(self, savepoint_directory: str | None = None) -> Future[str]:
         """Not inline."""
         return self._no_savepoints()
+
+    def get_accumulators(self) -> Future[dict[str, Any]]:
+        """See JobClient."""
+        return no_accumulators()
 
     def get_job_execution_result(self) -> Future[JobExecutionResult]:
         """See JobClient. Runs the job to its end, and raises what the user's code raises."""

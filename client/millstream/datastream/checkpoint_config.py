@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from millstream.datastream.absent import OF_CHECKPOINT_CONFIGS, refuse
+from millstream.datastream.arguments import accepted_instance
+from millstream.datastream.described_settings import CheckpointStorage
 from millstream.datastream.settings import Settings, duration
 from millstream_dataflow.configuration import milliseconds
 from millstream_dataflow.configuration.enums import CheckpointingMode, ExternalizedCheckpointRetention
@@ -182,6 +184,12 @@ class CheckpointConfig:
     ) -> "CheckpointConfig":
         """Tolerate no failed checkpoint, or any number of them in a row."""
         return self.set_tolerable_checkpoint_failure_number(0 if fail_on_checkpointing_errors else _ANY_NUMBER)
+
+    def set_checkpoint_storage(self, storage: CheckpointStorage) -> "CheckpointConfig":
+        """PyFlink 1's way to say where checkpoints lie: FileSystemCheckpointStorage(directory)."""
+        accepted_instance("set_checkpoint_storage", storage, CheckpointStorage, "a CheckpointStorage")
+        self._settings.set_all(storage.as_settings())
+        return self
 
     def get_checkpoint_storage_dir(self) -> str | None:
         """The directory or URI where checkpoints lie; None: in the job store."""

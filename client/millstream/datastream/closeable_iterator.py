@@ -40,6 +40,10 @@ class CloseableIterator(Iterator[T], Generic[T]):
             self._abandoned.detach()
             raise
 
+    def next(self) -> T:
+        """PyFlink's name for `next(records)`."""
+        return next(self)
+
     def close(self) -> None:
         """Cancel the job unless all of its records were taken. A second call does nothing."""
         if self._open:

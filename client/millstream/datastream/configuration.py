@@ -35,6 +35,19 @@ class Configuration(Mapping[str, str]):
     def __repr__(self) -> str:
         return f"Configuration({self._texts!r})"
 
+    @classmethod
+    def from_dict(cls, map: Mapping[str, object]) -> Configuration:  # noqa: A002  # PyFlink's signature
+        """The same as `Configuration(map)`."""
+        return cls(map)
+
+    @staticmethod
+    def parse_list_value(value: str) -> list[str]:
+        """The values of a text that holds several: `a;b`, or `[a, b]` as YAML writes them."""
+        text = value.strip()
+        if text.startswith("[") and text.endswith("]"):
+            return [part.strip().strip("'\"") for part in text[1:-1].split(",") if part.strip()]
+        return text.split(";") if text else []
+
     # ------------------------------------------------------------------------------------------- PyFlink's names
 
     def set_string(self, key: str, value: str) -> Configuration:
@@ -69,6 +82,14 @@ class Configuration(Mapping[str, str]):
         """The value; false unless it is true."""
         return self._texts[key].lower() == "true" if key in self._texts else default_value
 
+    def get_bytearray(self, key: str, default_value: bytearray) -> bytearray:
+        """The bytes of the value as it is written in a file, in UTF-8; the default when the key was not set here."""
+        return bytearray(self._texts[key].encode()) if key in self._texts else default_value
+
+    def set_bytearray(self, key: str, value: bytearray) -> Configuration:
+        """Set a key to the text of these bytes; UnicodeDecodeError unless they are UTF-8."""
+        return self._set(key, value.decode())
+
     def contains_key(self, key: str) -> bool:
         """Whether it was set here."""
         return key in self._texts
@@ -80,6 +101,10 @@ class Configuration(Mapping[str, str]):
     def to_dict(self) -> dict[str, str]:
         """Keys to values as they are written in a file."""
         return dict(self._texts)
+
+    def add_all_to_dict(self, target_dict: dict[str, str]) -> None:
+        """Put keys and values into a dict of the program's."""
+        target_dict.update(self._texts)
 
     def add_all(self, other: Mapping[str, object], prefix: str = "") -> Configuration:
         """Set all of another one's keys, each with the prefix before it."""

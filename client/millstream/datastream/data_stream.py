@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from millstream.datastream.co_grouped_streams import CoGroupedStreams
     from millstream.datastream.connected_streams import ConnectedStreams
     from millstream.datastream.environment import StreamExecutionEnvironment
+    from millstream.datastream.execution_config import ExecutionConfig
     from millstream.datastream.joined_streams import JoinedStreams
     from millstream.datastream.keyed_stream import KeyedStream
 
@@ -105,6 +106,10 @@ class DataStream(OperatorSettings, ColumnOperations, Generic[T]):
     def get_type(self) -> TypeInformation[Any]:
         """The declared type of the records; PICKLED_BYTE_ARRAY when there is none."""
         return self._transformation.type or Types.PICKLED_BYTE_ARRAY()
+
+    def get_execution_config(self) -> ExecutionConfig:
+        """How the program runs, as the environment's `get_config()`."""
+        return self._environment.get_config()
 
     def get_execution_environment(self) -> StreamExecutionEnvironment:
         """The environment of the program that the stream belongs to."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from millstream.connectors.collection import CollectionSource
+from millstream.connectors.files.source import FileSource
 from millstream.connectors.rows import with_rows
 from millstream.connectors.sequence import NumberSequenceSource
 from millstream.datastream.absent import OF_ENVIRONMENTS, refuse
@@ -20,8 +20,9 @@ from millstream.datastream.closeable_iterator import CloseableIterator
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.execution_config import ExecutionConfig
 from millstream.datastream.operator_settings import stays_in_program
+from millstream.datastream.pyflink_environment import PyFlinkEnvironment
 from millstream.datastream.recording import add_operator, add_partition
-from millstream.datastream.settings import Settings, duration, texts_of
+from millstream.datastream.settings import Settings, duration
 from millstream.datastream.watermarks import accepted_strategy
 from millstream.errors import ArgumentError
 from millstream.execution.context import ProgramContext, current_context
@@ -29,6 +30,7 @@ from millstream.execution.job_client import JobClient
 from millstream.execution.job_execution_result import JobExecutionResult
 from millstream.execution.launch import DEFAULT_JOB_NAME, Launch, launch
 from millstream.execution.user_view import WITHOUT_OUR_FRAMES
+from millstream.formats.charsets import check_utf8
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import CheckpointingMode, ExecutionTarget, RuntimeExecutionMode
 from millstream_dataflow.configuration.options import checkpointing, client, execution
@@ -42,10 +44,8 @@ from millstream_dataflow.types import TypeInformation, Types
 
 T = TypeVar("T")
 
-_log = logging.getLogger("millstream")
 
-
-class StreamExecutionEnvironment:
+class StreamExecutionEnvironment(PyFlinkEnvironment):
     """A program in the making. Sources give streams, calls on streams are written down, `execute` runs it all.
 
     Settings in the program are stronger than those on the command line, in the environment and in the file.
@@ -57,7 +57,6 @@ class StreamExecutionEnvironment:
         self._context = context
         self._settings = Settings(context.configuration)
         self._py_files: list[Path] = []
-        self._said: set[str] = set(context.configuration.notices)
 
     @staticmethod
     def get_execution_environment(
@@ -85,8 +84,7 @@ class StreamExecutionEnvironment:
 
         ConfigurationError names each key that isn't known, with the nearest one, and each value that isn't accepted.
         """
-        stronger = configuration if isinstance(configuration, Configuration) else texts_of(configuration)
-        self._settings.configuration = self._settings.configuration.under(stronger)
+        self._settings.set_all(configuration)
         return self
 
     def get_config(self) -> ExecutionConfig:
@@ -213,6 +211,11 @@ class StreamExecutionEnvironment:
         reader = add_operator(self.program, origin, specification, type_info, name)
         return DataStream(self, reader)
 
+    def read_text_file(self, file_path: str, charset_name: str = "UTF-8") -> DataStream[str]:
+        """PyFlink 1's name for the lines of a file, or of those of a folder, as FileSource.text gives them."""
+        check_utf8("read_text_file", charset_name)
+        return self.from_source(FileSource.text(file_path), WatermarkStrategy.no_watermarks(), "Text file")
+
     # ----------------------------------------------------------------------------------------------- execution
 
     def execute(self, job_name: str | None = None) -> JobExecutionResult:
@@ -264,15 +267,8 @@ class StreamExecutionEnvironment:
         for name in (job_name, self._settings.get(execution.NAME)):
             if name is not None and name != "":  # 0 is none
                 accepted_name("execute", name)
-        self._say_notices()
+        self._settings.say_notices()
         return launch(self.program, self._context, self.configuration, job_name, tuple(self._py_files))
-
-    def _say_notices(self) -> None:
-        """Keys without effect and keys with newer names are worth a line each, once."""
-        for notice in self.configuration.notices:
-            if notice not in self._said:
-                self._said.add(notice)
-                _log.warning(notice)
 
     if not TYPE_CHECKING:  # a type checker knows which names are there
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 from millstream.datastream.absent import OF_EXECUTION_CONFIGS, refuse
+from millstream.datastream.pyflink_execution_config import PyFlinkExecutionConfig
 from millstream.datastream.settings import Settings, duration
 from millstream_dataflow.configuration.options import execution
 from millstream_dataflow.time import Span
 
 
-class ExecutionConfig:
+class ExecutionConfig(PyFlinkExecutionConfig):
     """How the program runs: a view of `pipeline.*` and `parallelism.default`. Setters return the same object."""
 
     def __init__(self, settings: Settings) -> None:

@@ -28,6 +28,7 @@ from millstream_dataflow.functions import (
     resolve_reduce,
 )
 from millstream_dataflow.functions.process import Emitted, EmittedLater
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.operators.specifications import (
     KeyedProcessSpecification,
     KeyedReduceSpecification,
@@ -55,6 +56,8 @@ class KeyedStream(DataStream[T], Generic[T, K]):
     Its records travel by key, so calls that would send them elsewhere are refused (PartitioningError), and it is no
     operator, so those that set something on one are too (NotAnOperatorError); both as in PyFlink.
     """
+
+    AccumulateType = NotThere("no call takes one; min, max, min_by, max_by and sum are calls of their own")
 
     def __init__(
         self, environment: StreamExecutionEnvironment, partition: PartitionTransformation, key: KeySelection

@@ -3,6 +3,7 @@
 from typing import NoReturn, Self, cast
 
 from millstream.compiler.naming import label, with_article
+from millstream.datastream.slot_sharing import DescribedGroup, group_name
 from millstream.errors import NotAnOperatorError, ParallelismError, ProgramError
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
 from millstream_dataflow.names import name_problem, text_problem
@@ -87,9 +88,12 @@ class OperatorSettings:
         operator.chain_with_input = operator.chain_with_outputs = False
         return self
 
-    def slot_sharing_group(self, slot_sharing_group: str) -> Self:
-        """Run the operator, and what follows it, in slots apart from those of other groups."""
-        self._operator("slot_sharing_group").slot_sharing_group = _text(slot_sharing_group, "slot_sharing_group")
+    def slot_sharing_group(self, slot_sharing_group: str | DescribedGroup) -> Self:
+        """Run the operator, and what follows it, in slots apart from those of other groups: by name, or PyFlink's
+        SlotSharingGroup.
+        """
+        operator = self._operator("slot_sharing_group")
+        operator.slot_sharing_group = group_name("slot_sharing_group", slot_sharing_group)
         return self
 
     def _operator(self, setting: str) -> OperatorTransformation:

@@ -43,6 +43,10 @@ class JobClient(Protocol):
         """Take a savepoint; the job goes on. Gives the savepoint's path."""
         ...
 
+    def get_accumulators(self) -> Future[dict[str, Any]]:
+        """Empty: functions count with metrics, in PyFlink too. Done at once."""
+        ...
+
     def get_job_execution_result(self) -> Future[JobExecutionResult]:
         """The job's end. The future's exception is a JobFailedError or a JobCanceledError where it ended so."""
         ...
@@ -54,3 +58,10 @@ class JobClient(Protocol):
         the generator gives up what was not fetched.
         """
         ...
+
+
+def no_accumulators() -> Future[dict[str, Any]]:
+    """What a job has of PyFlink's accumulators."""
+    none = Future[dict[str, Any]]()
+    none.set_result({})
+    return none

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from millstream.errors import DetachedResultError
 from millstream_dataflow.identity import JobId
@@ -32,6 +33,15 @@ class JobExecutionResult:
             )
             raise DetachedResultError(message, job=self.job_id)
         return self.net_runtime
+
+    def get_all_accumulator_results(self) -> dict[str, Any]:
+        """None: functions count with metrics, in PyFlink too. DetachedResultError as above."""
+        self.get_net_runtime()
+        return {}
+
+    def get_accumulator_result(self, accumulator_name: str) -> Any:  # noqa: ANN401  # PyFlink's signature
+        """None: there are no accumulators."""
+        return self.get_all_accumulator_results().get(accumulator_name)
 
     def __str__(self) -> str:
         if self.net_runtime is None:

@@ -10,7 +10,34 @@ from millstream.pyflink.presented import NAMES
 NOT_THERE: Final = object()
 
 OWN: Final[Mapping[str, str]] = {
-    "__version__": "millstream.pyflink.own.version",
+    name: module
+    for module, names in {
+        "millstream.connectors.files.policies": "BucketAssigner RollingPolicy",
+        "millstream.connectors.files.source": "FileEnumeratorProvider FileSourceBuilder FileSplitAssignerProvider",
+        "millstream.formats.encoding": "BulkWriterFactory",
+        "millstream.pyflink.own.asynchronous": "AsyncFunctionDescriptor",
+        "millstream.pyflink.own.checkpoint_storages": """
+            CheckpointStorage FileSystemCheckpointStorage JobManagerCheckpointStorage
+        """,
+        "millstream.pyflink.own.choices": "DeliveryGuarantee InputDependencyConstraint",
+        "millstream.pyflink.own.config_options": "ConfigOption ConfigOptions",
+        "millstream.pyflink.own.csv": "CsvBulkWriters CsvReaderFormat CsvSchema CsvSchemaBuilder",
+        "millstream.pyflink.own.futures": "CompletableFuture",
+        "millstream.pyflink.own.instant": "Instant",
+        "millstream.pyflink.own.job_id": "JobID",
+        "millstream.pyflink.own.memory_size": "MemorySize",
+        "millstream.pyflink.own.restart_strategies": "RestartStrategies RestartStrategyConfiguration",
+        "millstream.pyflink.own.schemas": """
+            ByteArraySchema DeserializationSchema RowFieldExtractorSchema SerializationSchema SimpleStringSchema
+        """,
+        "millstream.pyflink.own.slot_sharing_group": "SlotSharingGroup",
+        "millstream.pyflink.own.state_backends": "HashMapStateBackend StateBackend",
+        "millstream.pyflink.own.version": "__version__",
+        "millstream_dataflow.windows.serializers": """
+            CountWindowSerializer GlobalWindowSerializer TimeWindowSerializer TypeSerializer
+        """,
+    }.items()
+    for name in names.split()
 }
 """Names that aren't in `millstream`, with the module that has them."""
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from millstream.errors import JobNotFoundError, RequestRefusedError, SavepointFailedError
+from millstream.execution.job_client import no_accumulators
 from millstream.execution.job_execution_result import JobExecutionResult
 from millstream.submission.following import follow
 from millstream.submission.gateway import Gateway
@@ -81,6 +82,10 @@ class RemoteJobClient:
         """See JobClient."""
         request = TriggerSavepoint(self._job, uuid.uuid4().hex, savepoint_directory or "")
         return self._in_thread("savepoint", lambda: take_savepoint(self.gateway, request))
+
+    def get_accumulators(self) -> Future[dict[str, Any]]:
+        """See JobClient."""
+        return no_accumulators()
 
     def get_job_execution_result(self) -> Future[JobExecutionResult]:
         """See JobClient. While one waits for it, what the tasks print is written, where that was asked for."""

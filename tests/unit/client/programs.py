@@ -121,6 +121,9 @@ class FakeJobClient:
     def trigger_savepoint(self, savepoint_directory: str | None = None) -> Future[str]:
         return _done("savepoint")
 
+    def get_accumulators(self) -> Future[dict[str, Any]]:
+        return _done({})
+
     def get_job_execution_result(self) -> Future[JobExecutionResult]:
         result = Future[JobExecutionResult]()
         if self.failure is None:

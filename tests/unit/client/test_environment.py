@@ -68,6 +68,21 @@ class TestConfiguration:
         assert config.key_set() == {"parallelism.default"}
         assert ProgramConfiguration().add_all({"default": 3}, "parallelism.") == config
 
+    def test_pyflinks_ways_to_and_from_others(self) -> None:
+        config = ProgramConfiguration.from_dict({"parallelism.default": "3"})
+        config.set_bytearray("pipeline.name", bytearray(b"job"))
+        assert config.get_bytearray("pipeline.name", bytearray()) == b"job"
+        assert config.get_bytearray("pipeline.max-parallelism", bytearray(b"1")) == b"1"
+        texts = {"other": "x"}
+        config.add_all_to_dict(texts)
+        assert texts == {"other": "x", "parallelism.default": "3", "pipeline.name": "job"}
+
+    @pytest.mark.parametrize(
+        ("text", "values"), [("", []), ("a;b", ["a", "b"]), ("[a, 'b']", ["a", "b"]), ("a", ["a"]), ("[]", [])]
+    )
+    def test_lists_in_a_text(self, text: str, values: list[str]) -> None:
+        assert ProgramConfiguration.parse_list_value(text) == values
+
     def test_mistakes_are_refused_at_the_call(self) -> None:
         config = ProgramConfiguration()
         with pytest.raises(ConfigurationError, match=r"did you mean parallelism.default"):
@@ -246,6 +261,20 @@ def test_the_plan_is_json() -> None:
         ]
 
 
+def test_lines_of_a_file_by_pyflink_1s_name(tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("a\nb\n", encoding="utf-8")
+    env = environment(execution_target="inline")
+    with env.read_text_file(str(tmp_path / "lines.txt")).execute_and_collect() as lines:
+        assert (lines.next(), lines.next()) == ("a", "b")
+    with pytest.raises(ValueError, match="in UTF-8 alone, but got the charset 'latin-1'"):
+        env.read_text_file("lines.txt", "latin-1")
+
+
+def test_a_stream_tells_how_its_program_runs() -> None:
+    env = environment().set_parallelism(3)
+    assert numbers(env).get_execution_config().get_parallelism() == 3
+
+
 def test_closing_changes_nothing() -> None:
     fake = FakeExecutor()
     env = environment(fake)
@@ -255,7 +284,7 @@ def test_closing_changes_nothing() -> None:
     assert len(fake.graphs) == 1
 
 
-@pytest.mark.parametrize("name", ["add_source", "add_jars", "set_state_backend", "read_text_file"])
+@pytest.mark.parametrize("name", ["add_source", "add_python_archive", "register_job_listener", "create_input"])
 def test_what_is_not_there_yet(name: str) -> None:
     with pytest.raises(NotSupportedError, match=rf"{name} of a StreamExecutionEnvironment isn't there yet; \w"):
         getattr(environment(), name)
