@@ -1,7 +1,7 @@
 """`Row`: a record of ordered values, with or without names, as PyFlink has it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from enum import Enum
+from enum import Enum, nonmember
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, overload
@@ -18,7 +18,7 @@ class RowKind(Enum):
     UPDATE_AFTER = 2
     DELETE = 3
 
-    to_j_row_kind = NotThere("no Java runs here; compare it with the kinds themselves")
+    to_j_row_kind = nonmember(NotThere("no Java runs here; compare it with the kinds themselves"))
 
 
 @lru_cache(maxsize=1024)  # rows of one shape share one tuple of names: in memory, and in a pickle of many

@@ -109,7 +109,7 @@ class TestSequence:
     def test_its_ends_have_pyflinks_names_and_stored_ones_stay_readable(self) -> None:
         source = NumberSequenceSource(start=1, end=5)
         stored = object.__new__(NumberSequenceSource)
-        stored.__dict__.update(first=1, last=5)  # what unpickling one of an earlier version does
+        vars(stored).update(first=1, last=5)  # what unpickling one of an earlier version does
         assert pickle.loads(pickle.dumps(source)) == source == stored
 
     def test_an_empty_one_has_no_splits(self) -> None:

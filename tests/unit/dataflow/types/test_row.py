@@ -50,7 +50,7 @@ def test_a_kind_from_the_start() -> None:
     row = Row.of_kind(RowKind.DELETE, name="Ann")
     assert (row.get_row_kind(), row.name) == (RowKind.DELETE, "Ann")
     with pytest.raises(AttributeError, match=r"to_j_row_kind of RowKind isn't there: no Java runs here"):
-        RowKind.DELETE.to_j_row_kind()
+        _ = RowKind.DELETE.to_j_row_kind
 
 
 def test_setting() -> None:
