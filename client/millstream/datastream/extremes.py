@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from millstream.datastream.fields import not_combined
 from millstream_dataflow.expressions.records import Field, field_of
 
 
@@ -16,7 +17,10 @@ class MinBy:
     def __call__(self, one: Any, other: Any) -> Any:  # noqa: ANN401  # records are the user's
         """One of two records."""
         former, new = field_of(one, self.field), field_of(other, self.field)
-        return other if new < former or (new == former and not self.first) else one
+        try:
+            return other if new < former or (new == former and not self.first) else one
+        except TypeError as problem:
+            raise not_combined("min_by", self.field, former, new, problem) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +33,7 @@ class MaxBy:
     def __call__(self, one: Any, other: Any) -> Any:  # noqa: ANN401  # as above
         """One of two records."""
         former, new = field_of(one, self.field), field_of(other, self.field)
-        return other if new > former or (new == former and not self.first) else one
+        try:
+            return other if new > former or (new == former and not self.first) else one
+        except TypeError as problem:
+            raise not_combined("max_by", self.field, former, new, problem) from None

@@ -4,10 +4,14 @@ What a field is says `millstream_dataflow.expressions.records`.
 """
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import add
 from typing import Any, cast
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.expressions.records import Field, field_of
+from millstream_dataflow.reprs import bounded_repr
 from millstream_dataflow.types import Row
 
 
@@ -29,7 +33,7 @@ def with_field(record: Any, field: Field, value: Any) -> Any:  # noqa: ANN401  #
         case _ if field == 0:
             return value
         case _:
-            raise TypeError(
+            raise InvalidProgramError(
                 f"a {type(record).__name__} can't be copied with another {field!r}; use reduce() with a function "
                 "of your own, or records that are tuples, Rows, dicts or dataclasses"
             )
@@ -52,6 +56,22 @@ def _tuple_with(record: tuple[Any, ...], field: Field, value: object) -> tuple[A
     return cast("Any", type(record))(*items) if names else items
 
 
+def _of_both(call: str, combine: Callable[[Any, Any], Any], one: object, other: object, field: Field) -> Any:  # noqa: ANN401  # as above
+    """A value of the two in a field; InvalidProgramError for what has none in common, such as a number and a text."""
+    former, new = field_of(one, field), field_of(other, field)
+    try:
+        return combine(former, new)
+    except TypeError as problem:
+        raise not_combined(call, field, former, new, problem) from None
+
+
+def not_combined(call: str, field: Field, former: object, new: object, problem: TypeError) -> InvalidProgramError:
+    """The error for values of a field that `call` can't make one of. `problem`: what Python says."""
+    values = f"{bounded_repr(former)} and {bounded_repr(new)}"
+    what = f"{call}({field!r}) can't take {values} together: {problem}"
+    return InvalidProgramError(f"{what}; use another field, or reduce() with a function of your own")
+
+
 @dataclass(frozen=True, slots=True)
 class FieldSum:
     """The first record with the sum of all in one field."""
@@ -60,7 +80,7 @@ class FieldSum:
 
     def __call__(self, one: Any, other: Any) -> Any:  # noqa: ANN401  # records and fields are the user's
         """Two records become one."""
-        return with_field(one, self.field, field_of(one, self.field) + field_of(other, self.field))
+        return with_field(one, self.field, _of_both("sum", add, one, other, self.field))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +91,7 @@ class FieldMin:
 
     def __call__(self, one: Any, other: Any) -> Any:  # noqa: ANN401  # as above
         """Two records become one."""
-        return with_field(one, self.field, min(field_of(one, self.field), field_of(other, self.field)))
+        return with_field(one, self.field, _of_both("min", min, one, other, self.field))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +102,4 @@ class FieldMax:
 
     def __call__(self, one: Any, other: Any) -> Any:  # noqa: ANN401  # as above
         """Two records become one."""
-        return with_field(one, self.field, max(field_of(one, self.field), field_of(other, self.field)))
+        return with_field(one, self.field, _of_both("max", max, one, other, self.field))

@@ -21,8 +21,11 @@ Getter = Callable[[Any], Any]
 
 
 def field_of(record: Any, field: Field) -> Any:  # noqa: ANN401  # records and fields are the user's
-    """The value of a field; LookupError or AttributeError, in Python's words, when the record has none such."""
-    return _way(type(record), field, record)(record)
+    """The value of a field; InvalidProgramError names the fields that there are, when the record has none such."""
+    try:
+        return _way(type(record), field, record)(record)
+    except (LookupError, AttributeError, TypeError) as problem:
+        raise _missing(field, record, "field") from _of_their_own(problem)
 
 
 def names_of(record: object) -> tuple[str, ...] | None:
@@ -67,7 +70,7 @@ class FieldReader:
                 way = self._ways[kind] = self._found(record)
             return way(record)
         except (LookupError, AttributeError, TypeError) as problem:
-            raise self._missing(record) from problem
+            raise _missing(self._field, record, "column") from _of_their_own(problem)
 
     def _found(self, record: object) -> Getter:
         kind = type(record)
@@ -76,8 +79,21 @@ class FieldReader:
             return lambda one: float(value) if type(value := way(one)) is int else value
         return way
 
-    def _missing(self, record: object) -> InvalidProgramError:
-        return no_column(self._field, columns_of(record), f"{type_name(type(record))} records")
+
+def _missing(field: Field, record: object, word: str) -> InvalidProgramError:
+    kind = "Row" if isinstance(record, Row) else type_name(type(record))
+    return no_column(field, columns_of(record), f"{kind} records", word)
+
+
+def _of_their_own(problem: Exception) -> Exception | None:
+    """What a property or an item of a user's class raised; None where there is no such code, so that the error says all
+    and none of our lines are shown.
+    """
+    trace = problem.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return None if module.startswith("millstream_dataflow.") else problem
 
 
 def _way(kind: type, field: Field, record: object) -> Getter:

@@ -61,10 +61,10 @@ def positions(count: int) -> tuple[str, ...]:
     return tuple(f"f{number}" for number in range(count))
 
 
-def no_column(field: str | int, names: Sequence[str], owner: str) -> InvalidProgramError:
-    """The error for a column that isn't there. `owner` is what should have it."""
-    what = f"there is no column {field!r} in {owner}" if isinstance(field, str) else f"{owner} have no column {field}"
-    known = f"the columns are {', '.join(map(repr, names[:_SHOWN]))}" if names else "it has no named columns"
+def no_column(field: str | int, names: Sequence[str], owner: str, word: str = "column") -> InvalidProgramError:
+    """The error for a column that isn't there. `owner` is what should have it, `word` what the call names it."""
+    what = f"there is no {word} {field!r} in {owner}" if isinstance(field, str) else f"{owner} have no {word} {field}"
+    known = f"the {word}s are {', '.join(map(repr, names[:_SHOWN]))}" if names else f"no {word} has a name"
     more = f" and {counted(len(names) - _SHOWN, 'more', 'more')}" if len(names) > _SHOWN else ""
     return InvalidProgramError(f"{what}; {known}{more}")
 

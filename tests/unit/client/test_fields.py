@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from millstream.datastream.extremes import MaxBy, MinBy
 from millstream.datastream.fields import FieldMax, FieldMin, FieldSum, with_field
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.expressions.records import field_of
 from millstream_dataflow.types import Row
 
@@ -61,24 +63,52 @@ def test_a_sum_of_texts_is_their_concatenation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "field", "error"),
+    ("record", "field", "words"),
     [
-        (("a",), 3, IndexError),
-        ([1], 3, IndexError),
-        ({"a": 1}, "b", KeyError),
-        (Event("a", 1), "missing", AttributeError),
-        (Row(a=1), "missing", KeyError),
-        (7, 1, IndexError),
+        (("a",), 3, "tuple records have no field 3; the fields are 'f0'"),
+        ([1], 3, "list records have no field 3; the fields are 'f0'"),
+        ({"a": 1}, "b", "there is no field 'b' in dict records; the fields are 'a'"),
+        (Event("a", 1), "missing", "there is no field 'missing' in .*Event records; the fields are 'key', 'number'"),
+        (Row(a=1), "missing", "there is no field 'missing' in Row records; the fields are 'a'"),
+        (7, 1, "int records have no field 1; no field has a name"),
     ],
 )
-def test_a_field_that_is_not_there(record: object, field: int | str, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        FieldSum(field)(record, record)
+@pytest.mark.parametrize("function", [FieldSum, FieldMin, FieldMax, MinBy, MaxBy])
+def test_a_field_that_is_not_there(
+    function: Callable[[int | str], Callable[[object, object], object]], record: object, field: int | str, words: str
+) -> None:
+    with pytest.raises(InvalidProgramError, match=f"^{words}$") as raised:
+        function(field)(record, record)
+    assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("function", [FieldSum, FieldMin, FieldMax, MinBy, MaxBy])
+def test_values_of_a_field_that_have_nothing_in_common(
+    function: Callable[[int | str], Callable[[object, object], object]],
+) -> None:
+    words = r"^(sum|min|max|min_by|max_by)\(1\) can't take 5 and 'b' together: .*; use another field, or reduce"
+    with pytest.raises(InvalidProgramError, match=words):
+        function(1)(("a", 5), ("a", "b"))
+
+
+class Broken:
+    """A record whose field is computed, by code that is wrong."""
+
+    @property
+    def number(self) -> int:
+        numbers: dict[str, int] = {}
+        return numbers["there is none"]
+
+
+def test_what_the_code_of_a_records_class_raises_is_shown_as_well() -> None:
+    with pytest.raises(InvalidProgramError) as raised:
+        field_of(Broken(), "number")
+    assert isinstance(raised.value.__cause__, KeyError)
 
 
 def test_a_record_that_can_not_be_copied_is_named() -> None:
     class Mutable:
         number = 5
 
-    with pytest.raises(TypeError, match="a Mutable can't be copied with another 'number'; use reduce"):
+    with pytest.raises(InvalidProgramError, match="a Mutable can't be copied with another 'number'; use reduce"):
         FieldSum("number")(Mutable(), Mutable())

@@ -121,7 +121,7 @@ def test_subclasses_and_numbers_of_numpy_are_what_they_stand_for() -> None:
         (col("c"), Event(1, 2.0), InvalidProgramError, "the columns are 'a', 'price'"),
         (col("c"), (1, 2), InvalidProgramError, "the columns are 'f0', 'f1'"),
         (col(2), (1, 2), InvalidProgramError, "have no column 2; the columns are 'f0', 'f1'"),
-        (col("c"), 5, InvalidProgramError, "no column 'c' in int records; it has no named columns"),
+        (col("c"), 5, InvalidProgramError, "no column 'c' in int records; no column has a name"),
         (col(0) + 1, "x", InvalidTypesError, r"\+ takes two numbers or two texts, but got str 'x' and int 1"),
         (col(0) + 1, True, InvalidTypesError, "but got bool True and int 1"),
         (col(0) == 1, "x", InvalidTypesError, "== takes two values of one kind"),

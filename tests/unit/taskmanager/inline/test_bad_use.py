@@ -1,6 +1,8 @@
 """Mistakes that only the running job can find, each with a sentence that says what came and what to do."""
 
+import re
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream.errors import ArgumentError
-from millstream_dataflow.errors import InvalidTypesError, NotSerializableError
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError, NotSerializableError
 from millstream_dataflow.functions import AggregateFunction
 from millstream_dataflow.time import Time
 from millstream_dataflow.windows import TumblingProcessingTimeWindows
@@ -49,6 +51,24 @@ def test_what_can_not_be_taken_apart_into_records(program: Program, words: str) 
     with pytest.raises(InvalidTypesError, match=f"a function that gives any number of records {words}") as raised:
         list(program(numbers(1)).execute_and_collect())
     assert any("at record 1" in note for note in raised.value.__notes__)
+
+
+MISSING_FIELDS: list[tuple[str, Program]] = [
+    ("key_by position", lambda stream: stream.key_by(7).reduce(lambda one, _: one)),
+    ("key_by name", lambda stream: stream.key_by("x").process(lambda one, _: [one])),
+    ("sum", lambda stream: stream.key_by(lambda _: 0).sum("x")),
+    ("min_by of windows", lambda stream: stream.key_by(lambda _: 0).count_window(2).min_by("x")),
+]
+
+
+@pytest.mark.parametrize("program", [case[1] for case in MISSING_FIELDS], ids=[case[0] for case in MISSING_FIELDS])
+def test_a_field_that_records_do_not_have_is_told_without_our_frames(program: Program) -> None:
+    with pytest.raises(InvalidProgramError, match=r"(int records have|in int records)") as raised:
+        list(program(numbers(1, 2)).execute_and_collect())
+    shown = "".join(traceback.format_exception(raised.value))
+    assert re.search(r"operator .*test_bad_use.py:\d+\), at record [12]", shown)
+    assert "millstream_taskmanager" not in shown
+    assert "millstream_dataflow/" not in shown
 
 
 def test_an_error_of_the_users_own_loop_stays_as_it_is() -> None:
