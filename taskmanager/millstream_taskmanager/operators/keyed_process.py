@@ -113,10 +113,12 @@ class FunctionOfKeys(KeyedOperator):
                 self.current.set(key, identity)
                 self._timers.watermark = self.times.of(key)
                 around.time = time
-                for item in (on_timer and on_timer(time, around)) or ():
-                    collector.add(item, time)
-                    if collector.full:
-                        yield from collector.take()
+                emitted = None if on_timer is None else on_timer(time, around)
+                if emitted is not None:
+                    for item in emitted:
+                        collector.add(item, time)
+                        if collector.full:
+                            yield from collector.take()
 
         yield from attributed(
             loop(), lambda error: UserCodeError(error, self._name, _Timer(self.current.key, around.time))

@@ -103,8 +103,10 @@ class WindowResults:
         window, key = around.window(), around.key
         time = window.max_timestamp()
         if self._function is not None:
-            for item in self._function.process(key, around, results) or ():
-                collector.add(item, time)
+            emitted = self._function.process(key, around, results)
+            if emitted is not None:
+                for item in emitted:
+                    collector.add(item, time)
         elif self._with_firings:
             for result in results:
                 collector.add(WindowResult(key, window, result, around.firing(), around.firing_number()), time)

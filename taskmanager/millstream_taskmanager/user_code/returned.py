@@ -9,7 +9,7 @@ from millstream_dataflow.reprs import bounded_repr
 
 _GIVEN = ("emitted", "items")
 """How variables of ours begin that hold what a function gave, to be taken apart into records."""
-_MEND = "yield the records, or return a list of them; map() takes a function that returns one"
+_MEND = "yield the records, or return a list of them, or None where there are none; to give one for each, use map()"
 
 
 def explained(error: BaseException) -> BaseException:

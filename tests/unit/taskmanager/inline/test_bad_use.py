@@ -12,7 +12,7 @@ from millstream.datastream.data_stream import DataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream.errors import ArgumentError
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError, NotSerializableError
-from millstream_dataflow.functions import AggregateFunction
+from millstream_dataflow.functions import AggregateFunction, KeyedProcessFunction
 from millstream_dataflow.time import Time
 from millstream_dataflow.windows import TumblingProcessingTimeWindows
 from tests.unit.client.programs import environment
@@ -112,6 +112,48 @@ def test_a_record_that_can_not_be_copied_is_shown() -> None:
     )
     with pytest.raises(NotSerializableError, match=words):
         list(numbers(1).map(lambda value: {"number": value, "lock": threading.Lock()}).execute_and_collect())
+
+
+class Timed(KeyedProcessFunction[int, int, int]):
+    """Gives one value for a timer."""
+
+    def __init__(self, value: Any) -> None:  # noqa: ANN401  # the mistake
+        self._value = value
+
+    def process_element(self, value: int, ctx: KeyedProcessFunction.Context) -> Iterator[int]:
+        ctx.timer_service().register_event_time_timer(0)
+        return iter(())
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Any:  # noqa: ANN401  # as above
+        return self._value
+
+
+@pytest.mark.parametrize(("value", "shown"), [(7, "int 7"), (0, "int 0"), (False, "bool False")], ids=repr)
+def test_a_timer_that_gives_one_value(value: object, shown: str) -> None:
+    """None would be no record; what is false otherwise isn't."""
+    words = f"a function that gives any number of records returned {shown}; yield the records, or return a list"
+    with pytest.raises(InvalidTypesError, match=words) as raised:
+        list(numbers(1).key_by(lambda value: value).process(Timed(value)).execute_and_collect())
+    assert any("test_bad_use.py" in note and "timer of key 1 at 0" in note for note in raised.value.__notes__)
+
+
+ONE_VALUE: Any = lambda _, __, values: max(values)  # noqa: E731  # a lambda, as users write them
+
+WINDOW_FUNCTIONS: list[tuple[str, Program]] = [
+    ("process", lambda stream: stream.key_by(lambda _: 0).count_window(2).process(lambda _, __, values: max(values))),
+    ("apply", lambda stream: stream.key_by(lambda _: 0).count_window(2).apply(lambda _, __, values: max(values))),
+    ("process all", lambda stream: stream.count_window_all(2).process(lambda _, values: max(values))),
+    ("apply all", lambda stream: stream.count_window_all(2).apply(lambda _, values: max(values))),
+    ("reduce and process", lambda stream: stream.key_by(lambda _: 0).count_window(2).reduce(max, ONE_VALUE)),
+]
+
+
+@pytest.mark.parametrize("program", [case[1] for case in WINDOW_FUNCTIONS], ids=[case[0] for case in WINDOW_FUNCTIONS])
+def test_a_window_function_that_gives_one_value(program: Program) -> None:
+    words = "a function that gives any number of records returned int 2; yield the records, or return a list"
+    with pytest.raises(InvalidTypesError, match=words) as raised:
+        list(program(numbers(1, 2)).execute_and_collect())
+    assert any("test_bad_use.py" in note for note in raised.value.__notes__)
 
 
 class Shared(AggregateFunction[int, list[int], list[int]]):
