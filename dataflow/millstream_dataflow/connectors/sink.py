@@ -49,6 +49,14 @@ class SinkContext(Protocol):
         """Processing time, milliseconds since the epoch."""
         ...
 
+    def current_watermark(self) -> int:
+        """How far event time has come: what is written now and isn't later than that is late. -2**63 until there is a
+        watermark, also after a restart (Flink: `currentWatermark`).
+
+        The time of a record itself, which Flink's context tells too, stands beside it in its batch.
+        """
+        ...
+
     def write_out(self, text: str) -> None:
         """To the task's standard output."""
         ...

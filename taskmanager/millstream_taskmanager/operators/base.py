@@ -20,6 +20,7 @@ from typing import ClassVar, Protocol
 from millstream_dataflow.identity import CheckpointId, JobId, OperatorId, TaskId
 from millstream_dataflow.operators.chain import ChainNode
 from millstream_dataflow.records import Barrier, Batch, RowBatch, StreamStatus, Watermark
+from millstream_dataflow.records.controls import MIN_TIME
 from millstream_taskmanager.operators.metrics import OperatorMetrics
 from millstream_taskmanager.operators.state import FRESH, Inheritance, RestoredState, StoredList
 from millstream_taskmanager.operators.waiting import DelayClock, Rest, TaskCoroutines
@@ -130,6 +131,8 @@ class OperatorContext:
         self.state = Inheritance(state)
         self.metrics = OperatorMetrics(doors.now)
         """Of its functions."""
+        self.watermark = MIN_TIME
+        """How far event time has come, in a sink's."""
         self.malformed_records = 0
         """Told of since the attempt began."""
 
@@ -189,6 +192,10 @@ class OperatorContext:
     def now(self) -> int:
         """Processing time, milliseconds since the epoch."""
         return self._doors.now()
+
+    def current_watermark(self) -> int:
+        """How far event time has come, for the writer of a sink."""
+        return self.watermark
 
     def call_at(self, time: int) -> None:
         """Be called (`on_time`) at that processing time, or soon after."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import SinkSpecification
-from millstream_dataflow.records import Barrier, Batch
+from millstream_dataflow.records import Barrier, Batch, Watermark
 from millstream_taskmanager.operators.base import Commit, Operator, OperatorContext, Output, Takes
 from millstream_taskmanager.operators.state import StoredList, only, stored_list
 from millstream_taskmanager.user_code.errors import ConnectorCode
@@ -54,6 +54,11 @@ class SinkOperator(Operator):
         with self._guard:
             self._writer.write(batch)
         self.received += len(batch)
+        return _NOTHING
+
+    def advance(self, watermark: Watermark) -> Iterator[Output]:
+        """See Operator."""
+        self._context.watermark = watermark.time
         return _NOTHING
 
     def snapshot(self, barrier: Barrier, *, ended: bool) -> Sequence[StoredList]:

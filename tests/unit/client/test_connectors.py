@@ -32,6 +32,9 @@ class Context:
     def now(self) -> int:
         return 0
 
+    def current_watermark(self) -> int:
+        return -(2**63)
+
     def write_out(self, text: str) -> None:
         self.written.append(text)
 

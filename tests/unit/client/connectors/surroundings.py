@@ -27,6 +27,9 @@ class Around:
     def now(self) -> int:
         return 7
 
+    def current_watermark(self) -> int:
+        return -(2**63)
+
     def write_out(self, text: str) -> None:
         raise AssertionError(text)
 

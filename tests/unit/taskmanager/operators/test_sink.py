@@ -10,7 +10,8 @@ import pytest
 from millstream_dataflow.connectors import Sink, SinkContext, SinkWriter
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import SinkSpecification
-from millstream_dataflow.records import Barrier, Batch, RowBatch
+from millstream_dataflow.records import Barrier, Batch, RowBatch, Watermark
+from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
 from millstream_runtime.messages.failures import FailureKind
 from millstream_taskmanager.operators.base import Commit
 from millstream_taskmanager.operators.sink import SinkOperator
@@ -110,6 +111,34 @@ def test_a_writer_that_fails_names_the_sink() -> None:
         wrote(sink, 1)
     assert (raised.value.operator, raised.value.kind) == ("Operator", FailureKind.EXTERNAL)
     assert sink.commit(CheckpointId(1)) is None
+
+
+class Late(Sink[None]):
+    """Tells which of its records are late, by the watermark that its context tells."""
+
+    def __init__(self) -> None:
+        self.late: list[int] = []
+        self.watermarks: list[int] = []
+
+    def create_writer(self, context: SinkContext, state: Sequence[Any]) -> SinkWriter[None]:
+        sink = self
+
+        class Writer(SinkWriter[None]):
+            def write(self, batch: Batch) -> None:
+                sink.watermarks.append(context.current_watermark())
+                sink.late += [time for time in batch.timestamps or () if time <= sink.watermarks[-1]]
+
+        return Writer()
+
+
+def test_a_writer_knows_how_far_event_time_has_come() -> None:
+    sink = Late()
+    operator = opened(sink)
+    for element in (RowBatch(["a"], [5]), Watermark(7), RowBatch(["b", "c", "d"], [8, 7, 6]), Watermark(MAX_TIME)):
+        emitted = operator.advance(element) if isinstance(element, Watermark) else operator.process(0, element)
+        assert list(emitted) == []
+    operator.process(0, RowBatch(["e"], [9]))
+    assert (sink.watermarks, sink.late) == ([MIN_TIME, 7, MAX_TIME], [7, 6, 9])
 
 
 class Slow(Sink[int]):
