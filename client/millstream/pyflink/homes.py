@@ -33,13 +33,14 @@ OWN: Final[Mapping[str, str]] = {
         "millstream.pyflink.own.slot_sharing_group": "SlotSharingGroup",
         "millstream.pyflink.own.state_backends": "HashMapStateBackend StateBackend",
         "millstream.pyflink.own.version": "__version__",
+        "millstream.pyflink.own.watermark_strategy": "WatermarkStrategy",
         "millstream_dataflow.windows.serializers": """
             CountWindowSerializer GlobalWindowSerializer TimeWindowSerializer TypeSerializer
         """,
     }.items()
     for name in names.split()
 }
-"""Names that aren't in `millstream`, with the module that has them."""
+"""Names that aren't in `millstream`, or mean something else there, with the module that has them."""
 
 
 def found(module: str, name: str) -> object:

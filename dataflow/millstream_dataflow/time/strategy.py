@@ -8,6 +8,7 @@ from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.expressions import ColumnKey, Expression
 from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.time.alignment import WatermarkAlignment
+from millstream_dataflow.time.dropped import refuse_dropped
 from millstream_dataflow.time.generators import (
     BoundedOutOfOrderness,
     NoWatermarks,
@@ -38,8 +39,8 @@ class _OutOfOrderness:
 @dataclass(frozen=True)
 class WatermarkStrategy(Generic[T]):
     """Where event times come from and how watermarks follow them (Flink, "Generating Watermarks"). A value: each
-    method gives a new one, and keeps what was set before (in PyFlink `with_timestamp_assigner` changes the strategy
-    itself, and `with_idleness` gives one that has forgotten it).
+    method gives a new one, keeps what was set before, and is refused where nobody takes the new one (in PyFlink
+    `with_timestamp_assigner` changes the strategy itself, and `with_idleness` gives one that has forgotten it).
 
     >>> strategy = WatermarkStrategy.for_bounded_out_of_orderness(timedelta(hours=2))
     >>> strategy = strategy.with_timestamp_assigner(lambda flight: flight.departure)
@@ -56,38 +57,38 @@ class WatermarkStrategy(Generic[T]):
     alignment: WatermarkAlignment | None = None
     """The group of sources that it keeps together with; None: it reads as fast as it can."""
 
-    @staticmethod
-    def for_monotonous_timestamps() -> "WatermarkStrategy[Any]":
+    @classmethod
+    def for_monotonous_timestamps(cls) -> "WatermarkStrategy[Any]":
         """For times that never fall within a split; a later record with a lower time is late."""
-        return WatermarkStrategy(_OutOfOrderness(0))
+        return cls(_OutOfOrderness(0))
 
-    @staticmethod
-    def for_bounded_out_of_orderness(max_out_of_orderness: Span) -> "WatermarkStrategy[Any]":
+    @classmethod
+    def for_bounded_out_of_orderness(cls, max_out_of_orderness: Span) -> "WatermarkStrategy[Any]":
         """For records that come at most that much (milliseconds where a bare int) behind the highest time before."""
-        return WatermarkStrategy(_OutOfOrderness(non_negative(max_out_of_orderness)))
+        return cls(_OutOfOrderness(non_negative(max_out_of_orderness)))
 
-    @staticmethod
-    def no_watermarks() -> "WatermarkStrategy[Any]":
+    @classmethod
+    def no_watermarks(cls) -> "WatermarkStrategy[Any]":
         """For programs in processing time: event time stands until a bounded input ends."""
-        return WatermarkStrategy(NoWatermarks)
+        return cls(NoWatermarks)
 
-    @staticmethod
-    def for_ingestion_time() -> "WatermarkStrategy[Any]":
+    @classmethod
+    def for_ingestion_time(cls) -> "WatermarkStrategy[Any]":
         """Give records the time at which they are read (Flink's ingestion time). No record is late, and no split is
         waited for, as watermarks follow the clock.
 
         After a restart records that are read again get the time of then, never one below what was given before: so what
         comes of their times may be another result than before. Where that matters, let who makes a record say when.
         """
-        return WatermarkStrategy(IngestionTime)
+        return cls(IngestionTime)
 
-    @staticmethod
-    def for_generator(factory: Callable[[], WatermarkGenerator[AnyT]]) -> "WatermarkStrategy[AnyT]":
+    @classmethod
+    def for_generator(cls, factory: Callable[[], WatermarkGenerator[AnyT]]) -> "WatermarkStrategy[AnyT]":
         """Watermarks of a generator of your own; `factory` is called once per split: the class itself will do."""
         if isinstance(cast("object", factory), WatermarkGenerator) or not callable(factory):
             mend = "each split needs a generator of its own: give the class, or a function that makes one"
             raise TypeError(f"for_generator takes what makes a WatermarkGenerator, but got {factory!r}; {mend}")
-        return WatermarkStrategy(factory)
+        return cast("type[WatermarkStrategy[AnyT]]", cls)(factory)
 
     @overload
     def with_timestamp_assigner(self, timestamp_assigner: Expression) -> "WatermarkStrategy[Any]": ...
@@ -108,6 +109,7 @@ class WatermarkStrategy(Generic[T]):
         if self.generator is IngestionTime:
             mend = "leave the assigner out, or take for_monotonous_timestamps()"
             raise ValueError(f"in ingestion time the clock says when a record happened, not an assigner; {mend}")
+        refuse_dropped("strategy", "with_timestamp_assigner")
         return replace(cast("WatermarkStrategy[AnyT]", self), timestamp_assigner=timestamp_assigner)
 
     def with_idleness(self, idle_timeout: Span) -> "WatermarkStrategy[T]":
@@ -119,6 +121,7 @@ class WatermarkStrategy(Generic[T]):
         milliseconds = to_milliseconds(idle_timeout)
         if milliseconds <= 0:
             raise ValueError(f"an idle timeout must be above 0, but got {milliseconds} ms")
+        refuse_dropped("strategy", "with_idleness")
         return replace(self, idle_timeout=milliseconds)
 
     def with_watermark_alignment(
@@ -145,6 +148,7 @@ class WatermarkStrategy(Generic[T]):
         if self.generator is NoWatermarks:
             mend = "take a strategy that has, or leave the alignment out"
             raise ValueError(f"sources are aligned by their watermarks, and no_watermarks() has none; {mend}")
+        refuse_dropped("strategy", "with_watermark_alignment")
         return replace(self, alignment=WatermarkAlignment(watermark_group, drift, update))
 
     def with_punctuated_watermarks(self) -> "WatermarkStrategy[T]":
@@ -157,6 +161,7 @@ class WatermarkStrategy(Generic[T]):
         if not isinstance(self.generator, _OutOfOrderness):
             mend = "return the watermark from on_event of a generator of your own"
             raise TypeError(f"with_punctuated_watermarks is for monotonous and bounded out-of-order times; {mend}")
+        refuse_dropped("strategy", "with_punctuated_watermarks")
         return replace(self, generator=replace(self.generator, punctuated=True))
 
     def create_watermark_generator(self) -> WatermarkGenerator[T]:

@@ -115,3 +115,20 @@ def test_what_travels_is_the_facade_in_another_process(tmp_path: Path) -> None:
     ]
     said = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     assert said.stdout == "True\n"
+
+
+def test_a_strategy_changes_where_pyflink_changes_it() -> None:
+    """Programs call it as a statement, and would lose their times without a word."""
+    names = imported("from pyflink.common import Duration, WatermarkStrategy\nfrom pyflink.datastream import *")
+    exec(
+        "strategy = WatermarkStrategy.for_bounded_out_of_orderness(Duration.of_seconds(1))\n"
+        "strategy.with_timestamp_assigner(int)\n"
+        "idle = strategy.with_idleness(Duration.of_seconds(2))\n",
+        names,
+    )
+    ours = millstream.WatermarkStrategy.for_bounded_out_of_orderness(1_000).with_timestamp_assigner(int)
+    for name, expected in (("strategy", ours), ("idle", ours.with_idleness(2_000))):
+        strategy = names[name]
+        assert isinstance(strategy, millstream.WatermarkStrategy)
+        copy = pickle.loads(pickle.dumps(strategy))
+        assert (type(copy), copy) == (millstream.WatermarkStrategy, expected)

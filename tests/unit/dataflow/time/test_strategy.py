@@ -1,7 +1,9 @@
 """Strategies are values that make generators."""
 
 import pickle
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -54,3 +56,52 @@ def test_refusals() -> None:
         WatermarkStrategy.for_generator(Own())  # type: ignore[arg-type]  # what is tested
     with pytest.raises(TypeError, match=r"must make a WatermarkGenerator, but .* made 'generator'"):
         WatermarkStrategy.for_generator(lambda: "generator").create_watermark_generator()  # type: ignore[arg-type, return-value]  # as above
+
+
+CALLS: list[Callable[[WatermarkStrategy[Any]], object]] = []
+
+
+def dropped(call: Callable[[WatermarkStrategy[Any]], object]) -> Callable[[WatermarkStrategy[Any]], object]:
+    CALLS.append(call)
+    return call
+
+
+@dropped
+def with_timestamp_assigner(strategy: WatermarkStrategy[Any]) -> None:
+    strategy.with_timestamp_assigner(int)
+
+
+@dropped
+def with_idleness(strategy: WatermarkStrategy[Any]) -> None:
+    strategy.with_idleness(timedelta(seconds=1))
+
+
+@dropped
+def with_watermark_alignment(strategy: WatermarkStrategy[Any]) -> None:
+    for _ in range(1):
+        strategy.with_watermark_alignment("group", 20)
+
+
+@dropped
+def with_punctuated_watermarks(strategy: WatermarkStrategy[Any]) -> None:
+    if strategy.idle_timeout is None:
+        strategy.with_idleness(1).with_punctuated_watermarks()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_strategy_that_nobody_takes_is_refused(call: Callable[[WatermarkStrategy[Any]], object]) -> None:
+    """As a statement these calls would have no effect, where PyFlink's with_timestamp_assigner has one."""
+    name = call.__name__
+    words = rf"^{name} gives a new strategy .* nobody takes the new one; write: strategy = strategy\.{name}\(\.\.\.\)$"
+    with pytest.raises(ValueError, match=words):
+        call(WatermarkStrategy.for_monotonous_timestamps())
+
+
+def test_one_that_is_taken_in_any_way_is_not() -> None:
+    strategy = WatermarkStrategy.for_monotonous_timestamps()
+    _ = strategy.with_idleness(1)
+    taken = [strategy.with_idleness(number) for number in (1, 2)] + [*map(strategy.with_idleness, (3,))]
+    assert (named := strategy.with_idleness(4)).idle_timeout == strategy.with_idleness(4).idle_timeout
+    timed: Callable[[WatermarkStrategy[Any]], WatermarkStrategy[int]] = lambda one: one.with_timestamp_assigner(int)  # noqa: E731  # as users write it
+    assert timed(strategy).timestamp_assigner is int
+    assert [one.idle_timeout for one in [*taken, named]] == [1, 2, 3, 4]
