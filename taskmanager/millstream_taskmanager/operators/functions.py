@@ -142,27 +142,28 @@ class TaskRuntimeContext(RuntimeContext):
 
     def get_state(self, state_descriptor: ValueStateDescriptor[Any]) -> ValueState[Any]:
         """Refused."""
-        self._refuse(state_descriptor.name)
+        self.refuse_state(state_descriptor.name)
 
     def get_list_state(self, state_descriptor: ListStateDescriptor[Any]) -> ListState[Any]:
         """Refused."""
-        self._refuse(state_descriptor.name)
+        self.refuse_state(state_descriptor.name)
 
     def get_map_state(self, state_descriptor: MapStateDescriptor[Any, Any]) -> MapState[Any, Any]:
         """Refused."""
-        self._refuse(state_descriptor.name)
+        self.refuse_state(state_descriptor.name)
 
     def get_reducing_state(self, state_descriptor: ReducingStateDescriptor[Any]) -> ReducingState[Any]:
         """Refused."""
-        self._refuse(state_descriptor.name)
+        self.refuse_state(state_descriptor.name)
 
     def get_aggregating_state(
         self, state_descriptor: AggregatingStateDescriptor[Any, Any, Any]
     ) -> AggregatingState[Any, Any]:
         """Refused."""
-        self._refuse(state_descriptor.name)
+        self.refuse_state(state_descriptor.name)
 
-    def _refuse(self, state: str) -> NoReturn:
+    def refuse_state(self, state: str) -> NoReturn:
+        """InvalidProgramError that says why there is none."""
         raise InvalidProgramError(
             f"state {state!r} was asked for, but keyed state belongs to keys and this stream has none; call key_by "
             "first, or keep state of the subtask by a CheckpointedFunction"

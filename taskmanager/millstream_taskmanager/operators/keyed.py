@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, NoReturn
 
 from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.functions import resolve_key_selector
@@ -137,12 +137,16 @@ class FunctionsOfKeys:
     """The functions of one operator on a keyed stream, from `open` to `close`."""
 
     def __init__(self, functions: Sequence[object]) -> None:
+        self._functions = functions
         self._lives = [FunctionLife(function) for function in functions]
 
-    def open(self, context: OperatorContext, tables: KeyedTables) -> None:
-        """Before the first record."""
-        for life in self._lives:
-            life.open(context, KeyedRuntimeContext(context, tables))
+    def open(self, context: OperatorContext, tables: KeyedTables, accumulating: Sequence[object] = ()) -> None:
+        """Before the first record. `accumulating`: those that are called for no key in particular, and have no state of
+        any.
+        """
+        keyed, keyless = KeyedRuntimeContext(context, tables), AccumulatingContext(context)
+        for function, life in zip(self._functions, self._lives, strict=True):
+            life.open(context, keyless if any(function is one for one in accumulating) else keyed)
         names = [name for life in self._lives for name in life.lists]
         if len(names) > len(set(names)):
             raise InvalidProgramError(
@@ -187,3 +191,16 @@ class KeyedRuntimeContext(TaskRuntimeContext):
     ) -> AggregatingState[Any, Any]:
         """See RuntimeContext."""
         return self._tables.get_aggregating_state(state_descriptor)
+
+
+class AccumulatingContext(TaskRuntimeContext):
+    """What `reduce` and `aggregate` of windows may know: they take in records of many keys in a row, so state of a key
+    would be that of any. Flink refuses each rich function there; here they may have a life, and metrics.
+    """
+
+    def refuse_state(self, state: str) -> NoReturn:
+        """See TaskRuntimeContext."""
+        raise InvalidProgramError(
+            f"state {state!r} was asked for by reduce() or aggregate() of windows, which work for all keys and windows "
+            "at once; keep it in the record or accumulator, or give a window function behind them and ask there"
+        )

@@ -77,7 +77,7 @@ class WindowOperator(KeyedOperator):
         self._results = WindowResults(self._specification, self._accumulation, self._around, reuse=self._reuse)
         self._firings = LateFirings(self.backend) if self._lateness and self._results.tells_firings else None
         self._keeps = self._lateness > 0 and not self._places.shared
-        self._functions.open(context, tables)
+        self._functions.open(context, tables, (self._specification.reduce, self._specification.aggregate))
         if self._places.shared:
             refuse_other_panes(self._name, self._assigner, self._table.entries)
         for span in self._table.entries:

@@ -93,7 +93,7 @@ class KeyedWindowOperator(KeyedOperator):
         sessions = self._assigning.sessions is not None
         self._live = LiveWindows(backend, self._end_of, merging=merging, sessions=sessions)
         self._triggering = TriggerSurroundings(context, backend, is_event_time=self._by_event_time)
-        self._functions.open(context, tables)
+        self._functions.open(context, tables, (self._specification.reduce, self._specification.aggregate))
         self._turn(self.times.time)
         self._call()
 
