@@ -3,7 +3,8 @@
 The rows of a batch are grouped by key and window. Each group becomes one record, the accumulator of its rows, which the
 window merges with what it has. So the window, its timers and its state are those of rows, and a checkpoint doesn't
 tell which form the records had. Rows that are late, or may be, go the way of single records: each is judged,
-counted and fires by itself. So do all while a restored operator asks each key how far event time had come (law 7.1).
+counted and fires by itself. So do all while a restored operator asks each key how far event time had come (law 7.1),
+and those between windows, of which each is late by its own time.
 
 Measured on a busy machine with Python 3.11, 8 k Rows of 100 keys in 5 windows, M records/s as rows and as columns: a
 sum 0.5 and 2.8, count and sum 0.3 and 2.2, four aggregates 0.2 and 1.6.
@@ -70,6 +71,7 @@ class ColumnWindowOperator(WindowOperator):
         self._size, self._offset = period
         key = KeySelection(_KeyOf(selector), specification.key.type)
         super().__init__(replace(specification, key=key, aggregate=_Adding(aggregate)), reuse=reuse)
+        self._gaps = self._assigner.distance > self._assigner.size
 
     def process(self, number: int, batch: Batch) -> Iterator[Output]:
         """See Operator."""
@@ -79,10 +81,13 @@ class ColumnWindowOperator(WindowOperator):
         if not self.times.settled or batch.timestamps is None or not len(batch):
             yield from self.process_rows(number, to_rows(batch))
             return
-        late = self._starts(batch.timestamps) + self._size - 1 <= self.times.time
-        if late.any():
-            yield from self.process_rows(number, to_rows(_chosen(batch, late)))
-            batch = _chosen(batch, ~late)
+        starts = self._starts(batch.timestamps)
+        single = starts + self._size - 1 <= self.times.time
+        if self._gaps:
+            single |= (starts - self._offset) % self._assigner.distance >= self._assigner.size
+        if single.any():
+            yield from self.process_rows(number, to_rows(_chosen(batch, single)))
+            batch = _chosen(batch, ~single)
         if len(batch):
             yield from self._process_at_once(number, batch)
 

@@ -107,6 +107,14 @@ def test_columns_give_what_rows_give(steps: list[Any], lateness: int, aggregate:
         assert counts[0] == counts[1]
 
 
+def test_records_between_windows_are_late_one_by_one() -> None:
+    operator = opened(Count(), assigner=SlidingEventTimeWindows.of(4, 10, 3), late=LATE)
+    list(operator.advance(Watermark(7)))
+    given = list(operator.process(0, columns(("a", 1, 7), ("a", 2, 8))))
+    assert shown(given) == [("late", "Row(k='a', n=1)", 7)], "behind a window that is over, and before the next"
+    assert (operator.received, operator.processed, operator.late) == (2, 1, 1)
+
+
 def test_windows_of_the_whole_stream_take_columns_too() -> None:
     specification = WindowSpecification(KeySelection(NoKey()), TENS, aggregate=Count())
     operator = OPERATORS[WindowSpecification](specification, OperatorSettings())
