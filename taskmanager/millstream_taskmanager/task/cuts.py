@@ -13,7 +13,7 @@ takes at the median:
     1 s                                   4.0
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -133,9 +133,7 @@ class Cuts:
 
     def announced(self, channel: int, barrier: Barrier) -> None:
         """See Watcher."""
-        for checkpoint, flight in self._parts.all_in_flight().items():
-            if channel in flight.open and checkpoint < barrier.checkpoint:
-                self._give_up(checkpoint, f"the barrier of checkpoint {barrier.checkpoint} overtook it")
+        self._give_up_older(barrier.checkpoint, {channel})
         if (own := self._parts.in_flight(barrier.checkpoint)) is not None:
             own.close(channel, self._doors.delays.now())
             self._settle()
@@ -276,6 +274,7 @@ class Cuts:
         task.relax()
         if self._ledger.is_forgotten(barrier.checkpoint):  # given up while that was on its way out
             return
+        self._give_up_older(barrier.checkpoint, cut.overtaken)
         flight = self._overtaken(cut)
         if flight is None:
             return
@@ -341,6 +340,14 @@ class Cuts:
         self._alignment.keep_order()
         text = f"a record in flight can't be stored: {failure_of(error).message}; {_ALIGNED_INSTEAD}"
         self._give_up(checkpoint, text)
+
+    def _give_up_older(self, checkpoint: CheckpointId, channels: Collection[int]) -> None:
+        """Those that wait for their barriers by these channels. Their abort may still be on its way, and of one channel
+        but one checkpoint is recorded.
+        """
+        for older, flight in self._parts.all_in_flight().items():
+            if older < checkpoint and not flight.open.isdisjoint(channels):
+                self._give_up(older, f"the barrier of checkpoint {checkpoint} overtook it")
 
     def _give_up(self, checkpoint: CheckpointId, reason: str) -> None:
         self._forget(checkpoint, older_too=False)

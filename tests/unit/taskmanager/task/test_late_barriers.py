@@ -109,3 +109,27 @@ def test_a_task_without_a_leader_begins_none() -> None:
     job.settle()
     assert [(subtask, checkpoint) for subtask, checkpoint, _ in job.declined] == [(SINK, ONE)]
     assert taken(job) == len(RECORDS)
+
+
+@pytest.mark.parametrize("abort_comes", ["before the records", "behind the barrier", "never"])
+def test_a_checkpoint_whose_forerunner_is_given_up_has_its_records(abort_comes: str) -> None:
+    """The abort goes another way than barriers do: the next checkpoint's cut may come before it."""
+    job = job_of()
+    trigger(job, EARLY)
+    steps(job, 10)
+    trigger(job, EARLY, TWO)
+    steps(job, 10)
+    if abort_comes == "before the records":
+        job.tasks[SINK].aborted(ONE)
+    steps(job, 20)
+    trigger(job, LATE, TWO)
+    steps(job, 3)
+    if abort_comes == "behind the barrier":
+        job.tasks[SINK].aborted(ONE)
+    job.settle()
+    part = job.parts[TWO][SINK]
+    sent = next(count.records for count in job.parts[TWO][LATE].audit.sent)
+    [received] = [count for count in part.audit.received if count.channel == part.channels[0].channel]
+    assert received.records + received.in_flight == sent
+    assert received.in_flight > 10
+    assert ONE not in job.parts or SINK not in job.parts[ONE]
