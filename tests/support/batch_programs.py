@@ -285,7 +285,7 @@ def functions_that_wait(env: StreamExecutionEnvironment, events: list[Event]) ->
 def built_in_aggregates(env: StreamExecutionEnvironment, events: list[Event]) -> list[DataStream[Any]]:
     """Expressions, and columns into windows."""
     fields = Types.ROW_NAMED(["at", "name", "price"], [Types.LONG(), Types.STRING(), Types.LONG()])
-    rows = timed(env, events).map(lambda event: Row(name=event[0], at=event[1], price=event[2]), fields)
+    rows = timed(env, events).map(lambda event: Row(at=event[1], name=event[0], price=event[2]), fields)
     priced = rows.filter(col("price") >= 1).with_columns(double=col("price") * 2)
     by_name = priced.key_by("name")
     tumbling = by_name.window(TumblingEventTimeWindows.of(100)).aggregate(Key("name"), Count(), Sum("double"))
