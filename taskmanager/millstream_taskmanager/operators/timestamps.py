@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from millstream_dataflow.operators.specifications import TimestampsSpecification
 from millstream_dataflow.records import Barrier, Batch, StreamStatus, Watermark
-from millstream_dataflow.records.controls import MAX_TIME
+from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.base import Operator, OperatorContext, Output, Takes
 from millstream_taskmanager.operators.idleness import IdleClock
@@ -33,6 +33,7 @@ class TimestampsOperator(Operator):
         self._round = 0
         self._quiet = False  # by the clock
         self._idle = False  # as it was told: quiet, or by the generator's word
+        self._untold = False  # what the watermark was at the checkpoint
 
     def open(self, context: OperatorContext) -> None:
         """See Operator."""
@@ -40,6 +41,8 @@ class TimestampsOperator(Operator):
         self._stamper = Stamper(self._strategy, context.name, context.now)
         if (state := _own_state(context.state, context.subtask_index)) is not None:
             self._stamper.restore(state)
+            self._untold = self._stamper.time > MIN_TIME
+            context.resume()
         if (timeout := self._strategy.idle_timeout) is not None:
             self._clock = IdleClock(timeout, context.now())
         self._arm(context.now())
@@ -67,7 +70,10 @@ class TimestampsOperator(Operator):
             yield watermark
 
     def on_time(self, now: int) -> Iterator[Output]:
-        """Watermarks by the clock, and the loss of it."""
+        """Watermarks by the clock, and the loss of it; first of all, the restored one."""
+        if self._untold:
+            self._untold = False
+            yield Watermark(self._stamper.time)
         if (time := self._stamper.periodic()) is not None:
             yield from self._watermark(time)
         if self._clock is not None and not self._quiet:

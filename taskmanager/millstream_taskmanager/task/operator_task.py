@@ -14,6 +14,7 @@ from millstream_dataflow.records import (
     StreamStatus,
     Watermark,
 )
+from millstream_dataflow.records.controls import MIN_TIME
 from millstream_taskmanager.exchange.gate import Gate, Taken
 from millstream_taskmanager.operators.valve import Change, Valve
 from millstream_taskmanager.task.doors import TaskDoors
@@ -37,6 +38,14 @@ class OperatorTask(Task):
     def rest(self) -> tuple[int, Batch] | None:
         """See Task."""
         return None if self._rest is None else (self._rest[0], self._rest[2])
+
+    def _starting(self) -> Activity:
+        """What it has said of event time before: whoever comes behind may have another input by now that is further, or
+        have lost it, since of a channel without records nothing is stored in flight. Its own senders say nothing that
+        is news here.
+        """
+        if self._valve.time > MIN_TIME and self.ending.emits:
+            yield from self.chain.event(Watermark(self._valve.time))
 
     def _has_input(self) -> bool:
         return self._input_waits() and self.outputs.writable and self.chain.accepts
