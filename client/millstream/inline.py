@@ -45,8 +45,9 @@ from millstream_taskmanager.user_code.errors import (
     user_error,
 )
 from millstream_taskmanager.worker.coroutines import Coroutines, CoroutinesOfTask
-from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
+from millstream_taskmanager.worker.deployment import deploy, ranks
 from millstream_taskmanager.worker.loop import STINT_NS, steady_clock
+from millstream_taskmanager.worker.orders import Orders
 from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler, work_clock
 from millstream_taskmanager.worker.settings import task_settings
 

@@ -43,7 +43,8 @@ from millstream_taskmanager.task.snapshot import TaskPart
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.user_code.errors import failure_of
 from millstream_taskmanager.worker.coroutines import Coroutines, CoroutinesOfTask
-from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
+from millstream_taskmanager.worker.deployment import deploy, ranks
+from millstream_taskmanager.worker.orders import Orders
 from millstream_taskmanager.worker.scheduler import Delays, ScheduledCall, Scheduler
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.list_source import ListSource, Nothing

@@ -14,14 +14,13 @@ import numpy as np
 from millstream_dataflow.identity import (
     ChannelId,
     EdgeId,
-    RegionAttempt,
     SubtaskId,
     TaskId,
     VertexId,
     WorkerId,
     worker_id,
 )
-from millstream_dataflow.job_graph import BlobRef, Edge, Exchange, Partitioning
+from millstream_dataflow.job_graph import Edge, Exchange, Partitioning
 from millstream_dataflow.operators.chain import ChainSpecification
 from millstream_dataflow.operators.specifications import EnumeratorSpecification, ReaderSpecification
 from millstream_dataflow.plan import Plan
@@ -46,24 +45,8 @@ from millstream_taskmanager.task.stage import StageParts
 from millstream_taskmanager.task.task import Task, TaskParts
 from millstream_taskmanager.user_code.awaiting import without_waits
 from millstream_taskmanager.worker.in_flight import InFlightRestorer, overtaking
-from millstream_taskmanager.worker.settings import TaskSettings
+from millstream_taskmanager.worker.orders import Orders
 from millstream_taskmanager.worker.stored import Arriving, ResultPlaces, reading_order, result_ends
-
-
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What a process is to run."""
-
-    plan: Plan
-    attempts: Mapping[SubtaskId, RegionAttempt]
-    """The subtasks of this process, each with its region's attempt."""
-    settings: TaskSettings
-    blob: Callable[[BlobRef], bytes]
-    restored: Mapping[SubtaskId, Restored] = field(default_factory=dict[SubtaskId, Restored])
-    peers: RemoteChannels | None = None
-    """Where channels to and from other processes are had; None: all subtasks are here."""
-    results: ResultPlaces | None = None
-    """Where tasks leave results, and find those of others; None: the job has no stages."""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ and all come before anything new, so records of one key keep their order.
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,9 +26,7 @@ from millstream_taskmanager.exchange.partitioners import Partitioner, Place, mak
 from millstream_taskmanager.operators.base import label
 from millstream_taskmanager.task.in_flight import Overtaking
 from millstream_taskmanager.task.restored import StoredRecords
-
-if TYPE_CHECKING:
-    from millstream_taskmanager.worker.deployment import Orders
+from millstream_taskmanager.worker.orders import Orders
 
 CodecOf = Callable[[Edge], ChannelCodec]
 
@@ -47,7 +44,7 @@ def may_overtake(edge: Edge) -> bool:
 class InFlightRestorer:
     """Gives the tasks of one process what was in flight."""
 
-    def __init__(self, orders: "Orders") -> None:
+    def __init__(self, orders: Orders) -> None:
         self._orders = orders
         self._edges = {edge.id: edge for edge in orders.plan.graph.edges}
 

@@ -25,9 +25,10 @@ from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.restoring import restored_of
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.user_code.errors import UserCode, failure_of
-from millstream_taskmanager.worker.deployment import Orders, deploy
+from millstream_taskmanager.worker.deployment import deploy
 from millstream_taskmanager.worker.modules import add_artifacts, install_classes
 from millstream_taskmanager.worker.options import WorkerOptions
+from millstream_taskmanager.worker.orders import Orders
 from millstream_taskmanager.worker.settings import task_settings
 from millstream_taskmanager.worker.stored import ResultPlaces, result_places
 

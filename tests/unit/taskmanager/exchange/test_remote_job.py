@@ -17,7 +17,8 @@ from millstream_runtime.states import TaskState
 from millstream_taskmanager.task.doors import TaskDoors
 from millstream_taskmanager.task.task import Task
 from millstream_taskmanager.user_code.errors import UserCodeError
-from millstream_taskmanager.worker.deployment import Orders, deploy
+from millstream_taskmanager.worker.deployment import deploy
+from millstream_taskmanager.worker.orders import Orders
 from millstream_taskmanager.worker.settings import TaskSettings
 from tests.support.tasks import JOB, Draft, Drawing, ListSource, VirtualDoors, VirtualJob
 from tests.support.wire import WireLoop, WireWorker, deployment

@@ -20,10 +20,11 @@ from millstream_runtime.states import TaskState
 from millstream_taskmanager.operators.collect import CollectOperator
 from millstream_taskmanager.operators.registry import OperatorSettings
 from millstream_taskmanager.task.task import Task
-from millstream_taskmanager.worker.deployment import Orders, deploy, ranks
+from millstream_taskmanager.worker.deployment import deploy, ranks
 from millstream_taskmanager.worker.doors import Surroundings, TurnedTask, WorkerDoors
 from millstream_taskmanager.worker.durability import SnapshotFiles, SnapshotWriter
 from millstream_taskmanager.worker.loop import WorkerLoop
+from millstream_taskmanager.worker.orders import Orders
 from millstream_taskmanager.worker.output import TaskOutputs
 from millstream_taskmanager.worker.settings import TaskSettings
 from millstream_taskmanager.worker.task_log import TaskLog
