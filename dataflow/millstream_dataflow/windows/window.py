@@ -44,8 +44,8 @@ class TimeWindow(Window):
     end: int
 
     def max_timestamp(self) -> int:
-        """One millisecond before the end."""
-        return self.end - 1
+        """One millisecond before the end; at the end of time that, for no watermark goes beyond it."""
+        return min(self.end - 1, MAX_TIME)
 
     def intersects(self, other: TimeWindow) -> bool:
         """Whether they have a time in common, or one begins where the other ends (as in Flink)."""
