@@ -90,15 +90,15 @@ class MapState(State, Generic[K, V]):
 
     @abstractmethod
     def items(self) -> Iterable[tuple[K, V]]:
-        """Keys with their values; the map must not change while you iterate."""
+        """Keys with their values, as they are at the call: the map may change while you iterate."""
 
     @abstractmethod
     def keys(self) -> Iterable[K]:
-        """The keys; the map must not change while you iterate."""
+        """The keys, as they are at the call."""
 
     @abstractmethod
     def values(self) -> Iterable[V]:
-        """The values; the map must not change while you iterate."""
+        """The values, as they are at the call."""
 
     @abstractmethod
     def is_empty(self) -> bool:

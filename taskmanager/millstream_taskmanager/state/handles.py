@@ -79,7 +79,9 @@ class MemoryListOfKey(_Handle[list[Any]], ListState[Any]):
 
 
 class MemoryMap(_Handle[dict[Hashable, tuple[Any, Any]]], MapState[Any, Any]):
-    """A map; its entries keep the form of the key that came first."""
+    """A map; its entries keep the form of the key that came first. What it gives to be gone through is as it was at the
+    call.
+    """
 
     def get(self, key: object) -> Any:  # noqa: ANN401  # whatever is kept
         """See MapState."""
@@ -108,15 +110,15 @@ class MemoryMap(_Handle[dict[Hashable, tuple[Any, Any]]], MapState[Any, Any]):
 
     def items(self) -> Iterable[tuple[Any, Any]]:
         """See MapState."""
-        return self._map().values()
+        return tuple(self._map().values())
 
     def keys(self) -> Iterable[Any]:
         """See MapState."""
-        return (key for key, _ in self._map().values())
+        return [key for key, _ in self._map().values()]
 
     def values(self) -> Iterable[Any]:
         """See MapState."""
-        return (value for _, value in self._map().values())
+        return [value for _, value in self._map().values()]
 
     def is_empty(self) -> bool:
         """See MapState."""

@@ -19,7 +19,8 @@ from millstream_dataflow.state import (
     ValueState,
     ValueStateDescriptor,
 )
-from millstream_dataflow.types import Types
+from millstream_dataflow.types import TypeInformation, Types
+from millstream_dataflow.types.composites import MapType
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.handles import (
@@ -42,6 +43,14 @@ _KINDS: dict[type[StateDescriptor[Any]], str] = {
     AggregatingStateDescriptor: "aggregating",
 }
 
+_ASKED = {
+    "value": "get_state",
+    "list": "get_list_state",
+    "map": "get_map_state",
+    "reducing": "get_reducing_state",
+    "aggregating": "get_aggregating_state",
+}
+
 
 class KeyedTables(KeyedStateStore):
     """The flat tables of one operator, by name. InvalidProgramError when one name is asked for in two ways."""
@@ -55,30 +64,30 @@ class KeyedTables(KeyedStateStore):
 
     def get_state(self, state_descriptor: ValueStateDescriptor[Any]) -> ValueState[Any]:
         """See KeyedStateStore."""
-        asked = self._asked(state_descriptor)
+        asked = self._asked(state_descriptor, "value")
         if asked.living is not None:
             return TtlValue(self._current, asked.table, asked.living, asked.accessed)
         return MemoryValue(self._current, asked.table)
 
     def get_list_state(self, state_descriptor: ListStateDescriptor[Any]) -> ListState[Any]:
         """See KeyedStateStore."""
-        asked = self._asked(state_descriptor)
+        asked = self._asked(state_descriptor, "list")
         if asked.living is not None:
             return TtlListOfKey(self._current, asked.table, asked.living, asked.accessed)
         return MemoryListOfKey(self._current, asked.table)
 
     def get_map_state(self, state_descriptor: MapStateDescriptor[Any, Any]) -> MapState[Any, Any]:
         """See KeyedStateStore."""
-        asked = self._asked(state_descriptor)
+        asked = self._asked(state_descriptor, "map")
         if asked.living is not None:
             return TtlMap(self._current, asked.table, asked.living, asked.accessed)
         return MemoryMap(self._current, asked.table)
 
     def get_reducing_state(self, state_descriptor: ReducingStateDescriptor[Any]) -> ReducingState[Any]:
         """See KeyedStateStore."""
+        asked = self._asked(state_descriptor, "reducing")
         function: Any = state_descriptor.reduce_function
         reduce: Callable[[Any, Any], Any] = getattr(function, "reduce", function)
-        asked = self._asked(state_descriptor)
         if asked.living is not None:
             return TtlReducing(self._current, asked.table, asked.living, asked.accessed, reduce)
         return MemoryReducing(self._current, asked.table, reduce)
@@ -87,7 +96,8 @@ class KeyedTables(KeyedStateStore):
         self, state_descriptor: AggregatingStateDescriptor[Any, Any, Any]
     ) -> AggregatingState[Any, Any]:
         """See KeyedStateStore."""
-        asked, aggregate = self._asked(state_descriptor), state_descriptor.agg_function
+        asked = self._asked(state_descriptor, "aggregating")
+        aggregate = state_descriptor.agg_function
         if asked.living is not None:
             return TtlAggregating(self._current, asked.table, asked.living, asked.accessed, aggregate)
         return MemoryAggregating(self._current, asked.table, aggregate)
@@ -96,8 +106,13 @@ class KeyedTables(KeyedStateStore):
         """The keys that have such state now, by identity."""
         return list(self._asked(state_descriptor).table.identities())
 
-    def _asked(self, descriptor: StateDescriptor[Any]) -> "_Asked":
+    def _asked(self, descriptor: StateDescriptor[Any], wanted: str | None = None) -> "_Asked":
+        """`wanted`: the kind of state that is asked for; None where any will do."""
         kind = _kind_of(descriptor)
+        if kind != (wanted or kind):
+            name = type(descriptor).__name__
+            what = f"{_ASKED[wanted or kind]} was given the {name} of state {descriptor.name!r}"
+            raise InvalidTypesError(f"{what}; {_ASKED[kind]} takes a {name}")
         known = self._tables.get(descriptor.name)
         if known is None:
             known = self._tables[descriptor.name] = self._made(kind, descriptor)
@@ -106,6 +121,8 @@ class KeyedTables(KeyedStateStore):
             both = f"asked for by {type(descriptor).__name__}, and by {type(known.descriptor).__name__} before"
         elif known.descriptor.ttl != descriptor.ttl:
             both = "asked for with two different times to live"
+        elif _differ(known.descriptor.type_info, descriptor.type_info):
+            both = f"asked for as {descriptor.type_info}, and as {known.descriptor.type_info} before"
         if both:
             raise InvalidProgramError(f"state {descriptor.name!r} is {both}; name it anew")
         return known
@@ -167,6 +184,13 @@ def _kind_of(descriptor: StateDescriptor[Any]) -> str:
         wanted = ", ".join(sorted(one.__name__ for one in _KINDS))
         raise InvalidTypesError(f"a state is asked for by one of {wanted}, but got {descriptor!r:.80}")
     return kind
+
+
+def _differ(one: TypeInformation[Any], other: TypeInformation[Any]) -> bool:
+    """Whether two declared types aren't the same. One that isn't declared goes with any."""
+    if isinstance(one, MapType) and isinstance(other, MapType):
+        return _differ(one.key, other.key) or _differ(one.value, other.value)
+    return one != other and Types.ANY() not in (one, other)
 
 
 _MAPS = Stored(lambda entries: list(entries.values()), by_identity, dict)
