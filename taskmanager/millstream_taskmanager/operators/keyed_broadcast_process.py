@@ -14,6 +14,7 @@ from millstream_dataflow.functions import (
     resolve_keyed_broadcast_process,
     resolve_keyed_state_function,
 )
+from millstream_dataflow.functions.timers import NoTimersError
 from millstream_dataflow.operators.two_inputs import KeyedBroadcastProcessSpecification
 from millstream_dataflow.records import Barrier, RowBatch
 from millstream_dataflow.state import (
@@ -164,8 +165,14 @@ class _Writing(KeyedBroadcastProcessFunction.Context):
 
     def timer_service(self) -> NoReturn:
         """Refused."""
-        raise RuntimeError(
+        raise NoTimersError(
             "timers belong to keys, and an element of the broadcast stream has none; register them in process_element"
+        )
+
+    def get_current_key(self) -> NoReturn:
+        """Refused."""
+        raise InvalidProgramError(
+            "an element of the broadcast stream has no key; apply_to_keyed_state(descriptor, function) gives each key"
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
+from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.functions import (
     resolve_aggregate,
     resolve_reduce,
@@ -11,6 +12,7 @@ from millstream_dataflow.functions import (
     wants_clear,
 )
 from millstream_dataflow.operators.windows import WindowSpecification
+from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.windows import Evictor, TimestampedValue, Window, WindowResult
 from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.window_accumulation import Accumulation, Reduced
@@ -77,10 +79,10 @@ class WindowResults:
         elements = [TimestampedValue(value, time) for value, time in kept]
         try:
             evictor.evict_before(elements, len(elements), window, self._around)
-            values = copy_of([element.value for element in elements])
+            values = copy_of([element.value for element in _checked(elements, evictor)])
             self._give(self._of_records(values), collector)
             evictor.evict_after(elements, len(elements), window, self._around)
-            return [(element.value, element.timestamp) for element in elements]
+            return [(element.value, element.timestamp) for element in _checked(elements, evictor)]
         except BaseException as error:  # the user's code may raise what it likes
             raise self._error(error) from error
 
@@ -137,3 +139,12 @@ class WindowResults:
     def _error(self, error: BaseException) -> UserCodeError:
         around = self._around
         return UserCodeError(error, around.name, Fired(around.key, around.window()))
+
+
+def _checked(elements: list[TimestampedValue[Any]], evictor: object) -> list[TimestampedValue[Any]]:
+    """What an evictor has left, if it is what it should be."""
+    if not {TimestampedValue}.issuperset(map(type, elements)):
+        other = next(element for element in elements if type(element) is not TimestampedValue)
+        what = f"{type(evictor).__name__} has put {short_repr(other)} among the elements of a window"
+        raise InvalidTypesError(f"{what}, which are TimestampedValues; it takes out those that the window forgets")
+    return elements

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Any
+from typing import Any, cast
 
-from millstream_dataflow.errors import InvalidProgramError
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.metrics import MetricGroup
+from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.state import (
     AggregatingState,
     AggregatingStateDescriptor,
@@ -85,14 +86,17 @@ class TriggerSurroundings(Trigger.OnMergeContext):
         """See TriggerContext."""
         self.event_time.delete(time, self._current.identity, self._window)
 
-    # ------------------------------------------------------------------------------------------------- state
-
     def get_metric_group(self) -> MetricGroup:
         """See TriggerContext."""
         return self._metrics
 
+    # ------------------------------------------------------------------------------------------------- state
+
     def get_partitioned_state(self, state_descriptor: StateDescriptor[Any]) -> Any:  # noqa: ANN401  # of its own kind
         """See TriggerContext."""
+        if not isinstance(cast("object", state_descriptor), StateDescriptor):
+            what = f"a trigger asks for its state by a descriptor, but got {short_repr(state_descriptor)}"
+            raise InvalidTypesError(f"{what}; write ValueStateDescriptor(...), or another of its kind")
         name = state_descriptor.name
         if name not in self._states:
             self._states[name] = self._made(state_descriptor)

@@ -1,5 +1,7 @@
 """Windows that reach beyond the last time there is, 2**63 - 1: the end of the input completes them."""
 
+from typing import Any
+
 import pytest
 
 from millstream_dataflow.records.controls import MAX_TIME
@@ -25,7 +27,7 @@ def test_no_time_is_beyond_the_last_one() -> None:
 @pytest.mark.parametrize(
     "options", [{}, {"trigger": PurgingTrigger.of(EventTimeTrigger())}], ids=["whole", "for each key"]
 )
-def test_tumbling_windows_at_the_end_of_time(options: dict[str, PurgingTrigger], lateness: int) -> None:
+def test_tumbling_windows_at_the_end_of_time(options: dict[str, Any], lateness: int) -> None:
     windows = Windows(TumblingEventTimeWindows.of(10), reduce=summed, allowed_lateness=lateness, **options)
     assert windows.come(*RECORDS) == []
     assert windows.reach(MAX_TIME - 1) == [(("a", 1), 9)]

@@ -155,6 +155,26 @@ def test_an_evictor_that_fails_names_the_window() -> None:
     assert raised.value.record == "<TimeWindow(1970-01-01T00:00:00Z, 1970-01-01T00:00:00.010Z) of key 'a'>"
 
 
+class Adding(Evictor[Any, Any]):
+    def __init__(self, *, before: bool) -> None:
+        self.before = before
+
+    def evict_before(self, elements: list[TimestampedValue[Any]], *_others: object) -> None:
+        if self.before:
+            elements.append(odd("x"))
+
+    def evict_after(self, elements: list[TimestampedValue[Any]], *_others: object) -> None:
+        elements.append(odd("y"))
+
+
+@pytest.mark.parametrize(("before", "what"), [(True, "'x'"), (False, "'y'")])
+def test_an_evictor_adds_nothing(before: bool, what: str) -> None:
+    windows = Windows(TENS, process=whole, evictor=Adding(before=before))
+    windows.come(("a", "u", 1))
+    with pytest.raises(UserCodeError, match=f"Adding has put {what} among the elements of a window, which are Time"):
+        windows.end()
+
+
 def test_what_is_kept_is_shared_with_nobody() -> None:
     def changing(_key: object, _context: object, elements: Iterable[Any]) -> list[Any]:
         rows = list(elements)

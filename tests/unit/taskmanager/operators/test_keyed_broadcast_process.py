@@ -159,7 +159,14 @@ def test_a_broadcast_element_has_no_key() -> None:
 
 def test_a_broadcast_element_has_no_timers() -> None:
     operator = opened((lambda _, _ctx: (), lambda _, ctx: ctx.timer_service()))
-    with pytest.raises(UserCodeError, match="an element of the broadcast stream has none; register them in process_"):
+    with pytest.raises(UserCodeError, match="an element of the broadcast stream has none; register") as raised:
+        list(operator.process(1, untimed(1)))
+    assert not raised.value.failure().restartable
+
+
+def test_a_broadcast_element_tells_no_key() -> None:
+    operator = opened((lambda _, _ctx: (), lambda _, ctx: [ctx.get_current_key()]))
+    with pytest.raises(UserCodeError, match="an element of the broadcast stream has no key; apply_to_keyed_state"):
         list(operator.process(1, untimed(1)))
 
 

@@ -1,7 +1,7 @@
 """When windows fire: each trigger by a short story, a user's own, and what is wrong with one (Flink, "Windows")."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -292,6 +292,17 @@ def test_state_that_cant_be_merged() -> None:
     windows.come(("a", "u", 0))
     with pytest.raises(UserCodeError, match=r"state 'value' of a trigger is a ValueStateDescriptor, which can't be"):
         windows.come(("a", "v", 5))
+
+
+class Misnaming(Telling):
+    kinds = cast("Any", ("seen",))
+
+
+def test_a_trigger_asks_for_its_state_by_a_descriptor() -> None:
+    windows = Windows(TENS, reduce=joined, trigger=Misnaming())
+    with pytest.raises(UserCodeError, match="a trigger asks for its state by a descriptor, but got 'seen'") as raised:
+        windows.come(("a", "u", 0))
+    assert not raised.value.failure().restartable
 
 
 class Every(Trigger[Any, Window]):
