@@ -4,25 +4,29 @@ is killed (law 5.2).
 
 import os
 import signal
-import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from millstream import (
-    FileSink,
-    KeyedProcessFunction,
-    StreamExecutionEnvironment,
-    Time,
-    TumblingEventTimeWindows,
-    WatermarkStrategy,
-)
+from millstream import FileSink, Time, TumblingEventTimeWindows, WatermarkStrategy
 from millstream_dataflow.configuration import Configuration
-from millstream_dataflow.identity import JobId, TaskManagerId, VertexId
+from millstream_dataflow.identity import TaskManagerId, VertexId
 from millstream_runtime.messages.client import JobDetails
-from millstream_runtime.states import JobState, TaskState
+from millstream_runtime.states import JobState
 from tests.integration.gates import GatedEvents, GatedSink, Gates
+from tests.integration.held_stages import (
+    AT_ONCE,
+    COUNT,
+    TRUTH,
+    attempts_of,
+    batch,
+    last_runs,
+    results_left,
+    rows_written,
+    stages_of,
+    submitted,
+)
 from tests.integration.programs import HEADER, WINDOW, CountAndSum, WithWindow, windows
 from tests.support.certificates import WorkingSet
 from tests.support.clusters import Cluster, free_port, running_cluster
@@ -32,24 +36,15 @@ from tests.support.machines import another_machine
 pytestmark = pytest.mark.may_leak(reason="processes that take the place of killed ones belong to the cluster")
 
 KEYS = 10
-COUNT = 20_000
-AT_ONCE = {"restart-strategy.type": "fixed-delay", "restart-strategy.fixed-delay.delay": "0 ms"}
-
-
-def batch(cluster: Cluster, **options: object) -> StreamExecutionEnvironment:
-    return cluster.environment(**{"execution.runtime-mode": "BATCH", "parallelism.default": 2, **options})
-
-
-def results_left(directory: Path) -> list[Path]:
-    """What stages have left in the directories of all TaskManagers."""
-    return list(directory.glob("taskmanager-*/*/results/*"))
 
 
 @pytest.mark.parametrize("slots", [2, pytest.param(3, marks=pytest.mark.nightly)])
 def test_stages_take_the_slots_of_those_before(tmp_path: Path, slots: int) -> None:
     """Two, though there are five tasks of two stages; and the same with one to spare."""
     with running_cluster(tmp_path, taskmanagers=1, slots=slots) as cluster:
-        env = batch(cluster, **{"execution.runtime-mode": "AUTOMATIC"})
+        # What doesn't fit into so little is sorted on disk, in a directory of the worker's.
+        options = {"execution.runtime-mode": "AUTOMATIC", "execution.sorted-inputs.memory": "64 kb"}
+        env = batch(cluster, **options)
         windows(env, PacedEvents(COUNT, 3, rate=0, keys=KEYS), tmp_path / "out")
         job = env.execute_async("batch").get_job_id()
         details = cluster.wait_for_state(job, JobState.FINISHED, 40)
@@ -86,54 +81,11 @@ def test_results_are_read_from_another_machine(tmp_path: Path, *, tls: bool) -> 
 # ------------------------------------------------------------------------------------- a holder of results is killed
 
 
-class Total(KeyedProcessFunction[int, tuple[int, int], tuple[int, int]]):
-    """The sum of each key, when it is through; while a file lies there, it isn't."""
-
-    def __init__(self, held: str = "") -> None:
-        self.held = held
-        self.totals: dict[int, int] = {}
-
-    def process_element(self, value: tuple[int, int], ctx: KeyedProcessFunction.Context) -> Iterable[tuple[int, int]]:
-        while self.held and Path(self.held).exists():
-            time.sleep(0.01)
-        if value[0] not in self.totals:
-            ctx.timer_service().register_event_time_timer(0)
-        self.totals[value[0]] = self.totals.get(value[0], 0) + value[1]
-        return ()
-
-    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[tuple[int, int]]:
-        yield ctx.get_current_key(), self.totals.pop(ctx.get_current_key())
-
-
 @pytest.fixture
 def cluster(tmp_path: Path) -> Generator[Cluster]:
     """Three TaskManagers of one slot: a stage of two has one to spare."""
     with running_cluster(tmp_path, taskmanagers=3, slots=1) as running:
         yield running
-
-
-def submitted(cluster: Cluster, directory: Path) -> JobId:
-    """Numbers, sums by 100, sums of those by 10: the last stage waits for a file to go."""
-    env = batch(cluster, **AT_ONCE)
-    numbers = env.from_sequence(1, COUNT).map(lambda number: (number % 100, number))
-    sums = numbers.key_by(lambda pair: pair[0]).process(Total()).map(lambda pair: (pair[0] % 10, pair[1]))
-    last = sums.key_by(lambda pair: pair[0]).process(Total(str(directory / "held")))
-    last.sink_to(FileSink.csv(str(directory / "out"), ("key", "total")))
-    return env.execute_async("held").get_job_id()
-
-
-def stages_of(details: JobDetails) -> list[VertexId]:
-    """Its vertices, in the order of the data."""
-    return list(dict.fromkeys(task.vertex for task in details.tasks))
-
-
-def attempts_of(details: JobDetails, vertex: VertexId) -> list[int]:
-    return [task.attempt for task in details.tasks if task.vertex == vertex]
-
-
-def last_runs(details: JobDetails) -> bool:
-    tasks = [task for task in details.tasks if task.vertex == stages_of(details)[-1]]
-    return len(stages_of(details)) == 3 and all(task.state is TaskState.RUNNING for task in tasks)
 
 
 def made_anew(details: JobDetails, dead: TaskManagerId) -> set[tuple[VertexId, int]]:
@@ -148,7 +100,6 @@ def made_anew(details: JobDetails, dead: TaskManagerId) -> set[tuple[VertexId, i
 
 
 def test_only_what_must_be_runs_again_when_a_holder_of_results_is_killed(cluster: Cluster, tmp_path: Path) -> None:
-    (tmp_path / "held").touch()
     job = submitted(cluster, tmp_path)
     cluster.until(lambda: last_runs(cluster.details(job)), 40, "the last stage runs")
     before = cluster.details(job)
@@ -167,9 +118,7 @@ def test_only_what_must_be_runs_again_when_a_holder_of_results_is_killed(cluster
     (tmp_path / "held").unlink()
     after = cluster.wait_for_state(job, JobState.FINISHED, 40)
     assert {(task.vertex, task.index) for task in after.tasks if task.attempt > 1} == expected
-    lines = [line for path in (tmp_path / "out").rglob("*.csv") for line in path.read_text().splitlines()]
-    rows = sorted(tuple(map(int, line.split(","))) for line in lines if not line.startswith("key"))
-    assert rows == [(key, sum(n for n in range(1, COUNT + 1) if n % 10 == key)) for key in range(10)]
+    assert rows_written(tmp_path) == TRUTH
     assert hidden_files(tmp_path / "out") == []
 
 

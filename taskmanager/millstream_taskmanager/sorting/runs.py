@@ -10,6 +10,7 @@ import pickle
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import IO, Any, Final
 from zlib import crc32
 
@@ -31,10 +32,13 @@ class Run:
     """One sorted run on disk."""
 
     def __init__(self, directory: str) -> None:
-        """`directory`: empty for the system's own for temporary files. SpillError when there is no room."""
+        """`directory`: made if it isn't there; empty for the system's own for temporary files. SpillError when there is
+        no room.
+        """
         self._directory = directory or tempfile.gettempdir()
         self._size = 0
         try:
+            Path(self._directory).mkdir(mode=0o700, parents=True, exist_ok=True)  # a worker's own is there when used
             self._file: IO[bytes] = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115  # closed by `close`
         except OSError as error:
             raise self._failed(error) from error
