@@ -4,6 +4,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +18,7 @@ from millstream_dataflow.errors import NotSerializableError
 from millstream_dataflow.keys import hash_batch
 from millstream_dataflow.records import RowBatch
 from millstream_dataflow.time import NO_TIMESTAMP
+from millstream_dataflow.types.row import Row, RowKind
 from millstream_taskmanager.sorting import sorter as sorter_module
 from millstream_taskmanager.sorting.blocks import Block, input_of
 from millstream_taskmanager.sorting.held import HeldBytes
@@ -67,7 +69,7 @@ def batch(draw: st.DrawFn) -> Arrived:
     return draw(st.integers(0, 1)), keys, draw(st.sampled_from([times, None]))
 
 
-@given(st.lists(batch(), max_size=12), st.sampled_from([1, 700, PLENTY]))
+@given(st.lists(batch(), max_size=12), st.sampled_from([1, 2_500, PLENTY]))
 def test_equals_a_plain_sort(batches: Sequence[Arrived], memory: int) -> None:
     """By hash, time, input and arrival, with everything spilled, some of it, or nothing."""
     assert given_back(filled(memory, batches)) == naive(batches)
@@ -142,9 +144,26 @@ def test_a_full_disk_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert raised.value.errno == errno.ENOSPC
 
 
-def test_a_directory_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SpillError, match=f"can't be written below {tmp_path / 'gone'}: No such file or directory"):
-        Run(str(tmp_path / "gone"))
+def test_the_directory_is_made_when_it_is_used(tmp_path: Path) -> None:
+    """That of a worker isn't there until the worker has something for it."""
+    run = one_run(str(tmp_path / "workers" / "own"))
+    assert [block.values for block in run.read()] == [["a", "b"]]
+    run.close()
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SpillError, match=f"can't be written below {tmp_path / 'file'}: File exists"):
+        Run(str(tmp_path / "file"))
+
+
+def test_blocks_are_cut_by_what_all_records_hold() -> None:
+    """Not by the last ones: small records of one input may come behind large ones of another."""
+    sorter = Sorter(PLENTY, "")
+    hashes = hash_batch(list(range(50)))
+    sorter.add(0, RowBatch([f"{number:0100000}" for number in range(50)]), hashes)
+    sorter.add(1, RowBatch(list(range(50))), hashes)
+    assert max(len(block.values) for block in sorter.blocks()) < 10
 
 
 def test_what_cannot_be_pickled_cannot_be_spilled() -> None:
@@ -156,7 +175,33 @@ def test_what_cannot_be_pickled_cannot_be_spilled() -> None:
 
 def test_what_records_hold_is_counted() -> None:
     """Within a factor of two of what Python says, for what they hold directly."""
-    text = HeldBytes().add(["x" * 1_000] * 10)
+    text = HeldBytes().add([f"{n:01000}" for n in range(10)])
     assert 10_000 < text < 12_000
-    nested = HeldBytes().add([{"k": ["x" * 100] * 10}] * 100)
+    nested = HeldBytes().add([{"k": ["x" * 90 + f"{n}-{m}" for m in range(10)]} for n in range(100)])
     assert 100_000 < nested < 250_000
+
+
+@dataclass(slots=True)
+class Slotted:
+    """A record without a dictionary."""
+
+    text: str
+    kind: RowKind = RowKind.INSERT
+
+
+def test_what_rows_and_slots_hold_is_counted() -> None:
+    """What all share (names, members of enums) is not, or once."""
+    rows: list[list[object]] = [
+        [Row(text=f"{n:01000}", number=n) for n in range(100)],
+        [Slotted(f"{n:01000}") for n in range(100)],
+    ]
+    for records in rows:
+        assert 110_000 < HeldBytes().add(records) < 130_000
+
+
+def test_batches_of_one_record_count_their_arrays() -> None:
+    held = HeldBytes()
+    for number in range(10):
+        held.add([number])
+    assert held.add([10]) > 10_000
+    assert held.of_record > 1_000
