@@ -39,6 +39,8 @@ def refuse_module(module: str) -> NoReturn:
 def refuse_name(module: str, name: str) -> NoReturn:
     """FacadeError for a name that isn't there."""
     if name not in NAMES[module]:
-        raise FacadeError(f"PyFlink 2.3 has no public {name} in {module}", "", defined_at=call_site())
+        homes = [other for other, names in NAMES.items() if name in names]
+        mend = f"it is in {min(homes, key=len)}" if homes else ""
+        raise FacadeError(f"PyFlink 2.3 has no public {name} in {module}", mend, defined_at=call_site())
     what = f"{module}.{name} isn't there in this version of Millstream"
     raise FacadeError(what, reason(module, name), defined_at=call_site())

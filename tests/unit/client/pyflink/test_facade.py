@@ -58,6 +58,11 @@ def test_a_name_that_pyflink_has_not_either_is_told_apart() -> None:
         imported("from pyflink.datastream import DataStraem")
 
 
+def test_a_name_that_pyflink_has_elsewhere_is_said_to_be_there() -> None:
+    with pytest.raises(FacadeError, match=r"no public Time in pyflink\.datastream\.window; it is in pyflink\.common"):
+        imported("from pyflink.datastream.window import Time")
+
+
 def test_a_module_that_is_missing_fails_where_it_is_imported() -> None:
     with pytest.raises(FacadeError, match=r"pyflink\.table; this version has no Table API"):
         imported("from pyflink.table import StreamTableEnvironment")
