@@ -50,6 +50,7 @@ check: $(READY) ## format, lint, types, house rules, generated code: all that ne
 	$(PYTHON) -m mypy tests tools benchmarks examples
 	$(PYTHON) -m pyright
 	$(PYTHON) tools/generate_protos.py --check
+	$(PYTHON) tools/pyflink_docs.py --check
 	$(PYTHON) -m pytest -q tests/tidy
 
 .PHONY: fmt
@@ -77,6 +78,7 @@ bench: $(READY) ## run the benchmarks, each against its yardstick: make bench NA
 docs: $(READY) ## write the pages that are made from code
 	@$(PYTHON) tools/configuration_docs.py
 	@$(PYTHON) tools/states_docs.py
+	@$(PYTHON) tools/pyflink_docs.py
 
 .PHONY: clean
 clean: ## remove .venv, caches and build results

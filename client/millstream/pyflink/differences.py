@@ -1,0 +1,35 @@
+"""What is there under PyFlink's name and isn't all that PyFlink's is: what docs/pyflink.md says about it.
+
+Only what a program can notice stands here, not what it may do besides. A call without effect says so itself: its
+docstring begins with "Nothing changes". What is written about a name that isn't there fails a test.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+DIFFERENCES: Final[Mapping[str, str]] = {
+    "CheckpointConfig.is_unaligned_checkpoints_enabled": "true unless it was disabled: barriers wait for records "
+    "before them for 1 s at the most (`get_alignment_timeout`), and overtake them then",
+    "Configuration": "a setter refuses a key that nobody knows, and a value that the key doesn't accept",
+    "DataStream.key_by": "keys are values whose hash is the same everywhere: numbers, text, bytes, dates, enums, and "
+    "tuples, Rows and frozen dataclasses of such; lists, dicts, and objects of other classes are refused",
+    "DataStream.print": "lines are written when their batch is through; on a cluster, by its TaskManagers",
+    "Encoder": "one of your own gets whole batches (`encode`)",
+    "ExecutionConfig.set_auto_watermark_interval": "a watermark also follows each batch that raised it",
+    "FileSink.for_row_format": "files are closed at each checkpoint; a header may begin each",
+    "MergingWindowAssigner.MergeCallback.merge": "its parameters have no names: give them by position",
+    "Sink": "the base of sinks written in Python; PyFlink's wraps one in Java",
+    "Source": "the base of sources written in Python; PyFlink's wraps one in Java",
+    "StateTtlConfig": "the time to live stands first among its parameters; state may get one, or lose it, between a "
+    "savepoint and its restore, which Flink refuses",
+    "StateTtlConfig.Builder.cleanup_full_snapshot": "changes nothing: snapshots leave out what is too old in any case",
+    "StateTtlConfig.Builder.cleanup_in_rocksdb_compact_filter": "changes nothing: state lies in memory",
+    "StreamExecutionEnvironment.execute": "a job that fails raises JobFailedError with the function's own traceback, "
+    "not an error of Py4J's",
+    "Types.DOUBLE": "a Python float; an int doesn't fit",
+    "Types.FLOAT": "a Python float, which keeps its 64 bits; an int doesn't fit",
+    "Types.INSTANT": "a `datetime.datetime` with a time zone",
+    "WindowedStream": "comes from `KeyedStream.window(...)`; its constructor takes other things",
+    "WindowedStream.aggregate": "`accumulator_type` is accepted; accumulators are stored as they are",
+}
+"""By name, or by `Name.member`, in whatever modules the name is."""
