@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -28,14 +27,13 @@ from millstream.errors import ArgumentError
 from millstream.execution.context import ProgramContext, current_context
 from millstream.execution.job_client import JobClient
 from millstream.execution.job_execution_result import JobExecutionResult
-from millstream.execution.launch import DEFAULT_JOB_NAME, Launch, launch
+from millstream.execution.launch import Launch, launch
 from millstream.execution.user_view import WITHOUT_OUR_FRAMES
 from millstream.formats.charsets import check_utf8
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import CheckpointingMode, ExecutionTarget, RuntimeExecutionMode
 from millstream_dataflow.configuration.options import checkpointing, client, execution
 from millstream_dataflow.connectors import Source
-from millstream_dataflow.identity import JobId
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import EnumeratorSpecification, ReaderSpecification
 from millstream_dataflow.time import Span, WatermarkStrategy
@@ -243,16 +241,18 @@ class StreamExecutionEnvironment(PyFlinkEnvironment):
             return self._launch(job_name).client
 
     def get_execution_plan(self) -> str:
-        """The plan of the program so far as JSON: vertices, their operators, and the edges. ProgramError when it can't
-        become a job.
+        """The plan of the program so far as JSON in Flink's form: operators as they were written, and how records
+        travel between them. `millstream info --json` shows the tasks that come of it. ProgramError when it can't become
+        a job.
         """
-        from millstream.compiler.job_graph import CompileSettings, compile_program  # noqa: PLC0415  # as above
-        from millstream.plan_text import plan_as_dict  # noqa: PLC0415  # as above
+        from millstream.compiler.batch import with_mode  # noqa: PLC0415  # as above
+        from millstream.compiler.checks import check_graph  # noqa: PLC0415  # as above
+        from millstream.compiler.stream_graph import build_stream_graph  # noqa: PLC0415  # as above
+        from millstream.plan_json import plan_as_flinks  # noqa: PLC0415  # as above
 
-        name = self._settings.get(execution.NAME) or DEFAULT_JOB_NAME
-        files = self._context.program_files(tuple(self._py_files))
-        settings = CompileSettings(JobId(uuid.uuid4().hex), name, self.configuration, files)
-        return json.dumps(plan_as_dict(compile_program(self.program, settings).graph), indent=2)
+        graph = build_stream_graph(self.program, self.configuration)
+        check_graph(graph, with_mode(graph, self.configuration))
+        return json.dumps(plan_as_flinks(graph), indent=2)
 
     def close(self) -> None:
         """Nothing: an environment holds nothing open, and its jobs go on. It is there as in PyFlink."""

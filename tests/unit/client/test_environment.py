@@ -13,7 +13,7 @@ from millstream.datastream.call_site import call_site
 from millstream.datastream.checkpoint_config import CheckpointConfig
 from millstream.datastream.configuration import Configuration as ProgramConfiguration
 from millstream.datastream.environment import StreamExecutionEnvironment
-from millstream.errors import ArgumentError, NotSupportedError, ProgramError
+from millstream.errors import ArgumentError, EmptyProgramError, NotSupportedError, ProgramError
 from millstream_dataflow.configuration import Configuration, ConfigurationError
 from millstream_dataflow.configuration.enums import (
     CheckpointingMode,
@@ -249,16 +249,17 @@ class TestCheckpointConfig:
             environment().enable_checkpointing(-1)
 
 
-def test_the_plan_is_json() -> None:
-    env = environment(pipeline_name="counting")
+def test_the_plan_is_json_in_flinks_form() -> None:
+    env = environment()
     numbers(env).key_by(abs).reduce(max).print()
     for _ in range(2):  # the program is still there
         plan = json.loads(env.get_execution_plan())
-        assert plan["name"] == "counting"
-        assert [vertex["name"] for vertex in plan["vertices"]] == [
-            "Source: Collection",
-            "Keyed Reduce -> Sink: Print",
-        ]
+        assert [node["type"] for node in plan["nodes"]] == ["Source: Collection", "Keyed Reduce", "Sink: Print"]
+
+
+def test_a_plan_of_what_can_not_become_a_job() -> None:
+    with pytest.raises(EmptyProgramError):
+        environment().get_execution_plan()
 
 
 def test_lines_of_a_file_by_pyflink_1s_name(tmp_path: Path) -> None:
