@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.functions.process import Emitted, Given
 from millstream_dataflow.tags import OutputTag
 
 BEGINNING, END = -(2**63), 2**63 - 1
@@ -33,9 +33,9 @@ class Rule(ABC):
         return ()
 
 
-def emitted(given: Emitted[Any], time: int) -> Iterator[Record]:
-    """What a user's function has given, as records of that time."""
-    for item in given or ():
+def emitted(given: Given[Any], time: int) -> Iterator[Record]:
+    """What a user's function has given, as records of that time; none of these is `async def`."""
+    for item in cast("Emitted[Any]", given) or ():
         if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], OutputTag):
             yield Record(item[1], time, item[0].tag_id)
         else:

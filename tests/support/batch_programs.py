@@ -270,7 +270,7 @@ async def _doubled(event: Event) -> list[Event]:
 class Awaits(KeyedProcessFunction[str, Event, Any]):
     """Coroutines in the turn of a key."""
 
-    async def process_element(self, value: Event, ctx: KeyedProcessFunction.Context) -> list[Any]:  # type: ignore[override]  # as Flink's, awaited
+    async def process_element(self, value: Event, ctx: KeyedProcessFunction.Context) -> list[Any]:
         await asyncio.sleep(0)
         return [(ctx.get_current_key(), value[2])]
 

@@ -1,6 +1,7 @@
 """Aggregation: values go into an accumulator, a result comes out of it."""
 
 from abc import abstractmethod
+from collections.abc import Awaitable
 from typing import Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
@@ -21,13 +22,13 @@ class AggregateFunction(Function, Generic[In, Acc, Out]):
         """A new accumulator, of no values."""
 
     @abstractmethod
-    def add(self, value: In, accumulator: Acc) -> Acc:
+    def add(self, value: In, accumulator: Acc) -> Acc | Awaitable[Acc]:
         """The accumulator with the value in it; it may be the same object, changed."""
 
     @abstractmethod
-    def get_result(self, accumulator: Acc) -> Out:
+    def get_result(self, accumulator: Acc) -> Out | Awaitable[Out]:
         """What has come of the values so far. It may be asked for again after more values."""
 
     @abstractmethod
-    def merge(self, acc_a: Acc, acc_b: Acc) -> Acc:
+    def merge(self, acc_a: Acc, acc_b: Acc) -> Acc | Awaitable[Acc]:
         """One accumulator of the values of both; either may be changed, and neither is used any more."""

@@ -5,11 +5,12 @@ Where a plain function would keep its task waiting, a coroutine lets it go on wi
 
 import inspect
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
+from millstream_dataflow.functions.rows import Several
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -27,7 +28,7 @@ class AsyncFunction(Function, Generic[In, Out]):
     async def async_invoke(self, value: In) -> Iterable[Out] | None:
         """The records for this one, as a list. None is none. What it raises fails the job, unless it is retried."""
 
-    def timeout(self, value: In) -> Iterable[Out] | Awaitable[Iterable[Out] | None] | AsyncIterator[Out] | None:
+    def timeout(self, value: In) -> Several[Out]:
         """The records for one whose answer didn't come in time; the coroutine is cancelled by then.
 
         Without this method of yours the job fails by a TimeoutError.

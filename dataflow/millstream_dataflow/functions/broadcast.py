@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
-from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.functions.process import Given
 from millstream_dataflow.functions.timers import TimeDomain, TimerService, refuse_timers
 from millstream_dataflow.state import BroadcastState, MapStateDescriptor, ReadOnlyBroadcastState, State, StateDescriptor
 
@@ -80,11 +80,11 @@ class BroadcastProcessFunction(BaseBroadcastProcessFunction, Generic[In1, In2, O
         """What is around an element of the broadcast stream."""
 
     @abstractmethod
-    def process_element(self, value: In1, ctx: "BroadcastProcessFunction.ReadOnlyContext") -> Emitted[Out]:
+    def process_element(self, value: In1, ctx: "BroadcastProcessFunction.ReadOnlyContext") -> Given[Out]:
         """The records for this one of the stream that isn't broadcast."""
 
     @abstractmethod
-    def process_broadcast_element(self, value: In2, ctx: "BroadcastProcessFunction.Context") -> Emitted[Out]:
+    def process_broadcast_element(self, value: In2, ctx: "BroadcastProcessFunction.Context") -> Given[Out]:
         """The records for this one of the broadcast stream: each subtask gives them."""
 
 
@@ -121,15 +121,15 @@ class KeyedBroadcastProcessFunction(BaseBroadcastProcessFunction, Generic[Key, I
             """Whether the timer went by the watermark or by the clock."""
 
     @abstractmethod
-    def process_element(self, value: In1, ctx: "KeyedBroadcastProcessFunction.ReadOnlyContext") -> Emitted[Out]:
+    def process_element(self, value: In1, ctx: "KeyedBroadcastProcessFunction.ReadOnlyContext") -> Given[Out]:
         """The records for this one of the stream with keys."""
 
     @abstractmethod
-    def process_broadcast_element(self, value: In2, ctx: "KeyedBroadcastProcessFunction.Context") -> Emitted[Out]:
+    def process_broadcast_element(self, value: In2, ctx: "KeyedBroadcastProcessFunction.Context") -> Given[Out]:
         """The records for this one of the broadcast stream: each subtask gives them. Keyed state is reached by
         `ctx.apply_to_keyed_state` alone.
         """
 
-    def on_timer(self, timestamp: int, ctx: "KeyedBroadcastProcessFunction.OnTimerContext") -> Emitted[Out]:
+    def on_timer(self, timestamp: int, ctx: "KeyedBroadcastProcessFunction.OnTimerContext") -> Given[Out]:
         """The records for a timer of the current key, registered for `timestamp`, which is at hand now."""
         return None

@@ -4,11 +4,12 @@ Where one of them goes, a pair of plain functions does too: `connected.map((of_f
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Awaitable
 from typing import Generic, TypeAlias, TypeVar
 
 from millstream_dataflow.functions.function import Function
-from millstream_dataflow.functions.process import Emitted, KeyedProcessFunction
+from millstream_dataflow.functions.process import Given, KeyedProcessFunction
+from millstream_dataflow.functions.rows import Several
 from millstream_dataflow.functions.timers import TimerService, refuse_timers
 
 K = TypeVar("K")
@@ -23,11 +24,11 @@ class CoMapFunction(Function, Generic[In1, In2, Out]):
     """
 
     @abstractmethod
-    def map1(self, value: In1) -> Out:
+    def map1(self, value: In1) -> Out | Awaitable[Out]:
         """The record for this one of the first stream."""
 
     @abstractmethod
-    def map2(self, value: In2) -> Out:
+    def map2(self, value: In2) -> Out | Awaitable[Out]:
         """The record for this one of the second stream."""
 
 
@@ -35,11 +36,11 @@ class CoFlatMapFunction(Function, Generic[In1, In2, Out]):
     """Any number of records out for each in, of either stream. With keys, state as for CoMapFunction."""
 
     @abstractmethod
-    def flat_map1(self, value: In1) -> Iterable[Out] | None:
+    def flat_map1(self, value: In1) -> Several[Out]:
         """The records for this one of the first stream: `yield` them, or return a list. None is none."""
 
     @abstractmethod
-    def flat_map2(self, value: In2) -> Iterable[Out] | None:
+    def flat_map2(self, value: In2) -> Several[Out]:
         """The records for this one of the second stream."""
 
 
@@ -62,11 +63,11 @@ class CoProcessFunction(Function, Generic[In1, In2, Out]):
             refuse_timers("KeyedCoProcessFunction")
 
     @abstractmethod
-    def process_element1(self, value: In1, ctx: "CoProcessFunction.Context") -> Emitted[Out]:
+    def process_element1(self, value: In1, ctx: "CoProcessFunction.Context") -> Given[Out]:
         """The records for this one of the first stream."""
 
     @abstractmethod
-    def process_element2(self, value: In2, ctx: "CoProcessFunction.Context") -> Emitted[Out]:
+    def process_element2(self, value: In2, ctx: "CoProcessFunction.Context") -> Given[Out]:
         """The records for this one of the second stream."""
 
 
@@ -79,13 +80,13 @@ class KeyedCoProcessFunction(Function, Generic[K, In1, In2, Out]):
     """What is around a timer."""
 
     @abstractmethod
-    def process_element1(self, value: In1, ctx: KeyedProcessFunction.Context) -> Emitted[Out]:
+    def process_element1(self, value: In1, ctx: KeyedProcessFunction.Context) -> Given[Out]:
         """The records for this one of the first stream."""
 
     @abstractmethod
-    def process_element2(self, value: In2, ctx: KeyedProcessFunction.Context) -> Emitted[Out]:
+    def process_element2(self, value: In2, ctx: KeyedProcessFunction.Context) -> Given[Out]:
         """The records for this one of the second stream."""
 
-    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Emitted[Out]:
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Given[Out]:
         """The records for a timer of the current key, registered for `timestamp`, which is at hand now."""
         return None

@@ -4,11 +4,12 @@ Records may be kept for further partners, so a function must not change what it 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
-from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.functions.process import Given
+from millstream_dataflow.functions.rows import Several
 
 In1 = TypeVar("In1")
 In2 = TypeVar("In2")
@@ -19,7 +20,7 @@ class JoinFunction(Function, Generic[In1, In2, Out]):
     """One record out for each pair: an inner join, so a record without a partner gives none."""
 
     @abstractmethod
-    def join(self, first: In1, second: In2) -> Out:
+    def join(self, first: In1, second: In2) -> Out | Awaitable[Out]:
         """The record for this pair."""
 
 
@@ -27,7 +28,7 @@ class FlatJoinFunction(Function, Generic[In1, In2, Out]):
     """Any number of records out for each pair, so it may choose among them."""
 
     @abstractmethod
-    def join(self, first: In1, second: In2) -> Iterable[Out] | None:
+    def join(self, first: In1, second: In2) -> Several[Out]:
         """The records for this pair: `yield` them, or return a list. None is none."""
 
 
@@ -35,7 +36,7 @@ class CoGroupFunction(Function, Generic[In1, In2, Out]):
     """Sees all records of both streams with one key in one window; either side may be empty, as outer joins need."""
 
     @abstractmethod
-    def co_group(self, first: Iterable[In1], second: Iterable[In2]) -> Iterable[Out] | None:
+    def co_group(self, first: Iterable[In1], second: Iterable[In2]) -> Several[Out]:
         """The records for these groups: `yield` them, or return a list. None is none."""
 
 
@@ -58,5 +59,5 @@ class ProcessJoinFunction(Function, Generic[In1, In2, Out]):
             """Event time of what comes of the pair: the later one of both."""
 
     @abstractmethod
-    def process_element(self, left: In1, right: In2, ctx: "ProcessJoinFunction.Context") -> Emitted[Out]:
+    def process_element(self, left: In1, right: In2, ctx: "ProcessJoinFunction.Context") -> Given[Out]:
         """The records for this pair."""

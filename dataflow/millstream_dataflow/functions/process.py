@@ -21,6 +21,9 @@ Emitted: TypeAlias = Iterable[Out | tuple[OutputTag[Any], Any]] | None
 EmittedLater: TypeAlias = Awaitable[Emitted[Out]] | AsyncIterator[Out | tuple[OutputTag[Any], Any]]
 """The same of an `async def`."""
 
+Given: TypeAlias = Emitted[Out] | EmittedLater[Out]
+"""What a method of a user's class may give: it may be `async def`. Operators get plain ones (`user_code.awaiting`)."""
+
 
 class ProcessFunction(Function, Generic[In, Out]):
     """Any number of records out for each in, with its time and side outputs; no keyed state, no timers."""
@@ -37,7 +40,7 @@ class ProcessFunction(Function, Generic[In, Out]):
             refuse_timers()
 
     @abstractmethod
-    def process_element(self, value: In, ctx: "ProcessFunction.Context") -> Emitted[Out]:
+    def process_element(self, value: In, ctx: "ProcessFunction.Context") -> Given[Out]:
         """The records for this one."""
 
 
@@ -67,9 +70,9 @@ class KeyedProcessFunction(Function, Generic[K, In, Out]):
             """Whether the timer went by the watermark or by the clock."""
 
     @abstractmethod
-    def process_element(self, value: In, ctx: "KeyedProcessFunction.Context") -> Emitted[Out]:
+    def process_element(self, value: In, ctx: "KeyedProcessFunction.Context") -> Given[Out]:
         """The records for this one."""
 
-    def on_timer(self, timestamp: int, ctx: "KeyedProcessFunction.OnTimerContext") -> Emitted[Out]:
+    def on_timer(self, timestamp: int, ctx: "KeyedProcessFunction.OnTimerContext") -> Given[Out]:
         """The records for a timer of the current key, registered for `timestamp`, which is at hand now."""
         return None

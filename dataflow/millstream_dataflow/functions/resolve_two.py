@@ -132,7 +132,7 @@ def resolve_join(function: object) -> Callable[[Any, Any], Iterable[Any] | None]
     arguments = ("first", "second")
     if isinstance(function, FlatJoinFunction):
         check_callable(f"join ({described(function)})", function.join, arguments, may_generate=True)
-        return function.join
+        return cast("Callback", function.join)  # `async def` too: whoever calls it has made it plain
     one: object = function.join if isinstance(function, JoinFunction) else function
     if not callable(one) or (one is function and not _is_plain(function)):
         raise TypeError(f"{takes}, but got {described(function)}{_made(function, (JoinFunction, FlatJoinFunction))}")

@@ -7,7 +7,7 @@ once, by `as_window_function` and its like.
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.functions.process import Emitted, Given
 from millstream_dataflow.functions.resolve import (
     APPLY,
     APPLY_ALL,
@@ -73,7 +73,7 @@ class _Applied(ProcessWindowFunction[Any, Any, Any, Window]):
 
     def process(
         self, key: object, context: ProcessWindowFunction.Context[Window], elements: Iterable[Any]
-    ) -> Emitted[Any]:
+    ) -> Given[Any]:
         return self._apply(key, context.window(), elements)
 
 
@@ -85,7 +85,7 @@ class _AppliedToAll(ProcessWindowFunction[Any, Any, Any, Window]):
 
     def process(
         self, key: object, context: ProcessWindowFunction.Context[Window], elements: Iterable[Any]
-    ) -> Emitted[Any]:
+    ) -> Given[Any]:
         return self._apply(context.window(), elements)
 
 
@@ -97,7 +97,7 @@ class _ProcessedAll(ProcessWindowFunction[Any, Any, Any, Window]):
 
     def process(
         self, key: object, context: ProcessWindowFunction.Context[Window], elements: Iterable[Any]
-    ) -> Emitted[Any]:
+    ) -> Given[Any]:
         return self.function.process(cast("Any", context), elements)
 
     def clear(self, context: ProcessWindowFunction.Context[Any]) -> None:
@@ -111,7 +111,7 @@ class _PlainWindow(WindowFunction[Any, Any, Any, Any]):
         self._callback = callback
         self.__name__ = _name(callback)  # what plans call it
 
-    def apply(self, key: object, window: object, inputs: Iterable[Any]) -> Emitted[Any]:
+    def apply(self, key: object, window: object, inputs: Iterable[Any]) -> Given[Any]:
         return self._callback(key, window, inputs)
 
 
@@ -122,7 +122,7 @@ class _PlainAllWindow(AllWindowFunction[Any, Any, Any]):
         self._callback = callback
         self.__name__ = _name(callback)
 
-    def apply(self, window: object, inputs: Iterable[Any]) -> Emitted[Any]:
+    def apply(self, window: object, inputs: Iterable[Any]) -> Given[Any]:
         return self._callback(window, inputs)
 
 
@@ -133,7 +133,7 @@ class _PlainProcessAll(ProcessAllWindowFunction[Any, Any, Any]):
         self._callback = callback
         self.__name__ = _name(callback)
 
-    def process(self, context: ProcessAllWindowFunction.Context[Any], elements: Iterable[Any]) -> Emitted[Any]:
+    def process(self, context: ProcessAllWindowFunction.Context[Any], elements: Iterable[Any]) -> Given[Any]:
         return self._callback(context, elements)
 
 

@@ -5,7 +5,7 @@ Where a method may be an `async def` its annotation says so.
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Iterable
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from millstream_dataflow.functions.function import Function
 
@@ -13,6 +13,9 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 T = TypeVar("T")
 K = TypeVar("K")
+
+Several: TypeAlias = Iterable[Out] | Awaitable[Iterable[Out] | None] | AsyncIterator[Out] | None
+"""Any number of records, at once or of an `async def`; None is none."""
 
 
 class MapFunction(Function, Generic[In, Out]):
@@ -27,7 +30,7 @@ class FlatMapFunction(Function, Generic[In, Out]):
     """Any number of records out for each in."""
 
     @abstractmethod
-    def flat_map(self, value: In) -> Iterable[Out] | Awaitable[Iterable[Out] | None] | AsyncIterator[Out] | None:
+    def flat_map(self, value: In) -> Several[Out]:
         """The records for this one: `yield` them, or return a list. None is none."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
-from millstream_dataflow.functions.process import Emitted
+from millstream_dataflow.functions.process import Given
 from millstream_dataflow.state import KeyedStateStore
 from millstream_dataflow.windows import Firing, Window
 
@@ -62,7 +62,7 @@ class ProcessWindowFunction(Function, Generic[In, Out, K, W]):
         """What is around the window. Valid during the call only."""
 
     @abstractmethod
-    def process(self, key: K, context: "ProcessWindowFunction.Context[W]", elements: Iterable[In]) -> Emitted[Out]:
+    def process(self, key: K, context: "ProcessWindowFunction.Context[W]", elements: Iterable[In]) -> Given[Out]:
         """The records for the window; `elements` in the order in which they came. Of sliding windows the panes are in
         the order of time, of merged sessions the parts.
         """
@@ -75,7 +75,7 @@ class WindowFunction(Function, Generic[In, Out, K, W]):
     """The same for those who need no more than the window (`apply`)."""
 
     @abstractmethod
-    def apply(self, key: K, window: W, inputs: Iterable[In]) -> Emitted[Out]:
+    def apply(self, key: K, window: W, inputs: Iterable[In]) -> Given[Out]:
         """The records for the window; `inputs` as the elements of a ProcessWindowFunction."""
 
 
@@ -86,7 +86,7 @@ class ProcessAllWindowFunction(Function, Generic[In, Out, W]):
         """What is around the window. Valid during the call only."""
 
     @abstractmethod
-    def process(self, context: "ProcessAllWindowFunction.Context[W]", elements: Iterable[In]) -> Emitted[Out]:
+    def process(self, context: "ProcessAllWindowFunction.Context[W]", elements: Iterable[In]) -> Given[Out]:
         """The records for the window; `elements` as those of a ProcessWindowFunction."""
 
     def clear(self, context: "ProcessAllWindowFunction.Context[Any]") -> None:
@@ -97,5 +97,5 @@ class AllWindowFunction(Function, Generic[In, Out, W]):
     """The same for those who need no more than the window (`apply`)."""
 
     @abstractmethod
-    def apply(self, window: W, inputs: Iterable[In]) -> Emitted[Out]:
+    def apply(self, window: W, inputs: Iterable[In]) -> Given[Out]:
         """The records for the window; `inputs` as the elements of a ProcessWindowFunction."""

@@ -5,7 +5,7 @@ Measured on Python 3.11: a count in a ValueState, one record out for each in, 2.
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, cast
 
 from millstream_dataflow.functions import (
     Function,
@@ -131,12 +131,14 @@ class KeyedProcessOperator(FunctionOfKeys):
 
     def __init__(self, specification: KeyedProcessSpecification, *, reuse: bool = False) -> None:
         """`reuse`: as Collector says."""
-        self._function = resolve_keyed_process(specification.function)
-        super().__init__([specification.key], [specification.function], self._function.on_timer, reuse=reuse)
+        function = resolve_keyed_process(specification.function)
+        # Neither is `async def` here (`user_code.awaiting`).
+        self._process, on_timer = cast("Emitting", function.process_element), cast("Emitting", function.on_timer)
+        super().__init__([specification.key], [specification.function], on_timer, reuse=reuse)
 
     def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
         """See Operator."""
-        return self.call_each(batch, self._function.process_element)
+        return self.call_each(batch, self._process)
 
 
 class Around(KeyedProcessFunction.Context):

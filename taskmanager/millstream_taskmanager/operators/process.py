@@ -1,7 +1,7 @@
 """ProcessFunction: any number of records for each, with the record's time, side outputs, no keyed state."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from millstream_dataflow.functions import NonKeyedTimerService, ProcessFunction, TimerService, resolve_process
 from millstream_dataflow.functions.process import Emitted
@@ -92,11 +92,12 @@ class ProcessOperator(FunctionWithoutKeys):
     def __init__(self, specification: ProcessSpecification, *, reuse: bool = False) -> None:
         """`reuse`: as Collector says."""
         super().__init__([specification.function], reuse=reuse)
-        self._function = resolve_process(specification.function)
+        function = resolve_process(specification.function)
+        self._process = cast("Callable[..., Emitted[Any]]", function.process_element)  # never `async def` here
 
     def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
         """See Operator."""
-        return self.call_each(batch, self._function.process_element, _Around(TimesOfNow(self)))
+        return self.call_each(batch, self._process, _Around(TimesOfNow(self)))
 
 
 class _Around(ProcessFunction.Context):

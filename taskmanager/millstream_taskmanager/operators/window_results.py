@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
 from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.functions import (
@@ -11,6 +11,7 @@ from millstream_dataflow.functions import (
     resolve_window_function,
     wants_clear,
 )
+from millstream_dataflow.functions.process import Emitted
 from millstream_dataflow.operators.windows import WindowSpecification
 from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.windows import Evictor, TimestampedValue, Window, WindowResult
@@ -105,7 +106,7 @@ class WindowResults:
         window, key = around.window(), around.key
         time = window.max_timestamp()
         if self._function is not None:
-            emitted = self._function.process(key, around, results)
+            emitted = cast("Emitted[Any]", self._function.process(key, around, results))  # never awaited here
             if emitted is not None:
                 for item in emitted:
                     collector.add(item, time)

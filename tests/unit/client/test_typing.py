@@ -20,9 +20,11 @@ from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream_dataflow.aggregates import Count, Key, Min as Least, Sum, WindowEnd, WindowStart
 from millstream_dataflow.expressions import col
 from millstream_dataflow.functions import (
-    AggregateFunction, AsyncFunction, FlatMapFunction, KeyedProcessFunction, KeySelector, MapFunction,
-    ProcessAllWindowFunction, ProcessFunction, ProcessWindowFunction, WindowFunction,
+    AggregateFunction, AsyncFunction, BroadcastProcessFunction, CoMapFunction, CoProcessFunction, FlatMapFunction,
+    KeyedProcessFunction, KeySelector, MapFunction, ProcessAllWindowFunction, ProcessFunction, ProcessWindowFunction,
+    WindowFunction,
 )
+from millstream_dataflow.state import MapStateDescriptor
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_dataflow.types import Types
@@ -33,6 +35,7 @@ from millstream_dataflow.windows import (
 
 env = StreamExecutionEnvironment.get_execution_environment()
 words = env.from_collection(["a", "b"])
+rules = MapStateDescriptor("rules", Types.STRING(), Types.INT())
 timed = WatermarkStrategy.for_monotonous_timestamps()
 
 class Length(MapFunction[str, int]):
@@ -79,6 +82,36 @@ class LookUp(AsyncFunction[str, int]):
     async def async_invoke(self, value: str) -> list[int]: return []
 class Later(MapFunction[str, int]):
     async def map(self, value: str) -> int: return len(value)
+class PlainLater(ProcessFunction[str, float]):
+    async def process_element(self, value: str, ctx: ProcessFunction.Context) -> list[float]: return [1.0]
+class KeyedLater(KeyedProcessFunction[int, str, float]):
+    async def process_element(self, value: str, ctx: KeyedProcessFunction.Context) -> AsyncIterator[float]: yield 1.0
+    async def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> None: ...
+class BothLater(CoProcessFunction[str, str, bytes]):
+    async def process_element1(self, value: str, ctx: CoProcessFunction.Context) -> list[bytes]: return []
+    def process_element2(self, value: str, ctx: CoProcessFunction.Context) -> Iterable[bytes]: return []
+class MapsLater(CoMapFunction[str, str, bytes]):
+    async def map1(self, value: str) -> bytes: return b""
+    def map2(self, value: str) -> bytes: return b""
+class RuleLater(BroadcastProcessFunction[str, str, bytes]):
+    async def process_element(
+        self, value: str, ctx: BroadcastProcessFunction.ReadOnlyContext
+    ) -> AsyncIterator[bytes]: yield b""
+    async def process_broadcast_element(self, value: str, ctx: BroadcastProcessFunction.Context) -> None: ...
+class ShowLater(ProcessWindowFunction[float, bytes, int, TimeWindow]):
+    async def process(self, key: int, context: Around, elements: Iterable[float]) -> list[bytes]: return []
+class ToldLater(WindowFunction[str, bytes, int, TimeWindow]):
+    async def apply(self, key: int, window: TimeWindow, inputs: Iterable[str]) -> AsyncIterator[bytes]: yield b""
+class MeanLater(AggregateFunction[str, list[int], float]):
+    def create_accumulator(self) -> list[int]: return []
+    async def add(self, value: str, accumulator: list[int]) -> list[int]: return accumulator
+    async def get_result(self, accumulator: list[int]) -> float: return 0.0
+    def merge(self, acc_a: list[int], acc_b: list[int]) -> list[int]: return acc_a
+Rows = AsyncIterator[str]
+class Wrong(ProcessFunction[str, float]):
+    async def process_element(self, value: str, ctx: ProcessFunction.Context) -> list[str]: ...  # error: override
+class WrongItems(ProcessFunction[str, float]):
+    async def process_element(self, value: str, ctx: ProcessFunction.Context) -> Rows: yield ""  # error: override
 
 reveal_type(words)  # DataStream[str]
 reveal_type(words.map(length))  # DataStream[int]
@@ -112,6 +145,11 @@ reveal_type(words.select(n=col(0)))  # DataStream[Row]
 reveal_type(words.with_columns(n=col(0)))  # DataStream[Row]
 reveal_type(words.project(0, 2))  # DataStream[Any]
 reveal_type(words.key_by(length).process(Keyed()))  # DataStream[float]
+reveal_type(words.process(PlainLater()))  # DataStream[float]
+reveal_type(words.key_by(length).process(KeyedLater()))  # DataStream[float]
+reveal_type(words.connect(words).process(BothLater()))  # DataStream[bytes]
+reveal_type(words.connect(words).map(MapsLater()))  # DataStream[bytes]
+reveal_type(words.connect(words.broadcast(rules)).process(RuleLater()))  # DataStream[bytes]
 reveal_type(words.key_by(length).reduce(lambda one, other: one + other))  # DataStream[str]
 reveal_type(words.key_by(length).key_by(Initial()))  # KeyedStream[str, bool]
 reveal_type(words.key_by(length).map(Length()))  # DataStream[int]
@@ -140,6 +178,9 @@ reveal_type(words.count_window_all(5).with_firings().sum())  # DataStream[Window
 reveal_type(windows.reduce(max))  # DataStream[str]
 reveal_type(windows.aggregate(Mean()))  # DataStream[float]
 reveal_type(windows.aggregate(Mean(), Show()))  # DataStream[bytes]
+reveal_type(windows.aggregate(MeanLater()))  # DataStream[float]
+reveal_type(windows.aggregate(Mean(), ShowLater()))  # DataStream[bytes]
+reveal_type(windows.apply(ToldLater()))  # DataStream[bytes]
 reveal_type(windows.aggregate(Count()))  # DataStream[int]
 reveal_type(windows.aggregate(Sum("n")))  # DataStream[int | float | None]
 reveal_type(windows.aggregate(Count(), Sum("n")))  # DataStream[Row]
@@ -167,7 +208,7 @@ words.map(length).key_by(abs).window(TumblingEventTimeWindows.of(5)).trigger(Own
 
 def expectations() -> dict[int, str]:
     lines = PROGRAM.splitlines()
-    return {number: line.rpartition("# ")[2] for number, line in enumerate(lines, start=1) if ")  # " in line}
+    return {number: line.rpartition("# ")[2] for number, line in enumerate(lines, start=1) if "  # " in line}
 
 
 @pytest.fixture(scope="module")

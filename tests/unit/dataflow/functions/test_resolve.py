@@ -145,12 +145,12 @@ def test_process_functions_stay_objects_and_callables_become_them() -> None:
     assert functions.resolve_keyed_process(keyed) is keyed
     assert functions.resolve_process_window(summary) is summary
     plain = functions.resolve_process(lambda value, _ctx: [value])
-    assert list(plain.process_element(1, NO_CONTEXT) or ()) == [1]
+    assert plain.process_element(1, NO_CONTEXT) == [1]
     of_key = functions.resolve_keyed_process(lambda value, _ctx: [value])
-    assert list(of_key.process_element(1, NO_CONTEXT) or ()) == [1]
+    assert of_key.process_element(1, NO_CONTEXT) == [1]
     assert of_key.on_timer(1, NO_CONTEXT) is None
     window = functions.resolve_process_window(lambda key, _context, elements: [(key, sum(elements))])
-    assert list(window.process("k", NO_CONTEXT, [1, 2]) or ()) == [("k", 3)]
+    assert window.process("k", NO_CONTEXT, [1, 2]) == [("k", 3)]
 
 
 @pytest.mark.parametrize(

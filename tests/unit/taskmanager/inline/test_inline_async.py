@@ -145,13 +145,13 @@ class Running(KeyedProcessFunction[int, int, Any]):
     async def open(self, runtime_context: RuntimeContext) -> None:
         self.count: Any = runtime_context.get_state(ValueStateDescriptor("count"))
 
-    async def process_element(self, value: int, ctx: KeyedProcessFunction.Context) -> None:  # type: ignore[override]  # as above
+    async def process_element(self, value: int, ctx: KeyedProcessFunction.Context) -> None:
         seen = self.count.value() or 0
         await asyncio.sleep(0)
         self.count.update(seen + 1)
         ctx.timer_service().register_event_time_timer(100)
 
-    async def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> AsyncIterator[Any]:  # type: ignore[override]  # as above
+    async def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> AsyncIterator[Any]:
         await asyncio.sleep(0)
         yield ctx.get_current_key(), self.count.value()
 

@@ -70,11 +70,11 @@ class Counting(KeyedProcessFunction[Any, Any, Any]):
     async def close(self) -> None:
         self.life.append("close")
 
-    async def process_element(self, value: int, ctx: object) -> AsyncIterator[int]:  # type: ignore[override]  # as above
+    async def process_element(self, value: int, ctx: object) -> AsyncIterator[int]:
         yield value
         yield await self.helper(value)
 
-    async def on_timer(self, timestamp: int, ctx: Any) -> list[int]:  # type: ignore[override]  # noqa: ANN401  # as above
+    async def on_timer(self, timestamp: int, ctx: Any) -> list[int]:  # noqa: ANN401  # of any kind
         return [item async for item in self.process_element(timestamp, ctx)]
 
     async def helper(self, value: int) -> int:
