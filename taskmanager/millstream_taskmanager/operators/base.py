@@ -278,10 +278,6 @@ class Operator(ABC):
         """Processing time has come so far; asked for by `call_at`, or by `resume`."""
         return iter(())
 
-    def before_barrier(self) -> Iterator[Output]:
-        """What must be out before the snapshot."""
-        return iter(())
-
     def end_of_input(self, number: int) -> Iterator[Output]:
         """Input `number` has no more records."""
         return iter(())

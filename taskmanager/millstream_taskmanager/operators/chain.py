@@ -257,11 +257,6 @@ class Chain:
         link = self._by_id[id_]
         return link.spread(link.operator.on_time(now))
 
-    def before_barrier(self) -> Iterator[Emission]:
-        """All that must be out before the snapshot."""
-        for member in self._members:
-            yield from member.link.spread(member.operator.before_barrier())
-
     def end_of_input(self, number: int) -> Iterator[Emission]:
         """Input `number` of the head has no more records."""
         return self.head.spread(self.head.operator.end_of_input(number))

@@ -13,7 +13,7 @@ takes at the median:
     1 s                                   4.0
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from millstream_runtime.messages.snapshots import OperatorCount
 from millstream_taskmanager.exchange.channel import Parcel
 from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.exchange.pending import PendingList
-from millstream_taskmanager.operators.chain import Chain, Emission
+from millstream_taskmanager.operators.chain import Chain
 from millstream_taskmanager.task.alignment import (
     Alignment,
     Block,
@@ -83,7 +83,7 @@ class CutTask(Protocol):
         """Into one of its channels."""
         ...
 
-    def hasten(self, then: Callable[[], Iterator[Emission]] | None) -> None:
+    def hasten(self, then: Callable[[], None] | None) -> None:
         """Come to the end of what it is at although credit is lacking, then do that. Between steps."""
         ...
 
@@ -93,7 +93,7 @@ class CutTask(Protocol):
 
 
 class Cuts:
-    """See the module. What comes between two batches gives an activity; what acts at once is done when it returns."""
+    """See the module. Nothing that it does at a cut waits for anything: all of it is done when the call returns."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class Cuts:
 
     def leader(self, *, present: bool) -> None:
         """The TaskManager has lost its leader, or has one again."""
-        self._at_once(self._alignment.leader(present=present))
+        self._obey(self._alignment.leader(present=present))
         if not present:
             for checkpoint, flight in self._parts.all_in_flight().items():
                 if flight.open:
@@ -159,7 +159,7 @@ class Cuts:
 
     def aborted(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
         """A checkpoint is given up."""
-        self._at_once(self._alignment.abort(checkpoint, older_too=older_too))
+        self._obey(self._alignment.abort(checkpoint, older_too=older_too))
 
     def _begin(self, barrier: Barrier) -> None:
         """Time runs for a checkpoint of which a barrier is here. Savepoints are never unaligned."""
@@ -205,26 +205,26 @@ class Cuts:
 
     # -------------------------------------------------------------------------------------------- between two batches
 
-    def trigger(self, barrier: Barrier) -> Iterator[Emission]:
+    def trigger(self, barrier: Barrier) -> None:
         """The coordinator's own word."""
-        return self._obey(self._alignment.trigger(self._turned_barrier(barrier)))
+        self._obey(self._alignment.trigger(self._turned_barrier(barrier)))
 
-    def barrier(self, gate: Gate, channel: int, barrier: Barrier) -> Iterator[Emission]:
+    def barrier(self, gate: Gate, channel: int, barrier: Barrier) -> None:
         """A barrier was taken from a channel."""
         if self._overtaking is None:
             self._begun.setdefault(barrier.checkpoint, self._doors.delays.now())
         self._ledger.passes(barrier.checkpoint, channel, gate.records[channel])
-        return self._obey(self._alignment.barrier(channel, self._turned_barrier(barrier)))
+        self._obey(self._alignment.barrier(channel, self._turned_barrier(barrier)))
 
-    def end(self, channel: int) -> Iterator[Emission]:
+    def end(self, channel: int) -> None:
         """A channel has ended."""
         for flight in self._parts.all_in_flight().values():
             flight.close(channel, self._doors.delays.now())
         self._settle()
-        return self._obey(self._alignment.end(channel))
+        self._obey(self._alignment.end(channel))
 
-    def _overtake(self) -> Iterator[Emission]:
-        return self._obey(self._alignment.overtake())
+    def _overtake(self) -> None:
+        self._obey(self._alignment.overtake())
 
     def _turned_barrier(self, barrier: Barrier) -> Barrier:
         return replace(barrier, unaligned=True) if barrier.checkpoint in self._turned else barrier
@@ -248,15 +248,11 @@ class Cuts:
 
     # ------------------------------------------------------------------------------------------------- obeying
 
-    def _at_once(self, decisions: Iterable[Decision]) -> None:
-        for _ in self._obey(decisions):
-            raise ProtocolError("to give a checkpoint up can't emit anything")
-
-    def _obey(self, decisions: Iterable[Decision]) -> Iterator[Emission]:
+    def _obey(self, decisions: Iterable[Decision]) -> None:
         for decision in decisions:
             match decision:
                 case TakeSnapshot():
-                    yield from self._cut(decision)
+                    self._cut(decision)
                 case Block(channel=channel):
                     self._gate().block(channel)
                 case Unblock(channels=channels):
@@ -267,13 +263,9 @@ class Cuts:
                     # It follows from a lost leader or a newer barrier, and is nobody's failure.
                     self._doors.decline(checkpoint, Failure(FailureKind.INTERNAL, reason, secondary=True))
 
-    def _cut(self, cut: TakeSnapshot) -> Iterator[Emission]:
+    def _cut(self, cut: TakeSnapshot) -> None:
         task, barrier = self._task, cut.barrier
-        if task.ending.emits:
-            yield from task.chain.before_barrier()
         task.relax()
-        if self._ledger.is_forgotten(barrier.checkpoint):  # given up while that was on its way out
-            return
         self._give_up_older(barrier.checkpoint, cut.overtaken)
         flight = self._overtaken(cut)
         if flight is None:

@@ -85,7 +85,7 @@ class OperatorTask(Task):
         self._rest = None
         super()._release()
 
-    def _control(self, taken: Taken) -> Activity:
+    def _control(self, taken: Taken) -> Activity | None:
         channel, number, element = taken
         match element:
             case Watermark():
@@ -95,14 +95,15 @@ class OperatorTask(Task):
                 self.ending.check_data(channel)
                 return self._events(self._valve.status(channel, element))
             case Barrier():
-                return self._cuts.barrier(self._gate, channel, element)
+                self._cuts.barrier(self._gate, channel, element)
             case EndOfData(reason=reason):
                 return self._end_of_data(channel, number, reason)
             case End():
                 self.ending.end(channel)
-                return self._cuts.end(channel)
+                self._cuts.end(channel)
             case NoSplitNow() | RowBatch() | ColumnBatch():
                 raise ProtocolError(f"{self._gate.channels[channel]} brings {element} to a task that reads no splits")
+        return None
 
     def _events(self, changes: Iterable[Change]) -> Activity:
         for change in changes:

@@ -147,25 +147,15 @@ class SnapshotLedger:
         self._channels = tuple(channels)
         self._base = base or {}
         self._received: dict[CheckpointId, dict[int, int]] = {}
-        self._forgotten = set[CheckpointId]()
-        self._floor = CheckpointId(0)  # all up to here were given up, known or not; ids begin at 1
 
     def passes(self, checkpoint: CheckpointId, channel: int, records: int) -> None:
         """The barrier is taken from a channel, behind so many records since the attempt began."""
         self._received.setdefault(checkpoint, {})[channel] = records
 
     def forget(self, checkpoint: CheckpointId, *, older_too: bool) -> None:
-        """It was given up, perhaps while its cut is being prepared."""
-        if older_too:
-            self._floor = max(self._floor, checkpoint)
-        else:
-            self._forgotten.add(checkpoint)
+        """It was given up."""
         for one in [one for one in self._received if one == checkpoint or (older_too and one < checkpoint)]:
             del self._received[one]
-
-    def is_forgotten(self, checkpoint: CheckpointId) -> bool:
-        """Whether it was given up."""
-        return checkpoint <= self._floor or checkpoint in self._forgotten
 
     def counts(
         self,
@@ -182,7 +172,6 @@ class SnapshotLedger:
         begun = restored or [0] * len(self._channels)
         for lower in [one for one in self._received if one < checkpoint]:
             del self._received[lower]
-        self._forgotten = {one for one in self._forgotten if one > checkpoint}
         return AuditCounts(
             sent=tuple(ChannelCount(channel, records) for channel, records in sent),
             received=tuple(

@@ -83,11 +83,7 @@ class SourceTask(Task):
             self._aligned.told(limit)
 
     def _read_up_to(self, limit: int) -> None:
-        self._command(lambda: self._limited(limit))
-
-    def _limited(self, limit: int) -> Activity:
-        self._reader.read_up_to(limit)
-        return iter(())
+        self._command(lambda: self._reader.read_up_to(limit))
 
     def _turn_over(self) -> None:
         if self._aligned is not None:
@@ -133,7 +129,7 @@ class SourceTask(Task):
             return self._steps(self.ending.exhausted(EndReason.INPUT))
         return self._read() if self._readable() else None
 
-    def _taken(self, gate: Gate, taken: Taken) -> Activity:
+    def _taken(self, gate: Gate, taken: Taken) -> Activity | None:
         channel, _, element = taken
         match element:
             case RowBatch(values=[split]):
@@ -141,13 +137,14 @@ class SourceTask(Task):
             case NoSplitNow():
                 return self.chain.from_head(self._reader.none_now() if self._asked else ())
             case Barrier():
-                return self._cuts.barrier(gate, channel, element)
+                self._cuts.barrier(gate, channel, element)
             case EndOfData(reason=reason):
                 return self._end_of_data(reason)
             case End():
-                return self._cuts.end(channel)
+                self._cuts.end(channel)
             case _:
                 raise ProtocolError(f"{gate.channels[channel]} brings {element} to a task that reads splits")
+        return None
 
     def _read(self) -> Activity:
         before = self._reader.received

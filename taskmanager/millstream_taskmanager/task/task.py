@@ -95,7 +95,7 @@ class Task(ABC):
         self._doors = doors
         self._timers = OperatorTimers(doors)
         self._commits = CommitQueue(doors.run_blocking, self._fail)
-        self._commands = deque[Callable[[], Activity]]()
+        self._commands = deque[Callable[[], Activity | None]]()
         self._pump = Pump(parts.outputs, doors, self._fail)
         self._turns = Turns(parts.batch)
         self._in_turn = 0  # records of the turn at hand
@@ -300,7 +300,7 @@ class Task(ABC):
     def _watermark(self) -> int:
         return MIN_TIME
 
-    def _command(self, command: Callable[[], Activity]) -> None:
+    def _command(self, command: Callable[[], Activity | None]) -> None:
         self._commands.append(command)
         self._doors.wake()
 
@@ -391,7 +391,7 @@ class Task(ABC):
         """What it has taken from a channel, and not begun with yet."""
         return None
 
-    def hasten(self, then: Callable[[], Activity] | None) -> None:
+    def hasten(self, then: Callable[[], None] | None) -> None:
         """Come to the end of what it is at although credit is lacking, then do that."""
         self._pump.hasten()
         self.urgent = True
