@@ -108,6 +108,11 @@ class SourceTask(Task):
         # `_reads`, but asked three times a step
         return self.ending.phase is Phase.RUNNING and self._reader.readable(self._doors.now())
 
+    @property
+    def urgent(self) -> bool:
+        """See Task. What comes from the enumerator is taken at once: a barrier may be among it."""
+        return super().urgent or (self.gate is not None and self.gate.ready)
+
     def _has_input(self) -> bool:
         if self.gate is not None and self.gate.ready:
             return True

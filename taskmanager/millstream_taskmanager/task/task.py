@@ -83,8 +83,8 @@ class Task(ABC):
         self.state = TaskState.DEPLOYING
         self.over = False
         """Whether the task has come to its end, whichever."""
-        self.urgent = False
-        """Whether a barrier overtakes records here, for which others wait."""
+        self._overtakes = False  # a barrier does, for which others wait
+        self._triggers = 0  # that the coordinator has sent and that aren't heeded yet
         self.chain = parts.chain
         self.outputs = parts.outputs
         self.gate = gate
@@ -118,6 +118,14 @@ class Task(ABC):
     def runnable(self) -> bool:
         """Whether a step would do something."""
         return not self.over and (self._goes_on or self._cuts.encodes)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether others wait for a barrier that needs no more than a step of this task: it overtakes records here, or
+        is still to be put behind what has left the task. What lies downstream may be busy for long with the records
+        before it; whatever is done first, it stands behind the same ones.
+        """
+        return self._overtakes or self._triggers > 0
 
     @property
     def background(self) -> bool:
@@ -217,7 +225,12 @@ class Task(ABC):
         """Put a barrier into the outputs: for tasks that take triggers (law 8.2)."""
         if not self.over:
             self._cuts.triggered(barrier)
-            self._command(lambda: self._cuts.trigger(barrier))
+            self._triggers += 1
+            self._command(lambda: self._trigger(barrier))
+
+    def _trigger(self, barrier: Barrier) -> None:
+        self._triggers -= 1
+        self._cuts.trigger(barrier)
 
     def completed(self, checkpoint: CheckpointId, *, commits: bool, last: bool) -> None:
         """The checkpoint is stored; told at least once. `last`: the task ends when its sinks have committed."""
@@ -394,7 +407,7 @@ class Task(ABC):
     def hasten(self, then: Callable[[], None] | None) -> None:
         """Come to the end of what it is at although credit is lacking, then do that."""
         self._pump.hasten()
-        self.urgent = True
+        self._overtakes = True
         if then is None:
             self._doors.wake()
         else:
@@ -403,7 +416,7 @@ class Task(ABC):
     def relax(self) -> None:
         """Credit counts again."""
         self._pump.relax()
-        self.urgent = False
+        self._overtakes = False
 
     def _steps(self, steps: Iterable[Step]) -> Activity:
         """Do what the ending says."""

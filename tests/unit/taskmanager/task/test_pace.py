@@ -4,14 +4,14 @@ Functions say by themselves how long they work; the clock of work is the job's, 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from millstream_dataflow.connectors import Sink, SinkContext, SinkWriter
 from millstream_dataflow.functions import MapFunction
-from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.identity import CheckpointId, SubtaskId, VertexId
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import MapSpecification, OperatorSpecification, SinkSpecification
 from millstream_dataflow.records import Batch
@@ -176,3 +176,26 @@ def test_inputs_of_unlike_rows_have_steady_turns() -> None:
         assert 0 < max(turns) <= 3 * min(turns)
     assert 50 < min(told["large"]) / min(told["small"]) < 200
     assert wait_of_a_barrier(job) <= 12 * TURN
+
+
+@pytest.mark.parametrize("has_enumerator", [False, True], ids=["triggered itself", "by its enumerator"])
+@pytest.mark.parametrize("milliseconds", [1.0, 100.0])
+def test_a_trigger_waits_for_no_records_downstream(milliseconds: float, *, has_enumerator: bool) -> None:
+    """Whatever is done first, the source's barrier stands behind the same records; but whoever else aligns it would
+    wait for it meanwhile.
+    """
+    drawing = Drawing()
+    source = drawing.source("source", replace(MANY, has_enumerator=has_enumerator))
+    drawing.edge(source, drawing.vertex("slow", MapSpecification(Working(milliseconds))), Partitioning.REBALANCE)
+    job = started(drawing)
+    until(job, "slow", 500)
+    while not job.task("slow").runnable:
+        assert job.scheduler.step()
+    before, steps = job.worked, 0
+    job.trigger(7)
+    while SubtaskId(VertexId("source"), 0) not in job.parts.get(CheckpointId(7), ()):
+        assert job.scheduler.step()
+        job.do_blocking()
+        steps += 1
+    assert (job.worked, job.task("source").urgent) == (before, False), "no record was worked at"
+    assert steps <= 5
