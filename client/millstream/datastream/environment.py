@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from millstream.connectors.collection import CollectionSource
-from millstream.connectors.files.source import FileSource
 from millstream.connectors.rows import with_rows
 from millstream.connectors.sequence import NumberSequenceSource
 from millstream.datastream.absent import OF_ENVIRONMENTS, refuse
@@ -211,6 +210,9 @@ class StreamExecutionEnvironment(PyFlinkEnvironment):
 
     def read_text_file(self, file_path: str, charset_name: str = "UTF-8") -> DataStream[str]:
         """PyFlink 1's name for the lines of a file, or of those of a folder, as FileSource.text gives them."""
+        # Not at the top: files need pyarrow, and a program of rows has none to wait for.
+        from millstream.connectors.files.source import FileSource  # noqa: PLC0415  # see above
+
         check_utf8("read_text_file", charset_name)
         return self.from_source(FileSource.text(file_path), WatermarkStrategy.no_watermarks(), "Text file")
 

@@ -22,7 +22,6 @@ from millstream import Encoder, FileSink, FileSource, OutputFileConfig
 from millstream.connectors.files.committer import LostFileError
 from millstream.connectors.files.directories import LocalDirectory, LostWritesError, RemoteDirectory
 from millstream.connectors.files.names import first_part
-from millstream.connectors.files.policies import BucketAssigner, RollingPolicy
 from millstream.connectors.files.writer import FileCommittable, FileWriter
 from millstream.formats.encoding import LineEncoder
 from millstream_dataflow.connectors import SinkWriter
@@ -113,37 +112,6 @@ class TestFiles:
         sink.create_committer(Around()).commit(prepare(sink, Around(), 1, "x"))
         [name] = names(tmp_path)
         assert re.fullmatch(r"flight-.*-0-1\.log", name)
-
-    def test_a_part_size_closes_files_between_barriers(self, tmp_path: Path) -> None:
-        builder = FileSink.for_row_format(tmp_path, Encoder.simple_string_encoder())
-        sink = builder.with_rolling_policy(RollingPolicy.default_rolling_policy(part_size=4)).build()
-        writer = sink.create_writer(Around(), ())
-        for values in (["a"], ["b"], ["c"], ["d", "e"], ["f"]):
-            writer.write(RowBatch(list(values)))
-        prepared = barrier(writer, 1, end_of_input=False)
-        writer.write(RowBatch(["g", "h"]))
-        sink.create_committer(Around()).commit(prepared)
-        texts = [(tmp_path / visible).read_text() for _, visible, _ in prepared]
-        assert texts == ["a\nb\n", "c\nd\ne\n", "f\n"]
-        writer.close()
-        assert sorted(names(tmp_path)) == sorted(visible for _, visible, _ in prepared), "g and h are in no checkpoint"
-
-    def test_pyflinks_builder_says_what_it_does_anyhow(self, tmp_path: Path) -> None:
-        builder = FileSink.for_row_format(tmp_path, Encoder.simple_string_encoder())
-        plain = builder.build()
-        builder.with_rolling_policy(RollingPolicy.on_checkpoint_rolling_policy()).with_bucket_check_interval(1_000)
-        builder.with_bucket_assigner(BucketAssigner.base_path_bucket_assigner()).disable_compact()
-        assert builder.build() == plain
-        with pytest.raises(AttributeError, match=r"date_time_bucket_assigner of BucketAssigner isn't there: .*no buck"):
-            BucketAssigner.date_time_bucket_assigner()
-        with pytest.raises(TypeError, match="takes one that RollingPolicy makes, but got 5"):
-            builder.with_rolling_policy(5)  # type: ignore[arg-type]  # what is tested
-        with pytest.raises(ValueError, match="a part_size above 0, but got 0"):
-            RollingPolicy.default_rolling_policy(0)
-
-    def test_the_configuration_of_names_tells_them(self) -> None:
-        config = OutputFileConfig.OutputFileConfigBuilder().with_part_suffix(".x").build()
-        assert (config.get_part_prefix(), config.get_part_suffix()) == ("part", ".x")
 
     @pytest.mark.parametrize(("prefix", "suffix"), [("", ""), (".x", ""), ("_x", ""), ("a/b", ""), ("a", "/b")])
     def test_names_that_would_be_hidden_are_refused(self, prefix: str, suffix: str) -> None:

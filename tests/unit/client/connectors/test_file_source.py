@@ -20,7 +20,6 @@ from millstream import Boundedness, Duration, FileSource, StreamFormat
 from millstream.connectors.files import reader as reader_module
 from millstream.connectors.files import window as window_module
 from millstream.connectors.files.reader import FileReader, MalformedLineError, Position, ReaderSettings
-from millstream.connectors.files.source import FileEnumeratorProvider, FileSplitAssignerProvider
 from millstream.connectors.files.splits import FileSplit
 from millstream.connectors.files.streams import DamagedFileError
 from millstream.formats.lines import FormatError
@@ -121,18 +120,6 @@ class TestFiles:
         assert builder.build() == FileSource.text(file)
         assert builder.monitor_continuously(Duration.of_seconds(1)).build() == FileSource.text(file).monitored(1_000)
         assert builder.process_static_file_set().build() == FileSource.text(file)
-
-    def test_pyflinks_builder_may_keep_files_whole(self, file: Path) -> None:
-        whole = FileEnumeratorProvider.default_non_splittable_file_enumerator()
-        builder = FileSource.for_record_stream_format(StreamFormat.text_line_format(), file).set_file_enumerator(whole)
-        assert builder.set_split_assigner(FileSplitAssignerProvider.locality_aware_split_assigner()) is builder
-        assert builder.build() == FileSource.text(file, splits=1)
-        builder.set_file_enumerator(FileEnumeratorProvider.default_splittable_file_enumerator())
-        assert builder.build() == FileSource.text(file)
-        with pytest.raises(TypeError, match="takes one that FileSplitAssignerProvider makes, but got 'local'"):
-            builder.set_split_assigner("local")  # type: ignore[arg-type]  # what is tested
-        with pytest.raises(AttributeError, match=r"for_bulk_file_format of FileSource isn't there: lines and CSV"):
-            FileSource.for_bulk_file_format()
 
     def test_it_travels_by_reference(self, file: Path) -> None:
         source = FileSource.csv(file, {"a": int | None})

@@ -1,0 +1,63 @@
+"""PyFlink's names for how files are cut and laid out."""
+
+from pathlib import Path
+
+import pytest
+
+from millstream import Encoder, FileSink, FileSource, OutputFileConfig, StreamFormat
+from millstream.connectors.files.policies import BucketAssigner, RollingPolicy
+from millstream.connectors.files.source import FileEnumeratorProvider, FileSplitAssignerProvider
+from millstream_dataflow.identity import CheckpointId
+from millstream_dataflow.records import RowBatch
+from tests.unit.client.connectors.surroundings import Around
+
+
+def test_a_part_size_closes_files_between_barriers(tmp_path: Path) -> None:
+    builder = FileSink.for_row_format(tmp_path, Encoder.simple_string_encoder())
+    sink = builder.with_rolling_policy(RollingPolicy.default_rolling_policy(part_size=4)).build()
+    writer = sink.create_writer(Around(), ())
+    for values in (["a"], ["b"], ["c"], ["d", "e"], ["f"]):
+        writer.write(RowBatch(list(values)))
+    prepared = writer.prepare_commit(CheckpointId(1), end_of_input=False)
+    durable = writer.make_durable()
+    assert durable is not None
+    durable()
+    writer.write(RowBatch(["g", "h"]))
+    sink.create_committer(Around()).commit(prepared)
+    texts = [(tmp_path / visible).read_text() for _, visible, _ in prepared]
+    assert texts == ["a\nb\n", "c\nd\ne\n", "f\n"]
+    writer.close()
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted(visible for _, visible, _ in prepared), "g and h are in no checkpoint"
+
+
+def test_pyflinks_builder_says_what_it_does_anyhow(tmp_path: Path) -> None:
+    builder = FileSink.for_row_format(tmp_path, Encoder.simple_string_encoder())
+    plain = builder.build()
+    builder.with_rolling_policy(RollingPolicy.on_checkpoint_rolling_policy()).with_bucket_check_interval(1_000)
+    builder.with_bucket_assigner(BucketAssigner.base_path_bucket_assigner()).disable_compact()
+    assert builder.build() == plain
+    with pytest.raises(AttributeError, match=r"date_time_bucket_assigner of BucketAssigner isn't there: .*no buck"):
+        BucketAssigner.date_time_bucket_assigner()
+    with pytest.raises(TypeError, match="takes one that RollingPolicy makes, but got 5"):
+        builder.with_rolling_policy(5)  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(ValueError, match="a part_size above 0, but got 0"):
+        RollingPolicy.default_rolling_policy(0)
+
+
+def test_the_configuration_of_names_tells_them() -> None:
+    config = OutputFileConfig.OutputFileConfigBuilder().with_part_suffix(".x").build()
+    assert (config.get_part_prefix(), config.get_part_suffix()) == ("part", ".x")
+
+
+def test_pyflinks_builder_may_keep_files_whole(tmp_path: Path) -> None:
+    whole = FileEnumeratorProvider.default_non_splittable_file_enumerator()
+    builder = FileSource.for_record_stream_format(StreamFormat.text_line_format(), tmp_path).set_file_enumerator(whole)
+    assert builder.set_split_assigner(FileSplitAssignerProvider.locality_aware_split_assigner()) is builder
+    assert builder.build() == FileSource.text(tmp_path, splits=1)
+    builder.set_file_enumerator(FileEnumeratorProvider.default_splittable_file_enumerator())
+    assert builder.build() == FileSource.text(tmp_path)
+    with pytest.raises(TypeError, match="takes one that FileSplitAssignerProvider makes, but got 'local'"):
+        builder.set_split_assigner("local")  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(AttributeError, match=r"for_bulk_file_format of FileSource isn't there: lines and CSV"):
+        FileSource.for_bulk_file_format()
