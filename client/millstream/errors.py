@@ -93,6 +93,10 @@ class RuntimeModeError(ProgramError):
     """A program that can't run in the mode that was chosen (`execution.runtime-mode`)."""
 
 
+class MissingUidError(ProgramError):
+    """Operators without a uid in a program that wants one for each (`pipeline.auto-generate-uids: false`)."""
+
+
 class CheckpointingRequiredError(ProgramError):
     """An unbounded job whose sinks commit at checkpoints, and no checkpoints (law 5.4)."""
 

@@ -16,16 +16,19 @@ from millstream.errors import (
     EndlessInlineError,
     KeyedStreamRequiredError,
     KeyTypeError,
+    MissingUidError,
     ParallelismError,
     PartitioningError,
     ProgramError,
     SizeLimitError,
 )
 from millstream_dataflow.configuration import Configuration, ConfigurationError, overtaking_conflict
-from millstream_dataflow.configuration.options import checkpointing, client, jobmanager
+from millstream_dataflow.configuration.options import checkpointing, client, execution, jobmanager
 from millstream_dataflow.configuration.options.execution import MAX_PARALLELISM_LIMIT
 from millstream_dataflow.job_graph import Artifact, Partitioning, Vertex
 from millstream_dataflow.operators.specifications import (
+    CollectSpecification,
+    EnumeratorSpecification,
     KeySelection,
     ReaderSpecification,
     SinkSpecification,
@@ -90,6 +93,22 @@ def _uids(graph: StreamGraph, _configuration: Configuration) -> None:
         if other is not node:
             what = f"its uid {uid!r} is also that of {label(other.operator)} ({other.defined_at})"
             raise DuplicateUidError(what, "give each operator a uid of its own: state is found by it", **_place(node))
+
+
+def _function_of(specification: object) -> object:
+    return getattr(specification, "function", None)
+
+
+def _uids_of_all(graph: StreamGraph, configuration: Configuration) -> None:
+    """Those that no user sees need none."""
+    if configuration.get(execution.AUTO_GENERATE_UIDS):
+        return
+    for node in graph.nodes.values():
+        specification = node.operator.specification
+        ours = isinstance(specification, EnumeratorSpecification | CollectSpecification)
+        if node.operator.uid is None and not ours and getattr(_function_of(specification), "needs_uid", True):
+            what = f"it has no uid, and {execution.AUTO_GENERATE_UIDS.key} is false"
+            raise MissingUidError(what, 'give it one: .uid("...")', **_place(node))
 
 
 def _parallelism(graph: StreamGraph, _configuration: Configuration) -> None:
@@ -182,6 +201,7 @@ def _commits(graph: StreamGraph, configuration: Configuration) -> None:
 _CHECKS: Final[tuple[Check, ...]] = (
     _inputs,
     _uids,
+    _uids_of_all,
     _parallelism,
     _keyed,
     _key_types,

@@ -36,7 +36,6 @@ OF_ENVIRONMENTS: Final[Absent] = {
     "add_python_archive": _AT_CLUSTER,
     "add_source": "use from_source(source, watermark_strategy)",
     "create_input": "use from_source(source, watermark_strategy)",
-    "enable_changelog_state_backend": "leave it out",
     "from_parallel_collection": "use from_collection(...).rebalance()",
     "get_default_local_parallelism": "get_parallelism() tells it, wherever the program runs",
     "get_state_backend": "state lies in hashmap, the only backend",

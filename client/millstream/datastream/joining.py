@@ -6,7 +6,7 @@ state, and state outlives the names of our classes.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from millstream_dataflow.functions import (
     Function,
@@ -26,6 +26,8 @@ class Tagging:
     """A record as one of its side."""
 
     side: int
+    needs_uid: ClassVar[bool] = False
+    """No program can name its operator, and it keeps nothing."""
 
     def __call__(self, record: Any) -> Any:  # noqa: ANN401  # any record; an annotation would have each pair checked
         """The pair."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Self
 
 from millstream.datastream.arguments import accepted_instance
+from millstream.datastream.call_site import call_site
 from millstream.datastream.checkpoint_config import CheckpointConfig
 from millstream.datastream.described_settings import RestartStrategyConfiguration, StateBackend
 from millstream.datastream.slot_sharing import DescribedGroup
+from millstream.errors import ArgumentError
 from millstream_dataflow.configuration.enums import CheckpointingMode
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ class PyFlinkEnvironment:
     def is_chaining_of_operators_with_different_max_parallelism_enabled(self) -> bool:
         """False: only operators of one maximal parallelism run in one task."""
         return False
+
+    def enable_changelog_state_backend(self, enabled: bool) -> Self:  # noqa: FBT001  # PyFlink's signature
+        """Nothing changes for False. ArgumentError for True: checkpoints hold the state itself."""
+        if enabled:
+            what = (
+                "enable_changelog_state_backend takes False alone: checkpoints hold the state itself, and no changelog"
+            )
+            raise ArgumentError(what, "leave it out", defined_at=call_site())
+        return self
 
     def is_changelog_state_backend_enabled(self) -> bool:
         """False: checkpoints hold the state itself."""

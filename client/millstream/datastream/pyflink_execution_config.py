@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from millstream.datastream.arguments import accepted_instance
 from millstream.datastream.described_settings import RestartStrategyConfiguration
 from millstream.datastream.settings import duration
-from millstream_dataflow.configuration.options import taskmanager
+from millstream_dataflow.configuration.options import execution, taskmanager
 
 if TYPE_CHECKING:
     from millstream.datastream.settings import Settings
@@ -42,6 +42,20 @@ class PyFlinkExecutionConfig:
         """Kill the worker of a task that takes longer to end when the job is cancelled; 0 waits for ever."""
         self._settings.set(taskmanager.CANCELLATION_TIMEOUT, duration(timeout))
         return self
+
+    def enable_auto_generated_uids(self) -> Self:
+        """Let operators without a uid be found by their place in the program. The default."""
+        self._settings.set(execution.AUTO_GENERATE_UIDS, value=True)
+        return self
+
+    def disable_auto_generated_uids(self) -> Self:
+        """Refuse the program when one of its operators has no uid (MissingUidError, at `execute`)."""
+        self._settings.set(execution.AUTO_GENERATE_UIDS, value=False)
+        return self
+
+    def has_auto_generated_uids_enabled(self) -> bool:
+        """Whether operators may have no uid."""
+        return self._settings.get(execution.AUTO_GENERATE_UIDS)
 
     def set_restart_strategy(self, restart_strategy_configuration: RestartStrategyConfiguration) -> Self:
         """PyFlink 1's way to set the keys `restart-strategy.*`, as the environment's of that name."""

@@ -14,6 +14,7 @@ from millstream.errors import (
     EndlessInlineError,
     KeyedStreamRequiredError,
     KeyTypeError,
+    MissingUidError,
     ParallelismError,
     PartitioningError,
     ProgramError,
@@ -24,6 +25,7 @@ from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import KeyedReduceSpecification, KeySelection, MapSpecification
 from millstream_dataflow.transformations import OperatorTransformation, PartitionTransformation
 from millstream_dataflow.types import Types
+from millstream_dataflow.windows import TumblingProcessingTimeWindows
 from millstream_runtime.states import JobState
 from tests.unit.client.programs import FakeExecutor, Files, Ticker, compiled, environment, flights, numbers
 
@@ -54,6 +56,24 @@ def test_two_operators_with_one_uid() -> None:
     expected = rf"""operator Filter "odd" \({HERE}\): its uid 'a' is also that of Map "abs" \({HERE}\); give each"""
     with pytest.raises(DuplicateUidError, match=expected):
         compiled(env)
+
+
+def test_an_operator_without_a_uid_where_each_must_have_one() -> None:
+    env = environment()
+    env.get_config().disable_auto_generated_uids()
+    assert not env.get_config().has_auto_generated_uids_enabled()
+    sink = flights(env).uid("flights").map(str).name("text").uid("text").print()
+    with pytest.raises(MissingUidError, match=r"it has no uid, and pipeline\.auto-generate-uids is false; give it one"):
+        compiled(env)
+    sink.uid("out")
+    compiled(env)  # the enumerator of the source has the uid of its reader
+    one, other = numbers(env).uid("one"), numbers(env).uid("other")
+    windows = one.join(other).where(abs).equal_to(abs).window(TumblingProcessingTimeWindows.of(5))
+    windows.apply(pow).uid("joined").print().uid("printed")
+    compiled(env)  # what comes before the window of a join can't have one
+    env.get_config().enable_auto_generated_uids()
+    numbers(env).print()
+    compiled(env)
 
 
 def test_parallelism_above_max_parallelism() -> None:

@@ -64,6 +64,14 @@ OBJECT_REUSE: Final = Option(
     scope=Scope.JOB,
     flink=FlinkDifference("records wait in batches, so what was emitted may not be changed either"),
 )
+AUTO_GENERATE_UIDS: Final = Option(
+    "pipeline.auto-generate-uids",
+    BOOL,
+    default=True,
+    meaning="Whether operators without a uid get their id by their place in the program; false refuses a program with "
+    "such an operator, since state of one may be lost when the program changes.",
+    scope=Scope.JOB,
+)
 AUTO_WATERMARK_INTERVAL: Final = Option(
     "pipeline.auto-watermark-interval",
     DURATION,
@@ -126,6 +134,7 @@ GROUP: Final = Group(
         GLOBAL_JOB_PARAMETERS,
         OPERATOR_CHAINING,
         OBJECT_REUSE,
+        AUTO_GENERATE_UIDS,
         AUTO_WATERMARK_INTERVAL,
         BATCH_MAX_RECORDS,
         BATCH_MAX_SIZE,

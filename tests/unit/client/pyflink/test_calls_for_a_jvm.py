@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from millstream import StreamExecutionEnvironment
+from millstream.errors import ArgumentError
 from tests.unit.client.programs import environment
 
 Call = Callable[[StreamExecutionEnvironment], object]
@@ -81,5 +82,7 @@ def test_what_has_an_effect() -> None:
     env.get_checkpoint_config().disable_unaligned_checkpoints()
     assert not env.is_unaligned_checkpoints_enabled()
     assert not env.is_force_unaligned_checkpoints()
-    assert not env.is_changelog_state_backend_enabled()
+    assert not env.enable_changelog_state_backend(False).is_changelog_state_backend_enabled()
+    with pytest.raises(ArgumentError, match="takes False alone: checkpoints hold the state itself"):
+        env.enable_changelog_state_backend(True)
     assert not env.is_chaining_of_operators_with_different_max_parallelism_enabled()
