@@ -16,7 +16,6 @@ Absent = Mapping[str, str]
 _AT_CLUSTER: Final = "install what the functions need where the TaskManagers run; add_python_file brings modules"
 _NO_JVM: Final = "no Java runs here; leave it out, and take a connector in Python (from_source, sink_to)"
 
-_UIDS: Final = "an operator without a uid is known by its place in the program; set uid(...) where it must last"
 
 _OF_ALL_STREAMS: Final[Absent] = {
     "add_sink": "use sink_to(sink)",
@@ -54,9 +53,6 @@ OF_CHECKPOINT_CONFIGS: Final[Absent] = {
     "set_checkpoint_id_of_ignored_in_flight_data": "a checkpoint is restored with its records in flight, or not at all",
 }
 OF_EXECUTION_CONFIGS: Final[Absent] = {
-    "disable_auto_generated_uids": _UIDS,
-    "enable_auto_generated_uids": _UIDS,
-    "has_auto_generated_uids_enabled": _UIDS,
     "set_execution_mode": "leave it out: records travel in batches",
 }
 
