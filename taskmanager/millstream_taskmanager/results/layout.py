@@ -52,14 +52,16 @@ def pack_index(partitions: Iterable[Partition], place: int) -> bytes:
     return index + TRAILER.pack(place, len(index), crc32(index), MAGIC)
 
 
-def unpack_trailer(trailer: bytes) -> tuple[int, int, int]:
-    """Place, size and CRC-32 of the index."""
+def unpack_trailer(trailer: bytes, size: int) -> tuple[int, int, int]:
+    """Place, size and CRC-32 of the index. `size`: of the file, which ends with both."""
     if len(trailer) < TRAILER.size:
         raise DamagedResultError("it is too short")
-    place, size, checksum, magic = TRAILER.unpack(trailer)
+    place, length, checksum, magic = TRAILER.unpack(trailer)
     if magic != MAGIC:
         raise DamagedResultError("it has no end, or was written by another version")
-    return place, size, checksum
+    if place + length + TRAILER.size != size:
+        raise DamagedResultError("its end is damaged")
+    return place, length, checksum
 
 
 def unpack_index(index: bytes, checksum: int) -> Mapping[int, Partition]:

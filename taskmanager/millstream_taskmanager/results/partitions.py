@@ -1,7 +1,9 @@
 """What one target finds in a file on this machine."""
 
+import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 from zlib import crc32
@@ -57,8 +59,8 @@ class LocalPartition:
         self.index()
         assert self._file is not None
         chosen = at_once(self._partition, first, limit)
-        found = [os.pread(self._file.fileno(), segment.size, segment.place) for segment in chosen]
-        return checked(found, chosen)
+        with _named(self._file):
+            return checked([_piece(self._file, segment.size, segment.place) for segment in chosen], chosen)
 
     def close(self) -> None:
         """See StoredPartition."""
@@ -76,15 +78,33 @@ def open_result(path: Path) -> IO[bytes]:
 
 def partition_of(file: IO[bytes], target: int) -> Partition:
     """Of an open file, what is a target's. DamagedResultError names the file."""
-    try:
+    with _named(file):
         size = os.fstat(file.fileno()).st_size
-        place, length, checksum = unpack_trailer(os.pread(file.fileno(), TRAILER.size, max(0, size - TRAILER.size)))
-        partitions = unpack_index(os.pread(file.fileno(), length, place), checksum)
+        trailer = _piece(file, TRAILER.size, max(0, size - TRAILER.size))
+        place, length, checksum = unpack_trailer(trailer, size)
+        partitions = unpack_index(_piece(file, length, place), checksum)
         if target not in partitions:
             raise DamagedResultError(f"it has nothing for target {target}")
+        return partitions[target]
+
+
+@contextmanager
+def _named(file: IO[bytes]) -> Iterator[None]:
+    """What is said of a damage says of which file."""
+    try:
+        yield
     except DamagedResultError as error:
         raise DamagedResultError(f"{file.name} is damaged: {error}") from error
-    return partitions[target]
+
+
+def _piece(file: IO[bytes], size: int, place: int) -> bytes:
+    """What a disk can't read is lost as well: another attempt to read it would find no more."""
+    try:
+        return os.pread(file.fileno(), size, place)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise DamagedResultError(f"its disk can't read it at byte {place}") from error
+        raise
 
 
 def at_once(partition: Partition, first: int, limit: int) -> list[Segment]:

@@ -238,7 +238,9 @@ def broken(path: Path) -> Exception:
         (lambda path: os.truncate(path, 10), "is damaged: it is too short"),
         (lambda path: os.truncate(path, path.stat().st_size - 1), "has no end, or was written by another version"),
         (lambda path: flip(path, path.stat().st_size - 30), "its index is damaged"),
-        (lambda path: flip(path, 100), "its segment at byte 4 is damaged"),
+        (lambda path: flip(path, path.stat().st_size - 13), "1-0 is damaged: its end is damaged"),
+        (lambda path: flip(path, path.stat().st_size - 12), "1-0 is damaged: its end is damaged"),
+        (lambda path: flip(path, 100), "1-0 is damaged: its segment at byte 4 is damaged"),
         (lambda path: path.unlink(), "isn't there any more"),
     ],
 )
@@ -254,6 +256,26 @@ def test_a_damaged_file_is_named_and_so_is_who_wrote_it(
     assert words in failure.message
     assert "what attempt jjjjjjjj/region 3/attempt 2 has left can't be read" in failure.message
     assert (failure.kind, failure.result, failure.secondary) == (FailureKind.EXTERNAL, ATTEMPT, False)
+
+
+@pytest.mark.parametrize("size", [500, 20], ids=["a segment", "the end"])
+@pytest.mark.parametrize(("wrong", "lost"), [(errno.EIO, ATTEMPT), (errno.ENOMEM, None)])
+def test_what_a_disk_cannot_read_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, wrong: int, lost: RegionAttempt | None
+) -> None:
+    """It would be no better the next time; what a machine is short of may be."""
+
+    def pread(descriptor: int, count: int, place: int) -> bytes:
+        if count >= size:
+            raise OSError(wrong, os.strerror(wrong))
+        return whole(descriptor, count, place)
+
+    whole, path = os.pread, tmp_path / "1-0"
+    write(path, {0: [RowBatch([b"x" * 500])]})
+    monkeypatch.setattr(os, "pread", pread)
+    error = broken(path)
+    assert isinstance(error, ResultError)
+    assert error.failure().result == lost
 
 
 def flip(path: Path, place: int) -> None:
