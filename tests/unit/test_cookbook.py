@@ -13,9 +13,12 @@ COOKBOOK = ROOT / "docs" / "cookbook"
 RECIPES = sorted(path.stem for path in COOKBOOK.glob("*.md") if path.stem != "README")
 RUN_BY: dict[str, tuple[str, ...]] = {
     "exactly-once-files": (sys.executable,),
+    "next-version": (sys.executable,),
     "pyflink-program": (str(Path(sys.executable).with_name("millstream")), "run", "--inline", "--pyflink"),
 }
-"""What runs the recipes that need a process of their own: a cluster that can restart them, other names of modules."""
+"""What runs the recipes that need a process of their own: for a cluster that restarts them or takes a savepoint, or for
+other names of modules.
+"""
 MOST_LINES = 40
 WIDEST = 120
 
