@@ -2,7 +2,7 @@
 
 Panes are shared by windows that slide: a record lies in one of them, and a window that fires merges copies of what its
 panes hold. That needs a trigger that drops nothing of one window alone, and windows without an evictor; else each
-window has the record, those behind the first a copy of it.
+window has the record, those before the last a copy of it: what fires at once may be changed before the next has it.
 """
 
 from abc import ABC, abstractmethod
@@ -30,7 +30,6 @@ from millstream_taskmanager.operators.window_places import refuse_other_panes
 from millstream_taskmanager.operators.window_results import WindowResults
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.tables import WINDOWS, FlatTable
-from millstream_taskmanager.user_code.copies import copy_of
 
 _DROP_NOTHING = (
     ContinuousEventTimeTrigger,
@@ -52,19 +51,19 @@ class Contents(ABC):
         self._accumulation = accumulation
 
     @abstractmethod
-    def add(self, identity: Hashable, window: Window, record: Any, time: int, *, first: bool) -> None:  # noqa: ANN401  # any record
-        """A record of a window. `time` is the one by which windows were assigned; `first`: of the record's windows."""
+    def add(self, identity: Hashable, window: Window, record: Any, time: int) -> None:  # noqa: ANN401  # any record
+        """A record of a window, nobody else's. `time` is the one by which windows were assigned."""
 
     @abstractmethod
     def get(self, identity: Hashable, window: Window) -> Any:  # noqa: ANN401  # what is kept
-        """What a window holds; NOTHING where that is nothing. It may be lent where `lends` says so."""
+        """What a window holds; NOTHING where that is nothing."""
 
     @abstractmethod
     def forget(self, identity: Hashable, window: Window) -> None:
         """The window is forgotten."""
 
-    lends: bool
-    """Whether what `get` gives is no part of what is kept."""
+    shared: bool
+    """Whether a record lies in one place for all its windows: it is added once, and what `get` gives is a copy."""
 
     def _add_to(self, address: Hashable, record: Any) -> None:  # noqa: ANN401  # any record
         if self._table.shadows:
@@ -75,11 +74,11 @@ class Contents(ABC):
 class WholeWindows(Contents):
     """By key and window."""
 
-    lends = False
+    shared = False
 
-    def add(self, identity: Hashable, window: Window, record: Any, time: int, *, first: bool) -> None:  # noqa: ANN401  # any record
+    def add(self, identity: Hashable, window: Window, record: Any, time: int) -> None:  # noqa: ANN401  # any record
         """See Contents."""
-        self._add_to((identity, window), record if first else copy_of(record))
+        self._add_to((identity, window), record)
 
     def get(self, identity: Hashable, window: Window) -> Any:  # noqa: ANN401  # what is kept
         """See Contents."""
@@ -121,7 +120,7 @@ class WholeWindows(Contents):
 class SharedPanes(Contents):
     """By key and pane."""
 
-    lends = True
+    shared = True
 
     def __init__(
         self, backend: KeyedBackend, accumulation: Accumulation, assigner: AlignedWindows, results: WindowResults
@@ -131,10 +130,9 @@ class SharedPanes(Contents):
         self._results = results
         refuse_other_panes(backend.space.operator, assigner, {pane for _, pane in self._table.entries})
 
-    def add(self, identity: Hashable, window: Window, record: Any, time: int, *, first: bool) -> None:  # noqa: ANN401  # any record
+    def add(self, identity: Hashable, window: Window, record: Any, time: int) -> None:  # noqa: ANN401  # any record
         """See Contents."""
-        if first:
-            self._add_to((identity, self._assigner.pane_at(time)), record)
+        self._add_to((identity, self._assigner.pane_at(time)), record)
 
     def get(self, identity: Hashable, window: Window) -> Any:  # noqa: ANN401  # what is kept
         """See Contents."""

@@ -177,11 +177,15 @@ class KeyedWindowOperator(KeyedOperator):
         record = value if self._evictor is None else (value, None if time == MIN_TIME else time)
         moment = time if self._by_event_time else self._assigning.moment
         first = True
-        for assigned in windows:
+        for place, assigned in enumerate(windows, start=1):
             window = self._window_for(assigned)
             if window is None:
                 continue
-            self._contents.add(identity, window, record, moment, first=first)
+            if not self._contents.shared:
+                own = record if place == len(windows) else copy_of(record)
+                self._contents.add(identity, window, own, moment)
+            elif first:
+                self._contents.add(identity, window, record, moment)
             first = False
             self._triggering.at(self.current, window)
             shown = copy_of(value) if self._lends else value
@@ -260,7 +264,7 @@ class KeyedWindowOperator(KeyedOperator):
             return
         self._around.at(window, key, identity, firing, self._live.fired(identity, window))
         if self._evictor is None or not isinstance(self._contents, WholeWindows):
-            self._results.fire(kept, out, keeps=keeps and not self._contents.lends)
+            self._results.fire(kept, out, keeps=keeps and not self._contents.shared)
         else:
             self._contents.put(identity, window, self._results.fire_evicted(kept, self._evictor, out))
 

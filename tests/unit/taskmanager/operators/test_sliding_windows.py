@@ -14,6 +14,7 @@ from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.windows import (
     CountTrigger,
     Firing,
+    PurgingTrigger,
     SlidingEventTimeWindows,
     SlidingProcessingTimeWindows,
     TimeWindow,
@@ -293,3 +294,14 @@ def test_a_count_trigger_shares_panes_and_fires_windows_by_themselves() -> None:
     ]
     assert windows.end() == [], "no time fires it"
     assert windows.operator._contents._table.entries == {}
+
+
+def spoiling(key: object, context: ProcessWindowFunction.Context[TimeWindow], elements: Iterable[Any]) -> Iterator[Any]:
+    for element in elements:
+        yield key, context.window().start, element[1]
+        element[1] = "spoilt"
+
+
+def test_a_window_that_fires_at_once_changes_no_record_of_others() -> None:
+    windows = Windows(TWENTY_BY_TEN, process=spoiling, trigger=PurgingTrigger.of(CountTrigger.of(1)))
+    assert windows.come(["a", "u", 5]) == [(("a", -10, "u"), 9), (("a", 0, "u"), 19)]
