@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from millstream_dataflow.functions import TimerService
+from millstream_dataflow.functions.timers import NoTimersError
 from millstream_dataflow.operators.two_inputs import KeyedCoProcessSpecification
 from millstream_dataflow.records import RowBatch
 from millstream_taskmanager.operators.base import Output
@@ -58,4 +59,4 @@ class _WithoutTimers(TimerService):
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise RuntimeError("timers need an on_timer to call, and this function has none; use a KeyedCoProcessFunction")
+        raise NoTimersError("timers need an on_timer to call, and this function has none; use a KeyedCoProcessFunction")

@@ -121,8 +121,9 @@ def test_a_function_without_on_timer_has_no_timers() -> None:
     operator = opened(Untimed())
     assert list(operator.advance(Watermark(7))) == []
     assert given(operator.process(0, untimed(("a", 1)))) == [(7, None), (0, None)]
-    with pytest.raises(UserCodeError, match=r"timers need an on_timer.*use a KeyedCoProcessFunction"):
+    with pytest.raises(UserCodeError, match=r"timers need an on_timer.*use a KeyedCoProcessFunction") as raised:
         list(operator.process(1, untimed((1, "a"))))
+    assert not raised.value.failure().restartable
 
 
 def test_each_input_s_keys_are_checked_against_their_own_type() -> None:
