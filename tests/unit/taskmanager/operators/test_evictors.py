@@ -159,11 +159,15 @@ class Adding(Evictor[Any, Any]):
     def __init__(self, *, before: bool) -> None:
         self.before = before
 
-    def evict_before(self, elements: list[TimestampedValue[Any]], *_others: object) -> None:
+    def evict_before(
+        self, elements: list[TimestampedValue[Any]], size: int, window: Window, ctx: Evictor.EvictorContext
+    ) -> None:
         if self.before:
             elements.append(odd("x"))
 
-    def evict_after(self, elements: list[TimestampedValue[Any]], *_others: object) -> None:
+    def evict_after(
+        self, elements: list[TimestampedValue[Any]], size: int, window: Window, ctx: Evictor.EvictorContext
+    ) -> None:
         elements.append(odd("y"))
 
 

@@ -16,7 +16,7 @@ from millstream_dataflow.operators.two_inputs import CoCall, KeyedCoProcessSpeci
 from millstream_dataflow.time import WatermarkStrategy
 from tests.support.tasks import Drawing, ListSource, VirtualJob
 
-RISING = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(lambda record: record)
+RISING = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(int)
 ITSELF = KeySelection(lambda record: record)
 LONG = (None,) * 20
 """A part of a split that brings nothing at so many reads."""
