@@ -31,7 +31,9 @@ def programs(recipe: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(one, marks=[pytest.mark.slow] if one == "next-version" else []) for one in RECIPES]
+)
 def test_a_recipe_prints_what_it_says(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
