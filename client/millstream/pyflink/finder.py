@@ -7,6 +7,7 @@ that can't run ends at its first lines and not in the middle.
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -30,6 +31,8 @@ def _fill(module: ModuleType) -> None:
     def look_up(name: str) -> object:
         if name.startswith("_") and name not in NAMES[own]:
             raise AttributeError(name)
+        if f"{own}.{name}" in NAMES:  # `from pyflink.datastream import window` asks for it before it imports it
+            return import_module(f"{own}.{name}")
         value = found(own, name)
         if value is NOT_THERE:
             refuse_name(own, name)
