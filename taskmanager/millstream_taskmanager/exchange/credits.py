@@ -27,8 +27,10 @@ Grant = tuple[int, int]
 
 NO_LIMIT: Final = 1 << 62
 """Bytes of a turn that nobody need think of."""
-FIRST_TURN: Final = 1 << 10
-"""Bytes of a turn until its task has said more."""
+FIRST_TURN: Final = 1 << 6
+"""Bytes of a turn until its task has said more: few, for of small records a kilobyte is a hundred, and before the first
+barrier a function of half a second each went through 112 s of them. Now 4 s.
+"""
 
 _TURNS_AHEAD = 4  # under way in one channel
 

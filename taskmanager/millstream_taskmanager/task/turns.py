@@ -17,8 +17,8 @@ from math import inf
 
 TURN = 50
 """Milliseconds."""
-FIRST = 16
-"""Records of the first turn."""
+FIRST = 4
+"""Records of the first turn; longer ones follow where that is quick."""
 
 _SHORT = TURN // 4  # milliseconds: who needs no more may have twice as much
 _DECAY = 0.8  # weight of a turn against the one after it

@@ -195,6 +195,7 @@ def test_lent_only_to_who_is_behind() -> None:
 def test_a_channel_of_large_frames_is_lent_two_of_them() -> None:
     """While one is worked on, the next is on its way."""
     credits_ = ByteCredits(1, 100, 10_000)
+    credits_.pace(0, NO_LIMIT)
     assert list(credits_.received(0, 300, backlog=True)) == [(0, 800)], "200 that were overdrawn, and twice 300"
 
 

@@ -199,3 +199,17 @@ def test_a_trigger_waits_for_no_records_downstream(milliseconds: float, *, has_e
         steps += 1
     assert (job.worked, job.task("source").urgent) == (before, False), "no record was worked at"
     assert steps <= 5
+
+
+@pytest.mark.parametrize("size", [1, 100, 1_000])
+def test_the_first_barrier_of_a_slow_task_waits_no_longer(size: int) -> None:
+    """Before anybody knows how slow it is little is on its way, be records short or long."""
+    drawing = Drawing()
+    source = drawing.source(
+        "source", ListSource((tuple("x" * size + str(number) for number in range(3_000)),), batch=8_192)
+    )
+    drawing.edge(source, drawing.vertex("slow", MapSpecification(Working(100.0))), Partitioning.REBALANCE)
+    job = started(drawing)
+    until(job, "slow", 1)
+    assert job.worked <= 400, "its first turn"
+    assert wait_of_a_barrier(job) <= 1_500
