@@ -18,11 +18,12 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Unit tests and simulations share nothing, so they fill two cores; the other layers start clusters and watch clocks.
+# The first three share nothing, so they fill two cores; the other layers start clusters and watch clocks.
 # Unit tests wait a fifth of their time (for processes, for short timeouts); a third worker works meanwhile.
 # The house rules over this tree (tests/tidy) are a part of `make check`, which CI runs before this.
 LAYERS = {
     "unit": ["-n", "3", "--dist=worksteal"],
+    "interpreter": ["-n", "2", "--dist=worksteal"],
     "simulation": ["-n", "2"],
     "stories": [],
     "integration": [],

@@ -34,6 +34,13 @@ def test_a_failing_layer_stops_nothing_and_the_sum_comes_last(
     assert [line.split()[:2] for line in lines[-5:-3]] == [["FAILED", "tests/unit"], ["ok", "tests/stories"]]
 
 
+def test_every_folder_of_tests_runs() -> None:
+    folders = {
+        path.relative_to(run_tests.ROOT / "tests").parts[0] for path in run_tests.ROOT.glob("tests/*/**/test_*.py")
+    }
+    assert folders == {*run_tests.LAYERS, "tidy"}  # `make check` runs that
+
+
 def test_a_layer_that_cannot_start_is_a_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     root = tree(tmp_path, stories="")
     (root / "tests" / "conftest.py").write_text("1 / 0", encoding="utf-8")
