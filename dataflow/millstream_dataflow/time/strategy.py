@@ -45,8 +45,9 @@ class WatermarkStrategy(Generic[T]):
     >>> strategy = WatermarkStrategy.for_bounded_out_of_orderness(timedelta(hours=2))
     >>> strategy = strategy.with_timestamp_assigner(lambda flight: flight.departure)
 
-    Without a timestamp assigner records keep the times that their source gave them. A watermark follows each batch that
-    raised it, and the clock every 200 ms (`pipeline.auto-watermark-interval`; Flink: the clock alone).
+    Without a timestamp assigner records keep the times that their source gave them; those that have none raise no
+    watermark. A watermark follows each batch that raised it, and the clock every 200 ms
+    (`pipeline.auto-watermark-interval`; Flink: the clock alone).
     """
 
     generator: Callable[[], WatermarkGenerator[T]]

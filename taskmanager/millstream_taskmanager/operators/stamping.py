@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.records import Batch, ColumnBatch, RowBatch
 from millstream_dataflow.records.batches import Times
 from millstream_dataflow.records.controls import MIN_TIME
@@ -73,10 +72,7 @@ class Stamper:
         timed = self._timed_columns(batch)
         rows = self._rows(batch, timed)
         batch = self._timed(batch, rows) if timed is None else timed
-        if batch.timestamps is None:
-            yield batch
-            return
-        cuts = self._cuts(rows.values if rows is not None else (), batch.timestamps)
+        cuts = self._cuts(rows.values if rows is not None else (), batch)
         start = 0
         for cut in cuts:
             if cut.watermark > self.time:
@@ -141,12 +137,6 @@ class Stamper:
             if isinstance(batch, RowBatch):
                 return RowBatch(batch.values, times)
             return ColumnBatch(batch.columns, np.array(times, np.int64))
-        if batch.timestamps is None and self._needs_times:
-            mend = "give the watermark strategy a timestamp assigner: with_timestamp_assigner(lambda record: ...)"
-            error = InvalidProgramError(f"watermarks follow the times of records, and these have none; {mend}")
-            raise UserCodeError(
-                error, self._operator, rows.values[0] if rows is not None and rows.values else NO_RECORD
-            )
         return batch
 
     def _assigned(self, assigner: Callable[[Any, int], int], rows: RowBatch) -> list[int]:
@@ -155,7 +145,15 @@ class Stamper:
         except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._operator, _culprit(assigner, rows)) from error
 
-    def _cuts(self, values: Sequence[Any], times: list[int] | Times) -> Sequence[Cut]:
+    def _cuts(self, values: Sequence[Any], batch: Batch) -> Sequence[Cut]:
+        """Where the generator lets watermarks stand.
+
+        Records without times raise none, as in Flink: whoever needs their times says so where they are needed. A
+        generator that looks at records sees them all the same.
+        """
+        times: list[int] | Times = [NO_TIMESTAMP] * len(batch) if batch.timestamps is None else batch.timestamps
+        if batch.timestamps is None and not self._generator.reads_values:
+            return ()
         with UserCode(self._operator):
             cuts = self._driver.batch(values if self._generator.reads_values else (), times)
             for cut in cuts:

@@ -1,5 +1,6 @@
 """Times and watermarks of a stream (laws 7.1 and 7.2)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.operators.specifications import TimestampsSpecification
 from millstream_dataflow.records import Barrier, Batch, ColumnBatch, RowBatch, StreamStatus, Watermark
 from millstream_dataflow.records.controls import MAX_TIME
-from millstream_dataflow.time import WatermarkGenerator, WatermarkStrategy
+from millstream_dataflow.time import NO_TIMESTAMP, WatermarkGenerator, WatermarkStrategy
 from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.operators.state import RestoredState, StoredList
 from millstream_taskmanager.operators.timestamps import TimestampsOperator
@@ -54,6 +55,27 @@ def test_a_watermark_behind_each_batch_that_raised_it() -> None:
     assert told(operator, RowBatch([50, 20])) == [([50, 20], [50, 20]), Watermark(39)]
     assert told(operator, RowBatch([40])) == [([40], [40])]
     assert told(operator, RowBatch([51])) == [([51], [51]), Watermark(40)]
+
+
+@pytest.mark.parametrize("strategy", [WatermarkStrategy.for_monotonous_timestamps(), LATE_BY_10])
+def test_records_without_times_raise_no_watermark(strategy: WatermarkStrategy[Any]) -> None:
+    """As in Flink: a program that needs no times may say how they would rise."""
+    operator = opened(replace(strategy, timestamp_assigner=None))
+    assert told(operator, RowBatch([50, 20])) == [([50, 20], None)]
+    columns = pa.RecordBatch.from_pydict({"t": [5, 7]})
+    [batch] = told(operator, ColumnBatch(columns))
+    assert isinstance(batch, ColumnBatch)
+    assert batch.timestamps is None
+
+
+def test_a_generator_that_looks_at_records_needs_no_times() -> None:
+    class FromRecords(WatermarkGenerator[int]):
+        def on_event(self, value: int, timestamp: int) -> int | None:
+            assert timestamp == NO_TIMESTAMP
+            return value if value % 10 == 0 else None
+
+    operator = opened(WatermarkStrategy.for_generator(FromRecords))
+    assert told(operator, RowBatch([3, 20, 5])) == [([3, 20], None), Watermark(20), ([5], None)]
 
 
 def test_a_punctuated_generator_cuts_behind_each_record() -> None:
@@ -211,12 +233,6 @@ def test_an_assigner_that_fails_names_the_record() -> None:
     with pytest.raises(UserCodeError, match="int of milliseconds") as raised:
         told(opened(strategy), RowBatch([{"t": 1}, {"t": 2.5}]))
     assert raised.value.record == "{'t': 2.5}"
-
-
-def test_records_without_times_need_an_assigner() -> None:
-    with pytest.raises(UserCodeError, match="with_timestamp_assigner"):
-        told(opened(WatermarkStrategy.for_monotonous_timestamps()), RowBatch([1]))
-    assert told(opened(WatermarkStrategy.no_watermarks()), RowBatch([1])) == [([1], None)]
 
 
 class Broken(WatermarkGenerator[Any]):
