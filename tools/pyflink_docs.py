@@ -97,7 +97,7 @@ say what to use instead. `millstream.pyflink.uninstall()` takes all names away a
 SUMMARY = """\
 ## What is there, module by module
 
-"there": it exists and can be called with PyFlink's parameters, by name or by order. "differs": the same, with a
+"there": it exists and can be called with PyFlink's parameters, by name or by order. "differs": it is there, with the
 difference that the table names. "not there": why, and what to use instead. A name that begins with a dot is a member of
 the class before it.
 

@@ -7,19 +7,31 @@ docstring begins with "Nothing changes". What is written about a name that isn't
 from collections.abc import Mapping
 from typing import Final
 
+_AS_PYTHON: Final = "records are written as Python's `str` has them, `('a', 1)`, where Java would write `(a,1)`"
+_ONE_FOLDER: Final = "files lie in the folder itself, where Flink makes one for each hour; each checkpoint closes them"
+
 DIFFERENCES: Final[Mapping[str, str]] = {
     "CheckpointConfig.is_unaligned_checkpoints_enabled": "true unless it was disabled: barriers wait for records "
     "before them for 1 s at the most (`get_alignment_timeout`), and overtake them then",
     "Configuration": "a setter refuses a key that nobody knows, and a value that the key doesn't accept",
     "DataStream.key_by": "keys are values whose hash is the same everywhere: numbers, text, bytes, dates, enums, and "
     "tuples, Rows and frozen dataclasses of such; lists, dicts, and objects of other classes are refused",
-    "DataStream.print": "lines are written when their batch is through; on a cluster, by its TaskManagers",
+    "DataStream.print": f"{_AS_PYTHON}; on a cluster it is its TaskManagers that print, as in Flink",
     "Encoder": "one of your own gets whole batches (`encode`)",
+    "Encoder.simple_string_encoder": _AS_PYTHON,
     "ExecutionConfig.set_auto_watermark_interval": "a watermark also follows each batch that raised it",
-    "FileSink.for_row_format": "files are closed at each checkpoint; a header may begin each",
-    "MergingWindowAssigner.MergeCallback.merge": "its parameters have no names: give them by position",
+    "FileSink.for_bulk_format": _ONE_FOLDER,
+    "FileSink.for_row_format": _ONE_FOLDER,
+    "FileSystemCheckpointStorage": "`write_buffer_size` changes nothing; small state lies in the checkpoint's "
+    "metadata, up to 128 KiB",
+    "JobManagerCheckpointStorage": "checkpoints are files in the job store; they outlive the JobManager, and may have "
+    "any size",
+    "RollingPolicy.default_rolling_policy": "the size counts; the two spans change nothing, since each checkpoint "
+    "closes the files",
+    "Row": "one without names is shown as `Row(1, 'a')`",
     "Sink": "the base of sinks written in Python; PyFlink's wraps one in Java",
     "Source": "the base of sources written in Python; PyFlink's wraps one in Java",
+    "SlotSharingGroup": "its name counts; the resources that it asks for change nothing, and a warning says so",
     "StateTtlConfig": "the time to live stands first among its parameters; state may get one, or lose it, between a "
     "savepoint and its restore, which Flink refuses",
     "StateTtlConfig.Builder.cleanup_full_snapshot": "changes nothing: snapshots leave out what is too old in any case",
