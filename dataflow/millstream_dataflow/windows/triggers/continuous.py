@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, cast
 
 from millstream_dataflow.not_there import NotThere
+from millstream_dataflow.records.controls import MAX_TIME
 from millstream_dataflow.state import ReducingStateDescriptor
 from millstream_dataflow.time.quantities import Span, to_milliseconds
 from millstream_dataflow.types import Types
@@ -52,6 +53,9 @@ class _Continuous(Trigger[Any, Window]):
 class ContinuousEventTimeTrigger(_Continuous):
     """Fires whenever the watermark has passed one more interval since the window's first record, when it has reached
     the window's last millisecond, and at each late record within the allowed lateness.
+
+    A window that never ends, such as that of `GlobalWindows`, fires at the end of the input as at its own: for the
+    interval at hand and for the end. (Flink goes on for all intervals there are, and so for ever.)
     """
 
     def on_element(self, element: object, timestamp: int, window: Window, ctx: Trigger.TriggerContext) -> TriggerResult:
@@ -98,7 +102,8 @@ class ContinuousEventTimeTrigger(_Continuous):
         ctx.delete_event_time_timer(window.max_timestamp())
 
     def _wait(self, time: int, window: Window, ctx: Trigger.TriggerContext) -> None:
-        following = self._after(time, window)
+        at_end = window.max_timestamp() == MAX_TIME == ctx.get_current_watermark()
+        following = MAX_TIME if at_end else self._after(time, window)
         ctx.get_partitioned_state(_NEXT).add(following)
         ctx.register_event_time_timer(following)
 
@@ -122,16 +127,19 @@ class ContinuousProcessingTimeTrigger(_Continuous):
         return TriggerResult.CONTINUE
 
     def on_processing_time(self, time: int, window: Window, ctx: Trigger.TriggerContext) -> TriggerResult:
-        """The end of an interval. One that passed while the task stood still is made up for by one firing."""
+        """The end of an interval. All that passed while the task stood still are made up for by one firing; in Flink
+        each is.
+        """
         state = ctx.get_partitioned_state(_NEXT)
         if state.get() != time:
             return TriggerResult.CONTINUE
         state.clear()
+        last, passed = window.max_timestamp(), max(time, ctx.get_current_processing_time() - 1)
         if ctx.is_event_time():
-            if window.max_timestamp() > ctx.get_current_watermark():
-                self._wait(max(time, ctx.get_current_processing_time() - 1), window, ctx)
-        elif time < window.max_timestamp():
-            self._wait(time, window, ctx)
+            if last > ctx.get_current_watermark():
+                self._wait(passed, window, ctx)
+        elif time < last:
+            self._wait(min(passed, last - 1), window, ctx)
         return TriggerResult.FIRE
 
     def on_event_time(self, time: int, window: Window, ctx: Trigger.TriggerContext) -> TriggerResult:

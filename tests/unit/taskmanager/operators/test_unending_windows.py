@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from millstream_dataflow.operators.base import KeySelection
 from millstream_dataflow.operators.windows import NoKey
 from millstream_dataflow.windows import (
+    ContinuousEventTimeTrigger,
+    ContinuousProcessingTimeTrigger,
     CountSlidingWindowAssigner,
     CountTrigger,
     CountTumblingWindowAssigner,
@@ -212,3 +214,25 @@ def odd(value: object) -> Any:  # noqa: ANN401  # what no type checker would let
 def test_refusals(make: Any, sentence: str) -> None:  # noqa: ANN401  # what makes an assigner
     with pytest.raises((TypeError, ValueError), match=sentence):
         make()
+
+
+def test_early_results_of_a_window_without_end_come_to_an_end_with_the_input() -> None:
+    windows = Windows(
+        GlobalWindows.create(), reduce=joined, trigger=ContinuousEventTimeTrigger.of(10), with_firings=True
+    )
+    windows.come(("a", "u", 5), ("a", "v", 17))
+    assert [(row.firing, row.number) for row, _ in windows.reach(25)] == [(Firing.EARLY, 1), (Firing.EARLY, 2)]
+    windows.come(("a", "w", 27))
+    assert [(row.value[1], row.firing, row.number) for row, _ in windows.end()] == [
+        ("uvw", Firing.EARLY, 3),
+        ("uvw", Firing.ON_TIME, 4),
+    ]
+
+
+def test_intervals_in_which_nobody_looked_are_made_up_for_by_one_result() -> None:
+    windows = Windows(GlobalWindows.create(), reduce=joined, trigger=ContinuousProcessingTimeTrigger.of(10), now=3)
+    assert windows.untimed(("a", "u")) == []
+    assert [row for row, _ in windows.clock(11)] == [("a", "u")]
+    again = windows.restored(now=7_000_000)
+    assert [row for row, _ in again.clock(7_000_000)] == [("a", "u")]
+    assert [row for row, _ in again.clock(7_000_011)] == [("a", "u")]
