@@ -23,7 +23,11 @@ from millstream_dataflow.operators.columns import (
     ProjectSpecification,
     SelectSpecification,
 )
-from millstream_dataflow.operators.grouped import FinalReduceSpecification, GroupedSpecification
+from millstream_dataflow.operators.grouped import (
+    BroadcastFirstSpecification,
+    FinalReduceSpecification,
+    GroupedSpecification,
+)
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
     EnumeratorSpecification,
@@ -392,6 +396,13 @@ CASES: Mapping[type[OperatorSpecification], Sequence[Case]] = {
             IntervalJoinSpecification(lambda left, right, _: [(left.n, right.n)], BOTH_KEYS, -5, 5),
             TWO,
             [("", (1, 10), 4)],
+        )
+    ],
+    BroadcastFirstSpecification: [
+        Case(
+            BroadcastFirstSpecification(BroadcastProcessSpecification((_ruled, _noted), (RULES,))),
+            (*TWO, Reached(MAX_TIME)),
+            _RULED,
         )
     ],
     FinalReduceSpecification: [Case(FinalReduceSpecification(_added, KEY), ONE_KEY, [("", _named("a", 6), 12)])],

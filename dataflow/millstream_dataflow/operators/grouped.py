@@ -1,4 +1,5 @@
-"""Batch mode's forms of operators on keyed streams, as values: their input comes to them key by key.
+"""Batch mode's forms of operators, as values: on keyed streams their input comes to them key by key, and what is
+broadcast comes before what it is for.
 
 Whatever else an operator does stays as it is: a grouped operator runs the very operator of streaming mode, which sees
 the whole input of one key, then the end of event time, then the next key.
@@ -17,6 +18,7 @@ from millstream_dataflow.operators.specifications import (
     WindowSpecification,
     selections_of,
 )
+from millstream_dataflow.operators.two_inputs import BroadcastProcessSpecification
 from millstream_dataflow.time import NoWatermarks, WatermarkStrategy
 from millstream_dataflow.windows import (
     AlignedWindows,
@@ -31,6 +33,13 @@ class GroupedSpecification(OperatorSpecification):
     """`inner` gets its keyed inputs in the order of their keys, and of event time within each. Inputs without a key (of
     a broadcast stream, say) pass on their way, and so come before.
     """
+
+    inner: OperatorSpecification
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastFirstSpecification(OperatorSpecification):
+    """`inner` has no keys, and gets all of its broadcast input, which is 1, before the first record of input 0."""
 
     inner: OperatorSpecification
 
@@ -56,6 +65,8 @@ def batch_form(specification: OperatorSpecification) -> OperatorSpecification:
             return GroupedSpecification(FinalReduceSpecification(function, key))
         case WindowSpecification() if _gives_early_results(specification):
             return GroupedSpecification(replace(specification, trigger=None))
+        case BroadcastProcessSpecification():
+            return BroadcastFirstSpecification(specification)
         case _:
             return GroupedSpecification(specification) if selections_of(specification) else specification
 

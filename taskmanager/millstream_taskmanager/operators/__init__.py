@@ -18,7 +18,7 @@ Read in this order:
 * `broadcast_process`, `keyed_broadcast_process`  functions of a stream and a broadcast one (`broadcast_state`)
 * `interval_join` pairs of records with near times; `interval_buffer`, what waits for partners
 * `window`       windows by key; `window_results`, what comes of them; `column_window`, columns into windows
-* `grouped`      batch mode: any of these, key by key; `gathering`, what they give; `final_reduce`
+* `grouped`      batch mode: any of these, key by key; `gathering`, what they give; `final_reduce`; `broadcast_first`
 * `chain`        the tree of a vertex's operators, pulled batch by batch
 * `registry`     from a specification to its operator; `building`, from a vertex to its chain
 """

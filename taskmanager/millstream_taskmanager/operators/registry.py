@@ -14,7 +14,11 @@ from millstream_dataflow.operators.columns import (
     ProjectSpecification,
     SelectSpecification,
 )
-from millstream_dataflow.operators.grouped import FinalReduceSpecification, GroupedSpecification
+from millstream_dataflow.operators.grouped import (
+    BroadcastFirstSpecification,
+    FinalReduceSpecification,
+    GroupedSpecification,
+)
 from millstream_dataflow.operators.specifications import (
     CollectSpecification,
     EnumeratorSpecification,
@@ -41,6 +45,7 @@ from millstream_dataflow.operators.two_inputs import (
 )
 from millstream_taskmanager.operators.async_wait import AsyncWaitOperator
 from millstream_taskmanager.operators.base import SLICE, Operator, label
+from millstream_taskmanager.operators.broadcast_first import BroadcastFirstOperator
 from millstream_taskmanager.operators.broadcast_process import BroadcastProcessOperator
 from millstream_taskmanager.operators.co_process import CoProcessOperator
 from millstream_taskmanager.operators.collect import CollectOperator
@@ -124,6 +129,9 @@ OPERATORS: Mapping[type[OperatorSpecification], Callable[[Any, OperatorSettings]
     SinkSpecification: lambda specification, _: SinkOperator(specification),
     CollectSpecification: lambda it, settings: CollectOperator(it, waits=settings.results_wait),
     FinalReduceSpecification: lambda specification, _: FinalReduceOperator(specification),
+    BroadcastFirstSpecification: lambda it, settings: BroadcastFirstOperator(
+        make(it.inner, settings), settings.sort_memory, settings.spill_directory
+    ),
     GroupedSpecification: lambda it, settings: GroupedOperator(
         make(it.inner, settings), selections_of(it.inner), settings.sort_memory, settings.spill_directory
     ),

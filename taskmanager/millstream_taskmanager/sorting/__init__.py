@@ -7,4 +7,5 @@ Read in this order:
 * `merging`   many sorted runs as one
 * `held`      how much memory records take
 * `sorter`    what comes in any order, in memory or beyond it
+* `backlog`   what waits as it has come, in memory or beyond it
 """

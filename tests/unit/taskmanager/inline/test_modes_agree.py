@@ -5,12 +5,13 @@ import contextlib
 import io
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millstream import RuntimeExecutionMode, StreamExecutionEnvironment
+from millstream import MapStateDescriptor, RuntimeExecutionMode, StreamExecutionEnvironment, Types
 from millstream.execution.context import ProgramContext
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import ExecutionTarget
@@ -83,3 +84,26 @@ def test_a_reduction_gives_one_record_a_key() -> None:
     summed = env.from_collection(pairs).key_by(lambda pair: pair[0]).reduce(lambda a, b: (a[0], a[1] + b[1]))
     with summed.execute_and_collect() as records:
         assert sorted(records) == [("a", 4), ("b", 6)]
+
+
+@pytest.mark.parametrize("mode", ["ALL_EXCHANGES_BLOCKING", "ALL_EXCHANGES_PIPELINED"])
+@pytest.mark.parametrize("keyed", [True, False])
+def test_rules_are_there_before_what_they_are_for(mode: str, *, keyed: bool) -> None:
+    """Though they come by longer ways."""
+    configuration = Configuration().with_(client.TARGET, ExecutionTarget.INLINE)
+    env = StreamExecutionEnvironment(ProgramContext(configuration)).set_runtime_mode(RuntimeExecutionMode.BATCH)
+    env.configure({"execution.batch-shuffle-mode": mode}).set_parallelism(2)
+    state = MapStateDescriptor("rules", Types.LONG(), Types.BOOLEAN())
+    rules = env.from_sequence(1, 500).rebalance().map(abs).rebalance().broadcast(state)
+
+    def ruled(value: int, ctx: Any) -> list[bool]:  # noqa: ANN401  # of the one function or the other
+        return [ctx.get_broadcast_state(state).contains(value)]
+
+    def noted(value: int, ctx: Any) -> list[bool]:  # noqa: ANN401  # as above
+        ctx.get_broadcast_state(state).put(value, True)
+        return []
+
+    numbers = env.from_sequence(1, 500)
+    connected: Any = (numbers.key_by(lambda value: value) if keyed else numbers).connect(rules)
+    with connected.process((ruled, noted)).execute_and_collect() as known:
+        assert list(known) == [True] * 500
