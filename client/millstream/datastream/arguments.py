@@ -16,7 +16,8 @@ from millstream_dataflow.expressions import ColumnKey, Expression, col
 from millstream_dataflow.functions import resolve_key_selector, resolve_partitioner
 from millstream_dataflow.names import name_problem
 from millstream_dataflow.operators.specifications import KeySelection
-from millstream_dataflow.types import TypeInformation
+from millstream_dataflow.types import TypeInformation, from_hint
+from millstream_dataflow.types.classes import ClassType, EnumType
 from millstream_dataflow.types.information import class_key_problem
 from millstream_dataflow.windows import (
     CountSlidingWindowAssigner,
@@ -56,7 +57,17 @@ def accepted_type(call: str, type_info: object) -> None:
     """Refuse what declares no type: a Python class, say."""
     if type_info is not None and not isinstance(type_info, TypeInformation):
         what = f"{call} takes a type of Types, such as Types.INT(), but got {type_info!r:.80}"
-        raise ArgumentError(what, "", defined_at=call_site())
+        raise ArgumentError(what, _as_type(type_info), defined_at=call_site())
+
+
+def _as_type(given: object) -> str:
+    """How the type of a class of the user's is written; empty where it isn't one."""
+    if not isinstance(given, type):
+        return ""
+    meant = from_hint(given)
+    if not isinstance(meant, ClassType | EnumType):
+        return ""
+    return f"write Types.{str(meant).partition('(')[0]}({given.__qualname__})"
 
 
 def key_selection(

@@ -16,6 +16,7 @@ from millstream.datastream.declared_types import AnyType, returned_items_type
 from millstream.datastream.inputs import refuse_unequal_keys
 from millstream.datastream.joining import CoGroupOfWindow, TaggedSelector, Tagging
 from millstream.datastream.operator_settings import stays_in_program
+from millstream.datastream.unfinished import Unfinished
 from millstream_dataflow.functions import CoGroupFunction, KeySelector, resolve_co_group
 from millstream_dataflow.operators.specifications import Function, KeySelection
 from millstream_dataflow.time import Span
@@ -28,7 +29,7 @@ K = TypeVar("K")
 R = TypeVar("R")
 
 
-class TwoStreams(Generic[T, U]):
+class TwoStreams(Unfinished, Generic[T, U]):
     """Two streams that are to meet in windows, and how the keys of their records are found: what `co_group` and `join`
     share.
     """
@@ -67,7 +68,7 @@ def _tagged(stream: DataStream[Any], side: int) -> DataStream[Any]:
     return stream.map(Tagging(side), declared).name(f"Input {side + 1}")
 
 
-class WindowsOfBoth:
+class WindowsOfBoth(Unfinished):
     """The windows of both streams: what of `WindowedStream` may be said before `apply`."""
 
     def __init__(self, windowed: Any) -> None:  # noqa: ANN401  # a WindowedStream, of any window
@@ -103,6 +104,8 @@ class WindowsOfBoth:
 class CoGroupedStreams(TwoStreams[T, U]):
     """Two streams whose groups of records with one key in one window are to meet; `where` says the key of the first."""
 
+    _next = "say the key of the first stream by where(key)"
+
     def where(
         self,
         key_selector: KeySelector[T, K] | Callable[[T], K] | str | int,
@@ -112,8 +115,10 @@ class CoGroupedStreams(TwoStreams[T, U]):
         return CoGroupWhere(self.with_key("where", key_selector, key_type))
 
 
-class CoGroupWhere(Generic[T, U]):
+class CoGroupWhere(Unfinished, Generic[T, U]):
     """The key of the first stream is known; `equal_to` says that of the second."""
+
+    _next = "say the key of the second stream by equal_to(key)"
 
     def __init__(self, streams: CoGroupedStreams[T, U]) -> None:
         self._streams = streams
@@ -127,8 +132,10 @@ class CoGroupWhere(Generic[T, U]):
         return CoGroupEqualTo(self._streams.with_key("equal_to", key_selector, key_type))
 
 
-class CoGroupEqualTo(Generic[T, U]):
+class CoGroupEqualTo(Unfinished, Generic[T, U]):
     """Both keys are known; `window` says where records meet."""
+
+    _next = "say where records meet by window(assigner)"
 
     def __init__(self, streams: CoGroupedStreams[T, U]) -> None:
         self._streams = streams
@@ -142,6 +149,8 @@ class CoGroupEqualTo(Generic[T, U]):
 
 class CoGroupWindow(WindowsOfBoth, Generic[T, U]):
     """Groups of records of both streams, by key and window."""
+
+    _next = "say what the records of a key and window give by apply(function)"
 
     def apply(
         self,

@@ -14,6 +14,7 @@ from millstream.datastream.data_stream import DataStream
 from millstream.datastream.inputs import key_of, operator_of_two, refuse_unequal_keys
 from millstream.datastream.keyed_stream import KeyedStream
 from millstream.datastream.operator_settings import stays_in_program
+from millstream.datastream.unfinished import Unfinished
 from millstream.errors import ArgumentError, KeyedStreamRequiredError, NotSupportedError, ProgramError
 from millstream_dataflow.functions import ProcessJoinFunction, resolve_process_join
 from millstream_dataflow.functions.process import Emitted
@@ -28,8 +29,10 @@ K = TypeVar("K")
 R = TypeVar("R")
 
 
-class IntervalJoin(Generic[T, U]):
+class IntervalJoin(Unfinished, Generic[T, U]):
     """A left and a right stream with keys; `between` says how far apart the times of two records may be."""
+
+    _next = "say how near records must be by between(lower, upper)"
 
     def __init__(self, left: KeyedStream[T, Any], right: KeyedStream[U, Any]) -> None:
         keys = key_of(left), key_of(right)
@@ -58,8 +61,10 @@ class IntervalJoin(Generic[T, U]):
         return IntervalJoined(self._left, self._right, to_milliseconds(lower_bound), to_milliseconds(upper_bound))
 
 
-class IntervalJoined(Generic[T, U]):
+class IntervalJoined(Unfinished, Generic[T, U]):
     """Pairs of records with one key, of which the right one lies within bounds of the left one."""
+
+    _next = "say what a pair of records gives by process(function)"
 
     def __init__(
         self, left: KeyedStream[T, Any], right: KeyedStream[U, Any], lower_bound: int, upper_bound: int

@@ -15,6 +15,7 @@ from millstream.datastream.co_grouped_streams import TwoStreams, WindowsOfBoth
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
 from millstream.datastream.joining import JoinOfWindow
+from millstream.datastream.unfinished import Unfinished
 from millstream_dataflow.functions import FlatJoinFunction, JoinFunction, KeySelector, is_generator, resolve_join
 from millstream_dataflow.types import TypeInformation
 from millstream_dataflow.windows import WindowAssigner
@@ -28,6 +29,8 @@ R = TypeVar("R")
 class JoinedStreams(TwoStreams[T, U]):
     """Two streams whose records are to be joined; `where` says the key of the first."""
 
+    _next = "say the key of the first stream by where(key)"
+
     def where(
         self,
         key_selector: KeySelector[T, K] | Callable[[T], K] | str | int,
@@ -37,8 +40,10 @@ class JoinedStreams(TwoStreams[T, U]):
         return JoinWhere(self.with_key("where", key_selector, key_type))
 
 
-class JoinWhere(Generic[T, U]):
+class JoinWhere(Unfinished, Generic[T, U]):
     """The key of the first stream is known; `equal_to` says that of the second."""
+
+    _next = "say the key of the second stream by equal_to(key)"
 
     def __init__(self, streams: JoinedStreams[T, U]) -> None:
         self._streams = streams
@@ -52,8 +57,10 @@ class JoinWhere(Generic[T, U]):
         return JoinEqualTo(self._streams.with_key("equal_to", key_selector, key_type))
 
 
-class JoinEqualTo(Generic[T, U]):
+class JoinEqualTo(Unfinished, Generic[T, U]):
     """Both keys are known; `window` says where records meet."""
+
+    _next = "say where records meet by window(assigner)"
 
     def __init__(self, streams: JoinedStreams[T, U]) -> None:
         self._streams = streams
@@ -67,6 +74,8 @@ class JoinEqualTo(Generic[T, U]):
 
 class JoinWindow(WindowsOfBoth, Generic[T, U]):
     """Pairs of records of both streams, by key and window."""
+
+    _next = "say what a pair of records gives by apply(function)"
 
     def apply(
         self,

@@ -9,6 +9,7 @@ from millstream.datastream.arguments import accepted
 from millstream.datastream.by_field import ByField
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.operator_settings import stays_in_program
+from millstream.datastream.unfinished import Unfinished
 from millstream.datastream.window_settings import WindowSettings
 from millstream_dataflow.functions import AggregateFunction, ReduceFunction, resolve_aggregate, resolve_reduce
 from millstream_dataflow.windows import Window, WindowResult
@@ -23,8 +24,10 @@ R = TypeVar("R")
 W = TypeVar("W", bound=Window)
 
 
-class FiringsOfWindows(ByField[WindowResult[K, W, T]], Generic[T, K, W]):
+class FiringsOfWindows(Unfinished, ByField[WindowResult[K, W, T]], Generic[T, K, W]):
     """Records of type T in windows, whose results become `WindowResult`s of key, window, value, firing and number."""
+
+    _next = "say what each window gives by reduce or aggregate"
 
     def __init__(self, windows: WindowSettings[T, W], environment: StreamExecutionEnvironment) -> None:
         self._windows = windows

@@ -9,6 +9,7 @@ from millstream.datastream.call_site import call_site
 from millstream.datastream.declared_types import AnyType
 from millstream.datastream.operator_settings import stays_in_program
 from millstream.datastream.recording import add_operator
+from millstream.datastream.unfinished import Unfinished
 from millstream.errors import ArgumentError, ProgramError
 from millstream_dataflow.operators.base import KeySelection
 from millstream_dataflow.operators.windows import NoKey, WindowSpecification
@@ -24,8 +25,10 @@ T = TypeVar("T")
 W = TypeVar("W", bound=Window)
 
 
-class WindowSettings(Generic[T, W]):
+class WindowSettings(Unfinished, Generic[T, W]):
     """See the module. Each setter returns the same object."""
+
+    _next = "say what happens to each window by reduce, aggregate, process or apply"
 
     def __init__(
         self,

@@ -131,6 +131,7 @@ class TestOperators:
                 lambda s: s.map(abs, int),
                 "output_type takes a type of Types, such as Types.INT(), but got <class 'int'>",
             ),
+            (lambda s: s.map(abs, RowKind), "RowKind'>; write Types.ENUM(RowKind)"),
             (lambda s: s.key_by(abs, int), "key_by takes a type of Types, such as Types.INT(), but got <class 'int'>"),
             (lambda s: s.execute_and_collect(5), "execute takes a name, but 5 is no str"),
         ],
