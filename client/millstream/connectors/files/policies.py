@@ -21,8 +21,9 @@ class RollingPolicy:
     def default_rolling_policy(
         part_size: int = _PART_SIZE, rollover_interval: Span = _MINUTE, inactivity_interval: Span = _MINUTE
     ) -> "RollingPolicy":
-        """Files of about so many bytes at most. The two spans are checked and change nothing: every checkpoint closes
-        the files, and none is seen before a checkpoint, in Flink neither.
+        """Files of about so many bytes at most, up to 64 of them from a writer for each checkpoint; the last takes what
+        is left. The two spans are checked and change nothing: every checkpoint closes the files, and none is seen
+        before a checkpoint, in Flink neither.
         """
         for what, number in (
             ("part_size", part_size),

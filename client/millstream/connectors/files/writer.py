@@ -1,9 +1,10 @@
-"""Writes one part file from each barrier to the next. At the barrier the file is closed to records, and the pool makes
-it durable and pending before the checkpoint may name it (law 6.2).
+"""Writes one part file from each barrier to the next, or several where they have a size. At the barrier they are closed
+to records, and the pool makes them durable and pending before the checkpoint may name them (law 6.2).
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from millstream.connectors.files.directories import Directory, Leftover, LostWritesError, PartFile
 from millstream.connectors.files.names import PartName
@@ -15,12 +16,19 @@ from millstream_dataflow.records import Batch
 FileCommittable = tuple[str, str, int]
 """A pending file: its name, the name it is to get, its bytes. A plain tuple, since a savepoint outlives our classes."""
 
+MOST_FILES: Final = 64
+"""Of a writer between two barriers. They stay open until the next one, since closing them durably may block; a process
+may have 1,024 descriptors by default, and has sockets and other sinks as well.
+"""
+
 
 class FileWriter(SinkWriter[FileCommittable]):
     """See the module. A file is made when its first record comes, so none is empty."""
 
     def __init__(self, directory: Directory, encoder: Encoder, part: PartName, part_size: int | None = None) -> None:
-        """A file of `part_size` bytes or more gets no more batches; the next one goes to another file."""
+        """A file of `part_size` bytes or more gets no more batches, and the next one goes to another file; the last of
+        MOST_FILES takes all that is left.
+        """
         self._directory = directory
         self._encoder = encoder
         self._part = part
@@ -39,7 +47,8 @@ class FileWriter(SinkWriter[FileCommittable]):
             self._file = self._directory.create(self._part.in_progress)
             self._file.write(self._encoder.header())
         self._file.write(data)
-        if self._part_size is not None and self._file.size >= self._part_size:
+        is_full = self._part_size is not None and self._file.size >= self._part_size
+        if is_full and len(self._full) < MOST_FILES - 1:
             self._put_aside(self._file)
 
     def _put_aside(self, file: PartFile) -> None:

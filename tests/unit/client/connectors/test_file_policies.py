@@ -7,6 +7,7 @@ import pytest
 from millstream import Encoder, FileSink, FileSource, OutputFileConfig, StreamFormat
 from millstream.connectors.files.policies import BucketAssigner, RollingPolicy
 from millstream.connectors.files.source import FileEnumeratorProvider, FileSplitAssignerProvider
+from millstream.connectors.files.writer import MOST_FILES
 from millstream_dataflow.identity import CheckpointId
 from millstream_dataflow.records import RowBatch
 from tests.unit.client.connectors.surroundings import Around
@@ -29,6 +30,31 @@ def test_a_part_size_closes_files_between_barriers(tmp_path: Path) -> None:
     writer.close()
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == sorted(visible for _, visible, _ in prepared), "g and h are in no checkpoint"
+
+
+def test_a_writer_has_no_more_files_open_than_it_may(tmp_path: Path) -> None:
+    sink = FileSink.for_row_format(tmp_path, Encoder.simple_string_encoder())
+    writer = sink.with_rolling_policy(RollingPolicy.default_rolling_policy(1)).build().create_writer(Around(), ())
+    for number in range(MOST_FILES + 10):
+        writer.write(RowBatch([number]))
+    prepared = writer.prepare_commit(CheckpointId(1), end_of_input=False)
+    assert len(prepared) == len(list(tmp_path.iterdir())) == MOST_FILES
+    assert prepared[-1][2] == 11 * len("63\n"), "the last file has the rest"
+    writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_writer_that_died_had_closed_at_a_size_is_deleted(tmp_path: Path) -> None:
+    policy = RollingPolicy.default_rolling_policy(1)
+    sink = FileSink.for_row_format(tmp_path, Encoder.simple_string_encoder()).with_rolling_policy(policy).build()
+    writer = sink.create_writer(Around(attempt=1), ())
+    for value in ("a", "b", "c"):
+        writer.write(RowBatch([value]))
+    assert len(list(tmp_path.iterdir())) == 3
+    after = Around(attempt=2)
+    sink.create_committer(after).drop_leftovers(after, ())
+    assert list(tmp_path.iterdir()) == []
+    writer.close()  # its descriptors; a process that dies has none left
 
 
 def test_pyflinks_builder_says_what_it_does_anyhow(tmp_path: Path) -> None:
