@@ -29,17 +29,18 @@ class LedgerSink(Sink[tuple[Any, ...]]):
     commits_outside: bool = True
 
     def create_writer(self, context: SinkContext, state: Sequence[Any]) -> "LedgerWriter":
-        return LedgerWriter(self.name)
+        return LedgerWriter(self.name, context.subtask_index)
 
     def create_committer(self, context: SinkContext) -> "LedgerCommitter":
         return LedgerCommitter(self.name)
 
 
 class LedgerWriter(SinkWriter[tuple[Any, ...]]):
-    """Makes a committable of what came since the last barrier."""
+    """Makes a committable of what came since the last barrier. Those of two subtasks are never equal."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, subtask: int = 0) -> None:
         self.name = name
+        self.subtask = subtask
         self.records: list[Any] = []
         self.prepared: list[tuple[Any, ...]] = []
 
@@ -49,7 +50,7 @@ class LedgerWriter(SinkWriter[tuple[Any, ...]]):
 
     def prepare_commit(self, checkpoint: CheckpointId, *, end_of_input: bool) -> Sequence[tuple[Any, ...]]:
         records, self.records = self.records, []
-        committables = [(checkpoint, *records)] if records else []
+        committables = [((checkpoint, self.subtask), *records)] if records else []
         self.prepared += committables
         return committables
 

@@ -26,9 +26,10 @@ def _empty_ledgers() -> None:
     empty_ledgers()
 
 
-def opened(sink: Sink[Any], state: Sequence[StoredList] = ()) -> SinkOperator:
+def opened(sink: Sink[Any], state: Sequence[StoredList] = (), subtask: int = 0) -> SinkOperator:
     operator = SinkOperator(SinkSpecification(sink))
-    operator.open(OperatorBench().context(RestoredState(tuple(state), restored=bool(state))))
+    bench = OperatorBench(subtask=subtask, parallelism=2)
+    operator.open(bench.context(RestoredState(tuple(state), restored=bool(state))))
     return operator
 
 
@@ -59,6 +60,17 @@ def test_committed_when_complete() -> None:
     assert LEDGERS["a"] == [1, 2]
     assert sink.commit(CheckpointId(1)) is None, "told a second time"
     assert barrier(sink, 2) != []
+
+
+def test_equal_records_of_two_subtasks_are_two() -> None:
+    """Tests that count results hang on it: a ledger commits each committable once, whoever hands it over again."""
+    sinks = [opened(LedgerSink("a"), subtask=number) for number in (0, 1)]
+    for sink in sinks:
+        wrote(sink, 1)
+        barrier(sink, 1)
+    for sink in sinks:
+        done(sink.commit(CheckpointId(1)))
+    assert LEDGERS["a"] == [1, 1]
 
 
 def test_what_an_aborted_checkpoint_had_prepared_goes_with_the_next() -> None:
