@@ -40,9 +40,7 @@ class _Continuous(Trigger[Any, Window]):
 
     def _after(self, time: int, window: Window) -> int:
         """The first whole interval behind a time, or the window's end where that comes before it."""
-        following = time - time % self.interval + self.interval
-        last = window.max_timestamp()
-        return last if time < last < following else following
+        return min(time - time % self.interval + self.interval, window.max_timestamp())
 
     def can_merge(self) -> bool:
         """True."""

@@ -98,6 +98,19 @@ def test_continuous_processing_time() -> None:
     assert len(windows.operator._triggering.processing_time) == 0
 
 
+def test_no_interval_ends_behind_the_window() -> None:
+    """A record of the window's last millisecond waits for the end alone, not for the interval that would follow."""
+    trigger = ContinuousEventTimeTrigger.of(4)
+    windows = Windows(TENS, reduce=joined, trigger=trigger, with_firings=True, allowed_lateness=9)
+    windows.come(("a", "u", 9))
+    assert firings(windows.reach(9)) == [("u", "on time", 1)]
+    assert windows.reach(18) == []
+    by_clock = ContinuousProcessingTimeTrigger.of(40)
+    clock = Windows(TumblingProcessingTimeWindows.of(100), reduce=joined, trigger=by_clock, with_firings=True, now=299)
+    clock.untimed(("a", "u"))
+    assert firings(clock.clock(1_000)) == [("u", "on time", 1)]
+
+
 def test_early_results_by_the_clock_of_windows_of_event_time() -> None:
     trigger = ContinuousProcessingTimeTrigger.of(50)
     windows = Windows(TENS, reduce=joined, trigger=trigger, with_firings=True, allowed_lateness=5, now=1_000_010)
