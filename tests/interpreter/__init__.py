@@ -7,14 +7,19 @@ documentation. Random pipelines are run by real tasks that crash, and must give 
 Read in this order:
 
 * `stream`       what a record is, and a `Rule`: what one operator does with a record and with a watermark
-* `rows`         map, flat_map, filter, process
+* `rows`         map, flat_map, filter, process, asynchronous waits
 * `memory`       state by name and key: dictionaries
 * `keyed`        functions of one key, of one input or of two, and their timers; running reductions
-* `windows`      tumbling windows of event time
+* `broadcast`    functions of keys that read rules
+* `assigners`    whose windows a record is
+* `windows`      windows of all kinds, with triggers, evictors, lateness, firings and state
 * `joins`        interval joins
 * `interpreter`  all of it together: `interpret(program, steps)`
-* `pipelines`    random programs and their inputs
+* `stages`, `window_stages`, `meetings`  calls on one stream, windows, calls on two, as values
+* `pipelines`    random programs of them, and their inputs
 * `lives`        a program run by real tasks that are stopped anywhere and go on elsewhere
 
-A new family of operators is one more file of rules, an entry in `interpreter.RULES`, and a stage in `pipelines`.
+A new family of operators is one more file of rules, an entry in `interpreter.RULES`, and a stage.
+
+Not here yet: columns and expressions, broadcast without keys, times to live that end, batch against streaming.
 """

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification
 from millstream_dataflow.operators.specifications import (
     EnumeratorSpecification,
     FilterSpecification,
@@ -20,7 +21,11 @@ from millstream_dataflow.operators.specifications import (
     ReaderSpecification,
     SinkSpecification,
 )
-from millstream_dataflow.operators.two_inputs import IntervalJoinSpecification, KeyedCoProcessSpecification
+from millstream_dataflow.operators.two_inputs import (
+    IntervalJoinSpecification,
+    KeyedBroadcastProcessSpecification,
+    KeyedCoProcessSpecification,
+)
 from millstream_dataflow.operators.windows import WindowSpecification
 from millstream_dataflow.transformations import (
     OperatorTransformation,
@@ -28,16 +33,19 @@ from millstream_dataflow.transformations import (
     SideOutputTransformation,
     Transformation,
 )
+from tests.interpreter.broadcast import KeyedBroadcastRule
 from tests.interpreter.joins import IntervalJoinRule
 from tests.interpreter.keyed import ReduceRule, keyed_co_process, keyed_process
-from tests.interpreter.rows import FilterRule, FlatMapRule, MapRule, ProcessRule
+from tests.interpreter.rows import AwaitRule, FilterRule, FlatMapRule, MapRule, ProcessRule
 from tests.interpreter.stream import BEGINNING, END, Record, Rule
 from tests.interpreter.windows import WindowRule
 
 RULES: Mapping[type, Callable[[Any], Rule]] = {
+    AsyncWaitSpecification: AwaitRule,
     FilterSpecification: FilterRule,
     FlatMapSpecification: FlatMapRule,
     IntervalJoinSpecification: IntervalJoinRule,
+    KeyedBroadcastProcessSpecification: KeyedBroadcastRule,
     KeyedCoProcessSpecification: keyed_co_process,
     KeyedProcessSpecification: keyed_process,
     KeyedReduceSpecification: ReduceRule,

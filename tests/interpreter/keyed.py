@@ -103,15 +103,18 @@ class KeyedFunctionRule(Rule):
 
     def element(self, number: int, record: Record) -> Iterator[Record]:
         self.memory.key = self.keys[number](record.value)
-        around = Around(self.memory, self.timers, record.time)
-        yield from emitted(self.calls[number](record.value, around), record.time)
+        yield from emitted(self.calls[number](record.value, self.around(record.time)), record.time)
 
     def advance(self, time: int) -> Iterator[Record]:
         self.timers.watermark = time
         while due := sorted((timer for timer in self.timers.times if timer[0] <= time), key=lambda timer: timer[0]):
             moment, self.memory.key = due[0]
             self.timers.times.remove(due[0])
-            yield from emitted(self.on_timer(moment, Around(self.memory, self.timers, moment)), moment)
+            yield from emitted(self.on_timer(moment, self.around(moment)), moment)
+
+    def around(self, time: int) -> Around:
+        """What is around the record or timer of that time."""
+        return Around(self.memory, self.timers, time)
 
 
 def keyed_process(specification: KeyedProcessSpecification) -> Rule:

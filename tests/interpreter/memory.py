@@ -3,14 +3,18 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from millstream_dataflow.functions import RuntimeContext
+from millstream_dataflow.functions import RuntimeContext, resolve_reduce
 from millstream_dataflow.metrics import MetricGroup
 from millstream_dataflow.state import (
     AggregatingState,
+    AggregatingStateDescriptor,
     ListState,
     ListStateDescriptor,
     MapState,
+    MapStateDescriptor,
     ReducingState,
+    ReducingStateDescriptor,
+    StateDescriptor,
     ValueState,
     ValueStateDescriptor,
 )
@@ -29,14 +33,26 @@ class Memory(RuntimeContext):
     def get_list_state(self, state_descriptor: ListStateDescriptor[Any]) -> ListState[Any]:
         return _List(self, state_descriptor.name)
 
-    def get_map_state(self, state_descriptor: object) -> MapState[Any, Any]:
-        raise NotImplementedError("no pipeline has it yet")
+    def get_map_state(self, state_descriptor: MapStateDescriptor[Any, Any]) -> MapState[Any, Any]:
+        return _Map(self, state_descriptor.name)
 
-    def get_reducing_state(self, state_descriptor: object) -> ReducingState[Any]:
-        raise NotImplementedError("no pipeline has it yet")
+    def get_reducing_state(self, state_descriptor: ReducingStateDescriptor[Any]) -> ReducingState[Any]:
+        return _Reducing(self, state_descriptor)
 
-    def get_aggregating_state(self, state_descriptor: object) -> AggregatingState[Any, Any]:
-        raise NotImplementedError("no pipeline has it yet")
+    def get_aggregating_state(
+        self, state_descriptor: AggregatingStateDescriptor[Any, Any, Any]
+    ) -> AggregatingState[Any, Any]:
+        return _Aggregating(self, state_descriptor)
+
+    def state(self, descriptor: StateDescriptor[Any]) -> Any:  # noqa: ANN401  # of its own kind
+        """The state of a descriptor that triggers have."""
+        match descriptor:
+            case ReducingStateDescriptor():
+                return self.get_reducing_state(descriptor)
+            case ValueStateDescriptor():
+                return self.get_state(descriptor)
+            case _:
+                raise NotImplementedError(f"no trigger of a pipeline has {descriptor!r}")
 
     def get_task_name(self) -> str:
         return "interpreted"
@@ -113,3 +129,59 @@ class _List(_Part, ListState[Any]):
 
     def update(self, values: Iterable[Any]) -> None:
         self.keep(list(values))
+
+
+class _Reducing(_Part, ReducingState[Any]):
+    def __init__(self, memory: Memory, descriptor: ReducingStateDescriptor[Any]) -> None:
+        super().__init__(memory, descriptor.name)
+        self.function = resolve_reduce(descriptor.reduce_function)
+
+    def get(self) -> Any:  # noqa: ANN401  # whatever was kept
+        return self.found()
+
+    def add(self, value: Any) -> None:  # noqa: ANN401  # as above
+        before = self.get()
+        self.keep(value if before is None else self.function(before, value))
+
+
+class _Aggregating(_Part, AggregatingState[Any, Any]):
+    def __init__(self, memory: Memory, descriptor: AggregatingStateDescriptor[Any, Any, Any]) -> None:
+        super().__init__(memory, descriptor.name)
+        self.function = descriptor.get_agg_function()
+
+    def get(self) -> Any:  # noqa: ANN401  # whatever the function makes
+        kept = self.found()
+        return None if kept is None else self.function.get_result(kept)
+
+    def add(self, value: Any) -> None:  # noqa: ANN401  # any value
+        kept = self.found()
+        self.keep(self.function.add(value, self.function.create_accumulator() if kept is None else kept))
+
+
+class _Map(_Part, MapState[Any, Any]):
+    def now(self) -> dict[Any, Any]:
+        return dict(self.found(dict))
+
+    def get(self, key: Any) -> Any:  # noqa: ANN401  # whatever was kept
+        return self.now().get(key)
+
+    def put(self, key: Any, value: Any) -> None:  # noqa: ANN401  # as above
+        self.keep({**self.now(), key: value})
+
+    def remove(self, key: Any) -> None:  # noqa: ANN401  # as above
+        self.keep({one: value for one, value in self.now().items() if one != key})
+
+    def contains(self, key: Any) -> bool:  # noqa: ANN401  # as above
+        return key in self.now()
+
+    def items(self) -> Iterable[tuple[Any, Any]]:
+        return self.now().items()
+
+    def keys(self) -> Iterable[Any]:
+        return self.now().keys()
+
+    def values(self) -> Iterable[Any]:
+        return self.now().values()
+
+    def is_empty(self) -> bool:
+        return not self.now()

@@ -6,16 +6,19 @@ Two kinds, since arrival has an order, and only what doesn't depend on it can be
   records are late is the same at every run (law 7.2), and the results of each key are compared in their order. With
   more than one operator of keys all is of parallelism 1: else the second one hears from several subtasks, and whether
   the result of a late firing is late there depends on who is ahead.
+  Windows that overlap, and those that no time completes, come last: several of the former fire at once in any order.
 * `prompt` ones have several splits and sources, joined in any way, at any parallelism. Their watermarks never pass a
   record that is still to come, so nothing is late in any order, and a function is given only what it may depend on:
   windows and timers see all records up to their time, in no order. Results are compared as multisets.
 
-Left out of `prompt`, by name: running reductions and side outputs of late records (they depend on the order of
-arrival), records with equal times and windows of processing time (the clock), plain `broadcast` (its results are as
-many as there are subtasks).
+Left out of `prompt`, by name: running reductions and states without times, side outputs of late records (they depend on
+the order of arrival), sessions (one that a record would touch behind its end has fired before it, or not), triggers
+that don't wait for all records, count and global windows, evictors and what remembers firings (they go by the order),
+records with equal times and windows of processing time (the clock), plain `broadcast` (its results are as many as there
+are subtasks). Left out of both: times to live that end before the run does (the clock).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,34 +26,30 @@ from hypothesis import strategies as st
 
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
-from millstream.datastream.keyed_stream import KeyedStream
-from millstream_dataflow.functions import KeyedCoProcessFunction, KeyedProcessFunction, RuntimeContext
-from millstream_dataflow.state import ListStateDescriptor, ValueStateDescriptor
-from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import WatermarkStrategy
-from millstream_dataflow.windows import TumblingEventTimeWindows
 from tests.interpreter.interpreter import Step, by_time, one_split
 from tests.interpreter.ledger import Ledger
+from tests.interpreter.meetings import Meeting
+from tests.interpreter.stages import (
+    KEYS,
+    SIDE,
+    Add,
+    Await,
+    Collect,
+    Deal,
+    Keep,
+    Keeping,
+    Pair,
+    Rekey,
+    Repeat,
+    Running,
+    Stage,
+)
+from tests.interpreter.window_stages import Windowed, any_windows, windows_on_time
 from tests.support.tasks import ListSource
 
-Pair = tuple[str, int]
 Environment = StreamExecutionEnvironment
 Split = tuple[tuple[Pair, int], ...]
-KEYS = "abc"
-SIDE = OutputTag[Pair]("side")
-
-
-def key_of(pair: Pair) -> str:
-    return pair[0]
-
-
-def keyed(stream: DataStream[Pair]) -> KeyedStream[Pair, str]:
-    return stream.key_by(key_of)
-
-
-def added(one: Pair, other: Pair) -> Pair:
-    return one[0], one[1] + other[1]
-
 
 # ------------------------------------------------------------------------------------------------------- sources
 
@@ -102,197 +101,6 @@ def inputs(draw: st.DrawFn, name: str) -> Input:
     return Input(name, splits, delay, draw(st.integers(1, 4)), draw(st.booleans()), enumerated)
 
 
-# -------------------------------------------------------------------------------------------------------- stages
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One call on a stream."""
-
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Add(Stage):
-    number: int
-
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        number = self.number
-        return stream.map(lambda pair: (pair[0], pair[1] + number))
-
-
-@dataclass(frozen=True)
-class Rekey(Stage):
-    """The number says which key comes next."""
-
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        return stream.map(lambda pair: (KEYS[pair[1] % 3], pair[1]))
-
-
-@dataclass(frozen=True)
-class Keep(Stage):
-    divisor: int
-
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        divisor = self.divisor
-        return stream.filter(lambda pair: pair[1] % divisor != 0)
-
-
-@dataclass(frozen=True)
-class Repeat(Stage):
-    """Even numbers twice, each third one not at all."""
-
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        return stream.flat_map(repeated)
-
-
-def repeated(pair: Pair) -> list[Pair]:
-    return [] if pair[1] % 3 == 2 else [pair] * (2 - pair[1] % 2)
-
-
-@dataclass(frozen=True)
-class Deal(Stage):
-    how: str
-
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        if self.how == "partition_custom":
-            return stream.partition_custom(lambda key, count: key % count, lambda pair: pair[1])
-        dealt: DataStream[Pair] = getattr(stream, self.how)()
-        return dealt
-
-
-@dataclass(frozen=True)
-class Running(Stage):
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        return keyed(stream).reduce(added)
-
-
-@dataclass(frozen=True)
-class Windowed(Stage):
-    """Sums of tumbling windows, or, `whole`, what depends on all records and on the window."""
-
-    size: int
-    offset: int = 0
-    whole: bool = False
-    lateness: int = 0
-    late: bool = False
-
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        windows = keyed(stream).window(TumblingEventTimeWindows.of(self.size, self.offset % self.size))
-        windows = windows.allowed_lateness(self.lateness)
-        if self.late:
-            windows = windows.side_output_late_data(SIDE)
-        return windows.process(spread) if self.whole else windows.reduce(added)
-
-
-def spread(key: str, context: Any, elements: Iterable[Pair]) -> Iterator[Pair]:  # noqa: ANN401  # as plain users write it
-    numbers = sorted(pair[1] for pair in elements)
-    yield key, numbers[0] + 10 * numbers[-1] + 100 * len(numbers) + context.window().start
-
-
-class Collecting(KeyedProcessFunction[str, Pair, Pair]):
-    """Keeps records and their times, in a value that it changes in place and in a list. So much later it gives the sum
-    of those that have waited for long enough, and forgets them.
-    """
-
-    def __init__(self, wait: int) -> None:
-        self.wait = wait
-
-    def open(self, runtime_context: RuntimeContext) -> None:
-        self.kept: Any = runtime_context.get_state(ValueStateDescriptor("kept", list))
-        self.times: Any = runtime_context.get_list_state(ListStateDescriptor("times"))
-
-    def process_element(self, value: Pair, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        time = ctx.timestamp()
-        assert time is not None
-        kept = self.kept.value() or []
-        kept.append((time, value[1]))
-        self.kept.update(kept)
-        self.times.add(time)
-        ctx.timer_service().register_event_time_timer(time + self.wait)
-        if value[1] % 4 == 0:
-            yield SIDE, value
-
-    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Pair]:
-        until = timestamp - self.wait
-        kept = self.kept.value() or []
-        yield ctx.get_current_key(), sum(number for time, number in kept if time <= until)
-        rest = [one for one in kept if one[0] > until]
-        self.kept.update(rest)
-        times = list(self.times)
-        self.times.update([time for time in times if time > until])
-        assert sorted(self.times) == sorted(time for time, _ in rest), "both states hold the same records"
-
-
-class CollectingBoth(KeyedCoProcessFunction[str, Pair, Pair, Pair]):
-    """The same, from two streams."""
-
-    def __init__(self, wait: int) -> None:
-        self.inner = Collecting(wait)
-
-    def open(self, runtime_context: RuntimeContext) -> None:
-        self.inner.open(runtime_context)
-
-    def process_element1(self, value: Pair, ctx: KeyedCoProcessFunction.Context) -> Iterator[Any]:
-        return self.inner.process_element(value, ctx)
-
-    def process_element2(self, value: Pair, ctx: KeyedCoProcessFunction.Context) -> Iterator[Any]:
-        return self.inner.process_element((value[0], value[1] * 3), ctx)
-
-    def on_timer(self, timestamp: int, ctx: KeyedCoProcessFunction.OnTimerContext) -> Iterator[Pair]:
-        return self.inner.on_timer(timestamp, ctx)
-
-
-@dataclass(frozen=True)
-class Collect(Stage):
-    wait: int
-
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        return keyed(stream).process(Collecting(self.wait))
-
-
-# ------------------------------------------------------------------------------------------- stages of two streams
-
-
-@dataclass(frozen=True)
-class Meeting:
-    """One call on two streams."""
-
-    how: str
-    reach: int
-
-    def on(self, left: DataStream[Pair], right: DataStream[Pair]) -> DataStream[Pair]:
-        match self.how:
-            case "union":
-                return left.union(right)
-            case "connect":
-                return keyed(left).connect(keyed(right)).process(CollectingBoth(self.reach))
-            case "interval_join":
-                joined = keyed(left).interval_join(keyed(right)).between(-self.reach, self.reach // 2)
-                return joined.process(both)
-            case "join":
-                windows = TumblingEventTimeWindows.of(self.reach + 1)
-                return left.join(right).where(key_of).equal_to(key_of).window(windows).apply(pair_of)
-            case _:
-                windows = TumblingEventTimeWindows.of(self.reach + 1)
-                return left.co_group(right).where(key_of).equal_to(key_of).window(windows).apply(groups_of)
-
-
-def both(left: Pair, right: Pair, ctx: object) -> Iterator[Pair]:
-    yield pair_of(left, right)
-
-
-def pair_of(left: Pair, right: Pair) -> Pair:
-    return left[0], left[1] * 10 + right[1]
-
-
-def groups_of(left: Iterable[Pair], right: Iterable[Pair]) -> list[Pair]:
-    sides = list(left), list(right)
-    key = (sides[0] or sides[1])[0][0]
-    return [(key, 100 * len(sides[0]) + len(sides[1]))]
-
-
 # ------------------------------------------------------------------------------------------------------ pipelines
 
 
@@ -320,7 +128,7 @@ class Pipeline:
         of_keys = False
         for stage in self.before:
             stream = stage.on(stream)
-            of_keys = of_keys or isinstance(stage, Collect | Running | Windowed)
+            of_keys = of_keys or isinstance(stage, Collect | Keeping | Running | Windowed)
             if self.orderly and not of_keys:
                 stream.set_parallelism(1)
         if self.second is not None and self.meeting is not None:
@@ -336,7 +144,12 @@ class Pipeline:
         if self.meeting is not None and not self.after:
             return False
         last = (self.after or self.before)[-1]
-        return isinstance(last, Collect) or (isinstance(last, Windowed) and last.late)
+        return isinstance(last, Collect) or (isinstance(last, Windowed) and last.has_side)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the results of a key have an order."""
+        return not any(isinstance(stage, Windowed) and stage.overlaps for stage in self.before)
 
     def steps(self) -> list[Step]:
         """Its input, as the interpreter takes it."""
@@ -345,13 +158,17 @@ class Pipeline:
         return by_time({one.name: one.records for one in (self.first, self.second) if one is not None})
 
 
-PLAIN = st.one_of(st.builds(Add, st.integers(0, 5)), st.builds(Keep, st.integers(2, 3)), st.just(Repeat()))
+PLAIN = st.one_of(
+    st.builds(Add, st.integers(0, 5)),
+    st.builds(Keep, st.integers(2, 3)),
+    st.just(Repeat()),
+    st.builds(Await, st.just(True), st.integers(1, 4)),
+)
+UNORDERED = st.builds(Await, st.just(False), st.integers(1, 4))
+STATEFUL = st.one_of(st.builds(Collect, st.integers(0, 25)), st.just(Running()), st.builds(Keeping, st.booleans()))
 DEALS = st.builds(Deal, st.sampled_from(["rebalance", "shuffle", "rescale", "global_", "partition_custom"]))
 COLLECT = st.builds(Collect, st.integers(0, 25))
-ON_TIME = st.builds(Windowed, st.integers(1, 20), st.integers(0, 9), st.booleans())
-LATE = st.builds(
-    Windowed, st.integers(1, 20), st.integers(0, 9), st.booleans(), st.sampled_from([0, 0, 10, 30]), st.booleans()
-)
+ON_TIME = windows_on_time()
 
 
 @st.composite
@@ -359,12 +176,11 @@ def orderly(draw: st.DrawFn) -> Pipeline:
     """One split, records late by any measure."""
     split: Split = tuple(draw(RECORDS))
     source = Input("first", (split,), draw(st.integers(0, 40)), draw(st.integers(1, 4)), True, draw(st.booleans()))
-    of_keys = st.one_of(LATE, COLLECT, st.just(Running()))
     before = draw(st.lists(PLAIN, max_size=2))
-    stages: list[Stage] = [draw(of_keys)]
-    if more := draw(st.lists(st.one_of(of_keys, PLAIN), max_size=2)):
-        stages += more
-    single = not any(isinstance(stage, Collect | Running | Windowed) for stage in more)
+    others = draw(st.lists(st.one_of(any_windows(last=False), STATEFUL), max_size=1))
+    between = draw(st.lists(PLAIN, max_size=1))
+    stages: list[Stage] = [*others, *between, draw(st.one_of(any_windows(last=True), STATEFUL))]
+    single = not others
     chained = draw(st.booleans())
     return Pipeline(True, source, (*before, *stages), chained=chained, widest=3 if single else 1)
 
@@ -372,8 +188,8 @@ def orderly(draw: st.DrawFn) -> Pipeline:
 @st.composite
 def prompt(draw: st.DrawFn) -> Pipeline:
     """Any number of splits and subtasks; nothing is late."""
-    stages = st.lists(st.one_of(PLAIN, DEALS, COLLECT, ON_TIME, st.just(Rekey())), min_size=1, max_size=2)
-    hows = st.sampled_from(["union", "connect", "interval_join", "join", "co_group"])
+    stages = st.lists(st.one_of(PLAIN, UNORDERED, DEALS, COLLECT, ON_TIME, st.just(Rekey())), min_size=1, max_size=2)
+    hows = st.sampled_from(["union", "connect", "broadcast", "interval_join", "join", "co_group"])
     second = draw(st.none() | inputs("second"))
     meeting = draw(st.builds(Meeting, hows, st.integers(0, 20))) if second is not None else None
     chained = draw(st.booleans())

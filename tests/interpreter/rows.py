@@ -1,15 +1,19 @@
 """Functions of one record, without memory."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from millstream_dataflow.functions import (
     ProcessFunction,
+    resolve_async,
     resolve_filter,
     resolve_flat_map,
     resolve_map,
     resolve_process,
 )
+from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification
 from millstream_dataflow.operators.specifications import (
     FilterSpecification,
     FlatMapSpecification,
@@ -65,3 +69,16 @@ class ProcessRule(Rule):
 
     def element(self, number: int, record: Record) -> Iterable[Record]:
         return emitted(self.function.process_element(record.value, _Around(record.time)), record.time)
+
+
+class AwaitRule(Rule):
+    """Any number for one, each waited for before the next is looked at."""
+
+    def __init__(self, specification: AsyncWaitSpecification) -> None:
+        self.function = resolve_async(specification.function)
+
+    def element(self, number: int, record: Record) -> Iterable[Record]:
+        async def answered() -> list[Any]:
+            return list(await self.function(record.value) or ())
+
+        return [Record(value, record.time) for value in asyncio.run(answered())]

@@ -8,18 +8,9 @@ from millstream.datastream.data_stream import DataStream
 from millstream_dataflow.operators.specifications import MapBatchesSpecification
 from tests.interpreter.interpreter import Arrival, Step, by_time, interpret, one_split
 from tests.interpreter.ledger import Ledger
-from tests.interpreter.pipelines import (
-    SIDE,
-    Collect,
-    Environment,
-    Input,
-    Meeting,
-    Repeat,
-    Running,
-    Split,
-    Stage,
-    Windowed,
-)
+from tests.interpreter.meetings import Meeting
+from tests.interpreter.pipelines import Environment, Input, Split
+from tests.interpreter.stages import SIDE, Await, Collect, Keeping, Repeat, Running, Stage
 from tests.interpreter.stream import END, Record
 from tests.unit.client.programs import environment
 
@@ -53,26 +44,6 @@ def test_rows_and_running_reductions() -> None:
     assert given(Running(), (("a", 1), 0), (("b", 5), 1), (("a", 2), 2)) == [("a", 1), ("b", 5), ("a", 3)]
 
 
-def test_a_window_fires_when_the_watermark_has_reached_its_last_millisecond() -> None:
-    """The window [0, 10) has fired at the watermark 9, so what comes for it then is late; and 10 belongs to the next
-    window.
-    """
-    records = ((("a", 1), 0), (("a", 2), 9), (("a", 4), 10), (("a", 8), 9), (("a", 16), 19))
-    assert given(Windowed(10), *records) == [("a", 3), ("a", 20)]
-    assert given(Windowed(10, late=True), *records, side=True) == [("a", 8)]
-
-
-def test_a_late_record_fires_its_window_again_for_as_long_as_it_is_allowed() -> None:
-    records = ((("a", 1), 9), (("a", 2), 11), (("a", 4), 9), (("a", 8), 15), (("a", 16), 9))
-    assert given(Windowed(10, lateness=5), *records) == [("a", 1), ("a", 5), ("a", 10)]
-    assert given(Windowed(10, lateness=5, late=True), *records, side=True) == [("a", 16)]
-
-
-def test_windows_have_an_offset_before_the_epoch_too() -> None:
-    assert given(Windowed(10, offset=3), (("a", 1), 2), (("a", 2), 3), (("a", 4), 12)) == [("a", 1), ("a", 6)]
-    assert given(Windowed(10, offset=3, whole=True), (("a", 1), -8)) == [("a", 1 + 10 + 100 - 17)]
-
-
 def test_timers_fire_once_in_order_with_their_time_and_state() -> None:
     """Registered at 5, 5 and 7, for 10, 10 and 12: two calls."""
     records = ((("a", 1), 7), (("a", 2), 5), (("a", 4), 5))
@@ -82,6 +53,24 @@ def test_timers_fire_once_in_order_with_their_time_and_state() -> None:
 
 def test_connected_streams_share_the_state_of_a_key() -> None:
     assert met("connect", 3, ((("a", 1), 0), (("b", 7), 2)), ((("a", 2), 1),)) == [("a", 1), ("a", 6), ("b", 7)]
+
+
+def test_rules_that_are_broadcast_count_for_all_keys_from_their_time_on() -> None:
+    """Elements wait for 3: `a` until 3, where the rules of 1 and 3 are there, `b` until 5, with that of 5 too."""
+    rules: Split = ((("x", 1), 1), (("y", 2), 3), (("z", 4), 5), (("z", 8), 6))
+    assert met("broadcast", 3, ((("a", 7), 0), (("b", 9), 2)), rules) == [("a", 7003), ("b", 9007)]
+
+
+def test_answers_are_those_of_the_records_in_their_order() -> None:
+    records = ((("a", 1), 0), (("a", 3), 1), (("a", 6), 2))
+    assert given(Await(True, 2), *records) == given(Await(False, 2), *records) == [("a", 2), ("a", 7)]
+
+
+@pytest.mark.parametrize("ttl", [False, True])
+def test_state_of_every_kind(ttl: bool) -> None:
+    """A 4 drops the count of the numbers with the remainder 1 (those of 1 and of itself), and the span behind it."""
+    records = ((("a", 1), 0), (("b", 5), 1), (("a", 4), 2), (("a", 2), 3))
+    assert given(Keeping(ttl), *records) == [("a", 100_001), ("b", 100_005), ("a", 203_005), ("a", 100_007)]
 
 
 def test_an_interval_join_has_both_of_its_bounds() -> None:

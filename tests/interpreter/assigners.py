@@ -1,0 +1,60 @@
+"""Whose a record is (Flink, "Windows", Window Assigners): its windows, found by looking at them all."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from millstream_dataflow.windows import (
+    CountSlidingWindowAssigner,
+    CountTumblingWindowAssigner,
+    CountWindow,
+    GlobalWindow,
+    GlobalWindows,
+    SessionWindows,
+    SlidingEventTimeWindows,
+    TimeWindow,
+    TumblingEventTimeWindows,
+)
+from tests.interpreter.stream import Record
+
+Assigned = Callable[[Any, Record], Sequence[Any]]
+"""The windows of a record with a key. It is called once for each record: some count them."""
+
+
+def assigned_by(assigner: object) -> Assigned:
+    """What an assigner means."""
+    match assigner:
+        case TumblingEventTimeWindows():
+            return lambda _, record: lying(record.time, assigner.size, assigner.size, assigner.offset)
+        case SlidingEventTimeWindows():
+            return lambda _, record: lying(record.time, assigner.size, assigner.slide, assigner.offset)
+        case SessionWindows():
+            return lambda _, record: [TimeWindow(record.time, record.time + assigner.gap_of(record.value))]
+        case GlobalWindows():
+            return lambda _, __: [GlobalWindow()]
+        case CountTumblingWindowAssigner():
+            return Counting(assigner.window_size, assigner.window_size)
+        case CountSlidingWindowAssigner():
+            return Counting(assigner.window_size, assigner.window_slide)
+        case _:
+            raise NotImplementedError(f"no rule for {assigner!r}")
+
+
+def lying(time: int, size: int, distance: int, offset: int) -> list[TimeWindow]:
+    """Windows that lie in time where they lie: those of all starts within a size that are starts, and hold the time."""
+    starts = [start for start in range(time - size + 1, time + 1) if (start - offset) % distance == 0]
+    return [TimeWindow(start, start + size) for start in starts]
+
+
+class Counting:
+    """Windows of so many records of a key, one at every so many-th."""
+
+    def __init__(self, size: int, slide: int) -> None:
+        self.size, self.slide = size, slide
+        self.seen = Counter[Any]()
+
+    def __call__(self, key: Any, record: Record) -> list[CountWindow]:  # noqa: ANN401  # any key
+        place = self.seen[key]
+        self.seen[key] += 1
+        windows = range(place // self.slide + 1)
+        return [CountWindow(one) for one in windows if one * self.slide <= place < one * self.slide + self.size]
