@@ -12,21 +12,26 @@ from millstream_dataflow.windows import (
     GlobalWindows,
     SessionWindows,
     SlidingEventTimeWindows,
+    SlidingProcessingTimeWindows,
     TimeWindow,
     TumblingEventTimeWindows,
+    TumblingProcessingTimeWindows,
+    WindowAssigner,
 )
 from tests.interpreter.stream import Record
 
 Assigned = Callable[[Any, Record], Sequence[Any]]
-"""The windows of a record with a key. It is called once for each record: some count them."""
+"""The windows of a record with a key. It is called once for each record: some count them. Where windows are of the
+clock, the record's time is what that shows.
+"""
 
 
 def assigned_by(assigner: object) -> Assigned:
     """What an assigner means."""
     match assigner:
-        case TumblingEventTimeWindows():
+        case TumblingEventTimeWindows() | TumblingProcessingTimeWindows():
             return lambda _, record: lying(record.time, assigner.size, assigner.size, assigner.offset)
-        case SlidingEventTimeWindows():
+        case SlidingEventTimeWindows() | SlidingProcessingTimeWindows():
             return lambda _, record: lying(record.time, assigner.size, assigner.slide, assigner.offset)
         case SessionWindows():
             return lambda _, record: [TimeWindow(record.time, record.time + assigner.gap_of(record.value))]
@@ -40,9 +45,16 @@ def assigned_by(assigner: object) -> Assigned:
             raise NotImplementedError(f"no rule for {assigner!r}")
 
 
+def is_by_clock(assigner: WindowAssigner[Any, Any]) -> bool:
+    """Whether the clock says whose a record is."""
+    by_time = TumblingProcessingTimeWindows | SlidingProcessingTimeWindows | SessionWindows
+    return isinstance(assigner, by_time) and not assigner.is_event_time()
+
+
 def lying(time: int, size: int, distance: int, offset: int) -> list[TimeWindow]:
-    """Windows that lie in time where they lie: those of all starts within a size that are starts, and hold the time."""
-    starts = [start for start in range(time - size + 1, time + 1) if (start - offset) % distance == 0]
+    """Windows that lie in time where they lie: those that begin within a size before the time, the earliest first."""
+    last = time - (time - offset) % distance
+    starts = reversed(range(last, time - size, -distance))
     return [TimeWindow(start, start + size) for start in starts]
 
 

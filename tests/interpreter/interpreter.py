@@ -1,8 +1,8 @@
 """A program, record by record: `interpret(program, steps)` gives what arrives at each sink.
 
-A step is one record of one source, or a watermark that all sources have reached. A record goes through the whole
-program before the next step. A watermark reaches operators in the order of the program, each with all that came of it
-above: so whoever has two inputs hears of it when both have.
+A step is one record of one source, a watermark that all sources have reached, or what the clock shows. A record goes
+through the whole program before the next step. A watermark reaches operators in the order of the program, each with all
+that came of it above: so whoever has two inputs hears of it when both have.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,8 +20,10 @@ from millstream_dataflow.operators.specifications import (
     ProcessSpecification,
     ReaderSpecification,
     SinkSpecification,
+    TimestampsSpecification,
 )
 from millstream_dataflow.operators.two_inputs import (
+    CoProcessSpecification,
     IntervalJoinSpecification,
     KeyedBroadcastProcessSpecification,
     KeyedCoProcessSpecification,
@@ -36,12 +38,14 @@ from millstream_dataflow.transformations import (
 from tests.interpreter.broadcast import KeyedBroadcastRule
 from tests.interpreter.joins import IntervalJoinRule
 from tests.interpreter.keyed import ReduceRule, keyed_co_process, keyed_process
-from tests.interpreter.rows import AwaitRule, FilterRule, FlatMapRule, MapRule, ProcessRule
+from tests.interpreter.rows import AwaitRule, CoProcessRule, FilterRule, FlatMapRule, MapRule, ProcessRule
 from tests.interpreter.stream import BEGINNING, END, Record, Rule
+from tests.interpreter.times import TimestampsRule
 from tests.interpreter.windows import WindowRule
 
 RULES: Mapping[type, Callable[[Any], Rule]] = {
     AsyncWaitSpecification: AwaitRule,
+    CoProcessSpecification: CoProcessRule,
     FilterSpecification: FilterRule,
     FlatMapSpecification: FlatMapRule,
     IntervalJoinSpecification: IntervalJoinRule,
@@ -51,6 +55,7 @@ RULES: Mapping[type, Callable[[Any], Rule]] = {
     KeyedReduceSpecification: ReduceRule,
     MapSpecification: MapRule,
     ProcessSpecification: ProcessRule,
+    TimestampsSpecification: TimestampsRule,
     WindowSpecification: WindowRule,
 }
 
@@ -63,18 +68,29 @@ class Arrival:
     record: Record
 
 
-Step = Arrival | int
-"""A record, or a watermark."""
+@dataclass(frozen=True)
+class Clock:
+    """What the clock shows, milliseconds. It stands while records are worked on."""
+
+    time: int
+
+
+Step = Arrival | Clock | int
+"""A record, the clock, or a watermark."""
 Timed = tuple[Any, int]
 
 
-def one_split(source: str, records: Iterable[Timed], delay: int) -> list[Step]:
+def one_split(source: str, records: Iterable[Timed | Clock], delay: int) -> list[Step]:
     """A single split in its order. Behind each record that raised the highest time stands a watermark: one
     millisecond before what may still come (Flink, `forBoundedOutOfOrderness`).
     """
     steps: list[Step] = []
     highest = BEGINNING
-    for value, time in records:
+    for item in records:
+        if isinstance(item, Clock):
+            steps.append(item)
+            continue
+        value, time = item
         steps.append(Arrival(source, Record(value, time)))
         if time > highest:
             highest = time
@@ -104,6 +120,10 @@ class _Interpretation:
         self.rules: dict[int, Rule] = {}
         self.consumers: dict[tuple[int, str], list[tuple[OperatorTransformation, int]]] = {}
         self.results: dict[str, list[Any]] = {}
+        self.come = {operator.number: BEGINNING for operator in self.operators}
+        """The watermark that each operator has heard of."""
+        self.told = dict(self.come)
+        """And the one that it has told."""
         for operator in self.operators:
             if isinstance(operator.specification, SinkSpecification):
                 self.results[operator.name] = []
@@ -116,16 +136,33 @@ class _Interpretation:
     def run(self, steps: Iterable[Step]) -> dict[str, list[Any]]:
         sources = {one.name: one for one in self.operators if isinstance(one.specification, ReaderSpecification)}
         for step in steps:
-            if isinstance(step, Arrival):
-                self.give(sources[step.source], [step.record])
-            else:
-                for operator in self.operators:
-                    if operator.number in self.rules:
-                        self.give(operator, self.rules[operator.number].advance(step))
+            match step:
+                case Arrival():
+                    self.give(sources[step.source], [step.record])
+                case Clock():
+                    for operator in self.operators:
+                        if operator.number in self.rules:
+                            self.give(operator, self.rules[operator.number].clock(step.time))
+                case _:
+                    self.told |= {source.number: step for source in sources.values()}
+                    self.pass_times()
         return self.results
 
+    def pass_times(self) -> None:
+        """Let each operator hear of the watermark of all its inputs, where it has risen. It tells of it when it has
+        given all that comes of it.
+        """
+        for operator in self.operators:
+            if (rule := self.rules.get(operator.number)) is None:
+                continue
+            time = min(self.told[number] for origin in operator.inputs for number, _ in _origins(origin))
+            if time > self.come[operator.number]:
+                self.come[operator.number] = time
+                self.give(operator, rule.advance(time))
+                self.told[operator.number] = rule.passed_on(time)
+
     def give(self, operator: OperatorTransformation, records: Iterable[Record]) -> None:
-        """Take what an operator gives to whoever takes it."""
+        """Take what an operator gives to whoever takes it. A watermark that it makes of a record comes behind that."""
         for record in records:
             for consumer, number in self.consumers.get((operator.number, record.tag), ()):
                 if consumer.number in self.rules:
@@ -133,6 +170,9 @@ class _Interpretation:
                     self.give(consumer, self.rules[consumer.number].element(number, plain))
                 else:
                     self.results[consumer.name].append(record.value)
+            if isinstance(operator.specification, TimestampsSpecification):
+                self.told[operator.number] = self.rules[operator.number].passed_on(self.come[operator.number])
+                self.pass_times()
 
 
 def _origins(stream: Transformation, tag: str = "") -> Iterator[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""Functions of one key: state, timers by event time, running reductions."""
+"""Functions of one key: state, timers, running reductions."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -18,8 +18,9 @@ from millstream_dataflow.operators.specifications import (
     KeyedReduceSpecification,
     KeySelection,
 )
-from millstream_dataflow.operators.two_inputs import KeyedCoProcessSpecification
+from millstream_dataflow.operators.two_inputs import CoCall, KeyedCoProcessSpecification
 from tests.interpreter.memory import Memory
+from tests.interpreter.rows import co_calls
 from tests.interpreter.stream import BEGINNING, Record, Rule, emitted
 
 
@@ -38,34 +39,37 @@ class ReduceRule(Rule):
 
 
 class Timers(TimerService):
-    """A set of times for each key. Registering one twice is registering it once."""
+    """A set of times for each key, by the watermark and by the clock. Registering one twice is registering it once."""
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self.times: set[tuple[int, Any]] = set()
+        self.by_watermark: set[tuple[int, Any]] = set()
+        self.by_clock: set[tuple[int, Any]] = set()
         self.watermark = BEGINNING
 
     def current_watermark(self) -> int:
         return self.watermark
 
     def register_event_time_timer(self, timestamp: int) -> None:
-        self.times.add((timestamp, self.memory.key))
+        self.by_watermark.add((timestamp, self.memory.key))
 
     def delete_event_time_timer(self, timestamp: int) -> None:
-        self.times.discard((timestamp, self.memory.key))
+        self.by_watermark.discard((timestamp, self.memory.key))
 
     def current_processing_time(self) -> int:
-        raise NotImplementedError("the interpreter has no clock")
+        return self.memory.now
 
     def register_processing_time_timer(self, timestamp: int) -> None:
-        raise NotImplementedError("the interpreter has no clock")
+        self.by_clock.add((timestamp, self.memory.key))
 
     def delete_processing_time_timer(self, timestamp: int) -> None:
-        raise NotImplementedError("the interpreter has no clock")
+        self.by_clock.discard((timestamp, self.memory.key))
 
 
 class Around(KeyedProcessFunction.OnTimerContext):
     """What is around the record or timer at hand."""
+
+    domain = TimeDomain.EVENT_TIME
 
     def __init__(self, memory: Memory, timers: Timers, time: int) -> None:
         self.memory, self.timers, self.time = memory, timers, time
@@ -80,7 +84,7 @@ class Around(KeyedProcessFunction.OnTimerContext):
         return self.timers
 
     def time_domain(self) -> TimeDomain:
-        return TimeDomain.EVENT_TIME
+        return self.domain
 
 
 class KeyedFunctionRule(Rule):
@@ -107,10 +111,21 @@ class KeyedFunctionRule(Rule):
 
     def advance(self, time: int) -> Iterator[Record]:
         self.timers.watermark = time
-        while due := sorted((timer for timer in self.timers.times if timer[0] <= time), key=lambda timer: timer[0]):
+        return self.fire(self.timers.by_watermark, time, TimeDomain.EVENT_TIME)
+
+    def clock(self, now: int) -> Iterator[Record]:
+        """A timer fires when its millisecond is over."""
+        self.memory.now = now
+        return self.fire(self.timers.by_clock, now - 1, TimeDomain.PROCESSING_TIME)
+
+    def fire(self, timers: set[tuple[int, Any]], until: int, domain: TimeDomain) -> Iterator[Record]:
+        """Timers up to a time; those that are registered meanwhile as well."""
+        while due := sorted((timer for timer in timers if timer[0] <= until), key=lambda timer: timer[0]):
             moment, self.memory.key = due[0]
-            self.timers.times.remove(due[0])
-            yield from emitted(self.on_timer(moment, self.around(moment)), moment)
+            timers.remove(due[0])
+            around = self.around(moment)
+            around.domain = domain
+            yield from emitted(self.on_timer(moment, around), moment)
 
     def around(self, time: int) -> Around:
         """What is around the record or timer of that time."""
@@ -124,6 +139,9 @@ def keyed_process(specification: KeyedProcessSpecification) -> Rule:
 
 
 def keyed_co_process(specification: KeyedCoProcessSpecification) -> Rule:
-    """A KeyedCoProcessFunction: both inputs share the state and the timers of a key."""
-    functions = resolve_keyed_co_process(specification.function)
-    return KeyedFunctionRule(specification.function, specification.keys, functions.both, functions.on_timer)
+    """A function of two streams with keys, which share the state and the timers of a key."""
+    if specification.call is CoCall.PROCESS:
+        functions = resolve_keyed_co_process(specification.function)
+        return KeyedFunctionRule(specification.function, specification.keys, functions.both, functions.on_timer)
+    calls = co_calls(specification.function, specification.call)
+    return KeyedFunctionRule(specification.function, specification.keys, calls, None)

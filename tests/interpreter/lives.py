@@ -20,8 +20,9 @@ from millstream_dataflow.identity import CheckpointId, Digest, SubtaskId
 from millstream_dataflow.job_graph import JobGraph
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.operators.registry import OperatorSettings
-from millstream_taskmanager.task.task import Restored
+from millstream_taskmanager.task.restored import Restored
 from millstream_taskmanager.worker.settings import TaskSettings
+from tests.interpreter.inputs import PHASE
 from tests.interpreter.pipelines import Pipeline
 from tests.support.ledgers import LEDGERS, empty_ledgers
 from tests.support.tasks import Drawing, VirtualJob
@@ -61,9 +62,12 @@ class Fate:
     """Milliseconds from which barriers are unaligned; one passes at each step."""
 
 
-MOST_TURNS = 10_000  # in which a job that isn't stuck comes to its end
+MOST_STEPS = 30_000  # in which a job that isn't stuck comes to its end
+REST = 6  # steps without anything to do; no function of a pipeline waits for more turns of the loop
 
-LIVES = st.builds(Life, st.integers(0, 40), st.integers(0, 20), st.integers(1, 3), st.sampled_from(End))
+LIVES = st.builds(
+    Life, st.integers(0, 40) | st.integers(0, 200), st.integers(0, 20), st.integers(1, 3), st.sampled_from(End)
+)
 FATES = st.builds(
     Fate,
     st.integers(1, 3),
@@ -74,6 +78,24 @@ FATES = st.builds(
     st.integers(0, 99),
     st.sampled_from([None, 0, 3]),
 )
+
+
+class SteppedJob(VirtualJob):
+    """A millisecond a step. Where nothing is left to do the clock goes on to whatever is next."""
+
+    idle = 0
+
+    def steps(self, count: int) -> None:
+        for _ in range(count):
+            self.now += 1
+            self.scheduler.run_timers(self.now)
+            self.coroutines.turn(0)
+            is_busy = self.scheduler.step() or bool(self.pool)
+            self.do_blocking()
+            self.idle = 0 if is_busy else self.idle + 1
+            if self.idle > REST and (following := self.scheduler.next_timer()) is not None:
+                self.now = max(self.now, following - 1)
+                self.idle = 0
 
 
 class Compiled(Drawing):
@@ -97,27 +119,28 @@ class Compiled(Drawing):
 def lived(pipeline: Pipeline, fate: Fate) -> Mapping[str, Sequence[Any]]:
     """What the sinks of a job have committed when it has come to its end."""
     empty_ledgers()
-    operators = OperatorSettings(object_reuse=fate.reuse)
+    operators = OperatorSettings(object_reuse=fate.reuse, watermark_interval=PHASE // 3)
     flushes = FlushRules(fate.records, 200, 100)
     settings = TaskSettings(
         flushes, fate.credit, fate.credit, overtake_after=fate.overtake_after, operators=operators, seed=fate.seed
     )
-    drawing = Compiled(pipeline, fate.parallelism)
+    drawing, now = Compiled(pipeline, fate.parallelism), 0
     restored: Mapping[SubtaskId, Restored] | None = None
-    last: tuple[VirtualJob, Compiled, int] | None = None
+    last: tuple[VirtualJob, Compiled, int, int] | None = None
     for number, life in enumerate(fate.lives, start=1):
-        with _running(VirtualJob(drawing, settings, restored)) as job:
-            if _reaches(job, life, number):
-                last = (job, drawing, number)
+        with _running(SteppedJob(drawing, settings, restored, now=now)) as job:
+            moment = _reaches(job, life, number)
+            if moment is not None:
+                last = (job, drawing, number, moment)
         drawing = Compiled(pipeline, life.then)
         if last is not None:
-            former, form, checkpoint = last
+            former, form, checkpoint, now = last
             if fate.overtake_after is not None and (pipeline.orderly or form.edges != drawing.edges):
                 drawing = form
             restored = former.restored_from(checkpoint, drawing)
-    with _running(VirtualJob(drawing, settings, restored)) as job:
-        for _ in range(MOST_TURNS):
-            job.settle()
+    with _running(SteppedJob(drawing, settings, restored, now=now)) as job:
+        for _ in range(MOST_STEPS):
+            job.steps(1)
             if job.ended or job.errors:
                 break
         job.finish()
@@ -125,7 +148,7 @@ def lived(pipeline: Pipeline, fate: Fate) -> Mapping[str, Sequence[Any]]:
 
 
 @contextmanager
-def _running(job: VirtualJob) -> Generator[VirtualJob]:
+def _running(job: SteppedJob) -> Generator[SteppedJob]:
     """Until the job ends, and with it what its functions wait for."""
     try:
         yield job
@@ -133,26 +156,18 @@ def _running(job: VirtualJob) -> Generator[VirtualJob]:
         job.coroutines.close()
 
 
-def _reaches(job: VirtualJob, life: Life, checkpoint: int) -> bool:
-    """Live it. Whether its checkpoint has completed."""
-    _step(job, life.before)
+def _reaches(job: SteppedJob, life: Life, checkpoint: int) -> int | None:
+    """Live it. When its checkpoint was begun, by the clock, if it has completed."""
+    job.steps(life.before)
+    moment = job.now
     job.trigger(checkpoint)
-    for _ in range(MOST_TURNS):
+    for _ in range(MOST_STEPS):
         if life.end is End.PENDING or len(job.parts.get(CheckpointId(checkpoint), ())) == len(job.tasks):
             break
         assert not job.errors, job.errors
-        _step(job, 1)
+        job.steps(1)
     if life.end is End.COMPLETED:
         job.complete(checkpoint)
     if life.end is not End.UNTOLD:
-        _step(job, life.after)
-    return life.end is not End.PENDING
-
-
-def _step(job: VirtualJob, count: int) -> None:
-    for _ in range(count):
-        job.now += 1
-        job.scheduler.run_timers(job.now)
-        job.coroutines.turn(0)
-        job.scheduler.step()
-        job.do_blocking()
+        job.steps(life.after)
+    return None if life.end is End.PENDING else moment

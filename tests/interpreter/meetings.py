@@ -7,8 +7,9 @@ from typing import Any
 from millstream.datastream.data_stream import DataStream
 from millstream_dataflow.functions import KeyedBroadcastProcessFunction, KeyedCoProcessFunction, RuntimeContext
 from millstream_dataflow.state import MapStateDescriptor
-from millstream_dataflow.windows import TumblingEventTimeWindows
-from tests.interpreter.stages import Collecting, Pair, key_of, keyed
+from millstream_dataflow.windows import SlidingEventTimeWindows, TumblingEventTimeWindows
+from tests.interpreter.keyed_stages import Collecting
+from tests.interpreter.stages import Pair, key_of, keyed, repeated
 
 
 class CollectingBoth(KeyedCoProcessFunction[str, Pair, Pair, Pair]):
@@ -68,24 +69,58 @@ class Meeting:
 
     how: str
     reach: int
+    slide: int = 0
+    """Of windows; 0: they tumble."""
 
     def on(self, left: DataStream[Pair], right: DataStream[Pair]) -> DataStream[Pair]:
+        halves: Any = (halved, negated)
+        met: DataStream[Pair]
         match self.how:
             case "union":
-                return left.union(right)
+                met = left.union(right)
             case "connect":
-                return keyed(left).connect(keyed(right)).process(CollectingBoth(self.reach))
+                met = keyed(left).connect(keyed(right)).process(CollectingBoth(self.reach))
             case "broadcast":
-                return keyed(left).connect(right.broadcast(RULES)).process(Ruled(self.reach))
+                met = keyed(left).connect(right.broadcast(RULES)).process(Ruled(self.reach))
             case "interval_join":
-                joined = keyed(left).interval_join(keyed(right)).between(-self.reach, self.reach // 2)
-                return joined.process(both)
+                met = keyed(left).interval_join(keyed(right)).between(-self.reach, self.reach // 2).process(both)
+            case "co_map":
+                met = left.connect(right).map(halves)
+            case "co_flat_map":
+                met = left.connect(right).flat_map((repeated, lambda pair: [negated(pair)]))
+            case "co_process":
+                met = left.connect(right).process((lambda pair, _: [pair], timed))
+            case "keyed_co_map":
+                met = keyed(left).connect(keyed(right)).map(halves)
             case "join":
-                windows = TumblingEventTimeWindows.of(self.reach + 1)
-                return left.join(right).where(key_of).equal_to(key_of).window(windows).apply(pair_of)
+                met = left.join(right).where(key_of).equal_to(key_of).window(self.windows).apply(pair_of)
             case _:
-                windows = TumblingEventTimeWindows.of(self.reach + 1)
-                return left.co_group(right).where(key_of).equal_to(key_of).window(windows).apply(groups_of)
+                met = left.co_group(right).where(key_of).equal_to(key_of).window(self.windows).apply(groups_of)
+        return met
+
+    @property
+    def windows(self) -> TumblingEventTimeWindows | SlidingEventTimeWindows:
+        size = self.reach + 1
+        return SlidingEventTimeWindows.of(size, self.slide) if self.slide else TumblingEventTimeWindows.of(size)
+
+
+HOWS = [
+    *("union", "connect", "broadcast", "interval_join", "join", "co_group"),
+    *("co_map", "co_flat_map", "co_process", "keyed_co_map"),
+]
+
+
+def halved(pair: Pair) -> Pair | None:
+    """Even numbers alone."""
+    return None if pair[1] % 2 else (pair[0], pair[1] // 2)
+
+
+def negated(pair: Pair) -> Pair:
+    return pair[0], -pair[1]
+
+
+def timed(pair: Pair, around: Any) -> Iterator[Pair]:  # noqa: ANN401  # as plain users write it
+    yield pair[0], around.timestamp()
 
 
 def both(left: Pair, right: Pair, ctx: object) -> Iterator[Pair]:

@@ -11,97 +11,30 @@ Two kinds, since arrival has an order, and only what doesn't depend on it can be
   record that is still to come, so nothing is late in any order, and a function is given only what it may depend on:
   windows and timers see all records up to their time, in no order. Results are compared as multisets.
 
-Left out of `prompt`, by name: running reductions and states without times, side outputs of late records (they depend on
-the order of arrival), sessions (one that a record would touch behind its end has fired before it, or not), triggers
-that don't wait for all records, count and global windows, evictors and what remembers firings (they go by the order),
-records with equal times and windows of processing time (the clock), plain `broadcast` (its results are as many as there
-are subtasks). Left out of both: times to live that end before the run does (the clock).
+Left out of `prompt`, by name, since they go by the order of arrival: running reductions and states without times, side
+outputs of late records, sessions that a record may touch at their very end, triggers that don't wait for all records,
+count and global windows, evictors, what remembers firings, and all that goes by the clock. Left out of both: broadcast
+state without keys, where nothing lets a record wait for its rules; plain `broadcast`, which gives as many results as
+there are subtasks; what is shown of entries that are too old as long as they are there.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hypothesis import strategies as st
 
-from millstream.datastream.data_stream import DataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
-from millstream_dataflow.time import WatermarkStrategy
-from tests.interpreter.interpreter import Step, by_time, one_split
+from tests.interpreter.inputs import FEW, MANY, MOSTLY, PHASE, RARELY, Input, paused, prompt_inputs, steps_of
+from tests.interpreter.interpreter import Step
+from tests.interpreter.keyed_stages import Alarm, Collect, Keeping, Running
 from tests.interpreter.ledger import Ledger
+from tests.interpreter.meetings import HOWS as MEETINGS
 from tests.interpreter.meetings import Meeting
-from tests.interpreter.stages import (
-    KEYS,
-    SIDE,
-    Add,
-    Await,
-    Collect,
-    Deal,
-    Keep,
-    Keeping,
-    Pair,
-    Rekey,
-    Repeat,
-    Running,
-    Stage,
-)
-from tests.interpreter.window_stages import Windowed, any_windows, windows_on_time
-from tests.support.tasks import ListSource
+from tests.interpreter.stages import SIDE, Add, Deal, Keep, Rekey, Repeat, Retime, Stage
+from tests.interpreter.waits import HOWS, Await
+from tests.interpreter.window_choices import any_windows, sessions_on_time, windows_by_the_clock, windows_on_time
+from tests.interpreter.window_stages import Windowed
 
 Environment = StreamExecutionEnvironment
-Split = tuple[tuple[Pair, int], ...]
-
-# ------------------------------------------------------------------------------------------------------- sources
-
-
-@dataclass(frozen=True)
-class Input:
-    """A source: splits of records with their times, in the order in which they come."""
-
-    name: str
-    splits: tuple[Split, ...]
-    delay: int
-    """Records are taken to be out of order by so much, milliseconds."""
-    batch: int
-    punctuated: bool
-    enumerated: bool
-
-    def stream(self, env: Environment, parallelism: int) -> DataStream[Pair]:
-        strategy = WatermarkStrategy[Pair].for_bounded_out_of_orderness(self.delay)
-        strategy = strategy.with_punctuated_watermarks() if self.punctuated else strategy
-        source = ListSource(self.splits, timed=True, batch=self.batch, has_enumerator=self.enumerated)
-        stream: DataStream[Any] = env.from_source(source, strategy, self.name)
-        return stream.name(self.name).set_parallelism(parallelism)
-
-    @property
-    def records(self) -> list[tuple[Pair, int]]:
-        return [record for split in self.splits for record in split]
-
-
-LAST = 60  # the highest time
-RECORDS = st.lists(st.tuples(st.tuples(st.sampled_from(KEYS), st.integers(0, 9)), st.integers(0, LAST)), max_size=14)
-
-
-def disorder(split: Sequence[tuple[Pair, int]]) -> int:
-    """How far the times of a split fall behind the highest before."""
-    highest, most = 0, 0
-    for _, time in split:
-        highest = max(highest, time)
-        most = max(most, highest - time)
-    return most
-
-
-@st.composite
-def inputs(draw: st.DrawFn, name: str) -> Input:
-    """Splits in which nothing is late."""
-    splits = tuple(map(tuple, draw(st.lists(RECORDS, min_size=1, max_size=3))))
-    enumerated = draw(st.booleans())
-    # A reader may be given a split when it has read others to their ends, so that all of it lies behind them.
-    delay = LAST if enumerated else max(map(disorder, splits)) + draw(st.sampled_from([0, 0, 7]))
-    return Input(name, splits, delay, draw(st.integers(1, 4)), draw(st.booleans()), enumerated)
-
-
-# ------------------------------------------------------------------------------------------------------ pipelines
 
 
 @dataclass(frozen=True)
@@ -128,7 +61,7 @@ class Pipeline:
         of_keys = False
         for stage in self.before:
             stream = stage.on(stream)
-            of_keys = of_keys or isinstance(stage, Collect | Keeping | Running | Windowed)
+            of_keys = of_keys or stage.of_keys
             if self.orderly and not of_keys:
                 stream.set_parallelism(1)
         if self.second is not None and self.meeting is not None:
@@ -141,57 +74,72 @@ class Pipeline:
 
     @property
     def has_side(self) -> bool:
-        if self.meeting is not None and not self.after:
-            return False
-        last = (self.after or self.before)[-1]
-        return isinstance(last, Collect) or (isinstance(last, Windowed) and last.has_side)
+        """Whether the last operator has a side output that is taken."""
+        last = self.after or (() if self.meeting is not None else self.before)
+        return bool(last) and last[-1].has_side
 
     @property
     def ordered(self) -> bool:
         """Whether the results of a key have an order."""
-        return not any(isinstance(stage, Windowed) and stage.overlaps for stage in self.before)
+        windows = [stage for stage in self.before if isinstance(stage, Windowed)]
+        return not any(one.overlaps or (one.of_all and self.widest > 1) for one in windows)
 
     def steps(self) -> list[Step]:
         """Its input, as the interpreter takes it."""
         if self.orderly:
-            return one_split(self.first.name, self.first.splits[0], self.first.delay)
-        return by_time({one.name: one.records for one in (self.first, self.second) if one is not None})
+            return self.first.steps()
+        return steps_of(*(one for one in (self.first, self.second) if one is not None))
 
 
+WAITS = st.integers(1, 4), st.sampled_from(HOWS)
 PLAIN = st.one_of(
     st.builds(Add, st.integers(0, 5)),
     st.builds(Keep, st.integers(2, 3)),
     st.just(Repeat()),
-    st.builds(Await, st.just(True), st.integers(1, 4)),
+    st.builds(Await, st.just(True), *WAITS),
 )
-UNORDERED = st.builds(Await, st.just(False), st.integers(1, 4))
-STATEFUL = st.one_of(st.builds(Collect, st.integers(0, 25)), st.just(Running()), st.builds(Keeping, st.booleans()))
-DEALS = st.builds(Deal, st.sampled_from(["rebalance", "shuffle", "rescale", "global_", "partition_custom"]))
+RETIMES = st.builds(Retime, st.integers(0, 20), st.booleans())
+UNORDERED = st.builds(Await, st.just(False), *WAITS)
 COLLECT = st.builds(Collect, st.integers(0, 25))
+STATEFUL = st.one_of(COLLECT, st.just(Running()), st.just(Keeping()))
+AGEING = st.builds(Keeping, st.sampled_from([PHASE // 2, PHASE * 3 // 2]), st.booleans())
+ALARMS = st.builds(Alarm, st.just(PHASE), st.sampled_from([PHASE * 3 // 2, PHASE * 5 // 2]))
+DEALS = st.builds(Deal, st.sampled_from(["rebalance", "shuffle", "rescale", "global_", "partition_custom"]))
 ON_TIME = windows_on_time()
 
 
 @st.composite
 def orderly(draw: st.DrawFn) -> Pipeline:
     """One split, records late by any measure."""
-    split: Split = tuple(draw(RECORDS))
-    source = Input("first", (split,), draw(st.integers(0, 40)), draw(st.integers(1, 4)), True, draw(st.booleans()))
-    before = draw(st.lists(PLAIN, max_size=2))
-    others = draw(st.lists(st.one_of(any_windows(last=False), STATEFUL), max_size=1))
-    between = draw(st.lists(PLAIN, max_size=1))
-    stages: list[Stage] = [*others, *between, draw(st.one_of(any_windows(last=True), STATEFUL))]
-    single = not others
-    chained = draw(st.booleans())
-    return Pipeline(True, source, (*before, *stages), chained=chained, widest=3 if single else 1)
+    by_the_clock = draw(RARELY)
+    records = tuple(draw(FEW | MANY))
+    split = draw(paused(records)) if by_the_clock else records
+    delay, batch, enumerated = draw(st.integers(0, 40)), draw(st.integers(1, 4)), draw(st.booleans())
+    source = Input("first", (split,), delay, batch, punctuated=True, enumerated=enumerated)
+    plain = PLAIN | RETIMES
+    stages: list[Stage] = draw(st.lists(plain, max_size=2))
+    stateful = STATEFUL | AGEING if by_the_clock else STATEFUL
+    is_single = draw(st.booleans())
+    if not is_single:
+        stages += [draw(any_windows(last=False) if draw(MOSTLY) else stateful), *draw(st.lists(plain, max_size=1))]
+    if by_the_clock:
+        stages.append(draw(st.one_of(AGEING, ALARMS, windows_by_the_clock())))
+    else:
+        stages.append(draw(any_windows(last=True) if draw(MOSTLY) else stateful))
+    return Pipeline(True, source, tuple(stages), chained=draw(st.booleans()), widest=3 if is_single else 1)
 
 
 @st.composite
 def prompt(draw: st.DrawFn) -> Pipeline:
     """Any number of splits and subtasks; nothing is late."""
     stages = st.lists(st.one_of(PLAIN, UNORDERED, DEALS, COLLECT, ON_TIME, st.just(Rekey())), min_size=1, max_size=2)
-    hows = st.sampled_from(["union", "connect", "broadcast", "interval_join", "join", "co_group"])
-    second = draw(st.none() | inputs("second"))
-    meeting = draw(st.builds(Meeting, hows, st.integers(0, 20))) if second is not None else None
-    chained = draw(st.booleans())
-    after = draw(stages) if draw(st.booleans()) else []
-    return Pipeline(False, draw(inputs("first")), tuple(draw(stages)), second, meeting, tuple(after), chained)
+    idles, sessions, before = draw(RARELY), draw(RARELY), draw(stages)
+    first = draw(prompt_inputs("first", idles=idles, even=sessions))
+    if sessions:
+        before = [draw(sessions_on_time()), *before]
+    after, second, meeting = [], None, None
+    if draw(st.booleans()):
+        second, after = draw(prompt_inputs("second", idles=idles)), draw(stages) if draw(st.booleans()) else []
+        slides = st.sampled_from([0, 0, 3, 7])
+        meeting = draw(st.builds(Meeting, st.sampled_from(MEETINGS), st.integers(0, 20), slides))
+    return Pipeline(False, first, tuple(before), second, meeting, tuple(after), draw(st.booleans()))

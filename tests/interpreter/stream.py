@@ -32,6 +32,14 @@ class Rule(ABC):
         """What comes of a watermark, which all inputs have reached."""
         return ()
 
+    def passed_on(self, time: int) -> int:
+        """The watermark that goes on, where that is the one of all inputs."""
+        return time
+
+    def clock(self, now: int) -> Iterable[Record]:
+        """What comes of the clock, which shows that many milliseconds."""
+        return ()
+
 
 def emitted(given: Given[Any], time: int) -> Iterator[Record]:
     """What a user's function has given, as records of that time; none of these is `async def`."""

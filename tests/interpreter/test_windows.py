@@ -6,6 +6,7 @@ import pytest
 
 from millstream_dataflow.windows import (
     ContinuousEventTimeTrigger,
+    ContinuousProcessingTimeTrigger,
     CountEvictor,
     CountSlidingWindowAssigner,
     CountTrigger,
@@ -15,13 +16,19 @@ from millstream_dataflow.windows import (
     EventTimeSessionWindows,
     EventTimeTrigger,
     GlobalWindows,
+    ProcessingTimeSessionWindows,
     PurgingTrigger,
     SlidingEventTimeWindows,
+    SlidingProcessingTimeWindows,
     TimeEvictor,
     TumblingEventTimeWindows,
+    TumblingProcessingTimeWindows,
 )
+from tests.interpreter.inputs import PHASE, Pause
+from tests.interpreter.own_triggers import Bursts, Heaping
 from tests.interpreter.test_interpreter import given
-from tests.interpreter.window_stages import Windowed, distance
+from tests.interpreter.window_choices import distance
+from tests.interpreter.window_stages import Windowed
 
 TENS, SESSIONS = TumblingEventTimeWindows.of(10), EventTimeSessionWindows.with_gap(5)
 EARLY, ON_TIME, LATE = 0, 100_000, 200_000
@@ -121,3 +128,52 @@ def test_evictors_keep_what_they_keep() -> None:
     assert numbers(Windowed(TENS, evictor=DeltaEvictor(2, distance)), *records) == [5]
     twice = Windowed(GlobalWindows(), "reduce", CountTrigger(2), CountEvictor(1, do_evict_after=True))
     assert numbers(twice, *records) == [10, 9 + 5]
+
+
+def test_functions_hear_which_firing_it_is() -> None:
+    """Number of the firing, and which, before the total."""
+    stage = Windowed(TENS, "told", lateness=5)
+    assert numbers(stage, (1, 9), (2, 11), (4, 9)) == [10_101_001, 20_202_005, 10_101_002]
+
+
+def test_windows_of_all_records_have_no_keys() -> None:
+    records = ((("a", 1), 0), (("b", 2), 5), (("c", 4), 10))
+    for how, results in {"reduce": [3, 4], "whole": [221, 154], "remembering": [1003, 201_004]}.items():
+        assert given(Windowed(TENS, how, of_all=True), *records) == [("all", number) for number in results]
+
+
+def test_triggers_of_users_have_timers_and_state() -> None:
+    """The heap is full at 5; 1 waits from 30 to 38. Where sessions merge, so do their heaps: 3 and 3 and 4."""
+    heaping = Windowed(GlobalWindows(), trigger=Heaping(4, 8))
+    assert numbers(heaping, (0, 37), (5, 51), (1, 30), (0, 45), delay=24) == [5, 6]
+    assert numbers(Windowed(SESSIONS, trigger=Heaping(10, 30)), (3, 0), (3, 8), (4, 4), delay=20) == [10]
+
+
+def test_triggers_of_users_may_drop_what_a_window_holds() -> None:
+    """1 is dropped with 9. The alarm of 8, at 22, comes when its window has ended."""
+    assert numbers(Windowed(TENS, trigger=Bursts(5)), (1, 0), (9, 1), (2, 3), (4, 10)) == [2, 4]
+    assert numbers(Windowed(TENS, trigger=Bursts(5)), (1, 0), (2, 3), (4, 10), (8, 17)) == [3]
+
+
+@pytest.mark.parametrize(
+    ("assigner", "results"),
+    [
+        (TumblingProcessingTimeWindows(PHASE), [1, 2, 4]),
+        (SlidingProcessingTimeWindows(2 * PHASE, PHASE), [1, 3, 2, 4, 4]),
+        (ProcessingTimeSessionWindows(PHASE * 3 // 2), [3, 4]),
+    ],
+)
+def test_windows_by_the_clock(assigner: Any, results: list[int]) -> None:  # noqa: ANN401  # of any kind
+    """Records of the phases 0, 1 and 3, of which none is late."""
+    one, two, four = a((1, 50), (2, 9), (4, 0))
+    pause = Pause()
+    items = (one, pause, two, pause, pause, four, *[pause] * 4)
+    assert given(Windowed(assigner), *items) == [("a", number) for number in results]
+
+
+def test_early_results_by_the_clock() -> None:
+    """As phases 1 and 2 begin, and in phase 2 by the watermark; of the next window as 3 and 4 begin, and at the end."""
+    stage = Windowed(TENS, "firings", ContinuousProcessingTimeTrigger(PHASE))
+    one, two, four = a((1, 0), (2, 1), (4, 30))
+    found = [number for _, number in given(stage, one, Pause(), two, Pause(), four, Pause(), Pause())]
+    assert found == [1001, 2003, 3003 + ON_TIME, 1004, 2004, 3004 + ON_TIME]

@@ -2,11 +2,12 @@
 
 A record goes into each of its windows, of which those of a session become one. The trigger is asked at each record and
 at the times that it has asked for; a window is forgotten when the watermark has passed its last millisecond and the
-allowed lateness. A record all of whose windows are forgotten is late. Windows that no time completes are never late.
+allowed lateness. A record all of whose windows are forgotten is late. Windows that the clock or
+no time completes are never late.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -17,6 +18,7 @@ from millstream_dataflow.functions import (
     resolve_reduce,
     resolve_window_function,
 )
+from millstream_dataflow.metrics import MetricGroup
 from millstream_dataflow.operators.windows import WindowSpecification
 from millstream_dataflow.state import KeyedStateStore, ReducingStateDescriptor, StateDescriptor
 from millstream_dataflow.windows import (
@@ -30,9 +32,9 @@ from millstream_dataflow.windows import (
     TriggerResult,
     WindowResult,
 )
-from tests.interpreter.assigners import Assigned, assigned_by
+from tests.interpreter.assigners import Assigned, assigned_by, is_by_clock
 from tests.interpreter.memory import Memory
-from tests.interpreter.stream import BEGINNING, Record, Rule, emitted
+from tests.interpreter.stream import BEGINNING, END, Record, Rule, emitted
 
 Place = tuple[Any, Any]
 """A key and a window."""
@@ -51,22 +53,31 @@ class WindowRule(Rule):
 
     def __init__(self, specification: WindowSpecification) -> None:
         self.specification = specification
-        self.by_time = specification.assigner.is_event_time()
+        assigner = specification.assigner
+        self.by_watermark = assigner.is_event_time()
+        self.by_clock = is_by_clock(assigner)
+        self.lateness = specification.allowed_lateness if self.by_watermark else 0
         self.key = resolve_key_selector(specification.key.selector)
-        self.assigned: Assigned = assigned_by(specification.assigner)
-        self.trigger: Trigger[Any, Any] = specification.trigger or specification.assigner.get_default_trigger(None)
-        self.watermark = BEGINNING
+        self.assigned: Assigned = assigned_by(assigner)
+        self.trigger: Trigger[Any, Any] = specification.trigger or assigner.get_default_trigger(None)
+        self.watermark, self.now = BEGINNING, 0
         self.live: dict[Place, _Live] = {}
         self.timers: set[tuple[int, Place]] = set()
+        self.clock_timers: set[tuple[int, Place]] = set()
         self.of_triggers, self.of_windows, self.of_keys = Memory(), Memory(), Memory()
         process = specification.process
         self.function = None if process is None else resolve_window_function(process)
         if self.function is not None:
             self.function.open(self.of_keys)
 
+    @property
+    def time(self) -> int:
+        """How far that has come by which windows end."""
+        return self.now - 1 if self.by_clock else self.watermark
+
     def element(self, number: int, record: Record) -> Iterator[Record]:
         key = self.key(record.value)
-        windows = self.assigned(key, record)
+        windows = self.assigned(key, replace(record, time=self.now) if self.by_clock else record)
         taken = False
         for assigned in windows:
             window = self.merged(key, assigned) if isinstance(self.specification.assigner, SessionWindows) else assigned
@@ -76,13 +87,13 @@ class WindowRule(Rule):
             self.live.setdefault((key, window), _Live()).records.append(record)
             around = _AroundTrigger(self, (key, window))
             yield from self.obey(self.trigger.on_element(record.value, record.time, window, around), (key, window))
-        belongs_nowhere = not windows and record.time + self.specification.allowed_lateness > self.watermark
+        belongs_nowhere = not windows and record.time + self.lateness > self.watermark
         if not taken and not belongs_nowhere and self.specification.late is not None:
             yield Record(record.value, record.time, self.specification.late.tag_id)
 
     def is_over(self, window: Any) -> bool:  # noqa: ANN401  # any window
-        """Whether nobody waits for its records any more."""
-        return self.by_time and window.max_timestamp() + self.specification.allowed_lateness <= self.watermark
+        """Whether nobody waits for its records any more. Of windows by the clock nothing comes too late."""
+        return self.by_watermark and window.max_timestamp() + self.lateness <= self.watermark
 
     def merged(self, key: Any, window: TimeWindow) -> TimeWindow:  # noqa: ANN401  # any key
         """The session that a new one becomes a part of: with all of the key that it meets, the earliest first."""
@@ -102,12 +113,21 @@ class WindowRule(Rule):
         return whole
 
     def advance(self, time: int) -> Iterator[Record]:
-        """Timers and ends in their order; a window ends behind the timers of the same time."""
         self.watermark = time
+        return self.reach(time, self.timers, ends=self.by_watermark, tell=self.trigger.on_event_time)
+
+    def clock(self, now: int) -> Iterator[Record]:
+        """A millisecond is over when the next one has come."""
+        self.now = now
+        return self.reach(now - 1, self.clock_timers, ends=self.by_clock, tell=self.trigger.on_processing_time)
+
+    def reach(
+        self, time: int, timers: set[tuple[int, Place]], *, ends: bool, tell: Callable[..., TriggerResult]
+    ) -> Iterator[Record]:
+        """Timers, and ends if they are of this time, in their order; a window ends behind the timers of its end."""
         while True:
-            lateness = self.specification.allowed_lateness
-            due = [(when, 0, place) for when, place in self.timers]
-            due += [(place[1].max_timestamp() + lateness, 1, place) for place in self.live if self.by_time]
+            due = [(when, 0, place) for when, place in timers]
+            due += [(place[1].max_timestamp() + self.lateness, 1, place) for place in self.live if ends]
             due = sorted((one for one in due if one[0] <= time), key=lambda one: one[:2])
             if not due:
                 return
@@ -115,13 +135,15 @@ class WindowRule(Rule):
             if is_end:
                 self.forget(place)
                 continue
-            self.timers.remove((when, place))
+            timers.remove((when, place))
             if place in self.live:
-                result = self.trigger.on_event_time(when, place[1], _AroundTrigger(self, place))
-                yield from self.obey(result, place, when)
+                result = tell(when, place[1], _AroundTrigger(self, place))
+                yield from self.obey(result, place, when if ends or place[1].max_timestamp() == END else None)
 
     def obey(self, result: TriggerResult, place: Place, due: int | None = None) -> Iterator[Record]:
-        """What comes of what the trigger has said. `due`: the time of the timer for which it was asked."""
+        """What comes of what the trigger has said. `due`: the time of the timer for which it was asked, if that is one
+        of the time by which the window ends.
+        """
         live, window = self.live[place], place[1]
         if result.is_fire() and live.records:
             live.firings += 1
@@ -129,7 +151,7 @@ class WindowRule(Rule):
             if due == last or (isinstance(window, CountWindow) and result.is_purge()):
                 firing = Firing.ON_TIME
             else:
-                firing = Firing.EARLY if (self.watermark if due is None else due) < last else Firing.LATE
+                firing = Firing.EARLY if (self.time if due is None else due) < last else Firing.LATE
             yield from self.fire(place, firing)
         if result.is_purge():
             live.records = []
@@ -181,13 +203,16 @@ class _AroundTrigger(Trigger.OnMergeContext):
         return self.rule.watermark
 
     def is_event_time(self) -> bool:
-        return self.rule.by_time
+        return self.rule.by_watermark
 
     def register_event_time_timer(self, time: int) -> None:
         self.rule.timers.add((time, self.place))
 
     def delete_event_time_timer(self, time: int) -> None:
         self.rule.timers.discard((time, self.place))
+
+    def get_metric_group(self) -> MetricGroup:
+        raise NotImplementedError("the interpreter measures nothing")
 
     def get_partitioned_state(self, state_descriptor: StateDescriptor[Any]) -> Any:  # noqa: ANN401  # of its own kind
         self.rule.of_triggers.key = self.place
@@ -207,13 +232,13 @@ class _AroundTrigger(Trigger.OnMergeContext):
         memory.key = self.place
 
     def get_current_processing_time(self) -> int:
-        raise NotImplementedError("the interpreter has no clock")
+        return self.rule.now
 
     def register_processing_time_timer(self, time: int) -> None:
-        raise NotImplementedError("the interpreter has no clock")
+        self.rule.clock_timers.add((time, self.place))
 
     def delete_processing_time_timer(self, time: int) -> None:
-        raise NotImplementedError("the interpreter has no clock")
+        self.rule.clock_timers.discard((time, self.place))
 
 
 @dataclass
@@ -247,7 +272,7 @@ class _AroundWindow(ProcessWindowFunction.Context[Any], Evictor.EvictorContext):
         return self.rule.of_keys
 
     def current_processing_time(self) -> int:
-        raise NotImplementedError("the interpreter has no clock")
+        return self.rule.now
 
     def get_current_processing_time(self) -> int:
-        raise NotImplementedError("the interpreter has no clock")
+        return self.rule.now
