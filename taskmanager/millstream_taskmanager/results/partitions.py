@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
@@ -89,7 +89,7 @@ def partition_of(file: IO[bytes], target: int) -> Partition:
 
 
 @contextmanager
-def _named(file: IO[bytes]) -> Iterator[None]:
+def _named(file: IO[bytes]) -> Generator[None]:
     """What is said of a damage says of which file."""
     try:
         yield
