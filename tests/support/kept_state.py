@@ -1,5 +1,6 @@
 """Kinds of state, each as an operator that keeps its records in it and what must come of them, however often the job
-goes on from a checkpoint at another parallelism (`test_rescaled_state`). Who adds a kind of state adds it to `KEPT`.
+goes on from a checkpoint at another parallelism (`test_rescaled_state`). All of them are in
+`kept_kinds.KINDS`.
 """
 
 from collections import Counter
@@ -14,6 +15,7 @@ from millstream_dataflow.functions import (
     ProcessWindowFunction,
     RuntimeContext,
 )
+from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import (
     FlatMapSpecification,
     KeyedProcessSpecification,
@@ -37,6 +39,7 @@ from millstream_dataflow.state import (
 )
 from millstream_dataflow.windows import TimeWindow, TumblingEventTimeWindows
 from millstream_taskmanager.operators.state import RestoredState
+from tests.support.tasks import Draft, Drawing
 
 Record = tuple[str, int]
 """A key and a number, which no other record has."""
@@ -66,6 +69,16 @@ class Kept:
     """What of it is compared with that."""
     stored: Callable[[Sequence[RestoredState]], Counter[Any]] | None = None
     """What the operator's subtasks hold in the end: must be all records."""
+    second: Partitioning | None = None
+    """How the same records come to a second input; None: it has one."""
+
+    def connect(self, drawing: Drawing, source: Draft, vertex: Draft) -> None:
+        """Let the records come to the operator, at the head of a vertex."""
+        by_key: Callable[[Any], Any] = BY_KEY.selector
+        first = Partitioning.HASH if self.keyed else Partitioning.REBALANCE
+        for number, partitioning in enumerate([first] if self.second is None else [first, self.second]):
+            key = by_key if partitioning is Partitioning.HASH else None
+            drawing.edge(source, vertex, partitioning, key=key, number=number)
 
 
 BY_KEY = KeySelection(lambda record: record[0])

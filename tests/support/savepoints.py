@@ -1,4 +1,4 @@
-"""A job with every kind of state of `kept_state`, its savepoint in a directory, and the job that goes on from one.
+"""A job with every kind of state of `kept_kinds`, its savepoint in a directory, and the job that goes on from one.
 
 All of it is real but the processes: tasks, the bytes of data files, state inlined in the metadata, the JobManager's
 sharing out.
@@ -28,7 +28,8 @@ from millstream_runtime.versions import own_versions
 from millstream_taskmanager.task.restored import Restored
 from millstream_taskmanager.task.restoring import restored_of
 from millstream_taskmanager.task.snapshot import TaskPart, described
-from tests.support.kept_state import KEPT, PAUSE, PausingSource
+from tests.support.kept_kinds import KINDS, answers_held
+from tests.support.kept_state import PAUSE, PausingSource
 from tests.support.tasks import Drawing, VirtualJob
 
 KINDS_FILE = "kinds.json"
@@ -43,22 +44,21 @@ def drawn(kinds: Sequence[str], parallelism: int) -> Drawing:
     strategy = WatermarkStrategy.no_watermarks()
     source = drawing.source("source", PausingSource(2), strategy, parallelism=min(parallelism, 2))
     for kind in kinds:
-        kept = KEPT[kind]
+        kept = KINDS[kind]
         vertex = drawing.vertex(kind, kept.specification(), parallelism=parallelism)
-        if kept.keyed:
-            drawing.edge(source, vertex, Partitioning.HASH, key=lambda record: record[0])
-        else:
-            drawing.edge(source, vertex, Partitioning.REBALANCE)
+        kept.connect(drawing, source, vertex)
         drawing.edge(vertex, drawing.collect(f"{kind}: results"), Partitioning.REBALANCE)
     return drawing
 
 
 def save(directory: Path) -> None:
     """Run the job to its pause, and write a savepoint of it there."""
-    job = VirtualJob(drawn(tuple(KEPT), 2))
-    job.settle()
-    job.trigger(_SAVEPOINT, SnapshotKind.SAVEPOINT)
-    job.settle()
+    job = VirtualJob(drawn(tuple(KINDS), 2))
+    with answers_held():
+        job.settle()
+        job.trigger(_SAVEPOINT, SnapshotKind.SAVEPOINT)
+        job.settle()
+        job.coroutines.close()
     directory.mkdir(parents=True)
     parts = job.parts[CheckpointId(_SAVEPOINT)]
     assert len(parts) == len(job.tasks), job.errors
@@ -68,7 +68,7 @@ def save(directory: Path) -> None:
     names = {str(operator.id): operator.name for vertex in graph.vertices for operator in vertex.operators}
     metadata = CheckpointMetadata(graph.job, graph.name, Epoch(1), checkpoint, kind, 0, stored, names, versions)
     publish_metadata(str(directory), metadata)
-    (directory / KINDS_FILE).write_text(json.dumps(list(KEPT), indent=1) + "\n", encoding="utf-8")
+    (directory / KINDS_FILE).write_text(json.dumps(list(KINDS), indent=1) + "\n", encoding="utf-8")
 
 
 def _stored(job: VirtualJob, subtask: SubtaskId, part: TaskPart, directory: Path) -> StoredTask:
@@ -94,15 +94,16 @@ class Resumed:
         self._job.settle()
         self._job.pass_time(PAUSE)
         self._job.finish(_LAST)
+        self._job.coroutines.close()
         self._end = self._job.restored_from(_LAST)
 
     def results(self, kind: str) -> Counter[Any]:
         """What the operator has given, before the savepoint and after."""
-        return KEPT[kind].counted(self._job.collected(f"{kind}: results"))
+        return KINDS[kind].counted(self._job.collected(f"{kind}: results"))
 
     def stored(self, kind: str) -> Counter[Any] | None:
         """What its subtasks hold in the end, where that is to be looked at."""
-        look = KEPT[kind].stored
+        look = KINDS[kind].stored
         states = [one.of(OperatorId(f"{kind}/0")) for subtask, one in self._end.items() if subtask.vertex == kind]
         return None if look is None else look(states)
 

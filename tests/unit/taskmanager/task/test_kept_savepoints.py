@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kept_state import KEPT, RECORDS
+from tests.support.kept_kinds import KINDS
+from tests.support.kept_state import RECORDS
 from tests.support.savepoints import Resumed, save
 from tests.support.tidy.source import ROOT
 
@@ -16,7 +17,7 @@ def check(directory: Path, parallelism: int) -> list[str]:
     """Go on from a savepoint; gives the kinds of state that were in it."""
     resumed = Resumed(directory, parallelism)
     for kind in resumed.kinds:
-        assert resumed.results(kind) == KEPT[kind].results, kind
+        assert resumed.results(kind) == KINDS[kind].results, kind
         assert resumed.stored(kind) in (None, Counter(RECORDS)), kind
     return resumed.kinds
 
@@ -34,4 +35,4 @@ def test_there_are_some() -> None:
 def test_the_next_one_will_go_on_too(tmp_path: Path) -> None:
     """With all kinds of state that there are now."""
     save(tmp_path / "next")
-    assert check(tmp_path / "next", 3) == list(KEPT)
+    assert check(tmp_path / "next", 3) == list(KINDS)

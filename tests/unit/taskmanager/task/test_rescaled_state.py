@@ -1,6 +1,6 @@
 """State of every kind goes on at another parallelism: 2, then 3, then 1, with a crash before each change.
 
-The kinds are in `tests.support.kept_state`. Positions of readers are in all of it: a record that was read twice, or
+The kinds are in `tests.support.kept_kinds`. Positions of readers are in all of it: a record that was read twice, or
 not at all, is one too many, or too few.
 """
 
@@ -10,12 +10,12 @@ from collections.abc import Callable
 import pytest
 
 from millstream_dataflow.identity import CheckpointId, OperatorId
-from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import SinkSpecification
 from millstream_dataflow.time import WatermarkStrategy
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.worker.settings import TaskSettings
-from tests.support.kept_state import KEPT, PAUSE, RECORDS, Kept, PausingSource
+from tests.support.kept_kinds import KINDS
+from tests.support.kept_state import PAUSE, RECORDS, Kept, PausingSource
 from tests.support.ledgers import LEDGERS, LedgerSink, empty_ledgers
 from tests.support.tasks import Drawing, VirtualJob
 
@@ -29,10 +29,7 @@ def drawn(kept: Kept, parallelism: int, *, enumerated: bool) -> Drawing:
     source = drawing.source("source", PausingSource(3, enumerated), strategy, parallelism=min(parallelism, 2))
     sink = SinkSpecification(LedgerSink("kept"))
     vertex = drawing.vertex("kept", kept.specification(), sink, parallelism=parallelism)
-    if kept.keyed:
-        drawing.edge(source, vertex, Partitioning.HASH, key=lambda record: record[0])
-    else:
-        drawing.edge(source, vertex, Partitioning.REBALANCE)
+    kept.connect(drawing, source, vertex)
     return drawing
 
 
@@ -51,7 +48,7 @@ def steps(job: VirtualJob, count: int) -> None:
 
 
 @pytest.mark.parametrize(("pace", "enumerated"), [((3, 6), True), ((12, 9), False), ((40, 1), True)])
-@pytest.mark.parametrize("kept", KEPT.values(), ids=KEPT.keys())
+@pytest.mark.parametrize("kept", KINDS.values(), ids=KINDS.keys())
 def test_it_goes_on_at_another_parallelism(kept: Kept, pace: tuple[int, int], enumerated: bool) -> None:
     empty_ledgers()
     job = VirtualJob(drawn(kept, 2, enumerated=enumerated), SETTINGS)
@@ -62,11 +59,13 @@ def test_it_goes_on_at_another_parallelism(kept: Kept, pace: tuple[int, int], en
         until(job, lambda: len(job.parts.get(id_, ())) == len(job.tasks))  # noqa: B023  # called at once
         job.complete(checkpoint)
         steps(job, 5)  # which the crash undoes
+        job.coroutines.close()
         drawing = drawn(kept, parallelism, enumerated=enumerated)
         job = VirtualJob(drawing, SETTINGS, job.restored_from(checkpoint, drawing))
     job.settle()
     job.pass_time(PAUSE)
     job.finish(LAST)
+    job.coroutines.close()
     assert kept.counted(LEDGERS["kept"]) == kept.results
     if kept.stored is not None:
         restored = job.restored_from(LAST, drawn(kept, 3, enumerated=enumerated))
