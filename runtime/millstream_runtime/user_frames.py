@@ -65,9 +65,17 @@ def raise_for_user(error: BaseException) -> NoReturn:
     """Let an error out that is known to be the user's, with their part of its traceback: `leave_to_caller` leaves what
     lies behind this frame as it is.
     """
-    for one in _shown(error):
+    for one in list(_shown(error)):
+        cause = one.__cause__
+        if isinstance(one, SerializationError) and cause is not None and not _is_own(cause):
+            one.__cause__, one.__suppress_context__ = None, True  # the message repeats it
         one.__traceback__ = users_part(one)
     raise error
+
+
+def _is_own(error: BaseException) -> bool:
+    """Whether a line of the user's own raised it."""
+    return any(whose is _Whose.OWN for _, whose in _judged(_lines(error.__traceback__)))
 
 
 def leave_to_caller(error: BaseException, explained: type[BaseException]) -> None:

@@ -12,6 +12,7 @@ from millstream.compiler.ids import known_by_order, operator_ids, order_warning
 from millstream.compiler.modules import collect_modules
 from millstream.compiler.naming import kind, label
 from millstream.compiler.pickling import blob_of, by_value, pickle_chain
+from millstream.compiler.silent_windows import silent_windows
 from millstream.compiler.source_files import ProgramFiles
 from millstream.compiler.stream_graph import StreamEdge, StreamGraph, StreamNode, build_stream_graph
 from millstream_dataflow.configuration import Configuration, Scope
@@ -75,6 +76,8 @@ def compile_program(program: Program, settings: CompileSettings) -> CompiledJob:
     layout = _lay_out(graph, configuration)
     if not layout.batch:
         _warn_of_order(graph, layout, configuration)
+        for warning in silent_windows(graph):
+            _log.warning("%s", warning)
     blobs: dict[Digest, bytes] = {}
     modules = collect_modules(settings.files, dict(sys.modules))
     artifacts = tuple(Artifact(archive.name, _keep(archive.data, blobs)) for archive in modules.archives)

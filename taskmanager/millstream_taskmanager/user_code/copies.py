@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 from millstream_dataflow.errors import InvalidTypesError, serialization_error
 from millstream_dataflow.records import Batch, RowBatch
 from millstream_dataflow.reprs import bounded_repr
+from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.types import Row
 
 IMMUTABLE: frozenset[type] = frozenset(
@@ -99,6 +100,8 @@ def _way_of(kind: type) -> Callable[[Any], Any]:
     """How values of a class are copied: the outermost alone, where nobody can change what it holds, or all of it."""
     if kind in (CoroutineType, AsyncGeneratorType):
         return _refuse_coroutine
+    if kind is OutputTag:
+        return _refuse_tag
     if _is_tuple(kind):
         return lambda value: value if _hold_plain(value) else _by_pickle(value)
     if kind in (list, set):
@@ -117,6 +120,12 @@ def _refuse_coroutine(coroutine: Any) -> NoReturn:  # noqa: ANN401  # either of 
     raise InvalidTypesError(
         f"a function gave a call of the async function {name} that nobody has awaited as a record; give {name} itself "
         "in the place of a lambda around it, or write `async def` and `await`"
+    )
+
+
+def _refuse_tag(tag: Any) -> NoReturn:  # noqa: ANN401  # as above
+    raise InvalidTypesError(
+        f"a function gave {tag!r} as a record; for a side output give a pair of it and the record: yield tag, record"
     )
 
 

@@ -13,7 +13,9 @@ from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream.errors import ArgumentError
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError, NotSerializableError
 from millstream_dataflow.functions import AggregateFunction, KeyedProcessFunction
+from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import Time
+from millstream_dataflow.types import Types
 from millstream_dataflow.windows import TumblingProcessingTimeWindows
 from tests.unit.client.programs import environment
 
@@ -110,8 +112,25 @@ def test_a_record_that_can_not_be_copied_is_shown() -> None:
     words = (
         r"\{'lock': <unlocked .*'number': 1\} has more than one holder and .* Keep locks, connections and open files"
     )
-    with pytest.raises(NotSerializableError, match=words):
+    with pytest.raises(NotSerializableError, match=words) as raised:
         list(numbers(1).map(lambda value: {"number": value, "lock": threading.Lock()}).execute_and_collect())
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "millstream_taskmanager" not in shown, "nobody's lines but the user's"
+    assert "deepcopy" not in shown
+
+
+def test_a_tag_is_no_record() -> None:
+    words = r"a function gave OutputTag\(.*'late'.*\) as a record; .* yield tag, record"
+    with pytest.raises(InvalidTypesError, match=words):
+        list(numbers(1).process(lambda _, __: [OutputTag("late", Types.INT())]).execute_and_collect())
+
+
+def test_a_collection_is_several() -> None:
+    env: Any = environment(execution_target="inline")
+    with pytest.raises(
+        ArgumentError, match=r"test_bad_use.py:\d+\): from_collection takes several, but got 5; give it a"
+    ):
+        env.from_collection(5)
 
 
 class Timed(KeyedProcessFunction[int, int, int]):
