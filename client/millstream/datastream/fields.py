@@ -56,6 +56,18 @@ def _tuple_with(record: tuple[Any, ...], field: Field, value: object) -> tuple[A
     return cast("Any", type(record))(*items) if names else items
 
 
+def least(former: Any, new: Any) -> Any:  # noqa: ANN401  # values are the user's
+    """The lesser of two values, of equal ones the former. NaN is greater than every number, as in Flink: so it doesn't
+    matter which comes first.
+    """
+    return new if new < former or (former != former and new == new) else former  # noqa: PLR0124  # NaN isn't itself
+
+
+def greatest(former: Any, new: Any) -> Any:  # noqa: ANN401  # as above
+    """The greater of two values, of equal ones the former; NaN as above."""
+    return new if new > former or (new != new and former == former) else former  # noqa: PLR0124  # as above
+
+
 def _of_both(call: str, combine: Callable[[Any, Any], Any], one: object, other: object, field: Field) -> Any:  # noqa: ANN401  # as above
     """A value of the two in a field; InvalidProgramError for what has none in common, such as a number and a text."""
     former, new = field_of(one, field), field_of(other, field)
@@ -91,7 +103,7 @@ class FieldMin:
 
     def __call__(self, one: Any, other: Any) -> Any:  # noqa: ANN401  # as above
         """Two records become one."""
-        return with_field(one, self.field, _of_both("min", min, one, other, self.field))
+        return with_field(one, self.field, _of_both("min", least, one, other, self.field))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +114,4 @@ class FieldMax:
 
     def __call__(self, one: Any, other: Any) -> Any:  # noqa: ANN401  # as above
         """Two records become one."""
-        return with_field(one, self.field, _of_both("max", max, one, other, self.field))
+        return with_field(one, self.field, _of_both("max", greatest, one, other, self.field))

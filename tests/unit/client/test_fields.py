@@ -1,6 +1,7 @@
 """Fields of records, by position or name."""
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -56,6 +57,39 @@ def test_two_records_become_one_that_is_the_first_but_for_the_field(
     function: Callable[[Event, Event], Event], expected: int
 ) -> None:
     assert function(Event("first", 5), Event("second", 7)) == Event("first", expected)
+
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("function", "chosen"),
+    [
+        (FieldMin(1), {(1.5, NAN): 1.5, (NAN, 1.5): 1.5}),
+        (FieldMax(1), {(1.5, NAN): NAN, (NAN, 1.5): NAN}),
+    ],
+    ids=repr,
+)
+def test_nan_is_greater_than_every_number(
+    function: Callable[[object, object], Any], chosen: dict[tuple[float, float], float]
+) -> None:
+    for (one, other), expected in chosen.items():
+        assert function(("a", one), ("b", other))[1] is expected
+
+
+@pytest.mark.parametrize(
+    ("function", "chosen"),
+    [
+        (MinBy(1), "aaabba"),
+        (MinBy(1, first=False), "baabbb"),
+        (MaxBy(1), "abbaaa"),
+        (MaxBy(1, first=False), "bbbaab"),
+    ],
+    ids=repr,
+)
+def test_which_of_two_records_is_kept(function: Callable[[object, object], Any], chosen: str) -> None:
+    values = [(1, 1.0), (1, 2), (1, NAN), (2, 1), (NAN, 1), (NAN, float("nan"))]
+    assert "".join(function(("a", one), ("b", other))[0] for one, other in values) == chosen
 
 
 def test_a_sum_of_texts_is_their_concatenation() -> None:
