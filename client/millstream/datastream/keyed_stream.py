@@ -24,7 +24,10 @@ from millstream_dataflow.functions import (
     MapFunction,
     Partitioner,
     ReduceFunction,
+    resolve_filter,
+    resolve_flat_map,
     resolve_keyed_process,
+    resolve_map,
     resolve_reduce,
 )
 from millstream_dataflow.functions.process import Emitted, EmittedLater
@@ -95,6 +98,7 @@ class KeyedStream(DataStream[T], Generic[T, K]):
         """One record out for each in; the `open` of a MapFunction can ask for state of each key."""
         if not isinstance(func, MapFunction):
             return super().map(func, output_type)
+        accepted(resolve_map, func)
         specification = KeyedProcessSpecification(KeyedMap(func), self._key)
         return self._operate(specification, output_type or returned_type(func, "map"))
 
@@ -109,6 +113,7 @@ class KeyedStream(DataStream[T], Generic[T, K]):
         """Any number of records out for each in; the `open` of a FlatMapFunction can ask for state of each key."""
         if not isinstance(func, FlatMapFunction):
             return super().flat_map(func, output_type)
+        accepted(resolve_flat_map, func)
         specification = KeyedProcessSpecification(KeyedFlatMap(func), self._key)
         return self._operate(specification, output_type or returned_items_type(func, "flat_map"))
 
@@ -116,6 +121,7 @@ class KeyedStream(DataStream[T], Generic[T, K]):
         """The records for which the function is true; the `open` of a FilterFunction can ask for state of each key."""
         if not isinstance(func, FilterFunction):
             return super().filter(func)
+        accepted(resolve_filter, func)
         return self._operate(KeyedProcessSpecification(KeyedFilter(func), self._key), self._transformation.type)
 
     def reduce(self, func: ReduceFunction[T] | Callable[[T, T], T] | Callable[[T, T], Awaitable[T]]) -> DataStream[T]:

@@ -7,7 +7,7 @@ import pytest
 
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.keyed_stream import KeyedStream
-from millstream.errors import NotAnOperatorError
+from millstream.errors import ArgumentError, NotAnOperatorError
 from millstream_dataflow.expressions import ColumnKey
 from millstream_dataflow.operators.specifications import (
     FilterSpecification,
@@ -88,3 +88,15 @@ def test_another_key_takes_the_place_of_the_first() -> None:
 def test_settings_of_operators_are_refused(setting: str) -> None:
     with pytest.raises(NotAnOperatorError, match=f"{setting} was called on a keyed stream, which is no operator"):
         getattr(keyed_numbers(), setting)("1")
+
+
+@pytest.mark.parametrize(("call", "kind"), [("map", Increment), ("filter", Odd)])
+def test_a_function_that_gives_one_result_does_not_yield(call: str, kind: type) -> None:
+    """A generator is true, so a filter would let everything through."""
+
+    def yields(_self: object, value: int) -> Any:  # noqa: ANN401  # what no type checker would let through
+        yield value
+
+    function = type("Yielding", (kind,), {call: yields})()
+    with pytest.raises(ArgumentError, match=r"Yielding\), but .* yields; return the result, or use flat_map"):
+        getattr(keyed_numbers(), call)(function)
