@@ -8,7 +8,8 @@ from millstream.datastream.call_site import call_site
 from millstream.datastream.columns import checked
 from millstream.errors import ArgumentError
 from millstream_dataflow.aggregates import Aggregate, Combined, Key, WindowColumn, WithWindow
-from millstream_dataflow.expressions import Schema
+from millstream_dataflow.expressions import ColumnKey, Schema
+from millstream_dataflow.expressions.nodes import Column
 from millstream_dataflow.functions import AggregateFunction
 from millstream_dataflow.operators.specifications import Function, KeySelection
 from millstream_dataflow.types import TypeInformation, Types
@@ -86,7 +87,19 @@ def _row_type(parts: Sequence[BuiltIn], key: KeySelection, schema: Schema | None
 def _type_of(part: BuiltIn, key: KeySelection, schema: Schema | None) -> TypeInformation[Any]:
     if isinstance(part, Aggregate):
         return part.type(schema)
+    if isinstance(part, Key):
+        _refuse_other_field(part, key, schema)
     return (key.type or Types.ANY()) if isinstance(part, Key) else Types.LONG()
+
+
+def _refuse_other_field(part: Key, key: KeySelection, schema: Schema | None) -> None:
+    """`Key(name)` only names the key, so it must not be called as another field of the records."""
+    expression = key.selector.expression if isinstance(key.selector, ColumnKey) else None
+    if schema is None or not isinstance(expression, Column) or part.name not in schema.names:
+        return
+    if schema.place(part.name) != schema.place(expression.field):
+        what = f"Key({part.name!r}) would give the key, {expression}, under the name of another field"
+        _refuse(f"aggregate: {what}; call it otherwise, or take the field by Min({part.name!r})")
 
 
 def _refuse(what: str) -> NoReturn:

@@ -53,6 +53,13 @@ def accepted_name(call: str, name: object) -> None:
         raise ArgumentError(f"{call} takes a name, but {problem}", "give it another one", defined_at=call_site())
 
 
+def accepted_count(call: str, what: str, number: object, least: int) -> None:
+    """Refuse what is no number of records, or a smaller one."""
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        wanted = f"a {what} that is a number of records, at least {least}"
+        raise ArgumentError(f"{call} takes {wanted}, but got {number!r:.80}", "", defined_at=call_site())
+
+
 def accepted_type(call: str, type_info: object) -> None:
     """Refuse what declares no type: a Python class, say."""
     if type_info is not None and not isinstance(type_info, TypeInformation):
@@ -76,6 +83,11 @@ def key_selection(
     """How keys are found, by function, field or expression, and their type where it is known: declared, annotated, or
     said by that of the records.
     """
+    if isinstance(selector, list | tuple) or isinstance(cast("object", key_type), str):
+        several = selector if isinstance(selector, list | tuple) else (selector, key_type)
+        what = f"key_by takes one field, an expression or a function, but got {several!r:.80}"
+        mend = "of several fields make one key: key_by(lambda record: (record.a, record.b))"
+        raise ArgumentError(what, mend, defined_at=call_site())
     accepted_type("key_by", key_type)
     if isinstance(selector, int | str) and not isinstance(selector, bool):
         selector = col(selector)
@@ -106,9 +118,6 @@ def partitioner_function(partitioner: object) -> Callable[[Any, int], int]:
 def count_windows(call: str, size: object, slide: object) -> WindowAssigner[Any, CountWindow]:
     """The assigner of windows of so many records; ArgumentError for what is no number of them."""
     for what, number in (("size", size), ("slide", slide)):
-        least = 0 if what == "slide" else 1  # no slide at all: one after another
-        if not isinstance(number, int) or isinstance(number, bool) or number < least:
-            wanted = f"a {what} that is a number of records, at least {least}"
-            raise ArgumentError(f"{call} takes {wanted}, but got {number!r:.80}", "", defined_at=call_site())
+        accepted_count(call, what, number, 0 if what == "slide" else 1)  # no slide at all: one after another
     records, step = cast("int", size), cast("int", slide)
     return CountSlidingWindowAssigner(records, step) if step else CountTumblingWindowAssigner(records)

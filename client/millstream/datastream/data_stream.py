@@ -11,6 +11,7 @@ from millstream.connectors.print_sink import PrintSink
 from millstream.datastream.absent import OF_STREAMS, refuse
 from millstream.datastream.arguments import (
     accepted,
+    accepted_count,
     accepted_instance,
     count_windows,
     key_selection,
@@ -376,6 +377,8 @@ class DataStream(OperatorSettings, ColumnOperations, Generic[T]):
 
         With a limit, a list of at most so many records; the job is cancelled when they are there.
         """
+        if limit is not None:
+            accepted_count("execute_and_collect", "limit", limit, 0)
         specification = CollectSpecification(self._transformation.type)
         collector = self._add(specification, None)
         collector.fixed_parallelism = 1  # one place where the client asks, and one order of the records

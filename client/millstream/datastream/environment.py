@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from millstream.connectors.collection import CollectionSource
 from millstream.connectors.rows import with_rows
@@ -171,9 +171,7 @@ class StreamExecutionEnvironment(PyFlinkEnvironment):
         Where the type has rows (ROW, ROW_NAMED), tuples and lists become Rows, as in PyFlink.
         """
         accepted_type("from_collection", type_info)
-        if not isinstance(cast("object", collection), Iterable):
-            mend = "give it a list of the values"
-            raise ArgumentError(f"from_collection takes several, but got {collection!r}", mend, defined_at=call_site())
+        accepted_instance("from_collection", collection, Iterable, "values in a list or another iterable")
         source = CollectionSource.of(collection)
         if type_info is not None:
             source = CollectionSource.of(with_rows(value, type_info) for value in source.values)

@@ -214,6 +214,7 @@ def test_one_aggregate_gives_its_value_and_a_window_function_gets_it() -> None:
         ([Key()], r"at least one aggregate, such as Count\(\)"),
         ([Count(), Count()], "two columns 'count'"),
         ([Count(), Sum(col("price") * 2)], "has no name of its own"),
+        ([Key("price"), Count()], r"Key\('price'\) would give the key, col\('name'\), under the name of another field"),
         ([Key(), Count(), lambda *_: None], "and a window function, which knows key and window by itself"),
     ],
 )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -133,7 +133,17 @@ class TestOperators:
             ),
             (lambda s: s.map(abs, RowKind), "RowKind'>; write Types.ENUM(RowKind)"),
             (lambda s: s.key_by(abs, int), "key_by takes a type of Types, such as Types.INT(), but got <class 'int'>"),
+            (
+                lambda s: s.key_by("a", "b"),
+                "an expression or a function, but got ('a', 'b'); of several fields make one",
+            ),
+            (lambda s: s.key_by(["a", "b"]), "key_by takes one field, an expression or a function, but got ['a', 'b']"),
             (lambda s: s.execute_and_collect(5), "execute takes a name, but 5 is no str"),
+            (lambda s: s.execute_and_collect(limit=-1), "a limit that is a number of records, at least 0, but got -1"),
+            (
+                lambda _: environment().from_collection(cast("Any", None)),
+                "from_collection takes values in a list or another",
+            ),
         ],
     )
     def test_wrong_arguments_are_refused_at_the_call(self, call: Callable[[Any], Any], sentence: str) -> None:
