@@ -8,18 +8,22 @@ Read in this order:
 
 * `stream`       what a record is, and a `Rule`: what one operator does with a record and with a watermark
 * `rows`         map, flat_map, filter, process, asynchronous waits
-* `memory`       state by name and key: dictionaries
+* `times`        times and watermarks of a stream's own
+* `memory`       state by name and key: dictionaries, of what may get too old
 * `keyed`        functions of one key, of one input or of two, and their timers; running reductions
 * `broadcast`    functions of keys that read rules
 * `assigners`    whose windows a record is
 * `windows`      windows of all kinds, with triggers, evictors, lateness, firings and state
 * `joins`        interval joins
+* `batch`        what all of these do in batch mode
 * `interpreter`  all of it together: `interpret(program, steps)`
-* `stages`, `window_stages`, `meetings`  calls on one stream, windows, calls on two, as values
-* `pipelines`    random programs of them, and their inputs
-* `lives`        a program run by real tasks that are stopped anywhere and go on elsewhere
+* `stages`, `keyed_stages`, `waits`, `meetings`  calls on one stream, and on two, as values
+* `window_stages`, `own_triggers`, `window_choices`  windows as values, and which there are
+* `inputs`       splits of records, with pauses
+* `pipelines`    random programs of all these
+* `lives`        a program run by real tasks that are stopped anywhere and go on elsewhere; `modes`, run inline
 
 A new family of operators is one more file of rules, an entry in `interpreter.RULES`, and a stage.
 
-Not here yet: columns and expressions, broadcast without keys, times to live that end, batch against streaming.
+Not here: columns and expressions, broadcast state without keys, sources that are aligned with others.
 """

@@ -35,6 +35,7 @@ from millstream_dataflow.transformations import (
     SideOutputTransformation,
     Transformation,
 )
+from tests.interpreter.batch import batch_rule
 from tests.interpreter.broadcast import KeyedBroadcastRule
 from tests.interpreter.joins import IntervalJoinRule
 from tests.interpreter.keyed import ReduceRule, keyed_co_process, keyed_process
@@ -109,13 +110,17 @@ def by_time(sources: Mapping[str, Sequence[Timed]]) -> list[Step]:
     return [*steps, END]
 
 
-def interpret(program: Program, steps: Iterable[Step]) -> dict[str, list[Any]]:
-    """The values that arrive at each sink, by its name, in their order."""
-    return _Interpretation(program).run(steps)
+def interpret(program: Program, steps: Iterable[Step], *, batch: bool = False) -> dict[str, list[Any]]:
+    """The values that arrive at each sink, by its name, in their order. `batch`: in batch mode, in which no watermark
+    counts but the last.
+    """
+    if batch:
+        steps = [step for step in steps if not isinstance(step, int) or step == END]
+    return _Interpretation(program, batch=batch).run(steps)
 
 
 class _Interpretation:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, batch: bool) -> None:
         self.operators = program.operators
         self.rules: dict[int, Rule] = {}
         self.consumers: dict[tuple[int, str], list[tuple[OperatorTransformation, int]]] = {}
@@ -128,7 +133,8 @@ class _Interpretation:
             if isinstance(operator.specification, SinkSpecification):
                 self.results[operator.name] = []
             elif not isinstance(operator.specification, EnumeratorSpecification | ReaderSpecification):
-                self.rules[operator.number] = RULES[type(operator.specification)](operator.specification)
+                rule, specification = RULES[type(operator.specification)], operator.specification
+                self.rules[operator.number] = batch_rule(specification, rule) if batch else rule(specification)
             for number, origin in enumerate(operator.inputs):
                 for place in _origins(origin):  # nothing is given to those of enumerators: sources are where it begins
                     self.consumers.setdefault(place, []).append((operator, number))

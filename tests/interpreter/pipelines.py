@@ -7,6 +7,8 @@ Two kinds, since arrival has an order, and only what doesn't depend on it can be
   more than one operator of keys all is of parallelism 1: else the second one hears from several subtasks, and whether
   the result of a late firing is late there depends on who is ahead.
   Windows that overlap, and those that no time completes, come last: several of the former fire at once in any order.
+  Nothing looks at the order of what several keys give: times of the stream's own, and windows of all records, don't
+  stand behind windows of keys.
 * `prompt` ones have several splits and sources, joined in any way, at any parallelism. Their watermarks never pass a
   record that is still to come, so nothing is late in any order, and a function is given only what it may depend on:
   windows and timers see all records up to their time, in no order. Results are compared as multisets.
@@ -109,23 +111,23 @@ ON_TIME = windows_on_time()
 
 
 @st.composite
-def orderly(draw: st.DrawFn) -> Pipeline:
-    """One split, records late by any measure."""
-    by_the_clock = draw(RARELY)
+def orderly(draw: st.DrawFn, *, clocks: bool = True) -> Pipeline:
+    """One split, records late by any measure. `clocks`: some of all that goes by the clock."""
+    by_the_clock = clocks and draw(RARELY)
     records = tuple(draw(FEW | MANY))
     split = draw(paused(records)) if by_the_clock else records
     delay, batch, enumerated = draw(st.integers(0, 40)), draw(st.integers(1, 4)), draw(st.booleans())
     source = Input("first", (split,), delay, batch, punctuated=True, enumerated=enumerated)
-    plain = PLAIN | RETIMES
-    stages: list[Stage] = draw(st.lists(plain, max_size=2))
+    stages: list[Stage] = draw(st.lists(PLAIN | RETIMES, max_size=2))
     stateful = STATEFUL | AGEING if by_the_clock else STATEFUL
-    is_single = draw(st.booleans())
+    is_single, of_all = draw(st.booleans()), draw(RARELY)
     if not is_single:
-        stages += [draw(any_windows(last=False) if draw(MOSTLY) else stateful), *draw(st.lists(plain, max_size=1))]
+        first = draw(any_windows(last=False, of_all=of_all)) if of_all or draw(MOSTLY) else draw(stateful)
+        stages += [first, *draw(st.lists(PLAIN | RETIMES if of_all else PLAIN, max_size=1))]
     if by_the_clock:
-        stages.append(draw(st.one_of(AGEING, ALARMS, windows_by_the_clock())))
+        stages.append(draw(st.one_of(AGEING, ALARMS, windows_by_the_clock(of_all=of_all))))
     else:
-        stages.append(draw(any_windows(last=True) if draw(MOSTLY) else stateful))
+        stages.append(draw(any_windows(last=True, of_all=of_all)) if draw(MOSTLY) else draw(stateful))
     return Pipeline(True, source, tuple(stages), chained=draw(st.booleans()), widest=3 if is_single else 1)
 
 

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from hypothesis import given, note
+from hypothesis import strategies as st
 from hypothesis.internal.conjecture import engine
 
+from millstream_dataflow.configuration.enums import RuntimeExecutionMode
 from millstream_taskmanager.operators import chain_snapshot
 from tests.interpreter.interpreter import interpret
 from tests.interpreter.lives import FATES, Fate, lived
+from tests.interpreter.modes import run_inline
 from tests.interpreter.pipelines import Pipeline, orderly, prompt
 from tests.unit.client.programs import environment
 
@@ -29,11 +32,11 @@ def small_slices() -> Iterator[None]:
         yield
 
 
-def judged(pipeline: Pipeline) -> Results:
+def judged(pipeline: Pipeline, *, batch: bool = False) -> Results:
     """What the interpreter says."""
     env = environment()
     pipeline.build(env, 1)
-    return interpret(env.program, pipeline.steps())
+    return interpret(env.program, pipeline.steps(), batch=batch)
 
 
 def by_key(results: Results, sink: str) -> dict[str, list[int]]:
@@ -62,6 +65,26 @@ def test_what_is_late_and_all_results_of_a_key_in_their_order(pipeline: Pipeline
 def test_what_no_order_can_change(pipeline: Pipeline, fate: Fate) -> None:
     """Nothing is late in any order, and no function looks at the order: so results are the same multisets."""
     expected, found = judged(pipeline), lived(pipeline, fate)
+    note(f"expected {expected}\nfound    {found}")
+    for sink in expected:
+        assert Counter(found.get(sink, ())) == Counter(expected[sink])
+
+
+@given(prompt(), st.integers(1, 3))
+def test_both_modes_give_the_same(pipeline: Pipeline, parallelism: int) -> None:
+    """All that `prompt` ones have agrees; what is left out there is what can't (docs/batch.md)."""
+    expected = judged(pipeline)
+    found = run_inline(pipeline, parallelism, RuntimeExecutionMode.BATCH)
+    note(f"expected {expected}\nfound    {found}")
+    for sink in expected:
+        assert Counter(found.get(sink, ())) == Counter(expected[sink])
+
+
+@given(orderly(clocks=False), st.integers(1, 3))
+def test_what_only_batch_mode_gives(pipeline: Pipeline, parallelism: int) -> None:
+    """Nothing is late, records come in the order of their times, and results are final."""
+    expected = judged(pipeline, batch=True)
+    found = run_inline(pipeline, parallelism, RuntimeExecutionMode.BATCH)
     note(f"expected {expected}\nfound    {found}")
     for sink in expected:
         assert Counter(found.get(sink, ())) == Counter(expected[sink])

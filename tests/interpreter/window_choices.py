@@ -83,13 +83,13 @@ EARLY_BY_CLOCK = st.just(ContinuousProcessingTimeTrigger(PHASE))
 
 
 @st.composite
-def any_windows(draw: st.DrawFn, *, last: bool) -> Windowed:
+def any_windows(draw: st.DrawFn, *, last: bool, of_all: bool) -> Windowed:
     """Windows of one split. `last`: no other operator of keys follows, so those may come whose results have no order or
     no time.
     """
     families = ["tumbling", "sessions", "sessions", *(("sliding", "count", "global") if last else ())]
     family = draw(st.sampled_from(families))
-    how, of_all = draw(st.sampled_from(HOWS)), draw(RARELY)
+    how = draw(st.sampled_from(HOWS))
     evictor = draw(EVICTORS) if draw(RARELY) else None
     assigner: Any
     match family:
@@ -109,11 +109,10 @@ def any_windows(draw: st.DrawFn, *, last: bool) -> Windowed:
 
 
 @st.composite
-def windows_by_the_clock(draw: st.DrawFn) -> Windowed:
+def windows_by_the_clock(draw: st.DrawFn, *, of_all: bool) -> Windowed:
     """Windows that the clock completes, or of which it gives early results; they come last, for their results have the
     clock's times. Where sessions begin isn't known to the millisecond.
     """
-    of_all = draw(RARELY)
     if draw(RARELY):
         early = draw(EARLY_BY_CLOCK | EARLY_BY_CLOCK.map(PurgingTrigger))
         return Windowed(draw(TUMBLING | SESSIONS), draw(st.sampled_from(HOWS)), early, of_all=of_all)

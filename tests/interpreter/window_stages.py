@@ -79,7 +79,7 @@ class Windowed(Stage):
                 given = windows.aggregate(Totals(), OfAll(total_told) if self.of_all else total_told)
             case _:
                 of_windows = not isinstance(self.assigner, SessionWindows)
-                inner = Remembering(of_windows=of_windows, of_keys=not self.overlaps)
+                inner = Remembering(of_windows=of_windows, of_keys=not self.overlaps, of_ends=not self.lateness)
                 given = windows.process(OfAll(inner.process, inner.clear) if self.of_all else inner)
         return given
 
@@ -123,7 +123,7 @@ def total_told(key: str, context: Any, elements: Iterable[Pair]) -> Iterator[Pai
 class OfAll(ProcessAllWindowFunction[Pair, Pair, Any]):
     """A function of a key's windows for those of all records."""
 
-    def __init__(self, process: Any, clear: Any = None) -> None:  # noqa: ANN401  # calls
+    def __init__(self, process: Any, clear: Any = None) -> None:  # noqa: ANN401  # calls of a user's function
         self.calls = process, clear
 
     def process(self, context: Any, elements: Iterable[Pair]) -> Iterator[Pair]:  # noqa: ANN401  # as above
@@ -140,10 +140,12 @@ def told(result: WindowResult[str, Any, Pair]) -> Pair:
 
 
 class Remembering(ProcessWindowFunction[Pair, Pair, str, Any]):
-    """Counts its calls for each window, and for each key, windows forgotten included."""
+    """Counts its calls for each window, and for each key; `of_ends`: windows forgotten included. With allowed lateness
+    one may end when another fires, in any order.
+    """
 
-    def __init__(self, *, of_windows: bool, of_keys: bool) -> None:
-        self.of_windows, self.of_keys = of_windows, of_keys
+    def __init__(self, *, of_windows: bool, of_keys: bool, of_ends: bool) -> None:
+        self.of_windows, self.of_keys, self.of_ends = of_windows, of_keys, of_keys and of_ends
 
     def process(
         self, key: str, context: ProcessWindowFunction.Context[Any], elements: Iterable[Pair]
@@ -162,7 +164,7 @@ class Remembering(ProcessWindowFunction[Pair, Pair, str, Any]):
     def clear(self, context: ProcessWindowFunction.Context[Any]) -> None:
         if self.of_windows:
             context.window_state().get_state(ValueStateDescriptor("fired", int)).clear()
-        if self.of_keys:
+        if self.of_ends:
             context.global_state().get_reducing_state(ReducingStateDescriptor("calls", max_plus_one, int)).add(0)
 
 
