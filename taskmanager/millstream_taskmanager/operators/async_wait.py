@@ -17,7 +17,7 @@ program: a map over `asyncio.sleep(0)`, 100 at once, 28 to 35 (35 to 86); naps o
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import repeat, takewhile
 from math import inf
@@ -26,7 +26,6 @@ from typing import Any, Final
 from millstream_dataflow.functions import AsyncFunction
 from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification, Gives
 from millstream_dataflow.records import Barrier, RowBatch, StreamStatus, Watermark
-from millstream_dataflow.reprs import short_repr
 from millstream_taskmanager.operators.async_queue import AnswerQueue, Element
 from millstream_taskmanager.operators.base import SLICE, OperatorContext, Output, RowOperator
 from millstream_taskmanager.operators.emitting import Collector
@@ -37,6 +36,7 @@ from millstream_taskmanager.task.turns import TURN
 from millstream_taskmanager.user_code.awaiting import awaitable
 from millstream_taskmanager.user_code.copies import IMMUTABLE, copy_of
 from millstream_taskmanager.user_code.errors import UserCodeError
+from millstream_taskmanager.user_code.returned import several
 
 _HELD: Final = "millstream.held"
 """The list of records under way, each with its time; no function's own list has this name."""
@@ -240,13 +240,8 @@ class AsyncWaitOperator(RowOperator):
     def _listed(self, element: Element, result: Any) -> list[Any]:  # noqa: ANN401  # as above
         if result is None:
             return []
-        if not isinstance(result, Iterable) or isinstance(result, str | bytes | Mapping):
-            mend = f"write `return [{short_repr(result)}]`, or use map for a function that gives one record"
-            what = f"the function must return a list of records, but returned {short_repr(result)}; {mend}"
-            error = TypeError(what)
-            raise UserCodeError(error, self._name, element.value, restartable=False) from error
         with _AtRecord(self._name, element):
-            return list(result)
+            return list(several(result))
 
     def _own(self, element: Element, value: Any) -> Any:  # noqa: ANN401  # as above
         """The value for who may change it, or who gave it and may have kept it."""

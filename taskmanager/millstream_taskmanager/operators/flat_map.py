@@ -18,7 +18,7 @@ class FlatMapStage(Stage):
         loop.own(f"{items} = {loop.function}({loop.value})")
         loop.line(f"if {items} is None:")
         loop.line("    continue")
-        loop.own(f"for {loop.result} in {items}:")
+        loop.own(f"for {loop.result} in {items} if type({items}) in SEVERAL else several({items}):")
         loop.deeper()
         loop.value = loop.result
 

@@ -50,6 +50,7 @@ from millstream_taskmanager.operators.functions import FunctionLife
 from millstream_taskmanager.operators.state import StoredList
 from millstream_taskmanager.user_code.copies import IMMUTABLE, copy_of
 from millstream_taskmanager.user_code.errors import NO_RECORD, UserCodeError, attributed
+from millstream_taskmanager.user_code.returned import SEVERAL, several
 
 Rows = tuple[list[Any], list[int] | None]
 Run = Callable[[list[Any], list[int] | None], Iterator[Rows]]
@@ -163,7 +164,7 @@ def compiled(stages: tuple[type[Stage], ...], *, timed: bool, reuse: bool) -> Lo
     file = f"{GENERATED}loop {next(_numbers)}>"
     text = "\n".join([*loop.lines, "    return run", ""])
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # tracebacks show the lines
-    names: dict[str, Any] = {"IMMUTABLE": IMMUTABLE, "copy_of": copy_of}
+    names: dict[str, Any] = {"IMMUTABLE": IMMUTABLE, "SEVERAL": SEVERAL, "copy_of": copy_of, "several": several}
     exec(compile(text, file, "exec"), names)  # noqa: S102  # our own text
     return Loop(names["make"], file, tuple(loop.owners))
 

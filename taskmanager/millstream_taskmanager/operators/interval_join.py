@@ -26,6 +26,7 @@ from millstream_taskmanager.state.store import KeyedTables
 from millstream_taskmanager.state.tables import FlatTable
 from millstream_taskmanager.user_code.copies import are_immutable, copy_of
 from millstream_taskmanager.user_code.errors import UserCodeError, attributed, last_given
+from millstream_taskmanager.user_code.returned import SEVERAL, several
 
 
 class IntervalJoinOperator(KeyedOperator):
@@ -81,7 +82,7 @@ class IntervalJoinOperator(KeyedOperator):
                     emitted = call(value, partner, around)
                     if emitted is not None:
                         latest = max(time, partner_time)
-                        for item in emitted:
+                        for item in emitted if type(emitted) in SEVERAL else several(emitted):
                             collector.add(item, latest)
                             if collector.full:
                                 yield from collector.take()

@@ -24,6 +24,7 @@ from millstream_taskmanager.operators.timers import KeyTimers, TimerHeap
 from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.store import KeyedTables
 from millstream_taskmanager.user_code.errors import UserCodeError, attributed, last_given
+from millstream_taskmanager.user_code.returned import SEVERAL, several
 
 Emitting = Callable[..., Emitted[Any]]
 """A method of a user's function: takes a record or a time, and what is around it."""
@@ -77,7 +78,7 @@ class FunctionOfKeys(KeyedOperator):
                 around.time = time
                 emitted = process(value, around)
                 if emitted is not None:
-                    for item in emitted:
+                    for item in emitted if type(emitted) in SEVERAL else several(emitted):
                         collector.add(item, time)
                         if collector.full:
                             yield from collector.take()
@@ -115,7 +116,7 @@ class FunctionOfKeys(KeyedOperator):
                 around.time = time
                 emitted = None if on_timer is None else on_timer(time, around)
                 if emitted is not None:
-                    for item in emitted:
+                    for item in emitted if type(emitted) in SEVERAL else several(emitted):
                         collector.add(item, time)
                         if collector.full:
                             yield from collector.take()

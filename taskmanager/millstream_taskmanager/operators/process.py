@@ -13,6 +13,7 @@ from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.functions import FunctionLife
 from millstream_taskmanager.operators.state import StoredList
 from millstream_taskmanager.user_code.errors import UserCodeError, attributed, last_given
+from millstream_taskmanager.user_code.returned import SEVERAL, several
 
 
 class Timed(Protocol):
@@ -34,7 +35,7 @@ def call_each(
             time = around.time = None if times is None else times[place]
             emitted = process(value, around)
             if emitted is not None:
-                for item in emitted:
+                for item in emitted if type(emitted) in SEVERAL else several(emitted):
                     collector.add(item, time)
                     if collector.full:
                         yield from collector.take()

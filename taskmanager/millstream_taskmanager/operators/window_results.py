@@ -20,6 +20,7 @@ from millstream_taskmanager.operators.window_accumulation import Accumulation, R
 from millstream_taskmanager.operators.window_surroundings import Fired, WindowSurroundings
 from millstream_taskmanager.user_code.copies import copy_of
 from millstream_taskmanager.user_code.errors import UserCodeError
+from millstream_taskmanager.user_code.returned import SEVERAL, several
 
 
 class WindowResults:
@@ -108,7 +109,7 @@ class WindowResults:
         if self._function is not None:
             emitted = cast("Emitted[Any]", self._function.process(key, around, results))  # never awaited here
             if emitted is not None:
-                for item in emitted:
+                for item in emitted if type(emitted) in SEVERAL else several(emitted):
                     collector.add(item, time)
         elif self._with_firings:
             for result in results:

@@ -21,7 +21,6 @@ from millstream_dataflow.reprs import MESSAGE_LIMIT, bounded, bounded_repr, erro
 from millstream_runtime.messages.failures import TRACEBACK_LIMIT, Failure, FailureKind
 from millstream_runtime.user_frames import OF_VALUES, source_line, users_part, users_view
 from millstream_taskmanager.user_code.forks import leave_if_forked
-from millstream_taskmanager.user_code.returned import explained
 
 T = TypeVar("T")
 
@@ -66,7 +65,6 @@ class UserCodeError(Exception):
         restartable: bool = True,
     ) -> None:
         leave_if_forked(cause)
-        cause = explained(cause)
         super().__init__(cause, operator)
         self.cause = _function_exit(cause) if isinstance(cause, SystemExit) else cause
         self.kind = kind

@@ -4,7 +4,7 @@ import re
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,7 +15,7 @@ from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError, N
 from millstream_dataflow.functions import AggregateFunction, KeyedProcessFunction
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import Time
-from millstream_dataflow.types import Types
+from millstream_dataflow.types import Row, Types
 from millstream_dataflow.windows import TumblingProcessingTimeWindows
 from tests.unit.client.programs import environment
 
@@ -31,6 +31,10 @@ def yields(*values: int) -> Iterator[int]:
     yield from values
 
 
+class Named(NamedTuple):
+    value: int
+
+
 NOT_TAKEN_APART: list[tuple[str, Program, str]] = [
     (
         "flat_map",
@@ -43,6 +47,9 @@ NOT_TAKEN_APART: list[tuple[str, Program, str]] = [
         lambda stream: stream.key_by(lambda value: value).process(lambda value, _: value > 0),
         "returned bool True; yield the records",
     ),
+    ("a text", lambda stream: stream.flat_map(str), "returned str '1'; yield the records"),
+    ("a named tuple", lambda stream: stream.process(lambda value, _: Named(value)), r"returned Named Named\(value=1\)"),
+    ("a row", lambda stream: stream.key_by(lambda _: 0).flat_map(Row), r"returned Row Row\(1\)"),
 ]
 
 
@@ -125,14 +132,6 @@ def test_a_tag_is_no_record() -> None:
         list(numbers(1).process(lambda _, __: [OutputTag("late", Types.INT())]).execute_and_collect())
 
 
-def test_a_collection_is_several() -> None:
-    env: Any = environment(execution_target="inline")
-    with pytest.raises(
-        ArgumentError, match=r"test_bad_use.py:\d+\): from_collection takes several, but got 5; give it a"
-    ):
-        env.from_collection(5)
-
-
 class Timed(KeyedProcessFunction[int, int, int]):
     """Gives one value for a timer."""
 
@@ -147,7 +146,9 @@ class Timed(KeyedProcessFunction[int, int, int]):
         return self._value
 
 
-@pytest.mark.parametrize(("value", "shown"), [(7, "int 7"), (0, "int 0"), (False, "bool False")], ids=repr)
+@pytest.mark.parametrize(
+    ("value", "shown"), [(7, "int 7"), (0, "int 0"), (False, "bool False"), ({}, "dict {}")], ids=repr
+)
 def test_a_timer_that_gives_one_value(value: object, shown: str) -> None:
     """None would be no record; what is false otherwise isn't."""
     words = f"a function that gives any number of records returned {shown}; yield the records, or return a list"
