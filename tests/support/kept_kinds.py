@@ -71,7 +71,7 @@ class Numbers(ProcessWindowFunction[Record, Any, str, GlobalWindow]):
 class WhenAllAreThere(Trigger[Record, GlobalWindow]):
     """Fires behind the last event time, if what it keeps is the sum of all numbers of a key."""
 
-    def _total(self, ctx: Trigger.TriggerContext) -> Any:  # noqa: ANN401  # a state
+    def _total(self, ctx: Trigger.TriggerContext) -> Any:  # noqa: ANN401  # a state of numbers
         return ctx.get_partitioned_state(ValueStateDescriptor("total", int))
 
     def on_element(
