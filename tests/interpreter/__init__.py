@@ -9,6 +9,7 @@ Read in this order:
 * `stream`       what a record is, and a `Rule`: what one operator does with a record and with a watermark
 * `rows`         map, flat_map, filter, process, asynchronous waits
 * `times`        times and watermarks of a stream's own
+* `columns`      expressions, and functions of batches
 * `memory`       state by name and key: dictionaries, of what may get too old
 * `keyed`        functions of one key, of one input or of two, and their timers; running reductions
 * `broadcast`    functions of keys that read rules
@@ -17,7 +18,7 @@ Read in this order:
 * `joins`        interval joins
 * `batch`        what all of these do in batch mode
 * `interpreter`  all of it together: `interpret(program, steps)`
-* `stages`, `keyed_stages`, `waits`, `meetings`  calls on one stream, and on two, as values
+* `stages`, `keyed_stages`, `column_stages`, `waits`, `meetings`  calls on one stream, and on two, as values
 * `window_stages`, `own_triggers`, `window_choices`  windows as values, and which there are
 * `inputs`       splits of records, with pauses
 * `pipelines`    random programs of all these
@@ -25,5 +26,6 @@ Read in this order:
 
 A new family of operators is one more file of rules, an entry in `interpreter.RULES`, and a stage.
 
-Not here: columns and expressions, broadcast state without keys, sources that are aligned with others.
+Not here: most functions of expressions, nulls in columns, broadcast state without keys, sources that are aligned with
+others.
 """

@@ -10,12 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification
+from millstream_dataflow.operators.columns import (
+    FilterExpressionSpecification,
+    MapExpressionSpecification,
+    ProjectSpecification,
+    SelectSpecification,
+)
 from millstream_dataflow.operators.specifications import (
     EnumeratorSpecification,
     FilterSpecification,
     FlatMapSpecification,
     KeyedProcessSpecification,
     KeyedReduceSpecification,
+    MapBatchesSpecification,
     MapSpecification,
     ProcessSpecification,
     ReaderSpecification,
@@ -37,6 +44,13 @@ from millstream_dataflow.transformations import (
 )
 from tests.interpreter.batch import batch_rule
 from tests.interpreter.broadcast import KeyedBroadcastRule
+from tests.interpreter.columns import (
+    FilterExpressionRule,
+    MapBatchesRule,
+    MapExpressionRule,
+    ProjectRule,
+    SelectRule,
+)
 from tests.interpreter.joins import IntervalJoinRule
 from tests.interpreter.keyed import ReduceRule, keyed_co_process, keyed_process
 from tests.interpreter.rows import AwaitRule, CoProcessRule, FilterRule, FlatMapRule, MapRule, ProcessRule
@@ -47,6 +61,7 @@ from tests.interpreter.windows import WindowRule
 RULES: Mapping[type, Callable[[Any], Rule]] = {
     AsyncWaitSpecification: AwaitRule,
     CoProcessSpecification: CoProcessRule,
+    FilterExpressionSpecification: FilterExpressionRule,
     FilterSpecification: FilterRule,
     FlatMapSpecification: FlatMapRule,
     IntervalJoinSpecification: IntervalJoinRule,
@@ -54,8 +69,12 @@ RULES: Mapping[type, Callable[[Any], Rule]] = {
     KeyedCoProcessSpecification: keyed_co_process,
     KeyedProcessSpecification: keyed_process,
     KeyedReduceSpecification: ReduceRule,
+    MapBatchesSpecification: MapBatchesRule,
+    MapExpressionSpecification: MapExpressionRule,
     MapSpecification: MapRule,
     ProcessSpecification: ProcessRule,
+    ProjectSpecification: ProjectRule,
+    SelectSpecification: SelectRule,
     TimestampsSpecification: TimestampsRule,
     WindowSpecification: WindowRule,
 }

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from millstream.datastream.environment import StreamExecutionEnvironment
+from tests.interpreter.column_stages import TELLINGS, Counted, Paired, Told
 from tests.interpreter.inputs import FEW, MANY, MOSTLY, PHASE, RARELY, Input, paused, prompt_inputs, steps_of
 from tests.interpreter.interpreter import Step
 from tests.interpreter.keyed_stages import Alarm, Collect, Keeping, Running
@@ -33,7 +34,14 @@ from tests.interpreter.meetings import HOWS as MEETINGS
 from tests.interpreter.meetings import Meeting
 from tests.interpreter.stages import SIDE, Add, Deal, Keep, Rekey, Repeat, Retime, Stage
 from tests.interpreter.waits import HOWS, Await
-from tests.interpreter.window_choices import any_windows, sessions_on_time, windows_by_the_clock, windows_on_time
+from tests.interpreter.window_choices import (
+    SLIDING,
+    TUMBLING,
+    any_windows,
+    sessions_on_time,
+    windows_by_the_clock,
+    windows_on_time,
+)
 from tests.interpreter.window_stages import Windowed
 
 Environment = StreamExecutionEnvironment
@@ -62,10 +70,12 @@ class Pipeline:
         stream = self.first.stream(env, readers)
         of_keys = False
         for stage in self.before:
+            former = len(env.program.operators)
             stream = stage.on(stream)
             of_keys = of_keys or stage.of_keys
             if self.orderly and not of_keys:
-                stream.set_parallelism(1)
+                for operator in env.program.operators[former:]:
+                    operator.parallelism = 1
         if self.second is not None and self.meeting is not None:
             stream = self.meeting.on(stream, self.second.stream(env, readers))
         for stage in self.after:
@@ -83,8 +93,15 @@ class Pipeline:
     @property
     def ordered(self) -> bool:
         """Whether the results of a key have an order."""
+        if any(isinstance(stage, Counted) for stage in self.before):
+            return False
         windows = [stage for stage in self.before if isinstance(stage, Windowed)]
         return not any(one.overlaps or (one.of_all and self.widest > 1) for one in windows)
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether some answers are given up when they have taken too long: on a busy machine others do as well."""
+        return any(isinstance(stage, Await) and stage.how == "mute" for stage in (*self.before, *self.after))
 
     def steps(self) -> list[Step]:
         """Its input, as the interpreter takes it."""
@@ -106,6 +123,9 @@ COLLECT = st.builds(Collect, st.integers(0, 25))
 STATEFUL = st.one_of(COLLECT, st.just(Running()), st.just(Keeping()))
 AGEING = st.builds(Keeping, st.sampled_from([PHASE // 2, PHASE * 3 // 2]), st.booleans())
 ALARMS = st.builds(Alarm, st.just(PHASE), st.sampled_from([PHASE * 3 // 2, PHASE * 5 // 2]))
+TOLD = st.builds(Told, st.sampled_from(TELLINGS), st.booleans())
+COUNTED = st.builds(Counted, TUMBLING | SLIDING, st.sampled_from([0, 10, 30]), st.booleans())
+COUNTED_ON_TIME = st.builds(Counted, TUMBLING | SLIDING, st.just(0), st.booleans())
 DEALS = st.builds(Deal, st.sampled_from(["rebalance", "shuffle", "rescale", "global_", "partition_custom"]))
 ON_TIME = windows_on_time()
 
@@ -120,6 +140,12 @@ def orderly(draw: st.DrawFn, *, clocks: bool = True) -> Pipeline:
     source = Input("first", (split,), delay, batch, punctuated=True, enumerated=enumerated)
     stages: list[Stage] = draw(st.lists(PLAIN | RETIMES, max_size=2))
     stateful = STATEFUL | AGEING if by_the_clock else STATEFUL
+    if draw(RARELY):
+        stages.append(draw(TOLD))
+        if not by_the_clock and draw(st.booleans()):
+            stages.append(draw(COUNTED))
+            return Pipeline(True, source, tuple(stages), chained=draw(st.booleans()))
+        stages.append(Paired())
     is_single, of_all = draw(st.booleans()), draw(RARELY)
     if not is_single:
         first = draw(any_windows(last=False, of_all=of_all)) if of_all or draw(MOSTLY) else draw(stateful)
@@ -136,6 +162,8 @@ def prompt(draw: st.DrawFn) -> Pipeline:
     """Any number of splits and subtasks; nothing is late."""
     stages = st.lists(st.one_of(PLAIN, UNORDERED, DEALS, COLLECT, ON_TIME, st.just(Rekey())), min_size=1, max_size=2)
     idles, sessions, before = draw(RARELY), draw(RARELY), draw(stages)
+    if draw(RARELY):
+        before = [*before, draw(TOLD), draw(COUNTED_ON_TIME) if draw(st.booleans()) else Paired()]
     first = draw(prompt_inputs("first", idles=idles, even=sessions))
     if sessions:
         before = [draw(sessions_on_time()), *before]

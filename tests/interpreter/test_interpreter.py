@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from millstream.datastream.data_stream import DataStream
-from millstream_dataflow.operators.specifications import MapBatchesSpecification
+from millstream_dataflow.operators.two_inputs import BroadcastProcessSpecification
 from millstream_dataflow.windows import TumblingEventTimeWindows
 from tests.interpreter.inputs import Input, Split, steps_of
 from tests.interpreter.interpreter import Arrival, Step, interpret, one_split
 from tests.interpreter.keyed_stages import Collect, Running
 from tests.interpreter.ledger import Ledger
-from tests.interpreter.meetings import Meeting
+from tests.interpreter.meetings import RULES, Meeting
 from tests.interpreter.pipelines import Environment
 from tests.interpreter.stages import SIDE, Repeat, Retime, Stage
 from tests.interpreter.stream import END, Record
@@ -118,6 +118,7 @@ def test_windows_of_two_streams() -> None:
 
 def test_what_no_rule_knows_is_named() -> None:
     env = environment()
-    stream(env, "in").map_batches(lambda batch: batch).sink_to(Ledger("out"))
-    with pytest.raises(KeyError, match=MapBatchesSpecification.__name__):
+    rules = stream(env, "rules").broadcast(RULES)
+    stream(env, "in").connect(rules).process((lambda pair, _: [pair], lambda *_: None)).sink_to(Ledger("out"))
+    with pytest.raises(KeyError, match=BroadcastProcessSpecification.__name__):
         interpret(env.program, [END])
