@@ -4,10 +4,12 @@ These functions travel to the workers, so they import nothing of the client. Pai
 state, and state outlives the names of our classes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from types import GeneratorType
+from typing import Any, ClassVar, Final
 
+from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.functions import (
     Function,
     ProcessWindowFunction,
@@ -15,6 +17,8 @@ from millstream_dataflow.functions import (
     resolve_co_group,
     resolve_join,
 )
+from millstream_dataflow.reprs import short_repr
+from millstream_dataflow.types import Row
 from millstream_dataflow.windows import Window
 
 Tagged = tuple[int, Any]
@@ -96,7 +100,23 @@ class JoinOfWindow(_OfBothSides):
         firsts, seconds = _sides(elements)
         for first in firsts:
             for second in seconds:
-                yield from self._call(first, second) or ()
+                emitted = self._call(first, second)
+                if emitted is not None:
+                    yield from emitted if type(emitted) in _SEVERAL else _several(emitted)
+
+
+_SEVERAL: Final = frozenset({tuple, list, GeneratorType})
+"""What is taken apart without another look: it comes for each pair."""
+
+
+def _several(emitted: object) -> Iterable[Any]:
+    """Records; InvalidTypesError for what is none, or one alone."""
+    one = isinstance(emitted, str | bytes | Mapping | Row) or hasattr(type(emitted), "_fields")  # as NamedTuples have
+    if one or not isinstance(emitted, Iterable):
+        given = f"{type(emitted).__qualname__} {short_repr(emitted)}"
+        mend = "yield the records, or return a list of them, or None where there are none; a JoinFunction gives one"
+        raise InvalidTypesError(f"a FlatJoinFunction gives any number of records, but returned {given}; {mend}")
+    return emitted
 
 
 def _sides(elements: Iterable[Tagged]) -> tuple[list[Any], list[Any]]:

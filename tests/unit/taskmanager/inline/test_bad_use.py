@@ -12,11 +12,11 @@ from millstream.datastream.data_stream import DataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream.errors import ArgumentError
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError, NotSerializableError
-from millstream_dataflow.functions import AggregateFunction, KeyedProcessFunction
+from millstream_dataflow.functions import AggregateFunction, FlatJoinFunction, KeyedProcessFunction
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import Time
 from millstream_dataflow.types import Row, Types
-from millstream_dataflow.windows import TumblingProcessingTimeWindows
+from millstream_dataflow.windows import CountTrigger, GlobalWindows, TumblingProcessingTimeWindows
 from tests.unit.client.programs import environment
 
 Program = Callable[[DataStream[Any]], DataStream[Any]]
@@ -174,6 +174,26 @@ def test_a_window_function_that_gives_one_value(program: Program) -> None:
     with pytest.raises(InvalidTypesError, match=words) as raised:
         list(program(numbers(1, 2)).execute_and_collect())
     assert any("test_bad_use.py" in note for note in raised.value.__notes__)
+
+
+class OfPair(FlatJoinFunction[int, int, int]):
+    def __init__(self, value: Any) -> None:  # noqa: ANN401  # what no type checker would let through
+        self._value = value
+
+    def join(self, first: int, second: int) -> Any:  # noqa: ANN401  # as above
+        return self._value
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(7, "int 7"), (0, "int 0"), ("ab", "str 'ab'"), (Row(1), "Row ")], ids=repr
+)
+def test_a_join_that_gives_one_value(value: object, shown: str) -> None:
+    stream = numbers(1)
+    pairs = stream.join(stream).where(lambda one: one).equal_to(lambda one: one)
+    joined = pairs.window(GlobalWindows.create()).trigger(CountTrigger.of(2)).apply(OfPair(value))
+    words = f"a FlatJoinFunction gives any number of records, but returned {shown}.*; yield the records, or return a"
+    with pytest.raises(InvalidTypesError, match=words):
+        list(joined.execute_and_collect())
 
 
 class Shared(AggregateFunction[int, list[int], list[int]]):
