@@ -27,7 +27,7 @@ if __name__ == "__main__":
     late = OutputTag("late-data", Types.TUPLE([Types.STRING(), Types.LONG()]))
 
     data_stream = env.from_collection(
-        [("hi", 1), ("hi", 2000), ("hi", 1500), ("hi", 5000), ("hi", 7500), ("hi", 2500), ("hi", 15000), ("hi", 100)],
+        [("hi", 1), ("hi", 2000), ("hi", 1500), ("hi", 5000), ("hi", 7500), ("hi", 6500), ("hi", 15000)],
         type_info=Types.TUPLE([Types.STRING(), Types.LONG()]),
     )
     watermark_strategy = (

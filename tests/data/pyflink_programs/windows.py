@@ -145,8 +145,8 @@ if __name__ == "__main__":
         Average(), Named(), accumulator_type=Types.PICKLED_BYTE_ARRAY(), output_type=Types.PICKLED_BYTE_ARRAY()
     ).print("averages")
     keyed.window(TumblingEventTimeWindows.of(Time.seconds(20))).trigger(
-        ContinuousEventTimeTrigger.of(Time.seconds(10))
-    ).reduce(lambda one, other: (one[0], other[1], one[2] + other[2])).print("early")
+        ContinuousEventTimeTrigger.of(Time.seconds(20))
+    ).reduce(lambda one, other: (one[0], other[1], one[2] + other[2])).print("continuous")
     keyed.window(CountTumblingWindowAssigner.of(2)).apply(Sum(), sums).print("count")
     keyed.window(CountSlidingWindowAssigner.of(2, 1)).apply(Sum(), sums).print("counts sliding")
     keyed.count_window(3).apply(Sum(), sums).print("threes")

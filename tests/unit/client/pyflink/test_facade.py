@@ -49,7 +49,7 @@ def test_each_module_is_there_and_shows_what_it_has(module: str) -> None:
 def test_a_module_may_be_taken_from_its_package() -> None:
     names = imported("from pyflink.datastream import window, async_retry_predicates as predicates\nimport pyflink as p")
     assert names["window"] is importlib.import_module("pyflink.datastream.window")
-    assert names["predicates"].empty_result_predicate is millstream.empty_result_predicate  # type: ignore[attr-defined]  # any
+    assert names["predicates"].empty_result_predicate is millstream.empty_result_predicate  # type: ignore[attr-defined]  # a module is an object here
     assert imported("import pyflink\nhere = pyflink.common.time")["here"] is importlib.import_module(
         "pyflink.common.time"
     )
