@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -228,7 +229,7 @@ async def yields_later(value: int, *_context: object) -> AsyncIterator[int]:
         (lambda value, *_: (value, -value), [1, -1, 2, -2]),
         (lambda value, *_: range(value), [0, 0, 1]),
         (lambda value, *_: iter([value]), [1, 2]),
-        (lambda value, *_: {value: "key"}, [1, 2]),
+        (lambda value, *_: deque([value]), [1, 2]),
         (lambda *_: None, []),
         (lambda *_: (), []),
         (yields_later, [1, -1, 2, -2]),
