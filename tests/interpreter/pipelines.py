@@ -134,7 +134,7 @@ ON_TIME = windows_on_time()
 def orderly(draw: st.DrawFn, *, clocks: bool = True) -> Pipeline:
     """One split, records late by any measure. `clocks`: some of all that goes by the clock."""
     by_the_clock = clocks and draw(RARELY)
-    records = tuple(draw(FEW | MANY))
+    records = tuple(draw(MANY if draw(MOSTLY) else FEW))
     split = draw(paused(records)) if by_the_clock else records
     delay, batch, enumerated = draw(st.integers(0, 40)), draw(st.integers(1, 4)), draw(st.booleans())
     source = Input("first", (split,), delay, batch, punctuated=True, enumerated=enumerated)

@@ -87,7 +87,7 @@ def any_windows(draw: st.DrawFn, *, last: bool, of_all: bool) -> Windowed:
     """Windows of one split. `last`: no other operator of keys follows, so those may come whose results have no order or
     no time.
     """
-    families = ["tumbling", "sessions", "sessions", *(("sliding", "count", "global") if last else ())]
+    families = ["tumbling", "sessions", *(("sliding", "count", "global") if last else ())]
     family = draw(st.sampled_from(families))
     how = draw(st.sampled_from(HOWS))
     evictor = draw(EVICTORS) if draw(RARELY) else None

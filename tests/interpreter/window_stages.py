@@ -19,7 +19,7 @@ from millstream_dataflow.windows import (
 )
 from tests.interpreter.stages import SIDE, Pair, Stage, added, keyed
 
-HOWS = ["reduce", "aggregate", "whole", "firings", "told", "remembering"]
+HOWS = ["reduce", "aggregate", "whole", "firings", "firings", "told", "told", "remembering"]
 
 
 @dataclass(frozen=True)
