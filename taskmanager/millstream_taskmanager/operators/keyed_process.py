@@ -17,7 +17,7 @@ from millstream_dataflow.functions import (
 from millstream_dataflow.functions.process import Emitted
 from millstream_dataflow.operators.specifications import KeyedProcessSpecification, KeySelection
 from millstream_dataflow.records import RowBatch, Watermark
-from millstream_taskmanager.operators.base import OperatorContext, Output
+from millstream_taskmanager.operators.base import PAUSE, SLICE, OperatorContext, Output
 from millstream_taskmanager.operators.emitting import Collector
 from millstream_taskmanager.operators.keyed import KeyedOperator, KeyedPart
 from millstream_taskmanager.operators.timers import KeyTimers, TimerHeap
@@ -109,7 +109,7 @@ class FunctionOfKeys(KeyedOperator):
         around, on_timer = self.around_timer(domain), self._on_timer
 
         def loop() -> Iterator[Output]:
-            for time, identity in heap.due(until):
+            for number, (time, identity) in enumerate(heap.due(until), 1):
                 key = self.backend.forms.of(identity)
                 self.current.set(key, identity)
                 self._timers.watermark = self.times.of(key)
@@ -120,6 +120,8 @@ class FunctionOfKeys(KeyedOperator):
                         collector.add(item, time)
                         if collector.full:
                             yield from collector.take()
+                if number % SLICE == 0:
+                    yield PAUSE  # at the end of time a timer that sets the next one goes on until the job is cancelled
 
         yield from attributed(
             loop(), lambda error: UserCodeError(error, self._name, _Timer(self.current.key, around.time))

@@ -1,6 +1,7 @@
 """KeyedProcessFunction: state and timers of the record's key."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from millstream_dataflow.functions import AggregateFunction, KeyedProcessFunction, RuntimeContext
 from millstream_dataflow.operators.specifications import KeyedProcessSpecification, KeySelection
 from millstream_dataflow.records import RowBatch, Watermark
+from millstream_dataflow.records.controls import MAX_TIME
 from millstream_dataflow.state import (
     AggregatingStateDescriptor,
     ListStateDescriptor,
@@ -17,7 +19,7 @@ from millstream_dataflow.state import (
     ValueStateDescriptor,
 )
 from millstream_dataflow.tags import OutputTag
-from millstream_taskmanager.operators.base import SLICE, SideBatch
+from millstream_taskmanager.operators.base import PAUSE, SLICE, SideBatch
 from millstream_taskmanager.operators.keyed_process import KeyedProcessOperator
 from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
@@ -150,7 +152,24 @@ def test_many_timers_fire_in_slices() -> None:
     first = next(pulled)
     assert isinstance(first, RowBatch)
     assert len(first) == SLICE
-    assert len(list(pulled)) == 1
+    assert [len(batch) for batch in pulled if isinstance(batch, RowBatch) and batch is not PAUSE] == [10]
+
+
+class Endless(KeyedProcessFunction[str, tuple[str, int], Any]):
+    """Sets its next timer at each."""
+
+    def process_element(self, value: tuple[str, int], ctx: KeyedProcessFunction.Context) -> None:
+        ctx.timer_service().register_event_time_timer(value[1])
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> None:
+        ctx.timer_service().register_event_time_timer(timestamp + 1)
+
+
+def test_timers_without_end_let_others_have_a_turn() -> None:
+    """At the end of time they go on until the job is cancelled, as in Flink."""
+    operator = opened(Endless())
+    list(operator.process(0, rows(("a", 5))))
+    assert list(islice(operator.advance(Watermark(MAX_TIME)), 3)) == [PAUSE] * 3
 
 
 class Mean(AggregateFunction[int, tuple[int, int], float]):
