@@ -18,7 +18,8 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The first three share nothing, so they fill two cores; the other layers start clusters and watch clocks.
+# The first three share nothing, so they fill two cores. Integration tests start clusters of their own and wait much, a
+# file of them beside another; chaos watches the clock, and stories take no time.
 # Unit tests wait a fifth of their time (for processes, for short timeouts); a third worker works meanwhile.
 # The house rules over this tree (tests/tidy) are a part of `make check`, which CI runs before this.
 LAYERS = {
@@ -26,7 +27,7 @@ LAYERS = {
     "interpreter": ["-n", "2", "--dist=worksteal"],
     "simulation": ["-n", "2"],
     "stories": [],
-    "integration": [],
+    "integration": ["-n", "2", "--dist=loadfile"],
     "chaos": [],
 }
 

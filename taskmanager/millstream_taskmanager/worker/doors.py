@@ -125,9 +125,12 @@ class WorkerDoors:
         self._around.say(CheckpointDeclined(self._task, checkpoint, failure))
 
     def fail(self, report: TaskReport, error: Exception) -> None:
-        """See TaskDoors. The task's own log has the whole of it; other tasks go on until the region is told to end."""
+        """See TaskDoors. The task's own log has the whole of it; other tasks go on until the region is told to end.
+
+        A lost peer isn't in the log: the JobManager knows whether it has failed, or ended a little earlier than this
+        one, as when the job is cancelled.
+        """
         if isinstance(error, PeerLostError):
-            self._log(f"{error}\n")
             report = replace(report, failure=Failure(FailureKind.EXTERNAL, str(error), secondary=True))
         elif report.failure is not None and not report.failure.traceback:
             self._log(f"{report.failure}\n")

@@ -195,6 +195,8 @@ async def test_a_lost_peer_fails_the_others_with_its_name(site: Site) -> None:
     assert failures[0].secondary
     assert second.worker in failures[0].message
     assert not site.manager[first.worker].of(PeerLost)  # it was on this very TaskManager
+    logged = [file.read_text() for file in (site.directory / "pool" / first.worker).glob("*.err")]
+    assert not any(logged), "a peer that ended earlier, as when a job is cancelled, is no line for users"
     await leave(site.pool, site.manager, first.worker)
 
 
