@@ -157,7 +157,15 @@ def _specification(chain: Chain, layout: _Layout) -> tuple[ChainSpecification, l
         ChainInput(edge.id, origin.type, origin.input) for edge, origin in layout.edges if origin.target == head
     )
     outputs = tuple(
-        ChainOutput(edge.id, chain.position(origin.source), edge.tag, origin.type, origin.key, origin.partitioner)
+        ChainOutput(
+            edge.id,
+            chain.position(origin.source),
+            edge.tag,
+            origin.type,
+            origin.key,
+            origin.partitioner,
+            origin.defined_at,
+        )
         for edge, origin in layout.edges
         if layout.heads[origin.source] == head
     )

@@ -54,6 +54,8 @@ class ChainOutput:
     key: KeySelection | None = None
     partitioner: Callable[[Any, int], int] | None = None
     """For custom partitioning: key and number of partitions to partition."""
+    defined_at: str = ""
+    """Where the user chose how records travel; empty where nobody did."""
 
 
 @dataclass(frozen=True, slots=True)

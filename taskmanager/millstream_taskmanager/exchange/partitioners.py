@@ -193,7 +193,7 @@ class Place:
     channels: int
     max_parallelism: int
     operator: str
-    """Who is named when the user's code fails."""
+    """Who sends, and is named when a record can't be sent."""
 
 
 def make_partitioner(
@@ -209,9 +209,9 @@ def make_partitioner(
         case Partitioning.HASH:
             if output.key is None:
                 raise ValueError(f"{place.operator}: hash partitioning needs a key")
-            return Hash(place.channels, place.max_parallelism, output.key, place.operator)
+            return Hash(place.channels, place.max_parallelism, output.key, _named("key_by", output, place))
         case Partitioning.CUSTOM:
-            return Custom(place.channels, output, place.operator)
+            return Custom(place.channels, output, _named("partition_custom", output, place))
         case Partitioning.REBALANCE | Partitioning.RESCALE:
             return RoundRobin(place.channels, place.subtask)
         case Partitioning.SHUFFLE:
@@ -222,6 +222,11 @@ def make_partitioner(
             return Forward()
         case Partitioning.SPLITS:
             raise ValueError(f"{place.operator}: splits go to who asks for them, not by partitioner")
+
+
+def _named(call: str, output: ChainOutput, place: Place) -> str:
+    """Who is named when the user's code fails: what he called, not the operator that sends."""
+    return f"{call} ({output.defined_at})" if output.defined_at else place.operator
 
 
 def _values(batch: Batch) -> list[Any]:

@@ -80,6 +80,28 @@ def test_a_field_that_records_do_not_have_is_told_without_our_frames(program: Pr
     assert "millstream_dataflow/" not in shown
 
 
+SENT: list[tuple[str, Program, str]] = [
+    ("key_by", lambda stream: stream.key_by(7).process(lambda one, _: [one]), "int records have no column 7"),
+    ("key_by", lambda stream: stream.key_by(lambda _: object()).process(lambda one, _: [one]), "object can.t be a key"),
+    ("key_by", lambda stream: stream.key_by(lambda one: one // 0).process(lambda one, _: [one]), "by zero"),
+    (
+        "partition_custom",
+        lambda stream: stream.partition_custom(lambda _, __: 9, lambda one: one).map(str),
+        "it must give 0 to 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "program", "words"), SENT)
+def test_who_chooses_where_records_go_is_named_and_not_who_sends_them(call: str, program: Program, words: str) -> None:
+    stream = numbers(1, 2)
+    stream.get_execution_environment().set_parallelism(2)
+    with pytest.raises(Exception, match=words) as raised:
+        list(program(stream).execute_and_collect())
+    shown = "".join(traceback.format_exception(raised.value))
+    assert re.search(rf"operator {call} \(.*test_bad_use.py:\d+\), at record [12]", shown)
+
+
 def test_an_error_of_the_users_own_loop_stays_as_it_is() -> None:
     def own(value: int) -> Iterator[int]:
         emitted: Any = value
