@@ -1,5 +1,6 @@
 """Calls on one stream, as values that print as what they are. Every record is a pair (key, number)."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,15 +27,15 @@ def added(one: Pair, other: Pair) -> Pair:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(ABC):
     """One call on a stream."""
 
     of_keys: ClassVar[bool] = False
     has_side: ClassVar[bool] = False
     """Whether it gives something to SIDE."""
 
-    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]:
-        raise NotImplementedError
+    @abstractmethod
+    def on(self, stream: DataStream[Pair]) -> DataStream[Pair]: ...
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ class WindowsOfKey(WindowAssigner.WindowAssignerContext):
         return 0
 
     def get_runtime_context(self) -> RuntimeContext:
-        raise NotImplementedError
+        raise NotImplementedError("no window of the model has a function of the user's")
 
 
 class _Reducing:
@@ -152,16 +152,16 @@ class _Around(Trigger.OnMergeContext):
             part.clear()
 
     def get_metric_group(self) -> MetricGroup:
-        raise NotImplementedError
+        raise NotImplementedError("the model measures nothing")
 
     def get_current_processing_time(self) -> NoReturn:
-        raise NotImplementedError
+        raise NotImplementedError("the model has no clock: windows of event time alone")
 
     def register_processing_time_timer(self, time: int) -> NoReturn:
-        raise NotImplementedError
+        raise NotImplementedError("the model has no clock: windows of event time alone")
 
     def delete_processing_time_timer(self, time: int) -> NoReturn:
-        raise NotImplementedError
+        raise NotImplementedError("the model has no clock: windows of event time alone")
 
 
 def empty(keys: Iterable[WindowsOfKey]) -> None:

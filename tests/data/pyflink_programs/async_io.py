@@ -22,7 +22,8 @@ class Lookup(AsyncFunction[int, str]):
 
 class Slow(AsyncFunction[int, str]):
     async def async_invoke(self, value: int) -> List[str]:
-        await asyncio.sleep(60 if value == 2 else 0)
+        if value == 2:
+            await asyncio.Event().wait()  # an answer that never comes
         return [str(value)]
 
     def timeout(self, value: int) -> List[str]:

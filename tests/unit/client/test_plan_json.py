@@ -86,10 +86,10 @@ def test_operators_of_two_streams_have_two_sides() -> None:
 
 class Known(BroadcastProcessFunction[int, str, int]):
     def process_element(self, value: int, ctx: BroadcastProcessFunction.ReadOnlyContext) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("a plan runs nothing")
 
     def process_broadcast_element(self, value: str, ctx: BroadcastProcessFunction.Context) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("a plan runs nothing")
 
 
 def test_rules_that_are_broadcast_come_by_the_second_side() -> None:
