@@ -48,8 +48,10 @@ class WindowsOfKey(WindowAssigner.WindowAssignerContext):
             self.late.append((number, time))
 
     def advance(self, watermark: int) -> None:
-        """Event time has come so far."""
-        self.watermark = max(self.watermark, watermark)
+        """Event time has come so far. What isn't beyond where it was already reaches no operator, in Flink as here."""
+        if watermark <= self.watermark:
+            return
+        self.watermark = watermark
         while True:
             due = [(time, 0, window) for time, window in self.timers if time <= watermark]
             due += [(self._end(window), 1, window) for window in self._firings if self._end(window) <= watermark]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from millstream_dataflow.functions import AggregateFunction, ProcessWindowFunction
@@ -215,6 +215,13 @@ class Pair:
     st.sampled_from([0, 0, 5, 30]),
     st.booleans(),
     st.lists(STEPS, max_size=16),
+)
+@example(  # a timer behind the watermark, which then doesn't rise
+    TumblingEventTimeWindows.of(10, 3),
+    ContinuousEventTimeTrigger.of(4),
+    0,
+    False,
+    [Reach((4, 4, 4)), Come([("a", 0, 3)]), Reach((4, 4, 4))],
 )
 def test_windows_give_what_flink_says(
     assigner: Any,  # noqa: ANN401  # of several kinds
