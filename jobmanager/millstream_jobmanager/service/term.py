@@ -4,6 +4,7 @@ The store is opened, an epoch taken, every stored job recovered, before anybody 
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import secrets
@@ -81,6 +82,10 @@ async def _collect(carrier: Carrier) -> None:
 
 
 async def cancelled(task: "asyncio.Task[None]") -> None:
-    """It is asked to end, and has ended."""
+    """It is asked to end, and has ended. What ended it is taken from it: its frames know the task from Python 3.14 on,
+    a cycle that would keep all of them until a collection.
+    """
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        task.exception()

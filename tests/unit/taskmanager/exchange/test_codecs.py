@@ -277,7 +277,7 @@ def test_deep_nesting_goes_by_pickle_or_is_named() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(UserCodeError, match="recursion"):
+    with pytest.raises(UserCodeError, match="RecursionError"):
         rows(None, [deep])
 
 
