@@ -1,10 +1,13 @@
-"""One watermark and one status out of many (law 7.3). Pure; the rules are Flink's StatusWatermarkValve, with one
-change.
+"""One watermark and one status out of many (law 7.3). Pure; the rules are Flink's StatusWatermarkValve, with two
+changes.
 
 The watermark of a confluence is the minimum over its members that count, and never falls. A member that is idle
 doesn't count; when all are, the confluence is idle and its watermark stands (Flink moves it to the highest: then what
 wakes first is late). A member that comes back from idleness with a lower watermark doesn't count until it has caught
 up.
+
+A member at the end of time has ended, and has no say while others go on: the confluence ends with the last of them. (In
+Flink it ends at once where those are idle, or have not caught up: all that they still bring is late then.)
 
 The same rules hold three times: channels meet in an input, inputs in a task, and splits in a source.
 """
@@ -13,7 +16,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from millstream_dataflow.records.controls import MIN_TIME, StreamStatus, Watermark
+from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME, StreamStatus, Watermark
 
 MemberT = TypeVar("MemberT", bound=Hashable)
 Change = Watermark | StreamStatus
@@ -47,7 +50,7 @@ class Confluence(Generic[MemberT]):
 
     @property
     def idle(self) -> bool:
-        """Whether no member is active."""
+        """Whether members go on, and none of them is active."""
         return self._idle
 
     def join(self, member: MemberT, time: int = MIN_TIME) -> list[Change]:
@@ -78,11 +81,12 @@ class Confluence(Generic[MemberT]):
 
     def _settled(self) -> list[Change]:
         changes: list[Change] = []
-        idle = bool(self._members) and all(member.idle for member in self._members.values())
+        going_on = [member for member in self._members.values() if member.time < MAX_TIME]
+        idle = bool(going_on) and all(member.idle for member in going_on)
         if idle is not self._idle:
             self._idle = idle
             changes.append(StreamStatus(idle))
-        times = [member.time for member in self._members.values() if member.counts]
+        times = [member.time for member in going_on if member.counts] if going_on else [MAX_TIME]
         if times and (lowest := min(times)) > self._time:
             self._time = lowest
             changes.append(Watermark(lowest))

@@ -137,6 +137,19 @@ def test_an_idle_input_holds_nobody_back(idle: int) -> None:
     assert run.collected("out") == [10, 20]
 
 
+@pytest.mark.parametrize("ending", [0, 1])
+def test_an_input_that_has_ended_doesnt_end_the_time_of_one_that_is_idle(ending: int) -> None:
+    strategy = RISING.with_idleness(500)
+    sides = [numbers(*QUIET[:14], 10, 20, 30, *QUIET), numbers(*QUIET[:14], 10, 20, 30, *QUIET)]
+    sides[ending] = numbers(5)
+    run = waiting(sides[0], sides[1], (strategy, strategy))
+    run.pass_time(650)
+    assert run.collected("out") == []
+    run.pass_time(500)
+    assert run.task("both").totals().watermark == 29
+    assert run.collected("out") == [5, 10, 20]
+
+
 def test_both_ends_end_the_task() -> None:
     run = waiting(numbers(1, 3), numbers(2, 4))
     run.finish()
