@@ -6,12 +6,16 @@ All keys have the same ones, so they can be fired and forgotten whole. Sliding o
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection
 from math import gcd
-from typing import Any, cast
+from operator import attrgetter
+from typing import Any, Final, cast
 
 from millstream_dataflow.windows.assigner import WindowAssigner
 from millstream_dataflow.windows.triggers.time import EventTimeTrigger, ProcessingTimeTrigger
 from millstream_dataflow.windows.window import TimeWindow, window_start
+
+_START: Final = attrgetter("start")
 
 
 class AlignedWindows(WindowAssigner[Any, TimeWindow]):
@@ -45,6 +49,11 @@ class AlignedWindows(WindowAssigner[Any, TimeWindow]):
         starts = range(last, time - self.size, -self.distance)
         return tuple(TimeWindow(start, start + self.size) for start in reversed(starts))
 
+    @property
+    def is_overridden(self) -> bool:
+        """Whether a class of a user's own says otherwise which windows a record has: then they lie where it says."""
+        return type(self).assign_windows is not AlignedWindows.assign_windows
+
     # ------------------------------------------------------------------------------------------------- panes
 
     @property
@@ -57,14 +66,22 @@ class AlignedWindows(WindowAssigner[Any, TimeWindow]):
         start = window_start(time, self.offset, self.pane)
         return TimeWindow(start, start + self.pane)
 
-    def panes_of(self, window: TimeWindow) -> list[TimeWindow]:
-        """The panes that a window is made of, in order."""
-        return [TimeWindow(start, start + self.pane) for start in range(window.start, window.end, self.pane)]
+    def panes_of(self, window: TimeWindow, filled: Collection[TimeWindow]) -> list[TimeWindow]:
+        """The panes that a window is made of, in order; those that aren't among the filled ones may be left out. Where
+        size and slide have little in common a window has far more panes than records: 300,000 in 10 minutes by 1,234
+        ms.
+        """
+        return self._panes(window.start, window.end, filled)
 
-    def panes_left_by(self, window: TimeWindow) -> list[TimeWindow]:
-        """Those of its panes that no later window has."""
-        end = min(window.end, window.start + self.distance)
-        return [TimeWindow(start, start + self.pane) for start in range(window.start, end, self.pane)]
+    def panes_left_by(self, window: TimeWindow, filled: Collection[TimeWindow]) -> list[TimeWindow]:
+        """Those of its panes that no later window has; see `panes_of`."""
+        return self._panes(window.start, min(window.end, window.start + self.distance), filled)
+
+    def _panes(self, start: int, end: int, filled: Collection[TimeWindow]) -> list[TimeWindow]:
+        pane = self.pane
+        if (end - start) // pane <= len(filled):
+            return [TimeWindow(first, first + pane) for first in range(start, end, pane)]
+        return sorted((span for span in filled if start <= span.start < end), key=_START)
 
     # ------------------------------------------------------------------------------------------------ refused
 

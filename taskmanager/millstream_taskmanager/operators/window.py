@@ -81,7 +81,10 @@ class WindowOperator(KeyedOperator):
         if self._places.shared:
             refuse_other_panes(self._name, self._assigner, self._table.entries)
         for span in self._table.entries:
-            self._register(self._places.windows_of(span))
+            windows = self._places.windows_of(span)
+            self._register(windows)
+            for last in windows[-1:]:
+                self._forget_if_over(last)
 
     # ---------------------------------------------------------------------------------------------- records
 
@@ -111,7 +114,7 @@ class WindowOperator(KeyedOperator):
         for start, end in stretches:
             values, identities = part.values[start:end], part.identities[start:end]
             pane = self._places.at(times[start])
-            if not pane.windows:  # a gap: its records belong nowhere, and those that are old are late, as in Flink
+            if pane.is_gap:  # its records belong nowhere, and those that are old are late, as in Flink
                 old = [place for place in range(start, end) if times[place] + self._lateness <= part.time]
                 _append(late, [part.values[place] for place in old], [times[place] for place in old])
             elif pane.first > part.time:
@@ -140,7 +143,7 @@ class WindowOperator(KeyedOperator):
             is_new = pane.span not in self._table.entries
             entries = pane.entries = self._table.of(pane.span)
             if is_new:
-                self._register(pane.windows)
+                self._register(self._places.windows_of(pane.span))
         given = iter(values)
         try:
             self._accumulation.add(entries, given, identities)
@@ -153,7 +156,7 @@ class WindowOperator(KeyedOperator):
         """Records for some of whose windows event time has passed the end, but not the allowed lateness: those fire
         anew.
         """
-        lasts = [(window, window.max_timestamp()) for window in pane.windows]
+        lasts = [(window, window.max_timestamp()) for window in self._places.windows_of(pane.span)]
         ended = [window for window, last in lasts if last <= time < last + self._lateness]
         if not ended:
             self._add(pane, values, identities)
@@ -195,6 +198,11 @@ class WindowOperator(KeyedOperator):
             if self._by_clock:
                 self._context.call_at(last + 1)
 
+    def _forget_if_over(self, window: TimeWindow) -> None:
+        """With the next watermark: of a restored window, for which more lateness was allowed before."""
+        if not self._by_clock and window.max_timestamp() + self._lateness <= self.times.time:
+            heapq.heappush(self._due, (self.times.time + 1, window))
+
     def advance(self, watermark: Watermark) -> Iterator[Output]:
         """See Operator."""
         if self.times.advance(watermark.time):
@@ -214,7 +222,7 @@ class WindowOperator(KeyedOperator):
             due, window = heapq.heappop(self._due)
             if due == window.max_timestamp():
                 yield from self._fire(window)
-            if due == window.max_timestamp() + self._lateness:
+            if due >= window.max_timestamp() + self._lateness:
                 self._forget(window)
 
     def _fire(self, window: TimeWindow) -> Iterator[Output]:
@@ -237,7 +245,7 @@ class WindowOperator(KeyedOperator):
     def _places_of(self, window: TimeWindow) -> Lying:
         """Where a window's records lie, the earliest first."""
         entries = self._table.entries
-        return [(span, found) for span in self._places.panes_of(window) if (found := entries.get(span))]
+        return [(span, found) for span in self._places.panes_of(window, entries) if (found := entries.get(span))]
 
     def _kept(self, places: Lying, window: TimeWindow, identities: list[Hashable]) -> list[Any]:
         """What a window holds of keys, which are there; of panes, a copy in one."""
@@ -273,7 +281,7 @@ class WindowOperator(KeyedOperator):
             for part in self._taking_part(window.max_timestamp() + self._lateness, identities):
                 for identity in part:
                     self._clear(window, identity)
-        for span in self._places.left_by(window):
+        for span in self._places.left_by(window, self._table.entries):
             self._table.purge(span)
             self._places.forget(span)
         self._waiting.discard(window)

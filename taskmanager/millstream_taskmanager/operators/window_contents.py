@@ -62,6 +62,10 @@ class Contents(ABC):
     def forget(self, identity: Hashable, window: Window) -> None:
         """The window is forgotten."""
 
+    @abstractmethod
+    def forget_all(self) -> None:
+        """The table was emptied."""
+
     shared: bool
     """Whether a record lies in one place for all its windows: it is added once, and what `get` gives is a copy."""
 
@@ -105,6 +109,9 @@ class WholeWindows(Contents):
         """See Contents; also of a window that is purged."""
         self._table.entries.pop((identity, window), None)
 
+    def forget_all(self) -> None:
+        """See Contents."""
+
     def merge(self, identity: Hashable, windows: Sequence[Window], result: Window) -> None:
         """Windows become one; what they held is merged in their order."""
         whole: Any = NOTHING
@@ -118,7 +125,7 @@ class WholeWindows(Contents):
 
 
 class SharedPanes(Contents):
-    """By key and pane."""
+    """By key and pane. Which panes a key has is known: of a window's there may be far more."""
 
     shared = True
 
@@ -128,29 +135,46 @@ class SharedPanes(Contents):
         super().__init__(backend, "panes-of-keys", accumulation)
         self._assigner = assigner
         self._results = results
+        self._of_keys: dict[Hashable, list[TimeWindow]] = {}
+        for identity, pane in self._table.entries:
+            self._of_keys.setdefault(identity, []).append(pane)
         refuse_other_panes(backend.space.operator, assigner, {pane for _, pane in self._table.entries})
 
     def add(self, identity: Hashable, window: Window, record: Any, time: int) -> None:  # noqa: ANN401  # any record
         """See Contents."""
-        self._add_to((identity, self._assigner.pane_at(time)), record)
+        pane = self._assigner.pane_at(time)
+        address = identity, pane
+        if address not in self._table.entries:
+            self._of_keys.setdefault(identity, []).append(pane)
+        self._add_to(address, record)
 
     def get(self, identity: Hashable, window: Window) -> Any:  # noqa: ANN401  # what is kept
         """See Contents."""
-        entries = self._table.entries
-        panes = self._assigner.panes_of(window) if isinstance(window, TimeWindow) else ()
+        entries, own = self._table.entries, self._of_keys.get(identity, ())
+        panes = self._assigner.panes_of(window, own) if isinstance(window, TimeWindow) else ()
         parts = [entries[identity, pane] for pane in panes if (identity, pane) in entries]
         return self._results.merged(parts) if parts else NOTHING
 
     def forget(self, identity: Hashable, window: Window) -> None:
         """See Contents."""
-        if isinstance(window, TimeWindow):
-            for pane in self._assigner.panes_left_by(window):
-                self._table.entries.pop((identity, pane), None)
+        own = self._of_keys.get(identity)
+        if own is None or not isinstance(window, TimeWindow):
+            return
+        for pane in self._assigner.panes_left_by(window, own):
+            if self._table.entries.pop((identity, pane), NOTHING) is not NOTHING:
+                own.remove(pane)
+        if not own:
+            del self._of_keys[identity]
+
+    def forget_all(self) -> None:
+        """See Contents."""
+        self._of_keys.clear()
 
 
 def shares_panes(
     assigner: WindowAssigner[Any, Any], trigger: Trigger[Any, Any], evictor: Evictor[Any, Any] | None
 ) -> bool:
     """Whether records may lie in panes, which windows share."""
-    slides = isinstance(assigner, AlignedWindows) and assigner.distance != assigner.size
-    return slides and evictor is None and type(trigger) in _DROP_NOTHING
+    if not isinstance(assigner, AlignedWindows) or assigner.is_overridden:
+        return False
+    return assigner.distance != assigner.size and evictor is None and type(trigger) in _DROP_NOTHING

@@ -333,6 +333,7 @@ class KeyedWindowOperator(KeyedOperator):
     def forget_key(self) -> None:
         """See Operator."""
         super().forget_key()
+        self._contents.forget_all()
         self._live.forget_all()
         self._triggering.event_time.forget_all()
         self._triggering.processing_time.forget_all()

@@ -1,7 +1,7 @@
 """Where in time records lie: the panes of aligned windows. Tumbling windows are panes themselves."""
 
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -19,15 +19,17 @@ _MANY_KNOWN = 1_024  # panes; most jobs have a few open, and late records may as
 
 @dataclass(slots=True)
 class Pane:
-    """A span of time whose records belong to the same windows, and its entries in the table."""
+    """A span of time whose records belong to the same windows, and its entries in the table. It doesn't hold the
+    windows: there may be as many panes as records, and hundreds of windows of each.
+    """
 
     span: TimeWindow
-    windows: tuple[TimeWindow, ...]
-    """The one that ends first first; none in a gap between windows."""
     first: int
     """The last millisecond of the window that ends first; of a gap, its first one."""
     last: int
     """That of the one that ends last."""
+    is_gap: bool = False
+    """Whether it lies between windows, so that its records belong to none."""
     entries: dict[Hashable, Any] | None = None
 
 
@@ -93,22 +95,24 @@ class Places:
 
     def _made(self, start: int) -> Pane:
         span = TimeWindow(start, start + self._size)
-        windows = self._assigner.windows_at(start) if self.shared else (span,)
+        windows = self.windows_of(span)
         if not windows:
-            return Pane(span, (), span.start, span.start)
-        return Pane(span, windows, windows[0].max_timestamp(), windows[-1].max_timestamp())
+            return Pane(span, start, start, is_gap=True)
+        return Pane(span, windows[0].max_timestamp(), windows[-1].max_timestamp())
 
     def windows_of(self, span: TimeWindow) -> tuple[TimeWindow, ...]:
-        """The windows that have a restored pane; a window itself where none are shared, whatever their size was."""
+        """The windows that have a pane, the one that ends first first, none in a gap; a window itself where none are
+        shared, whatever their size was when it was stored.
+        """
         return self._assigner.windows_at(span.start) if self.shared else (span,)
 
-    def panes_of(self, window: TimeWindow) -> Sequence[TimeWindow]:
-        """The panes that a window is made of, in order."""
-        return self._assigner.panes_of(window) if self.shared else (window,)
+    def panes_of(self, window: TimeWindow, filled: Collection[TimeWindow]) -> Sequence[TimeWindow]:
+        """The panes of a window, in order; those that aren't among the filled ones may be left out."""
+        return self._assigner.panes_of(window, filled) if self.shared else (window,)
 
-    def left_by(self, window: TimeWindow) -> Sequence[TimeWindow]:
-        """Those of its panes that nobody needs when it is forgotten."""
-        return self._assigner.panes_left_by(window) if self.shared else (window,)
+    def left_by(self, window: TimeWindow, filled: Collection[TimeWindow]) -> Sequence[TimeWindow]:
+        """Those of its panes that nobody needs when it is forgotten; see `panes_of`."""
+        return self._assigner.panes_left_by(window, filled) if self.shared else (window,)
 
     def forget(self, span: TimeWindow) -> None:
         """A pane's entries are gone."""

@@ -12,6 +12,7 @@ from millstream_dataflow.records.controls import MIN_TIME
 from millstream_dataflow.state import ValueStateDescriptor
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.windows import (
+    AlignedWindows,
     CountTrigger,
     Firing,
     PurgingTrigger,
@@ -305,3 +306,29 @@ def spoiling(key: object, context: ProcessWindowFunction.Context[TimeWindow], el
 def test_a_window_that_fires_at_once_changes_no_record_of_others() -> None:
     windows = Windows(TWENTY_BY_TEN, process=spoiling, trigger=PurgingTrigger.of(CountTrigger.of(1)))
     assert windows.come(["a", "u", 5]) == [(("a", -10, "u"), 9), (("a", 0, "u"), 19)]
+
+
+@pytest.mark.parametrize("assigner", [TWENTY_BY_TEN, TumblingEventTimeWindows.of(10)])
+@pytest.mark.parametrize("parallelism", [1, 2])
+def test_windows_that_less_lateness_ends_are_forgotten(assigner: AlignedWindows, parallelism: int) -> None:
+    windows = Windows(assigner, reduce=joined, allowed_lateness=100)
+    windows.come(("a", "u", 5), ("b", "x", 5))
+    windows.reach(40)
+    windows = windows.restored(parallelism, allowed_lateness=0)
+    windows.come(("a", "v", 45))
+    assert [row for row, time in windows.reach(50) if time < 40] == [], "they have fired"
+    for operator in windows.operators:
+        assert isinstance(operator, WindowOperator)
+        assert all(span.end > 40 for span in operator._table.entries)
+
+
+@pytest.mark.parametrize("trigger", [None, CountTrigger(1)], ids=["at the end", "at each record"])
+def test_panes_that_hold_nothing_are_not_looked_at(trigger: CountTrigger | None) -> None:
+    """A window has 100 million panes of a millisecond."""
+    windows = Windows(SlidingEventTimeWindows.of(100_000_007, 50_000_000), process=whole, trigger=trigger)
+    rows = [row for row, _ in windows.come(("a", "u", 5), ("a", "v", 60_000_000))]
+    rows += [row for row, _ in windows.end()]
+    first = [("a", -100_000_000, "u"), ("a", -50_000_000, "u"), ("a", 0, "uv"), ("a", 50_000_000, "v")]
+    assert rows == (first if trigger is None else [*first[:2], ("a", 0, "u"), *first[2:]])
+    for operator in windows.operators:
+        assert all(not list(table.identities()) for table in operator.backend._tables.values())
