@@ -43,8 +43,9 @@ class WindowSpecification(OperatorSpecification):
         of the clock don't: which of the windows that share a pane had fired isn't known behind a restore.
         """
         assigner = self.assigner
-        if not isinstance(assigner, AlignedWindows) or self.evictor is not None:
+        if not isinstance(assigner, AlignedWindows) or assigner.is_overridden or self.evictor is not None:
             return False
-        if self.trigger is not None and self.trigger != assigner.get_default_trigger():
+        trigger = assigner.get_default_trigger(None) if self.trigger is None else self.trigger
+        if trigger != AlignedWindows.get_default_trigger(assigner):
             return False
         return assigner.is_event_time() or assigner.distance == assigner.size

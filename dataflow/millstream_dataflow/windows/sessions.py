@@ -56,6 +56,15 @@ class SessionWindows(MergingWindowAssigner[Any, TimeWindow]):
         """Those that intersect become one."""
         TimeWindow.merge_windows(windows, callback)
 
+    @property
+    def is_overridden(self) -> bool:
+        """Whether a class of a user's own says otherwise which windows a record has, or which become one: then those of
+        a key may intersect.
+        """
+        own = type(self)
+        same = own.assign_windows is SessionWindows.assign_windows and own.merge_windows is SessionWindows.merge_windows
+        return not same
+
     def get_default_trigger(self, env: Any = None) -> EventTimeTrigger | ProcessingTimeTrigger:  # noqa: ANN401  # see there
         """At the end of the session, by watermarks or by the clock."""
         return EventTimeTrigger() if self.is_event_time() else ProcessingTimeTrigger()

@@ -23,8 +23,8 @@ class Assigning(WindowAssigner.WindowAssignerContext):
         self._ours = type(assigner).__module__.partition(".")[0] == "millstream_dataflow"
         self.merging = assigner if isinstance(assigner, MergingWindowAssigner) else None
         """If windows merge."""
-        self.sessions = assigner if isinstance(assigner, SessionWindows) else None
-        """If they are sessions."""
+        self.sessions = assigner if isinstance(assigner, SessionWindows) and not assigner.is_overridden else None
+        """If they are sessions, which never intersect one another."""
         self._runtime = runtime
         self.moment = context.now()
         """The clock; the same for all records of a batch."""

@@ -75,7 +75,9 @@ class KeyedWindowOperator(KeyedOperator):
         # Sessions whose records can be taken by runs: of those nothing fires but by the watermark.
         by_runs = self._by_event_time and self._evictor is None and type(self._trigger) is EventTimeTrigger
         assigner = self._assigner
-        self._sessions = assigner if isinstance(assigner, SessionWindows) and by_runs else None
+        self._sessions: SessionWindows | None = None
+        if isinstance(assigner, SessionWindows) and not assigner.is_overridden and by_runs:
+            self._sessions = assigner
 
     def open_state(self, context: OperatorContext) -> None:
         """See KeyedOperator. The ends of restored windows follow from them."""
