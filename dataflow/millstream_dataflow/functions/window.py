@@ -30,7 +30,7 @@ class AroundWindow(ABC, Generic[W_co]):
     @abstractmethod
     def firing_number(self) -> int:
         """Which of the results of this key and window it is, from 1. Sessions that have become one go on from the
-        results of both. Flink has no such thing.
+        results of both; a window that never ends begins anew when its trigger has purged it. Flink has no such thing.
         """
 
     @abstractmethod

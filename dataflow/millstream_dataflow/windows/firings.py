@@ -28,4 +28,6 @@ class WindowResult(NamedTuple, Generic[K, W, V]):
     value: V
     firing: Firing
     number: int
-    """1 for the first result of this key and window. Sessions that have become one go on from the results of both."""
+    """1 for the first result of this key and window. Sessions that have become one go on from the results of both; a
+    window that never ends begins anew when its trigger has purged it.
+    """

@@ -1,4 +1,7 @@
-"""Which windows of which keys there are, where each has a life of its own: how often it has fired, and when it ends."""
+"""Which windows of which keys there are, where each has a life of its own: how often it has fired, and when it ends.
+
+One that never ends is there while it holds something.
+"""
 
 import heapq
 from bisect import bisect_left, bisect_right, insort

@@ -256,6 +256,7 @@ class KeyedWindowOperator(KeyedOperator):
                 self._close(window)
             elif isinstance(self._contents, WholeWindows):
                 self._contents.forget(self.current.identity, window)
+                self._emptied(window)
 
     def _fire(self, window: Window, firing: Firing, out: Collector, *, keeps: bool) -> None:
         """What a window gives; one that holds nothing gives nothing."""
@@ -268,7 +269,22 @@ class KeyedWindowOperator(KeyedOperator):
         if self._evictor is None or not isinstance(self._contents, WholeWindows):
             self._results.fire(kept, out, keeps=keeps and not self._contents.shared)
         else:
-            self._contents.put(identity, window, self._results.fire_evicted(kept, self._evictor, out))
+            left = self._results.fire_evicted(kept, self._evictor, out)
+            self._contents.put(identity, window, left)
+            if not left:
+                self._emptied(window)
+
+    def _emptied(self, window: Window) -> None:
+        """A window of the current key holds nothing any more. One that never ends isn't there then, since there may be
+        one of each key there ever was: but for what its trigger keeps, it begins anew with the next record.
+        """
+        if self._is_endless(window) and self._live.has(self.current.identity, window):
+            self._live.close(self.current.identity, window)
+
+    def _is_endless(self, window: Window) -> bool:
+        """Whether no time completes it, nor a number of records; what others become has to be known to them."""
+        merges = self._assigning.merging is not None
+        return self._end_of(window) >= MAX_TIME and not (merges or isinstance(window, CountWindow))
 
     def _close(self, window: Window) -> None:
         """A window of the current key is forgotten, with all that belongs to it."""
@@ -311,7 +327,7 @@ class KeyedWindowOperator(KeyedOperator):
             due, end = timers.next_time(), self._live.next_end() if own else None
             if due is not None and due <= until and (end is None or due <= end):
                 time, identity, window = timers.pop()
-                if self._live.has(identity, window):  # a timer of one that is gone says nothing
+                if self._live.has(identity, window) or self._is_endless(window):  # of one that is gone it says nothing
                     self._guarded(identity, window, lambda: self._wake(time, window, collector, by_event_time))  # noqa: B023  # called at once
             elif end is not None and end <= until:
                 identity, window = self._live.pop_end()

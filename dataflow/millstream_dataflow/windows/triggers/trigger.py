@@ -27,7 +27,9 @@ class TriggerResult(Enum):
         return self.value[0]
 
     def is_purge(self) -> bool:
-        """Whether what the window holds is dropped. The window itself stays, as do its trigger's state and timers."""
+        """Whether what the window holds is dropped. The window itself stays, as do its trigger's state and timers; of
+        one that never ends, such as that of `GlobalWindows`, these alone.
+        """
         return self.value[1]
 
 

@@ -144,8 +144,8 @@ def test_purging() -> None:
     rows = windows.come(*[("a", letter, 1) for letter in "uvwxy"])
     assert [(row.window, row.value[1], row.firing, row.number) for row, _ in rows] == [
         (GlobalWindow(), "uv", Firing.EARLY, 1),
-        (GlobalWindow(), "wx", Firing.EARLY, 2),
-    ]
+        (GlobalWindow(), "wx", Firing.EARLY, 1),
+    ], "a window without end begins anew"
     assert windows.end() == []
 
 

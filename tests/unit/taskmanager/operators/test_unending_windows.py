@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from millstream_dataflow.operators.base import KeySelection
 from millstream_dataflow.operators.windows import NoKey
+from millstream_dataflow.state import ValueStateDescriptor
 from millstream_dataflow.windows import (
     ContinuousEventTimeTrigger,
     ContinuousProcessingTimeTrigger,
+    CountEvictor,
     CountSlidingWindowAssigner,
     CountTrigger,
     CountTumblingWindowAssigner,
@@ -24,6 +26,8 @@ from millstream_dataflow.windows import (
     MergingWindowAssigner,
     PurgingTrigger,
     TimeWindow,
+    Trigger,
+    TriggerResult,
     Window,
     WindowAssigner,
     WindowResult,
@@ -74,6 +78,68 @@ def test_one_key_for_all() -> None:
     assert row == WindowResult(None, GlobalWindow(), ("a", "uvw"), Firing.EARLY, 1)
     again = windows.restored()
     assert [row.value for row, _ in again.untimed(("a", "x"), ("b", "y"), ("c", "z"))] == [("a", "uvwxyz")]
+
+
+# ------------------------------------------------------------------------------- what is left of what was purged
+
+
+def texts(_key: object, _context: object, elements: Iterable[Any]) -> list[str]:
+    return ["".join(value for _, value in elements)]
+
+
+def kept(windows: Windows) -> list[str]:
+    """The tables that hold something."""
+    tables = [table for operator in windows.operators for table in operator.backend._tables.values()]
+    return [table.where.title for table in tables if any(True for _ in table.identities())]
+
+
+def test_nothing() -> None:
+    windows = Windows(GlobalWindows(), process=texts, trigger=PurgingTrigger(CountTrigger(2)))
+    for letter in "uv":
+        windows.come(*[(f"key {number}", letter, 1) for number in range(3)])
+    assert kept(windows) == []
+
+
+def test_nothing_if_an_evictor_leaves_nothing() -> None:
+    trigger, evictor = CountTrigger(2), CountEvictor(0, do_evict_after=True)
+    windows = Windows(GlobalWindows(), reduce=joined, trigger=trigger, evictor=evictor, with_firings=True)
+    rows = [row for row, _ in windows.come(*[("a", letter, 1) for letter in "uvwx"])]
+    assert [(row.value[1], row.number) for row in rows] == [("uv", 1), ("wx", 1)]
+    assert kept(windows) == []
+
+
+class Sampling(Trigger[Any, Window]):
+    """Drops the first record, and gives what comes for a while behind it."""
+
+    waits = ValueStateDescriptor("waits", bool)
+
+    def on_element(self, element: object, timestamp: int, window: Window, ctx: Trigger.TriggerContext) -> TriggerResult:
+        waits = ctx.get_partitioned_state(self.waits)
+        if waits.value():
+            return TriggerResult.CONTINUE
+        waits.update(True)
+        ctx.register_event_time_timer(timestamp + 10)
+        return TriggerResult.PURGE
+
+    def on_event_time(self, time: int, window: Window, ctx: Trigger.TriggerContext) -> TriggerResult:
+        self.clear(window, ctx)
+        return TriggerResult.FIRE_AND_PURGE
+
+    def on_processing_time(self, time: int, window: Window, ctx: Trigger.TriggerContext) -> TriggerResult:
+        return TriggerResult.CONTINUE
+
+    def clear(self, window: Window, ctx: Trigger.TriggerContext) -> None:
+        ctx.get_partitioned_state(self.waits).clear()
+
+
+@pytest.mark.parametrize("parallelism", [1, 2])
+def test_what_the_trigger_keeps_and_its_timers(parallelism: int) -> None:
+    windows = Windows(GlobalWindows(), process=texts, trigger=Sampling())
+    assert windows.come(("a", "u", 1), ("b", "x", 2)) == []
+    windows = windows.restored(parallelism)
+    windows.come(("a", "v", 3), ("a", "w", 4))
+    assert [row for row, _ in windows.reach(12)] == ["vw"]
+    assert kept(windows) == []
 
 
 # ------------------------------------------------------------------------------------------------- a user's own
