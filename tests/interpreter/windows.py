@@ -136,7 +136,7 @@ class WindowRule(Rule):
                 self.forget(place)
                 continue
             timers.remove((when, place))
-            if place in self.live:
+            if place in self.live or is_endless(place[1]):
                 result = tell(when, place[1], _AroundTrigger(self, place))
                 yield from self.obey(result, place, when if ends or place[1].max_timestamp() == END else None)
 
@@ -144,7 +144,7 @@ class WindowRule(Rule):
         """What comes of what the trigger has said. `due`: the time of the timer for which it was asked, if that is one
         of the time by which the window ends.
         """
-        live, window = self.live[place], place[1]
+        live, window = self.live.get(place, _Live()), place[1]
         if result.is_fire() and live.records:
             live.firings += 1
             last = window.max_timestamp()
@@ -157,6 +157,8 @@ class WindowRule(Rule):
             live.records = []
             if isinstance(window, CountWindow):  # it is full, and none comes back
                 self.forget(place)
+        if not live.records and is_endless(window):  # it begins anew, but for what its trigger keeps
+            self.live.pop(place, None)
 
     def fire(self, place: Place, firing: Firing) -> Iterator[Record]:
         """What the window gives; its time is the last that belongs to the window."""
@@ -176,7 +178,9 @@ class WindowRule(Rule):
             results = [function.get_result(accumulator)]
         if asked.with_firings:
             results = [WindowResult(key, window, result, firing, live.firings) for result in results]
-        given: Any = results if self.function is None else self.function.process(key, around, results)
+        given: Any = results
+        if self.function is not None and (results or (asked.reduce is None and asked.aggregate is None)):
+            given = self.function.process(key, around, results)
         yield from emitted(given, window.max_timestamp())
         if asked.evictor is not None:
             asked.evictor.evict_after(kept, len(kept), window, around)
@@ -188,6 +192,11 @@ class WindowRule(Rule):
         if self.function is not None:
             self.function.clear(_AroundWindow(self, place, Firing.LATE, 0))
         del self.live[place]
+
+
+def is_endless(window: Any) -> bool:  # noqa: ANN401  # any window
+    """Whether neither a time nor a number of records completes it."""
+    return window.max_timestamp() == END and not isinstance(window, CountWindow)
 
 
 def meet(one: TimeWindow, other: TimeWindow) -> bool:

@@ -57,6 +57,11 @@ class WindowResults:
         """Whether somebody can see which of a window's results one is."""
         return self._function is not None or self._with_firings
 
+    @property
+    def _accumulates_nothing(self) -> bool:
+        """Whether the user's function sees the records themselves."""
+        return self._specification.reduce is None and self._specification.aggregate is None
+
     def fire_all(self, window: Window, kept: list[Any], collector: Collector) -> bool:
         """What a window gives for several keys, where that is what is kept of them; False where it isn't."""
         if self.tells_firings or not isinstance(self._accumulation, Reduced):
@@ -82,24 +87,25 @@ class WindowResults:
         try:
             evictor.evict_before(elements, len(elements), window, self._around)
             values = copy_of([element.value for element in _checked(elements, evictor)])
-            self._give(self._of_records(values), collector)
+            if values or self._accumulates_nothing:
+                self._give(self._of_records(values), collector)
             evictor.evict_after(elements, len(elements), window, self._around)
             return [(element.value, element.timestamp) for element in _checked(elements, evictor)]
         except BaseException as error:  # the user's code may raise what it likes
             raise self._error(error) from error
 
     def _of_records(self, values: list[Any]) -> Iterable[Any]:
-        """What `reduce` or `aggregate` make of records, none of no records; or they themselves."""
+        """What `reduce` or `aggregate` make of records; or they themselves, of which there may be none."""
         specification = self._specification
         if specification.reduce is not None:
-            return (reduce(resolve_reduce(specification.reduce), values),) if values else ()
+            return (reduce(resolve_reduce(specification.reduce), values),)
         if specification.aggregate is None:
             return values
         aggregate = resolve_aggregate(specification.aggregate)
         accumulator = aggregate.create_accumulator()
         for value in values:
             accumulator = aggregate.add(value, accumulator)
-        return (aggregate.get_result(accumulator),) if values else ()
+        return (aggregate.get_result(accumulator),)
 
     def _give(self, results: Iterable[Any], collector: Collector) -> None:
         """Results, or records, to the user's function or onwards."""

@@ -104,8 +104,13 @@ def test_late_records_go_over_what_was_left() -> None:
     assert [row for row, _ in windows.come(("a", "x", 4))] == ["wx"]
 
 
+def of_one(_key: object, _context: object, elements: Iterable[Any]) -> list[Any]:
+    return [next(iter(elements))]
+
+
 def test_no_records_come_to_nothing_by_reduce_or_aggregate() -> None:
     ways: tuple[dict[str, Any], ...] = ({"reduce": joined}, {"aggregate": Texts()})
+    ways += tuple({**way, "process": of_one} for way in ways)
     for options in ways:
         windows = Windows(TENS, evictor=CountEvictor.of(0), **options)
         windows.come(("a", "u", 1))
