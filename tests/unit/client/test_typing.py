@@ -169,6 +169,7 @@ reveal_type(windows.process(lambda key, context, rows: [context.window().end])) 
 reveal_type(windows.max_by(0))  # DataStream[str]
 reveal_type(windows.with_firings().reduce(max))  # DataStream[WindowResult[int, TimeWindow, str]]
 reveal_type(windows.with_firings().aggregate(Mean()))  # DataStream[WindowResult[int, TimeWindow, float]]
+reveal_type(windows.with_firings().aggregate(Count(), Sum(0)))  # DataStream[WindowResult[int, TimeWindow, Row]]
 reveal_type(words.key_by(length).window(GlobalWindows.create()))  # WindowedStream[str, int, GlobalWindow]
 reveal_type(words.key_by(length).window(EventTimeSessionWindows.with_gap(5)))  # WindowedStream[str, int, TimeWindow]
 reveal_type(words.key_by(length).count_window(3, 1))  # WindowedStream[str, int, CountWindow]

@@ -11,6 +11,7 @@ from millstream.datastream.extremes import MaxBy, MinBy
 from millstream.datastream.fields import FieldMax, FieldMin, FieldSum
 from millstream.datastream.windowed_stream import WindowContext, WindowedStream
 from millstream.errors import ArgumentError, KeyedStreamRequiredError, ParallelismError, ProgramError
+from millstream_dataflow.aggregates import Combined, Count, WindowStart
 from millstream_dataflow.functions import (
     AggregateFunction,
     AllWindowFunction,
@@ -208,6 +209,9 @@ def test_results_that_say_which_they_are() -> None:
         assert specification(stream).with_firings
         assert stream.get_type() == Types.PICKLED_BYTE_ARRAY()
     assert specification(windows().with_firings().aggregate(Mean())).with_firings
+    several = specification(windows().with_firings().aggregate(Count(), Count().alias("again")))
+    assert (several.with_firings, several.process) == (True, None)
+    assert isinstance(several.aggregate, Combined)
     assert not specification(windows().reduce(max)).with_firings
 
 
@@ -276,6 +280,8 @@ def test_trigger_of_a_users_own_assigner() -> None:
         (lambda s: s.apply(Show()), "apply on a window takes a WindowFunction .* process on a window takes it"),
         (lambda s: s.apply(rows_of), "apply on a window takes .* called with"),
         (lambda s: s.with_firings().aggregate(max), "aggregate takes an AggregateFunction"),
+        (lambda s: s.with_firings().aggregate(Count(), WindowStart()), "takes aggregates alone, but got .Count"),
+        (lambda s: s.with_firings().aggregate(Mean(), Count()), "takes aggregates alone, but got"),
     ],
 )
 def test_wrong_parts(call: Callable[[Any], Any], sentence: str) -> None:
