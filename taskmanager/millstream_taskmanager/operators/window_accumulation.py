@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar, Final
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.functions import AggregateFunction, resolve_aggregate, resolve_reduce
 from millstream_dataflow.operators.windows import WindowSpecification
 from millstream_taskmanager.state.backend import KeyedBackend
@@ -75,8 +76,15 @@ class Aggregated(Accumulation):
             entries[identity] = add(value, create() if kept is NOTHING else kept)
 
     def merge(self, earlier: Any, later: Any) -> Any:  # noqa: ANN401  # as above
-        """See Accumulation."""
-        return self._function.merge(earlier, later)
+        """See Accumulation. InvalidProgramError where the user's function has forgotten to return it, or to be written:
+        in Flink sliding windows never ask for it.
+        """
+        merged = self._function.merge(earlier, later)
+        if merged is None and not (earlier is None and later is None):
+            name = type(self._function).__name__
+            what = f"{name}.merge gave None in the place of an accumulator"
+            raise InvalidProgramError(f"{what}; return what both come to: sliding windows and sessions need it")
+        return merged
 
     def result(self, kept: Any) -> Any:  # noqa: ANN401  # as above
         """See Accumulation."""
