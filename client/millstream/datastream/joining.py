@@ -9,14 +9,9 @@ from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any, ClassVar, Final
 
+from millstream.datastream.stand_in import StandIn
 from millstream_dataflow.errors import InvalidTypesError
-from millstream_dataflow.functions import (
-    Function,
-    ProcessWindowFunction,
-    RuntimeContext,
-    resolve_co_group,
-    resolve_join,
-)
+from millstream_dataflow.functions import ProcessWindowFunction, RuntimeContext, resolve_co_group, resolve_join
 from millstream_dataflow.reprs import short_repr
 from millstream_dataflow.types import Row
 from millstream_dataflow.windows import Window
@@ -49,23 +44,13 @@ class TaggedSelector:
         return self.selectors[tagged[0]](tagged[1])
 
 
-class _OfBothSides(ProcessWindowFunction[Tagged, Any, Any, Window]):
-    """Opens and closes the function that it stands for."""
-
-    def __init__(self, function: object) -> None:
-        self.function = function
-        self.__name__: str = getattr(function, "__name__", type(function).__name__)  # what errors call it
+class _OfBothSides(StandIn, ProcessWindowFunction[Tagged, Any, Any, Window]):
+    """A function of the records of both sides."""
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """As the function wants it."""
         self._call = self.resolved()
-        if isinstance(self.function, Function):
-            self.function.open(runtime_context)
-
-    def close(self) -> None:
-        """As the function wants it."""
-        if isinstance(self.function, Function):
-            self.function.close()
+        super().open(runtime_context)
 
     def resolved(self) -> Callable[[Any, Any], Iterable[Any] | None]:
         """What is called."""

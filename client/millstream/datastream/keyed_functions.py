@@ -5,47 +5,16 @@ In Flink these calls run in the keyed context too, so that a `FlatMapFunction` m
 
 from typing import Any, ClassVar, cast
 
-from millstream_dataflow.functions import (
-    FilterFunction,
-    FlatMapFunction,
-    Function,
-    KeyedProcessFunction,
-    MapFunction,
-    RuntimeContext,
-)
-from millstream_dataflow.functions.function import give_context
+from millstream.datastream.stand_in import StandIn
+from millstream_dataflow.functions import FilterFunction, FlatMapFunction, KeyedProcessFunction, MapFunction
 from millstream_dataflow.functions.process import Emitted
-from millstream_dataflow.state import CheckpointedFunction, FunctionInitializationContext, FunctionSnapshotContext
 
 
-class KeyedStandIn(KeyedProcessFunction[Any, Any, Any], CheckpointedFunction):
-    """Opens and closes the function that it stands for, and has it store its own lists."""
+class KeyedStandIn(StandIn, KeyedProcessFunction[Any, Any, Any]):
+    """A function that has the key of the record at hand."""
 
     stands_for: ClassVar[str]
     """The call that the user made; his operator has this name."""
-
-    def __init__(self, function: Function) -> None:
-        self.function = function
-        self.__name__ = type(function).__name__  # what errors call it
-
-    def initialize_state(self, context: FunctionInitializationContext) -> None:
-        """As the function wants it."""
-        give_context(self.function, self.get_runtime_context())
-        if isinstance(self.function, CheckpointedFunction):
-            self.function.initialize_state(context)
-
-    def snapshot_state(self, context: FunctionSnapshotContext) -> None:
-        """As the function wants it."""
-        if isinstance(self.function, CheckpointedFunction):
-            self.function.snapshot_state(context)
-
-    def open(self, runtime_context: RuntimeContext) -> None:
-        """As the function wants it."""
-        self.function.open(runtime_context)
-
-    def close(self) -> None:
-        """As the function wants it."""
-        self.function.close()
 
 
 class KeyedMap(KeyedStandIn):
