@@ -5,13 +5,15 @@ of which this is the last record, with its time.
 from collections.abc import Hashable, Iterator
 from typing import Any
 
-from millstream_dataflow.functions import resolve_reduce
+from millstream_dataflow.errors import InvalidTypesError
+from millstream_dataflow.functions import Function, resolve_reduce
 from millstream_dataflow.operators.grouped import FinalReduceSpecification
 from millstream_dataflow.records import RowBatch, Watermark
 from millstream_taskmanager.operators.base import OperatorContext, Output
 from millstream_taskmanager.operators.keyed import KeyedOperator
 from millstream_taskmanager.state.store import KeyedTables
 from millstream_taskmanager.user_code.errors import UserCodeError, last_given
+from millstream_taskmanager.user_code.returned import NO_RESULT
 
 _NOTHING = object()
 
@@ -22,6 +24,7 @@ class FinalReduceOperator(KeyedOperator):
     def __init__(self, specification: FinalReduceSpecification) -> None:
         super().__init__(specification.key, [specification.function])
         self._reduce = resolve_reduce(specification.function)
+        self._sets_key = isinstance(specification.function, Function)  # which may use state of the key
         self._kept: dict[Hashable, Any] = {}
         self._time: int | None = None
 
@@ -31,13 +34,18 @@ class FinalReduceOperator(KeyedOperator):
 
     def process_rows(self, number: int, batch: RowBatch) -> Iterator[Output]:
         """See Operator."""
-        _, identities = self.keys_of(batch.values)
+        keys, identities = self.keys_of(batch.values)
         kept, reduce = self._kept, self._reduce
+        current, sets_key = self.current, self._sets_key
         given = iter(batch.values)
         try:
-            for value, identity in zip(given, identities, strict=True):
+            for value, key, identity in zip(given, keys, identities, strict=True):
+                if sets_key:
+                    current.set(key, identity)
                 before = kept.get(identity, _NOTHING)
-                kept[identity] = value if before is _NOTHING else reduce(before, value)
+                kept[identity] = result = value if before is _NOTHING else reduce(before, value)
+                if result is None and value is not None:
+                    raise InvalidTypesError(NO_RESULT)
         except BaseException as error:  # the user's code may raise what it likes
             raise UserCodeError(error, self._name, last_given(batch.values, given)) from error
         self._time = None if batch.timestamps is None else batch.timestamps[-1]

@@ -4,11 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar, Final
 
-from millstream_dataflow.errors import InvalidProgramError
+from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.functions import AggregateFunction, resolve_aggregate, resolve_reduce
 from millstream_dataflow.operators.windows import WindowSpecification
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.runs import Where
+from millstream_taskmanager.user_code.returned import NO_RESULT
 
 Kept = dict[Hashable, Any]
 """What is kept, by key, or by key and window."""
@@ -53,11 +54,16 @@ class Reduced(Accumulation):
         reduce, find = self._reduce, entries.get
         for value, identity in zip(values, identities, strict=False):
             kept = find(identity, NOTHING)
-            entries[identity] = value if kept is NOTHING else reduce(kept, value)
+            entries[identity] = result = value if kept is NOTHING else reduce(kept, value)
+            if result is None and value is not None:
+                raise InvalidTypesError(NO_RESULT)
 
     def merge(self, earlier: Any, later: Any) -> Any:  # noqa: ANN401  # as above
         """See Accumulation."""
-        return self._reduce(earlier, later)
+        merged = self._reduce(earlier, later)
+        if merged is None and later is not None:
+            raise InvalidTypesError(NO_RESULT)
+        return merged
 
 
 class Aggregated(Accumulation):

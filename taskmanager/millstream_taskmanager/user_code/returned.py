@@ -17,6 +17,9 @@ from millstream_dataflow.types import Row
 SEVERAL: Final = frozenset({GeneratorType, list, tuple, set, frozenset, range, map, filter, zip})
 """What is taken apart into records without another look."""
 
+NO_RESULT: Final = "the function of reduce() returned None for two records; it must return the record that they become"
+"""What a user is told who has forgotten to return what he has made of two."""
+
 _MEND = "yield the records, or return a list of them, or None where there are none; to give one for each, use map()"
 
 

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 
 from millstream_dataflow.functions import ReduceFunction, RuntimeContext
 from millstream_dataflow.keys import UnstableKeyError
+from millstream_dataflow.operators.grouped import FinalReduceSpecification
 from millstream_dataflow.operators.specifications import KeyedReduceSpecification, KeySelection
-from millstream_dataflow.records import RowBatch
+from millstream_dataflow.records import RowBatch, Watermark
+from millstream_dataflow.records.controls import MAX_TIME
+from millstream_dataflow.state import ValueStateDescriptor
+from millstream_taskmanager.operators.final_reduce import FinalReduceOperator
 from millstream_taskmanager.operators.keyed_reduce import KeyedReduceOperator
 from millstream_taskmanager.user_code.errors import UserCodeError
 from tests.support.tasks import OperatorBench
@@ -93,3 +97,41 @@ def test_an_unstable_key_names_the_record() -> None:
         values(opened(lambda one, _: one), (1, 1), ({2}, 2))
     assert isinstance(raised.value.cause, UnstableKeyError)
     assert raised.value.record == "({2}, 2)"
+
+
+class Counted(ReduceFunction[tuple[str, int]]):
+    """Keeps in a state of the key how often it was called."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.calls = runtime_context.get_state(ValueStateDescriptor("calls", int))
+
+    def reduce(self, value1: tuple[str, int], value2: tuple[str, int]) -> tuple[str, int]:
+        self.calls.update((self.calls.value() or 0) + 1)
+        return value1[0], int(self.calls.value() or 0) * 100 + value2[1]
+
+
+def in_either_mode(mode: str, function: Any) -> Any:  # noqa: ANN401  # functions of any kind
+    key = KeySelection(lambda value: value[0])
+    operator = (
+        KeyedReduceOperator(KeyedReduceSpecification(function, key))
+        if mode == "streaming"
+        else FinalReduceOperator(FinalReduceSpecification(function, key))
+    )
+    operator.open(OperatorBench().context())
+    return operator
+
+
+@pytest.mark.parametrize("mode", ["streaming", "batch"])
+def test_a_function_has_state_of_the_key(mode: str) -> None:
+    operator = in_either_mode(mode, Counted())
+    records = [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)]
+    given: list[Any] = [*operator.process(0, RowBatch(records)), *operator.advance(Watermark(MAX_TIME))]
+    last = dict(record for batch in given for record in batch.values)
+    assert last == {"a": 203, "b": 102}
+
+
+@pytest.mark.parametrize("mode", ["streaming", "batch"])
+def test_a_function_that_returns_nothing_is_told(mode: str) -> None:
+    operator = in_either_mode(mode, lambda _one, _other: None)
+    with pytest.raises(UserCodeError, match=r"reduce\(\) returned None for two records; it must return the record"):
+        list(operator.process(0, RowBatch([("a", 1), ("a", 2)])))

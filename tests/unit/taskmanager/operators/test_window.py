@@ -301,3 +301,10 @@ def test_windows_long_gone_are_not_remembered() -> None:
         came(operator, ("a", 1, start * 10))
     assert len(operator._places._known) <= 1_024
     assert operator.late == 3_000
+
+
+def test_a_reduction_to_nothing_is_told() -> None:
+    operator = opened(reduce=lambda _one, _other: None)
+    with pytest.raises(UserCodeError, match=r"reduce\(\) returned None for two records; it must return") as raised:
+        came(operator, ("a", 1, 3), ("b", 2, 4), ("a", 5, 6))
+    assert raised.value.record == "('a', 5)"
