@@ -174,8 +174,7 @@ class InlineJob:
         if isinstance(cause, _UNSAFE) or not isinstance(cause, Exception):
             told = failure.failure()
             raise JobFailedError(failed_because(self._name, self._id, told), job=self._id, failure=told) from cause
-        record = f", at record {failure.record}" if failure.record else ""
-        cause.add_note(f"raised in operator {failure.operator}{record}")
+        cause.add_note(failure.failure().place)
         raise_for_user(cause)
 
     def _end(self, state: JobState) -> None:

@@ -54,6 +54,12 @@ class Failure:
         object.__setattr__(self, "traceback", _portable(self.traceback, TRACEBACK_LIMIT))
 
     @property
+    def place(self) -> str:
+        """Whose code it was, and what it was at work on: a line beneath a traceback. Empty where nobody knows."""
+        record = f", at record {self.record}" if self.record else ""
+        return f"raised in operator {self.operator}{record}" if self.operator else ""
+
+    @property
     def headline(self) -> str:
         """The first line of the message, for a place that has room for one, and where it was raised."""
         first, _, _ = self.message.partition("\n")

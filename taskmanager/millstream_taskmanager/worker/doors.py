@@ -132,10 +132,8 @@ class WorkerDoors:
         """
         if isinstance(error, PeerLostError):
             report = replace(report, failure=Failure(FailureKind.EXTERNAL, str(error), secondary=True))
-        elif report.failure is not None and not report.failure.traceback:
-            self._log(f"{report.failure}\n")
         else:
-            self._log(traceback_text(error))
+            self._log(_told(report.failure, error))
         self.report(report)
 
     def run_blocking(self, job: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
@@ -168,3 +166,11 @@ class WorkerDoors:
 
     def _log(self, text: str) -> None:
         self._around.outputs.write(self.log, text, error=True)
+
+
+def _told(failure: Failure | None, error: Exception) -> str:
+    """What the task's log says of it. Whoever reads it there may never see the error that ends the job."""
+    if failure is None:
+        return traceback_text(error)
+    text = traceback_text(error) if failure.traceback else f"{failure.message}\n"
+    return f"{text}{failure.place}\n" if failure.place else text

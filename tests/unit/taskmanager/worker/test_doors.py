@@ -148,15 +148,16 @@ def test_the_last_totals_come_before_the_last_report(site: Site) -> None:
 
 
 @pytest.mark.parametrize("traceback", ["", "Traceback: where our code noticed it"])
-def test_the_log_has_the_traceback_where_the_failure_has_one(site: Site, traceback: str) -> None:
+def test_the_log_names_operator_and_record(site: Site, traceback: str) -> None:
+    """Whoever reads it there may never see the error that ends the job: the job may go on, and end well."""
     doors = site.doors(0)
-    error = UserCodeError(OSError(5, "the file is damaged", "x.gz"), "lines")
+    error = UserCodeError(OSError(5, "the file is damaged", "x.gz"), "lines", {"n": 1})
     failure = replace(error.failure(), traceback=traceback)
     doors.fail(TaskReport(TASK, TaskState.FAILED, failure), error)
     doors.log.close()
     [log] = site.directory.rglob("*.err*")
     words = "OSError: [Errno 5] the file is damaged: 'x.gz'"
-    assert log.read_text(encoding="utf-8") == (f"{words}\n" if traceback else f"{words} (operator lines)\n")
+    assert log.read_text(encoding="utf-8") == f"{words}\nraised in operator lines, at record {{'n': 1}}\n"
 
 
 def test_a_task_makes_no_steps_while_what_it_printed_is_not_taken(site: Site) -> None:
