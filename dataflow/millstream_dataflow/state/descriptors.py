@@ -3,6 +3,10 @@
 Parameters are called as in PyFlink. Where it wants a type, a Python annotation will do
 (`ValueStateDescriptor("n", int)`), and without one anything that can be pickled is kept.
 
+What a function puts into a state must fit what is declared, or the function fails at that record. Of a state of keys
+the class of a value is looked at, not the range of a number, nor tuples, Rows, lists and maps with what they hold: to
+go through them at each update would cost more than the update. Operator and broadcast state are looked at wholly.
+
 A restored state is found by its name, and must be of the same kind as before. What is kept must fit the type that is
 declared now: INT may become LONG, but LONG no STRING, and such a job fails and isn't restarted. Without a declared type
 nothing can be checked. Under a new name a state begins empty; the old one stays in checkpoints until it is asked for.

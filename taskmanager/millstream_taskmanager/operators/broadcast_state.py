@@ -18,6 +18,7 @@ from millstream_dataflow.state import BroadcastState, MapStateDescriptor, ReadOn
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.base import OperatorContext
 from millstream_taskmanager.operators.state import Inheritance, StoredList, stored_list
+from millstream_taskmanager.state.declared import whole_check
 from millstream_taskmanager.state.key_space import StateError
 from millstream_taskmanager.user_code.copies import copy_of, is_immutable
 
@@ -47,7 +48,7 @@ class BroadcastStates:
     def open(self, context: OperatorContext) -> None:
         """Take up what was restored; StateError for what isn't of the declared types."""
         self._entries = {one.name: _restored(one, context.state, context.name) for one in self._descriptors}
-        self._written = {name: MemoryBroadcast(entries) for name, entries in self._entries.items()}
+        self._written = {one.name: MemoryBroadcast(self._entries[one.name], one) for one in self._descriptors}
         self._read = {
             name: MemoryReadOnlyBroadcast(entries, reuse=self._reuse) for name, entries in self._entries.items()
         }
@@ -134,8 +135,10 @@ class MemoryReadOnlyBroadcast(ReadOnlyBroadcastState[Any, Any]):
 class MemoryBroadcast(BroadcastState[Any, Any]):
     """The map itself."""
 
-    def __init__(self, entries: _Entries) -> None:
+    def __init__(self, entries: _Entries, descriptor: MapStateDescriptor[Any, Any]) -> None:
         self._entries = entries
+        self._check_key = whole_check(descriptor.key_type, descriptor.name, "key")
+        self._check = whole_check(descriptor.value_type, descriptor.name)
 
     def get(self, key: object) -> Any:  # noqa: ANN401  # whatever is kept
         """See BroadcastState."""
@@ -163,7 +166,11 @@ class MemoryBroadcast(BroadcastState[Any, Any]):
         return not self._entries
 
     def put(self, key: object, value: object) -> None:
-        """See BroadcastState."""
+        """See BroadcastState. InvalidTypesError for what is of another type than was declared."""
+        if self._check_key is not None:
+            self._check_key.look(key)
+        if self._check is not None:
+            self._check.look(value)
         _put(self._entries, key, value)
 
     def remove(self, key: object) -> None:

@@ -7,13 +7,16 @@ from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.state import ListState, ListStateDescriptor, OperatorStateStore
 from millstream_runtime.messages.snapshots import Redistribution
 from millstream_taskmanager.operators.state import Inheritance, StoredList, stored_list
+from millstream_taskmanager.state.declared import Check, checked, whole_check
 
 
 class MemoryList(ListState[Any]):
     """A list in memory."""
 
-    def __init__(self, items: Iterable[Any]) -> None:
+    def __init__(self, items: Iterable[Any], check: Check | None) -> None:
+        """`check`: looks at what is put in; None: nobody does."""
         self._items = list(items)
+        self._check = check
 
     def get(self) -> Sequence[Any]:
         """See ListState: a copy, for whoever goes through it may change it meanwhile."""
@@ -21,15 +24,17 @@ class MemoryList(ListState[Any]):
 
     def add(self, value: object) -> None:
         """See ListState."""
+        if self._check is not None:
+            self._check.look(value)
         self._items.append(value)
 
     def add_all(self, values: Iterable[Any]) -> None:
         """See ListState."""
-        self._items.extend(values)
+        self._items.extend(checked(values, self._check))
 
     def update(self, values: Iterable[Any]) -> None:
         """See ListState."""
-        self._items = list(values)
+        self._items = checked(values, self._check)
 
     def clear(self) -> None:
         """See ListState."""
@@ -69,7 +74,8 @@ class OperatorLists(OperatorStateStore):
     def _list(self, descriptor: ListStateDescriptor[Any], how: Redistribution) -> MemoryList:
         name = descriptor.name
         if name not in self._lists:
-            self._lists[name] = how, MemoryList(self._restored_items(descriptor))
+            check = whole_check(descriptor.type_info, name, "element")
+            self._lists[name] = how, MemoryList(self._restored_items(descriptor), check)
         known, items = self._lists[name]
         if known is not how:
             raise InvalidProgramError(

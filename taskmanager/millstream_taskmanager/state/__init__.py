@@ -6,6 +6,7 @@ Read in this order:
 * `key_space`    which keys are a subtask's, and in which form they came first
 * `tables`       where entries lie
 * `handles`      what a function holds, `store` where it asks for it
+* `declared`     whether what is put in goes with what is declared
 * `windows`      windows as plain values
 * `runs`         entries as bytes
 * `types`        whether what was stored goes with what is declared now

@@ -12,6 +12,7 @@ from millstream_dataflow.keys import key_identity
 from millstream_dataflow.state import AggregatingState, ListState, MapState, ReducingState, State, ValueState
 from millstream_dataflow.state.descriptors import Aggregates
 from millstream_taskmanager.state.current_key import CurrentKey
+from millstream_taskmanager.state.declared import Check, checked
 from millstream_taskmanager.state.tables import FlatTable
 
 V = TypeVar("V")
@@ -20,8 +21,11 @@ V = TypeVar("V")
 class _Handle(State, Generic[V]):
     """What all have in common."""
 
-    def __init__(self, current: CurrentKey, table: FlatTable[V]) -> None:
+    def __init__(self, current: CurrentKey, table: FlatTable[V], check: Check | None) -> None:
+        """`check`: looks at what is put in; None: nobody does."""
         self._current = current
+        self._check = check
+        self._exact = None if check is None else check.exact
         self._entries = table.entries
         self._shadows = table.shadows
         self._touch = table.touch
@@ -44,8 +48,10 @@ class MemoryValue(_Handle[Any], ValueState[Any]):
         """See ValueState."""
         if value is None:
             self.clear()
-        else:
-            self._entries[self._current.address] = value
+            return
+        if self._check is not None and type(value) is not self._exact:
+            self._check.look(value)
+        self._entries[self._current.address] = value
 
 
 class MemoryListOfKey(_Handle[list[Any]], ListState[Any]):
@@ -59,6 +65,8 @@ class MemoryListOfKey(_Handle[list[Any]], ListState[Any]):
 
     def add(self, value: object) -> None:
         """See ListState."""
+        if self._check is not None and type(value) is not self._exact:
+            self._check.look(value)
         if self._shadows:
             self._touch(self._current.address)
         self._entries.setdefault(self._current.address, []).append(value)
@@ -67,12 +75,12 @@ class MemoryListOfKey(_Handle[list[Any]], ListState[Any]):
         """See ListState."""
         if self._shadows:
             self._touch(self._current.address)
-        if items := list(values):
+        if items := checked(values, self._check):
             self._entries.setdefault(self._current.address, []).extend(items)
 
     def update(self, values: Iterable[Any]) -> None:
         """See ListState."""
-        if items := list(values):
+        if items := checked(values, self._check):
             self._entries[self._current.address] = items
         else:
             self.clear()
@@ -83,6 +91,12 @@ class MemoryMap(_Handle[dict[Hashable, tuple[Any, Any]]], MapState[Any, Any]):
     call.
     """
 
+    def __init__(
+        self, current: CurrentKey, table: FlatTable[Any], check_key: Check | None, check: Check | None
+    ) -> None:
+        super().__init__(current, table, check)
+        self._check_key = check_key
+
     def get(self, key: object) -> Any:  # noqa: ANN401  # whatever is kept
         """See MapState."""
         entry = self._map().get(key_identity(key))
@@ -90,6 +104,10 @@ class MemoryMap(_Handle[dict[Hashable, tuple[Any, Any]]], MapState[Any, Any]):
 
     def put(self, key: object, value: object) -> None:
         """See MapState."""
+        if self._check_key is not None and type(key) is not self._check_key.exact:
+            self._check_key.look(key)
+        if self._check is not None and type(value) is not self._exact and value is not None:  # as any map may hold
+            self._check.look(value)
         identity = key_identity(key)
         if self._shadows:
             self._touch(self._current.address)
@@ -133,8 +151,14 @@ class MemoryMap(_Handle[dict[Hashable, tuple[Any, Any]]], MapState[Any, Any]):
 class MemoryReducing(_Handle[Any], ReducingState[Any]):
     """One value, into which others are folded."""
 
-    def __init__(self, current: CurrentKey, table: FlatTable[Any], reduce: Callable[[Any, Any], Any]) -> None:
-        super().__init__(current, table)
+    def __init__(
+        self,
+        current: CurrentKey,
+        table: FlatTable[Any],
+        check: Check | None,
+        reduce: Callable[[Any, Any], Any],
+    ) -> None:
+        super().__init__(current, table, check)
         self._reduce = reduce
 
     def get(self) -> Any:  # noqa: ANN401  # whatever is kept
@@ -148,14 +172,23 @@ class MemoryReducing(_Handle[Any], ReducingState[Any]):
         if self._shadows:
             self._touch(self._current.address)
         address = self._current.address
-        self._entries[address] = self._reduce(self._entries[address], value) if address in self._entries else value
+        reduced = self._reduce(self._entries[address], value) if address in self._entries else value
+        if self._check is not None and type(reduced) is not self._exact:
+            self._check.look(reduced)
+        self._entries[address] = reduced
 
 
 class MemoryAggregating(_Handle[Any], AggregatingState[Any, Any]):
     """One accumulator."""
 
-    def __init__(self, current: CurrentKey, table: FlatTable[Any], aggregate: Aggregates[Any, Any, Any]) -> None:
-        super().__init__(current, table)
+    def __init__(
+        self,
+        current: CurrentKey,
+        table: FlatTable[Any],
+        check: Check | None,
+        aggregate: Aggregates[Any, Any, Any],
+    ) -> None:
+        super().__init__(current, table, check)
         self._aggregate = aggregate
 
     def get(self) -> Any:  # noqa: ANN401  # whatever comes of it
@@ -171,4 +204,7 @@ class MemoryAggregating(_Handle[Any], AggregatingState[Any, Any]):
             self._touch(self._current.address)
         address, aggregate = self._current.address, self._aggregate
         accumulator = self._entries[address] if address in self._entries else aggregate.create_accumulator()
-        self._entries[address] = aggregate.add(value, accumulator)
+        accumulator = aggregate.add(value, accumulator)
+        if self._check is not None and type(accumulator) is not self._exact:
+            self._check.look(accumulator)
+        self._entries[address] = accumulator

@@ -23,6 +23,7 @@ from millstream_dataflow.types import TypeInformation, Types
 from millstream_dataflow.types.composites import MapType
 from millstream_taskmanager.state.backend import KeyedBackend
 from millstream_taskmanager.state.current_key import CurrentKey
+from millstream_taskmanager.state.declared import Check, flat_check
 from millstream_taskmanager.state.handles import (
     MemoryAggregating,
     MemoryListOfKey,
@@ -64,43 +65,45 @@ class KeyedTables(KeyedStateStore):
 
     def get_state(self, state_descriptor: ValueStateDescriptor[Any]) -> ValueState[Any]:
         """See KeyedStateStore."""
-        asked = self._asked(state_descriptor, "value")
+        asked, check = self._asked(state_descriptor, "value"), _check(state_descriptor)
         if asked.living is not None:
-            return TtlValue(self._current, asked.table, asked.living, asked.accessed)
-        return MemoryValue(self._current, asked.table)
+            return TtlValue(self._current, asked.table, asked.living, check)
+        return MemoryValue(self._current, asked.table, check)
 
     def get_list_state(self, state_descriptor: ListStateDescriptor[Any]) -> ListState[Any]:
         """See KeyedStateStore."""
-        asked = self._asked(state_descriptor, "list")
+        asked, check = self._asked(state_descriptor, "list"), _check(state_descriptor)
         if asked.living is not None:
-            return TtlListOfKey(self._current, asked.table, asked.living, asked.accessed)
-        return MemoryListOfKey(self._current, asked.table)
+            return TtlListOfKey(self._current, asked.table, asked.living, check)
+        return MemoryListOfKey(self._current, asked.table, check)
 
     def get_map_state(self, state_descriptor: MapStateDescriptor[Any, Any]) -> MapState[Any, Any]:
         """See KeyedStateStore."""
-        asked = self._asked(state_descriptor, "map")
+        asked, name = self._asked(state_descriptor, "map"), state_descriptor.name
+        check_key = flat_check(state_descriptor.key_type, name, "key")
+        check = flat_check(state_descriptor.value_type, name)
         if asked.living is not None:
-            return TtlMap(self._current, asked.table, asked.living, asked.accessed)
-        return MemoryMap(self._current, asked.table)
+            return TtlMap(self._current, asked.table, asked.living, check_key, check)
+        return MemoryMap(self._current, asked.table, check_key, check)
 
     def get_reducing_state(self, state_descriptor: ReducingStateDescriptor[Any]) -> ReducingState[Any]:
         """See KeyedStateStore."""
-        asked = self._asked(state_descriptor, "reducing")
+        asked, check = self._asked(state_descriptor, "reducing"), _check(state_descriptor)
         function: Any = state_descriptor.reduce_function
         reduce: Callable[[Any, Any], Any] = getattr(function, "reduce", function)
         if asked.living is not None:
-            return TtlReducing(self._current, asked.table, asked.living, asked.accessed, reduce)
-        return MemoryReducing(self._current, asked.table, reduce)
+            return TtlReducing(self._current, asked.table, asked.living, check, reduce)
+        return MemoryReducing(self._current, asked.table, check, reduce)
 
     def get_aggregating_state(
         self, state_descriptor: AggregatingStateDescriptor[Any, Any, Any]
     ) -> AggregatingState[Any, Any]:
         """See KeyedStateStore."""
-        asked = self._asked(state_descriptor, "aggregating")
+        asked, check = self._asked(state_descriptor, "aggregating"), _check(state_descriptor, "accumulator")
         aggregate = state_descriptor.agg_function
         if asked.living is not None:
-            return TtlAggregating(self._current, asked.table, asked.living, asked.accessed, aggregate)
-        return MemoryAggregating(self._current, asked.table, aggregate)
+            return TtlAggregating(self._current, asked.table, asked.living, check, aggregate)
+        return MemoryAggregating(self._current, asked.table, check, aggregate)
 
     def identities(self, state_descriptor: StateDescriptor[Any]) -> list[Hashable]:
         """The keys that have such state now, by identity."""
@@ -147,16 +150,18 @@ class KeyedTables(KeyedStateStore):
             paired=self._of_windows,
         )
         self._backend.add(table)
-        return _Asked(descriptor, table, living, self._cleaner(table, living))
+        if living is not None:
+            self._clean(table, living)
+        return _Asked(descriptor, table, living)
 
-    def _cleaner(self, table: FlatTable[Any], living: Living | None) -> Callable[[], None] | None:
-        strategy = None if living is None else living.config.cleanup_strategies.get_incremental_cleanup_strategy()
-        if living is None or strategy is None:
-            return None
+    def _clean(self, table: FlatTable[Any], living: Living) -> None:
+        strategy = living.config.cleanup_strategies.get_incremental_cleanup_strategy()
+        if strategy is None:
+            return
         cleaner = Cleaner(table, living, strategy.cleanup_size)
         if strategy.every_record:
             self._backend.cleaners.append(cleaner.seen)
-        return cleaner.accessed
+        living.accessed = cleaner.accessed
 
     def _name(self, kind: str, descriptor: StateDescriptor[Any], *, ttl: bool) -> str:
         """The kind stands in the table's name, so that a checkpoint tells it as well."""
@@ -170,12 +175,11 @@ class KeyedTables(KeyedStateStore):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A state that was asked for. `accessed` is to be told of each access, where there is something to clean up."""
+    """A state that was asked for."""
 
     descriptor: StateDescriptor[Any]
     table: FlatTable[Any]
     living: Living | None
-    accessed: Callable[[], None] | None
 
 
 def _kind_of(descriptor: StateDescriptor[Any]) -> str:
@@ -184,6 +188,10 @@ def _kind_of(descriptor: StateDescriptor[Any]) -> str:
         wanted = ", ".join(sorted(one.__name__ for one in _KINDS))
         raise InvalidTypesError(f"a state is asked for by one of {wanted}, but got {descriptor!r:.80}")
     return kind
+
+
+def _check(descriptor: StateDescriptor[Any], part: str = "value") -> Check | None:
+    return flat_check(descriptor.type_info, descriptor.name, part)
 
 
 def _differ(one: TypeInformation[Any], other: TypeInformation[Any]) -> bool:

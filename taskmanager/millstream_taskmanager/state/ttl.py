@@ -143,6 +143,8 @@ class Living:
         visibility = StateTtlConfig.StateVisibility.ReturnExpiredIfNotCleanedUp
         self.gives_expired = config.state_visibility is visibility
         """Whether what is too old is shown as long as it is there."""
+        self.accessed: Callable[[], None] = _nobody
+        """Told of each access, where somebody cleans up."""
 
     def stored(self, shown: Callable[[Any], Any] | None) -> Stored:
         """How entries are stored; `shown` is what a state without a time to live shows of what it stores."""
@@ -178,6 +180,10 @@ def of_dated(form: type[Form], plain: Stored | None) -> Stored:
     unpack = _same if plain is None else plain.unpack
     shown = _same if plain is None or plain.shown is None else plain.shown
     return Stored(form.packed, lambda stored: unpack(form.bare(stored)), lambda stored: shown(form.bare(stored)))
+
+
+def _nobody() -> None:
+    """Nobody cleans up."""
 
 
 def _same(value: Any) -> Any:  # noqa: ANN401  # any value

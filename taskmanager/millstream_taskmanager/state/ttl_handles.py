@@ -14,6 +14,7 @@ from millstream_dataflow.keys import key_identity
 from millstream_dataflow.state import AggregatingState, ListState, MapState, ReducingState, State, ValueState
 from millstream_dataflow.state.descriptors import Aggregates
 from millstream_taskmanager.state.current_key import CurrentKey
+from millstream_taskmanager.state.declared import Check, checked
 from millstream_taskmanager.state.tables import NOTHING, FlatTable
 from millstream_taskmanager.state.ttl import Living
 
@@ -21,11 +22,11 @@ from millstream_taskmanager.state.ttl import Living
 class _Handle(State):
     """What all have in common."""
 
-    def __init__(
-        self, current: CurrentKey, table: FlatTable[Any], living: Living, accessed: Callable[[], None] | None
-    ) -> None:
-        """`accessed` is told of each access; None: nobody cleans up."""
+    def __init__(self, current: CurrentKey, table: FlatTable[Any], living: Living, check: Check | None) -> None:
+        """`check`: looks at what is put in; None: nobody does."""
         self._current = current
+        self._check = check
+        self._exact = None if check is None else check.exact
         self._entries = table.entries
         self._shadows = table.shadows
         self._touch = table.touch
@@ -34,7 +35,7 @@ class _Handle(State):
         self._left = living.form.left
         self._on_read = living.on_read
         self._gives_expired = living.gives_expired
-        self._accessed = accessed or _nobody
+        self._accessed = living.accessed
 
     def clear(self) -> None:
         """See State."""
@@ -76,6 +77,8 @@ class _Single(_Handle):
         return True, entry[1]
 
     def _put(self, kept: object) -> None:
+        if self._check is not None and type(kept) is not self._exact:
+            self._check.look(kept)
         self._entries[self._current.address] = self._clock(), kept
 
 
@@ -103,10 +106,10 @@ class TtlReducing(_Single, ReducingState[Any]):
         current: CurrentKey,
         table: FlatTable[Any],
         living: Living,
-        accessed: Callable[[], None] | None,
+        check: Check | None,
         reduce: Callable[[Any, Any], Any],
     ) -> None:
-        super().__init__(current, table, living, accessed)
+        super().__init__(current, table, living, check)
         self._reduce = reduce
 
     def get(self) -> Any:  # noqa: ANN401  # whatever is kept
@@ -127,10 +130,10 @@ class TtlAggregating(_Single, AggregatingState[Any, Any]):
         current: CurrentKey,
         table: FlatTable[Any],
         living: Living,
-        accessed: Callable[[], None] | None,
+        check: Check | None,
         aggregate: Aggregates[Any, Any, Any],
     ) -> None:
-        super().__init__(current, table, living, accessed)
+        super().__init__(current, table, living, check)
         self._aggregate = aggregate
 
     def get(self) -> Any:  # noqa: ANN401  # whatever comes of it
@@ -166,14 +169,14 @@ class TtlListOfKey(_Handle, ListState[Any]):
         if self._shadows:
             self._touch(self._current.address)
         now = self._clock()
-        if items := [(now, value) for value in values]:
+        if items := [(now, value) for value in checked(values, self._check)]:
             self._entries.setdefault(self._current.address, []).extend(items)
 
     def update(self, values: Iterable[Any]) -> None:
         """See ListState."""
         self._accessed()
         now = self._clock()
-        if items := [(now, value) for value in values]:
+        if items := [(now, value) for value in checked(values, self._check)]:
             self._entries[self._current.address] = items
         else:
             self._entries.pop(self._current.address, None)
@@ -182,6 +185,17 @@ class TtlListOfKey(_Handle, ListState[Any]):
 class TtlMap(_Handle, MapState[Any, Any]):
     """A map, whose entries get too old one by one. What it gives to be gone through is as it was at the call."""
 
+    def __init__(
+        self,
+        current: CurrentKey,
+        table: FlatTable[Any],
+        living: Living,
+        check_key: Check | None,
+        check: Check | None,
+    ) -> None:
+        super().__init__(current, table, living, check)
+        self._check_key = check_key
+
     def get(self, key: object) -> Any:  # noqa: ANN401  # whatever is kept
         """See MapState."""
         entry = self._entry(key_identity(key))
@@ -189,6 +203,10 @@ class TtlMap(_Handle, MapState[Any, Any]):
 
     def put(self, key: object, value: object) -> None:
         """See MapState."""
+        if self._check_key is not None and type(key) is not self._check_key.exact:
+            self._check_key.look(key)
+        if self._check is not None and type(value) is not self._exact and value is not None:  # as any map may hold
+            self._check.look(value)
         identity = key_identity(key)
         self._accessed()
         if self._shadows:
@@ -256,7 +274,3 @@ class TtlMap(_Handle, MapState[Any, Any]):
             self._entries[self._current.address] = renewed
         shown: dict[Hashable, tuple[Any, Any, int]] = (entry if self._gives_expired else live) or {}
         return shown.values()
-
-
-def _nobody() -> None:
-    """Nobody cleans up."""

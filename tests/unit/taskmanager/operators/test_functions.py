@@ -29,7 +29,8 @@ BARRIER = Barrier(CheckpointId(3))
 class Buffer(FlatMapFunction[int, int], CheckpointedFunction):
     """Keeps what came in a list."""
 
-    def __init__(self) -> None:
+    def __init__(self, type_: Any = int) -> None:  # noqa: ANN401  # of the elements
+        self.type = type_
         self.restored: bool | None = None
         self.items: list[int] = []
         self.at_open: list[int] = []
@@ -39,7 +40,7 @@ class Buffer(FlatMapFunction[int, int], CheckpointedFunction):
 
     def initialize_state(self, context: FunctionInitializationContext) -> None:
         store = context.get_operator_state_store()
-        self.state = store.get_list_state(ListStateDescriptor("buffer", int))
+        self.state = store.get_list_state(ListStateDescriptor[Any]("buffer", self.type))
         self.union = store.get_union_list_state(ListStateDescriptor("seen", int))
         self.restored = context.is_restored()
         self.items = list(self.state)
@@ -73,7 +74,7 @@ def test_lists_survive() -> None:
 
 def test_a_snapshot_is_a_value() -> None:
     """Law 4.5: what is done to an item behind the barrier belongs to the next checkpoint."""
-    buffer: Any = Buffer()
+    buffer: Any = Buffer(list)
     life = FunctionLife(buffer)
     life.open(OperatorBench().context())
     item = [1]

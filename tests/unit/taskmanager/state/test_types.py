@@ -205,9 +205,9 @@ def test_what_nobody_declared_is_judged_by_what_is_there() -> None:
 
 
 def test_what_is_declared_as_before_is_not_looked_at() -> None:
-    """It isn't when it is set either: so a restart is no other program, and no worse off."""
-    state = taken(opened(keeping("value", Types.STRING())), 5)
-    opened(keeping("value", Types.STRING()), state)
+    """Nor are the parts of a value when it is set: so a restart is no other program, and no worse off."""
+    state = taken(opened(keeping("value", Types.LIST(Types.STRING()))), [5])
+    opened(keeping("value", Types.LIST(Types.STRING())), state)
 
 
 def event_of(module: str, monkeypatch: pytest.MonkeyPatch) -> type:
