@@ -2,12 +2,12 @@
 # ruff: noqa: N802  # the names are PyFlink's
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from millstream_dataflow.types import hints, scalars
-from millstream_dataflow.types.composites import ListType, MapType, RowType, TupleType, optional
+from millstream_dataflow.types.composites import ListType, MapType, Parts, RowType, TupleType, optional
 from millstream_dataflow.types.information import TypeInformation
 from millstream_dataflow.types.row import Row
 
@@ -112,17 +112,17 @@ class Types:
     @staticmethod
     def TUPLE(field_types: Sequence[TypeInformation[Any]]) -> TypeInformation[tuple[Any, ...]]:
         """A `tuple` of exactly these fields, none of them None unless OPTIONAL."""
-        return TupleType(tuple(field_types))
+        return TupleType(_parts("TUPLE", field_types))
 
     @staticmethod
     def ROW(field_types: Sequence[TypeInformation[Any]]) -> TypeInformation[Row]:
         """A `Row` of these fields, named or not; any of them may be None."""
-        return RowType(tuple(field_types))
+        return RowType(_parts("ROW", field_types))
 
     @staticmethod
     def ROW_NAMED(field_names: Sequence[str], field_types: Sequence[TypeInformation[Any]]) -> TypeInformation[Row]:
         """A `Row` with these field names in this order; its values may be None. ValueError when the counts differ."""
-        names, parts = tuple(field_names), tuple(field_types)
+        names, parts = tuple(field_names), _parts("ROW_NAMED", field_types)
         if len(names) != len(parts) or len(set(names)) != len(names):
             raise ValueError(
                 f"ROW_NAMED needs one type for each of its different names: {len(parts)} types for {names}"
@@ -132,12 +132,12 @@ class Types:
     @staticmethod
     def LIST(element_type_info: TypeInformation[T]) -> TypeInformation[list[T]]:
         """A `list` of any length."""
-        return ListType(element_type_info)
+        return ListType(_part("LIST", element_type_info))
 
     @staticmethod
     def MAP(key_type_info: TypeInformation[K], value_type_info: TypeInformation[V]) -> TypeInformation[dict[K, V]]:
         """A `dict` of any size."""
-        return MapType(key_type_info, value_type_info)
+        return MapType(_part("MAP", key_type_info), _part("MAP", value_type_info))
 
     @staticmethod
     def PRIMITIVE_ARRAY(element_type: TypeInformation[Any]) -> TypeInformation[Any]:
@@ -156,12 +156,12 @@ class Types:
     @staticmethod
     def OBJECT_ARRAY(element_type: TypeInformation[T]) -> TypeInformation[list[T | None]]:
         """A `list` of any type's values, each of which may be None."""
-        return ListType(optional(element_type), "OBJECT_ARRAY")
+        return ListType(optional(_part("OBJECT_ARRAY", element_type)), "OBJECT_ARRAY")
 
     @staticmethod
     def OPTIONAL(type_info: TypeInformation[T]) -> TypeInformation[T | None]:
         """A value of that type, or None."""
-        return optional(type_info)
+        return optional(_part("OPTIONAL", type_info))
 
     @staticmethod
     def DATACLASS(dataclass: type[T]) -> TypeInformation[T]:
@@ -177,3 +177,17 @@ class Types:
     def ENUM(enum: type[T]) -> TypeInformation[T]:
         """Members of an `enum.Enum` class."""
         return hints.enum_type(enum)
+
+
+def _part(call: str, part: TypeInformation[T]) -> TypeInformation[T]:
+    """TypeError for what is no type, such as a Python class, or a function of Types that wasn't called."""
+    if not isinstance(cast("object", part), TypeInformation):
+        raise TypeError(f"Types.{call} takes types of Types, such as Types.INT(), but got {part!r:.80}")
+    return part
+
+
+def _parts(call: str, parts: Sequence[TypeInformation[Any]]) -> Parts:
+    if not isinstance(cast("object", parts), Iterable) or isinstance(cast("object", parts), str):
+        what = f"Types.{call} takes a list of types, such as [Types.INT(), Types.STRING()], but got {parts!s:.80}"
+        raise TypeError(what)
+    return tuple(_part(call, part) for part in parts)

@@ -172,8 +172,8 @@ def declared_type(declared: TypeInformation[T] | type[T] | None) -> TypeInformat
     """What a user declared by `Types`, by an annotation or not at all (ANY). TypeError for what is neither."""
     if isinstance(declared, TypeInformation):
         return declared
-    if isinstance(cast("object", declared), str | int | float | list | tuple):
-        raise TypeError(
-            f"a type is declared by Types or by an annotation such as int or list[str], but got {declared!r}"
-        )
+    if isinstance(cast("object", declared), str | int | float | list | tuple | types.FunctionType):
+        what = f"a type is declared by Types or by an annotation such as int or list[str], but got {declared!r}"
+        is_unmade = isinstance(cast("object", declared), types.FunctionType)
+        raise TypeError(f"{what}; call it: Types.INT()" if is_unmade else what)
     return from_hint(declared) or scalars.ANY

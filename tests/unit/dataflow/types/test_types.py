@@ -18,6 +18,8 @@ from millstream_dataflow.types.composites import RowType, TupleType
 from tests.unit.dataflow.types.examples import Color, Example, Flight, Pair, Slotless, Slotted, examples
 
 Carrier = NewType("Carrier", str)
+UNTYPED: Any = Types
+"""For calls that no type checker would let pass."""
 
 
 @dataclass(frozen=True)
@@ -175,3 +177,23 @@ def test_rows_and_tuples_tell_their_fields_as_in_pyflink() -> None:
     assert isinstance(plain, TupleType)
     assert (named.get_field_names(), unnamed.get_field_names()) == (["a", "b"], ["f0", "f1"])
     assert named.get_field_types() == unnamed.get_field_types() == plain.get_field_types() == pair
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: UNTYPED.TUPLE([int]), r"Types.TUPLE takes types of Types, such as Types.INT\(\), but got <cl"),
+        (lambda: UNTYPED.TUPLE([Types.INT]), r"Types.TUPLE takes .* but got <function Types.INT at"),
+        (lambda: UNTYPED.TUPLE(Types.INT()), r"Types.TUPLE takes a list of types, such as \[.*\], but got INT\(\)"),
+        (lambda: UNTYPED.ROW("is"), "Types.ROW takes a list of types, such as .*, but got is"),
+        (lambda: UNTYPED.ROW_NAMED(["a"], [str]), "Types.ROW_NAMED takes types of Types"),
+        (lambda: UNTYPED.LIST(int), "Types.LIST takes types of Types"),
+        (lambda: UNTYPED.MAP(Types.STRING(), int), "Types.MAP takes types of Types"),
+        (lambda: UNTYPED.OBJECT_ARRAY(str), "Types.OBJECT_ARRAY takes types of Types"),
+        (lambda: UNTYPED.OPTIONAL(str), "Types.OPTIONAL takes types of Types"),
+        (lambda: declared_type(UNTYPED.INT), r"but got <function Types.INT at .*>; call it: Types.INT\(\)"),
+    ],
+)
+def test_what_is_no_type(make: Any, sentence: str) -> None:  # noqa: ANN401  # each gets something else
+    with pytest.raises(TypeError, match=sentence):
+        make()
