@@ -83,7 +83,7 @@ def key_selection(
     """How keys are found, by function, field or expression, and their type where it is known: declared, annotated, or
     said by that of the records.
     """
-    if isinstance(selector, list | tuple) or isinstance(cast("object", key_type), str):
+    if isinstance(selector, list | tuple) or isinstance(cast("object", key_type), int | str):
         several = selector if isinstance(selector, list | tuple) else (selector, key_type)
         what = f"key_by takes one field, an expression or a function, but got {several!r:.80}"
         mend = "of several fields make one key: key_by(lambda record: (record.a, record.b))"

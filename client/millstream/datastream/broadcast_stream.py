@@ -12,6 +12,7 @@ from millstream.datastream.call_site import call_site
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.inputs import key_of, one_or_pair, operator_of_two
 from millstream.datastream.operator_settings import stays_in_program
+from millstream.datastream.unfinished import Unfinished
 from millstream.errors import ArgumentError, KeyedStreamRequiredError
 from millstream_dataflow.functions import (
     BaseBroadcastProcessFunction,
@@ -37,11 +38,13 @@ ReadOnlyContext: TypeAlias = BaseBroadcastProcessFunction.ReadOnlyContext
 WritingContext: TypeAlias = BaseBroadcastProcessFunction.Context
 
 
-class BroadcastStream(Generic[U]):
+class BroadcastStream(Unfinished, Generic[U]):
     """A stream whose records of type U go to every subtask, and the states in which they are kept there.
 
     Made by `stream.broadcast(descriptor, ...)`, and given to `connect` of another stream.
     """
+
+    _next = "say which stream it goes with by stream.connect(broadcast)"
 
     def __init__(self, input_stream: DataStream[U], broadcast_state_descriptors: States) -> None:
         """The stream is on its way to every subtask already."""

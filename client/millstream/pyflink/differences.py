@@ -34,6 +34,9 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     "GlobalWindows": "refused where no `trigger(...)` is called, since they would never fire",
     "JobManagerCheckpointStorage": "checkpoints are files in the job store; they outlive the JobManager, and may have "
     "any size",
+    "KeySelector": "nobody calls its `open` and `close`; one with such methods of its own is refused",
+    "MapState": "`state[key]` and `del state[key]` raise KeyError for what isn't there, as a dict does",
+    "Partitioner": "as `KeySelector`",
     "RollingPolicy.default_rolling_policy": "the size counts; the two spans change nothing, since each checkpoint "
     "closes the files",
     "Row": "one without names is shown as `Row(1, 'a')`",
@@ -44,7 +47,6 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     "SlotSharingGroup": "its name counts; the resources that it asks for change nothing, and a warning says so",
     "StateTtlConfig": "the time to live stands first among its parameters; state may get one, or lose it, between a "
     "savepoint and its restore, which Flink refuses",
-    "StateTtlConfig.Builder.cleanup_full_snapshot": "changes nothing: snapshots leave out what is too old in any case",
     "StateTtlConfig.Builder.cleanup_in_rocksdb_compact_filter": "changes nothing: state lies in memory",
     "StreamExecutionEnvironment.execute": "a job that fails raises JobFailedError with the function's own traceback, "
     "not an error of Py4J's",

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
-from millstream_dataflow.functions.process import Given
+from millstream_dataflow.functions.process import SIDE_OUTPUT, Given
 from millstream_dataflow.functions.timers import TimeDomain, TimerService, refuse_timers
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.state import BroadcastState, MapStateDescriptor, ReadOnlyBroadcastState, State, StateDescriptor
 
 K = TypeVar("K")
@@ -38,6 +39,8 @@ class BaseBroadcastProcessFunction(Function):
 
     class BaseContext(ABC):
         """What is around an element of either stream. Valid during the call only."""
+
+        output = NotThere(SIDE_OUTPUT)
 
         @abstractmethod
         def timestamp(self) -> int | None:

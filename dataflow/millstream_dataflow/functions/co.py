@@ -8,9 +8,10 @@ from collections.abc import Awaitable
 from typing import Generic, TypeAlias, TypeVar
 
 from millstream_dataflow.functions.function import Function
-from millstream_dataflow.functions.process import Given, KeyedProcessFunction
+from millstream_dataflow.functions.process import SIDE_OUTPUT, Given, KeyedProcessFunction
 from millstream_dataflow.functions.rows import Several
 from millstream_dataflow.functions.timers import TimerService, refuse_timers
+from millstream_dataflow.not_there import NotThere
 
 K = TypeVar("K")
 In1 = TypeVar("In1")
@@ -51,6 +52,8 @@ class CoProcessFunction(Function, Generic[In1, In2, Out]):
 
     class Context(ABC):
         """What is around the record. Valid during the call only."""
+
+        output = NotThere(SIDE_OUTPUT)
 
         @abstractmethod
         def timestamp(self) -> int | None:

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Iterable
 from typing import Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
-from millstream_dataflow.functions.process import Given
+from millstream_dataflow.functions.process import SIDE_OUTPUT, Given
 from millstream_dataflow.functions.rows import Several
+from millstream_dataflow.not_there import NotThere
 
 In1 = TypeVar("In1")
 In2 = TypeVar("In2")
@@ -45,6 +46,8 @@ class ProcessJoinFunction(Function, Generic[In1, In2, Out]):
 
     class Context(ABC):
         """What is around the pair. Valid during the call only."""
+
+        output = NotThere(SIDE_OUTPUT)
 
         @abstractmethod
         def get_left_timestamp(self) -> int:

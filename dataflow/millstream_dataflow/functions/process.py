@@ -5,15 +5,19 @@ What they yield goes to the main output, and `yield tag, value` to the side outp
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Iterable
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from millstream_dataflow.functions.function import Function
 from millstream_dataflow.functions.timers import TimeDomain, TimerService, refuse_timers
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.tags import OutputTag
 
 K = TypeVar("K")
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+SIDE_OUTPUT: Final = "a record goes to a side output by `yield tag, record`, as in PyFlink"
+"""For those who know Java's `ctx.output(tag, record)`."""
 
 Emitted: TypeAlias = Iterable[Out | tuple[OutputTag[Any], Any]] | None
 """Records, and pairs of a tag and a record for a side output; None is none."""
@@ -30,6 +34,8 @@ class ProcessFunction(Function, Generic[In, Out]):
 
     class Context(ABC):
         """What is around the record. Valid during the call only."""
+
+        output = NotThere(SIDE_OUTPUT)
 
         @abstractmethod
         def timestamp(self) -> int | None:
@@ -49,6 +55,8 @@ class KeyedProcessFunction(Function, Generic[K, In, Out]):
 
     class Context(ABC):
         """What is around the record or the timer. Valid during the call only."""
+
+        output = NotThere(SIDE_OUTPUT)
 
         @abstractmethod
         def get_current_key(self) -> Any:  # noqa: ANN401  # whatever the stream is keyed by

@@ -50,6 +50,8 @@ class _Kind:
     may_generate: bool = False
     may_wait: bool = True
     """Whether an `async def` will do."""
+    has_life: bool = True
+    """Whether its `open` and `close` are called."""
 
     @property
     def takes(self) -> str:
@@ -61,8 +63,10 @@ _MAP = _Kind("map", MapFunction, "map", ("value",))
 _FLAT_MAP = _Kind("flat_map", FlatMapFunction, "flat_map", ("value",), may_generate=True)
 _FILTER = _Kind("filter", FilterFunction, "filter", ("value",))
 _REDUCE = _Kind("reduce", ReduceFunction, "reduce", ("value1", "value2"))
-_KEY_BY = _Kind("key_by", KeySelector, "get_key", ("value",), may_wait=False)
-_PARTITION = _Kind("partition_custom", Partitioner, "partition", ("key", "num_partitions"), may_wait=False)
+_KEY_BY = _Kind("key_by", KeySelector, "get_key", ("value",), may_wait=False, has_life=False)
+_PARTITION = _Kind(
+    "partition_custom", Partitioner, "partition", ("key", "num_partitions"), may_wait=False, has_life=False
+)
 _PROCESS = _Kind("process", ProcessFunction, "process_element", ("value", "ctx"), may_generate=True)
 _KEYED_PROCESS = _Kind(
     "process on a keyed stream", KeyedProcessFunction, "process_element", ("value", "ctx"), may_generate=True
@@ -159,7 +163,10 @@ def resolve_process(function: object) -> ProcessFunction[Any, Any]:
 def resolve_keyed_process(function: object) -> KeyedProcessFunction[Any, Any, Any]:
     """The function object; a plain callable gets one around it, which has no timers."""
     callback = _resolve(_KEYED_PROCESS, function)
-    return function if isinstance(function, KeyedProcessFunction) else _PlainKeyedProcess(callback)
+    if not isinstance(function, KeyedProcessFunction):
+        return _PlainKeyedProcess(callback)
+    check_on_timer(function, function.on_timer)
+    return function
 
 
 def resolve_process_window(function: object) -> ProcessWindowFunction[Any, Any, Any, Any]:
@@ -210,6 +217,8 @@ class _PlainProcessWindow(ProcessWindowFunction[Any, Any, Any, Window]):
 
 def _resolve(kind: _Kind, function: object) -> Callback:
     if isinstance(function, kind.base):
+        if not kind.has_life:
+            _refuse_life(kind, function)
         method: Callback = getattr(function, kind.method)
         _check_as(kind, f"{kind.operation} ({_described(function)})", method)
         return method
@@ -228,6 +237,14 @@ def _refuse_kind(kind: _Kind, takes: str, function: object) -> NoReturn:
         fitting = [f"{other.operation} takes it" for other in _KINDS if issubclass(cls, other.base)]
         mend = f"; {fitting[0]}" if fitting else ""
     raise TypeError(f"{takes}, but got {_described(function)}{mend}")
+
+
+def _refuse_life(kind: _Kind, function: Function) -> None:
+    """Each task that sends or takes records by key asks, and none of them has it for its own: as in Flink."""
+    for name in ("open", "close"):
+        if getattr(type(function), name) is not getattr(Function, name):
+            what = f"{kind.operation} ({_described(function)}) calls {kind.method} alone, and never {name}"
+            raise TypeError(f"{what}; make what it needs at its first call, or find it in a map before")
 
 
 def _check_as(kind: _Kind, takes: str, function: Callback) -> None:
@@ -276,6 +293,12 @@ def check_callable(
 ) -> None:
     """TypeError for a function that can't be called so, for what resolves its functions elsewhere (`resolve_two`)."""
     _check_callable(takes, function, arguments, may_generate=may_generate, may_wait=may_wait)
+
+
+def check_on_timer(function: object, on_timer: Callback) -> None:
+    """TypeError for a method that can't be called at a timer: it would show when the first one fires."""
+    what = f"a timer of {_described(function)} calls on_timer"
+    _check_callable(what, on_timer, ("timestamp", "ctx"), may_generate=True, may_wait=True)
 
 
 def described(function: object) -> str:

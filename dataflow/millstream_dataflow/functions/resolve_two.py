@@ -26,7 +26,7 @@ from millstream_dataflow.functions.co import (
 from millstream_dataflow.functions.function import Function
 from millstream_dataflow.functions.joins import CoGroupFunction, FlatJoinFunction, JoinFunction, ProcessJoinFunction
 from millstream_dataflow.functions.process import Emitted
-from millstream_dataflow.functions.resolve import Callback, check_callable, described
+from millstream_dataflow.functions.resolve import Callback, check_callable, check_on_timer, described
 
 Emitting: TypeAlias = Callable[..., Emitted[Any]]
 
@@ -182,7 +182,10 @@ def _resolve(kind: _Kind, function: object) -> TwoFunctions:
             check_callable(
                 f"{kind.operation} ({described(function)})", call, kind.arguments, may_generate=kind.may_generate
             )
-        return TwoFunctions(calls[0], calls[1], getattr(function, "on_timer", None))
+        on_timer: Emitting | None = getattr(function, "on_timer", None)
+        if on_timer is not None:
+            check_on_timer(function, on_timer)
+        return TwoFunctions(calls[0], calls[1], on_timer)
     if not isinstance(function, tuple | list) or len(cast("Sequence[object]", function)) != 2:
         _refuse(kind, function)
     pair = cast("Sequence[object]", function)

@@ -51,7 +51,11 @@ class ReduceFunction(Function, Generic[T]):
 
 
 class KeySelector(Function, Generic[T, K]):
-    """Finds a record's key: the same one at every call, since each task that needs it asks again."""
+    """Finds a record's key: the same one at every call, since each task that needs it asks again.
+
+    None of them opens or closes it, as in Flink's Java API: one with an `open` or a `close` of its own is refused.
+    (PyFlink opens it.)
+    """
 
     @abstractmethod
     def get_key(self, value: T) -> K:
@@ -59,7 +63,7 @@ class KeySelector(Function, Generic[T, K]):
 
 
 class Partitioner(Function, Generic[K]):
-    """Decides which subtask a key goes to (`partition_custom`)."""
+    """Decides which subtask a key goes to (`partition_custom`). Not opened or closed, as a KeySelector."""
 
     @abstractmethod
     def partition(self, key: K, num_partitions: int) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 from millstream_dataflow.functions.function import Function
-from millstream_dataflow.functions.process import Given
+from millstream_dataflow.functions.process import SIDE_OUTPUT, Given
+from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.state import KeyedStateStore
 from millstream_dataflow.windows import Firing, Window
 
@@ -18,6 +19,8 @@ W_co = TypeVar("W_co", bound=Window, covariant=True)
 
 class AroundWindow(ABC, Generic[W_co]):
     """What is around a window. Valid during the call only."""
+
+    output = NotThere(SIDE_OUTPUT)
 
     @abstractmethod
     def window(self) -> W_co:

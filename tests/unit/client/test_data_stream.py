@@ -138,6 +138,10 @@ class TestOperators:
                 "an expression or a function, but got ('a', 'b'); of several fields make one",
             ),
             (lambda s: s.key_by(["a", "b"]), "key_by takes one field, an expression or a function, but got ['a', 'b']"),
+            (
+                lambda s: s.key_by(0, 1),
+                "key_by takes one field, an expression or a function, but got (0, 1); of several",
+            ),
             (lambda s: s.execute_and_collect(5), "execute takes a name, but 5 is no str"),
             (lambda s: s.execute_and_collect(limit=-1), "a limit that is a number of records, at least 0, but got -1"),
             (

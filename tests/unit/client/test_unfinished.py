@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from millstream import DataStream, StreamExecutionEnvironment, TumblingEventTimeWindows
+from millstream import DataStream, MapStateDescriptor, StreamExecutionEnvironment, TumblingEventTimeWindows
 
 Stream = DataStream[Any]
 WINDOWS = TumblingEventTimeWindows.of(5)
+RULES = MapStateDescriptor("rules", int, int)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ WINDOWS = TumblingEventTimeWindows.of(5)
         (lambda s: s.co_group(s).where(0), "a CoGroupWhere", "the key of the second stream by equal_to(key)"),
         (lambda s: s.co_group(s).where(0).equal_to(0), "a CoGroupEqualTo", "where records meet by window(assigner)"),
         (lambda s: s.co_group(s).where(0).equal_to(0).window(WINDOWS), "a CoGroupWindow", "by apply(function)"),
+        (lambda s: s.broadcast(RULES), "a BroadcastStream", "which stream it goes with by stream.connect(broadcast)"),
         (lambda s: s.key_by(0).interval_join(s.key_by(0)), "an IntervalJoin", "by between(lower, upper)"),
         (lambda s: s.key_by(0).interval_join(s.key_by(0)).between(0, 1), "an IntervalJoined", "by process(function)"),
     ],

@@ -13,6 +13,7 @@ from millstream_dataflow.functions import (
     FilterFunction,
     FlatMapFunction,
     Function,
+    KeyedCoProcessFunction,
     KeyedProcessFunction,
     KeySelector,
     MapFunction,
@@ -54,6 +55,26 @@ class Modulo(Partitioner[int]):
         return key % num_partitions
 
 
+class DeafCo(KeyedCoProcessFunction[int, int, int, int]):
+    def process_element1(self, value: int, ctx: object) -> list[int]:
+        return [value]
+
+    process_element2 = process_element1
+
+    def on_timer(self, timestamp: int) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # as below
+
+
+class Opened(KeySelector[int, int]):
+    def open(self, runtime_context: object) -> None: ...
+
+    def get_key(self, value: int) -> int:
+        return value
+
+
+class Closed(Modulo):
+    def close(self) -> None: ...
+
+
 class Last(AggregateFunction[int, list[int], int]):
     def create_accumulator(self) -> list[int]:
         return []
@@ -76,6 +97,10 @@ class Echo(ProcessFunction[int, int]):
 class KeyedEcho(KeyedProcessFunction[Any, int, int]):
     def process_element(self, value: int, ctx: KeyedProcessFunction.Context) -> Iterator[int]:
         yield value
+
+
+class Deaf(KeyedEcho):
+    def on_timer(self, timestamp: int) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # what is refused
 
 
 class Summary(ProcessWindowFunction[int, int, Any, TimeWindow]):
@@ -175,6 +200,10 @@ def test_process_functions_stay_objects_and_callables_become_them() -> None:
         (functions.resolve_aggregate, Last, "give an object of it: Last()"),
         (functions.resolve_map_batches, Double(), "map_batches takes a function of (batch), but got the MapFunction"),
         (functions.resolve_partitioner, lambda key: key, "called with (key, num_partitions)"),
+        (functions.resolve_keyed_process, Deaf(), "the KeyedProcessFunction Deaf calls on_timer, called with (time"),
+        (functions.resolve_keyed_co_process, DeafCo(), "takes (timestamp: int) -> None: too many positional arguments"),
+        (functions.resolve_key_selector, Opened(), "key_by (the KeySelector Opened) calls get_key alone, and"),
+        (functions.resolve_partitioner, Closed(), "calls partition alone, and never close; make what it needs at its"),
     ],
 )  # fmt: skip
 def test_refusals(resolve: Callable[[object], object], function: object, sentence: str) -> None:
