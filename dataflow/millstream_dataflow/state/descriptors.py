@@ -14,6 +14,7 @@ nothing can be checked. Under a new name a state begins empty; the old one stays
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeVar, cast
 
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
@@ -164,6 +165,8 @@ class ReducingStateDescriptor(StateDescriptor[T]):
         if isinstance(reduce_function, type) or not (hasattr(reduce_function, "reduce") or callable(reduce_function)):
             what = f"a ReduceFunction or a function of two values, but got {reduce_function!r}"
             raise TypeError(f"the reducing state {name!r} takes {what}")
+        reduce: Any = getattr(reduce_function, "reduce", reduce_function)
+        _refuse_async(f"the reducing state {name!r}", reduce)
         self._describe(name, declared_type(type_info))
         object.__setattr__(self, "reduce_function", reduce_function)
 
@@ -189,9 +192,18 @@ class AggregatingStateDescriptor(StateDescriptor[Acc], Generic[In, Acc, Out]):
         if isinstance(agg_function, type) or not all(callable(getattr(agg_function, name, None)) for name in methods):
             what = f"an AggregateFunction, with {', '.join(methods)}, but got {agg_function!r}"
             raise TypeError(f"the aggregating state {name!r} takes {what}")
+        for method in methods:
+            _refuse_async(f"the aggregating state {name!r}", getattr(agg_function, method))
         self._describe(name, declared_type(state_type_info))
         object.__setattr__(self, "agg_function", agg_function)
 
     def get_agg_function(self) -> Aggregates[In, Acc, Out]:
         """The function."""
         return self.agg_function
+
+
+def _refuse_async(state: str, function: Callable[..., object]) -> None:
+    """What is added must be there when the call returns, so nothing is awaited."""
+    if iscoroutinefunction(function):
+        what = f"takes a function that answers at once, but {function.__qualname__} is async"
+        raise TypeError(f"{state} {what}; write it as a plain def, and await in the function that adds to the state")

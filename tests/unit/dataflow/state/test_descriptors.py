@@ -36,6 +36,15 @@ class Count(AggregateFunction[str, int, float]):
         return acc_a + acc_b
 
 
+class Slow(Count):
+    async def add(self, value: str, accumulator: int) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # what is refused
+        return accumulator
+
+
+async def slowly(one: int, other: int) -> int:
+    return one + other
+
+
 ADD, COUNT = Add(), Count()
 
 
@@ -88,6 +97,18 @@ def test_descriptors_are_values(descriptor: StateDescriptor[Any]) -> None:
         (ReducingStateDescriptor, ("n", Add), TypeError, "ReduceFunction"),
         (AggregatingStateDescriptor, ("n", plus), TypeError, "an AggregateFunction, with create_accumulator"),
         (AggregatingStateDescriptor, ("n", Count), TypeError, "an AggregateFunction"),
+        (
+            ReducingStateDescriptor,
+            ("n", slowly),
+            TypeError,
+            "the reducing state .n. takes a function that answers at once",
+        ),
+        (
+            AggregatingStateDescriptor,
+            ("n", Slow()),
+            TypeError,
+            "but Slow.add is async; write it as a plain def, and await",
+        ),
     ],
 )
 def test_refusals(descriptor: Any, arguments: tuple[Any, ...], error: type[Exception], sentence: str) -> None:  # noqa: ANN401  # each kind
