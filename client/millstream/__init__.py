@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from millstream.connectors.collection import CollectionSource
+    from millstream.connectors.files.buckets import BucketAssigner
+    from millstream.connectors.files.policies import RollingPolicy
     from millstream.connectors.files.sink import FileSink, OutputFileConfig
     from millstream.connectors.files.source import FileSource
     from millstream.connectors.print_sink import PrintSink
@@ -195,6 +197,7 @@ __all__ = [
     "BroadcastProcessFunction",
     "BroadcastState",
     "BroadcastStream",
+    "BucketAssigner",
     "CheckpointConfig",
     "CheckpointedFunction",
     "CheckpointingMode",
@@ -303,6 +306,7 @@ __all__ = [
     "ReducingState",
     "ReducingStateDescriptor",
     "RetryPredicate",
+    "RollingPolicy",
     "Row",
     "RowBatch",
     "RowKind",
@@ -358,6 +362,8 @@ __all__ = [
 
 _MODULES = {
     "millstream.connectors.collection": "CollectionSource",
+    "millstream.connectors.files.buckets": "BucketAssigner",
+    "millstream.connectors.files.policies": "RollingPolicy",
     "millstream.connectors.files.sink": "FileSink OutputFileConfig",
     "millstream.connectors.files.source": "FileSource",
     "millstream.connectors.print_sink": "PrintSink",

@@ -8,13 +8,18 @@ from collections.abc import Mapping
 from typing import Final
 
 _AS_PYTHON: Final = "records are written as Python's `str` has them, `('a', 1)`, where Java would write `(a,1)`"
-_ONE_FOLDER: Final = "files lie in the folder itself, where Flink makes one for each hour; each checkpoint closes them"
+_ONE_FOLDER: Final = (
+    "files lie in the folder itself unless `with_bucket_assigner` says otherwise, where Flink makes one for each hour; "
+    "each checkpoint closes them"
+)
 _PANES: Final = (
     "a record is kept once for all its windows: `merge` of an AggregateFunction is called, and the function of "
     "`reduce` must be associative"
 )
 
 DIFFERENCES: Final[Mapping[str, str]] = {
+    "BucketAssigner.date_time_bucket_assigner": "of Java's letters it knows y, u, M, d, H, m and s; what isn't visible "
+    "yet lies in the sink's own folder",
     "CheckpointConfig.is_unaligned_checkpoints_enabled": "true unless it was disabled: barriers wait for records "
     "before them for 1 s at the most (`get_alignment_timeout`), and overtake them then",
     "Configuration": "a setter refuses a key that nobody knows, and a value that the key doesn't accept",

@@ -12,7 +12,6 @@ NOT_THERE: Final = object()
 OWN: Final[Mapping[str, str]] = {
     name: module
     for module, names in {
-        "millstream.connectors.files.policies": "BucketAssigner RollingPolicy",
         "millstream.connectors.files.source": "FileEnumeratorProvider FileSourceBuilder FileSplitAssignerProvider",
         "millstream.formats.encoding": "BulkWriterFactory",
         "millstream.pyflink.own.asynchronous": "AsyncFunctionDescriptor",

@@ -8,7 +8,8 @@ Read in this order:
 * `streams`      the bytes of a file from an offset on, gzip or not
 * `reader`       bytes become batches; where a restored reader goes on
 * `sink`         `FileSink`, as a user writes it
-* `policies`     PyFlink's names for how files are cut and laid out
+* `policies`     PyFlink's name for how files are cut
+* `buckets`      and for the folders in which they lie
 * `names`        what part files are called, so that no name is ever used twice (law 6.2)
 * `directories`  the few things that a sink does to a directory, on a disk and on other file systems
 * `writer`       one part file from each barrier to the next

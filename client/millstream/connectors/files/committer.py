@@ -32,9 +32,10 @@ class FileCommitter(Committer[FileCommittable]):
         if not committables:
             return
         try:
-            with self._directory.durable_names():
-                for pending, visible, size in committables:
-                    self._publish(pending, visible, size)
+            for folder, files in _by_folder(committables).items():
+                with self._directory.durable_names(folder):
+                    for pending, visible, size in files:
+                        self._publish(pending, visible, size)
         except FileNotFoundError:
             what = f"{self._path} is not there, though a checkpoint names files in it"
             raise LostFileError(f"{what}; {_MEND}") from None
@@ -61,3 +62,11 @@ class FileCommitter(Committer[FileCommittable]):
             attempt, closing = found
             if attempt < context.attempt and (closing is None or closing > newest):
                 self._directory.delete(name)
+
+
+def _by_folder(committables: Sequence[FileCommittable]) -> dict[str, list[FileCommittable]]:
+    """By the bucket in which they are to be visible; empty: the directory itself."""
+    found: dict[str, list[FileCommittable]] = {}
+    for committable in committables:
+        found.setdefault(committable[1].rpartition("/")[0], []).append(committable)
+    return found

@@ -11,7 +11,7 @@ there too, and a reader sees an object whole or not at all wherever a PUT is ato
 import os
 import threading
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -71,9 +71,10 @@ class Directory(Protocol):
         """FileNotFoundError when the source isn't there."""
         ...
 
-    def durable_names(self) -> AbstractContextManager[None]:
-        """What is renamed within the block is durable behind it. LostWritesError when that is lost; after any other
-        error it may be tried again. FileNotFoundError where the directory isn't there.
+    def durable_names(self, folder: str = "") -> AbstractContextManager[None]:
+        """What is renamed within the block, in the directory or into that folder of it, is durable behind it. The
+        folder is made where it isn't there. LostWritesError when that is lost; after any other error it may be tried
+        again. FileNotFoundError where the directory isn't there.
         """
         ...
 
@@ -117,14 +118,21 @@ class LocalDirectory:
         (self._path / source).rename(self._path / target)
 
     @contextmanager
-    def durable_names(self) -> Generator[None]:
+    def durable_names(self, folder: str = "") -> Generator[None]:
         """See Directory."""
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+        with ExitStack() as stack:
+            opened = [(self._path, stack.enter_context(_opened(self._path)))]
+            for path in self._folders(folder):
+                make_directories(path)
+                opened.append((path, stack.enter_context(_opened(path))))
             yield
-            _sync(descriptor, self._path)
-        finally:
-            os.close(descriptor)
+            for path, descriptor in opened:
+                _sync(descriptor, path)
+
+    def _folders(self, folder: str) -> list[Path]:
+        """It and those above it, outer ones first: another writer may have just made them, and not synced them yet."""
+        inside = Path(folder)
+        return [self._path / path for path in reversed((inside, *inside.parents)) if path.name]
 
     def size(self, name: str) -> int | None:
         """See Directory."""
@@ -147,6 +155,16 @@ class LocalDirectory:
     def discard(self, leftovers: Sequence[Leftover]) -> None:
         """See Directory."""
         _discard(self, leftovers)
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[int]:
+    """A directory, for a sync of its names."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _sync(descriptor: int, path: Path) -> None:
@@ -208,8 +226,10 @@ class RemoteDirectory:
             raise FileNotFoundError(f"{self._path}/{source}")
         self._system.move(f"{self._path}/{source}", f"{self._path}/{target}")
 
-    def durable_names(self) -> AbstractContextManager[None]:
-        """Nothing to do: what was acknowledged is durable."""
+    def durable_names(self, folder: str = "") -> AbstractContextManager[None]:
+        """Nothing but the folder: what was acknowledged is durable."""
+        if folder:
+            self._system.create_dir(f"{self._path}/{folder}", recursive=True)
         return nullcontext()
 
     def size(self, name: str) -> int | None:

@@ -6,7 +6,8 @@
 
 The parts are: job, sink, region, subtask, attempt, the writer's start, a counter of its files, the closing checkpoint.
 A directory is shared by what is visible and what isn't, since a rename must not cross file systems; readers skip names
-that begin with a dot, as `FileSource` does.
+that begin with a dot, as `FileSource` does. With buckets what is visible lies in folders of
+the directory, and what is hidden doesn't: so one listing finds all that former attempts left.
 """
 
 import re
@@ -34,23 +35,29 @@ class PartName:
     start: str
     counter: int = 0
     closing: int | None = None
+    folder: str = ""
+    """In which it becomes visible, below the directory. While it is hidden it lies in the directory itself."""
 
     @property
     def in_progress(self) -> str:
         """While it is written."""
-        return f".{replace(self, closing=None).visible}{IN_PROGRESS}"
+        return f".{self._name(None)}{IN_PROGRESS}"
 
     @property
     def pending(self) -> str:
         """Once it is closed."""
-        return f".{self.visible}{PENDING}"
+        return f".{self._name(self.closing)}{PENDING}"
 
     @property
     def visible(self) -> str:
         """Once it is committed."""
-        closing = "" if self.closing is None else f"-{self.closing}"
+        name = self._name(self.closing)
+        return f"{self.folder}/{name}" if self.folder else name
+
+    def _name(self, closing: int | None) -> str:
+        end = "" if closing is None else f"-{closing}"
         place = f"{self.job}-{self.sink}-{self.region}-{self.subtask}-{self.attempt}"
-        return f"{self.prefix}-{place}-{self.start}-{self.counter}{closing}{self.suffix}"
+        return f"{self.prefix}-{place}-{self.start}-{self.counter}{end}{self.suffix}"
 
     def closed(self, checkpoint: int) -> "PartName":
         """The same, once a checkpoint has closed it."""
@@ -59,6 +66,10 @@ class PartName:
     def following(self) -> "PartName":
         """The next file of the same writer."""
         return replace(self, counter=self.counter + 1, closing=None)
+
+    def within(self, folder: str) -> "PartName":
+        """The same in another folder."""
+        return replace(self, folder=folder)
 
 
 def first_part(context: SinkContext, prefix: str, suffix: str, start: str) -> PartName:

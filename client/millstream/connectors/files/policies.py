@@ -1,10 +1,9 @@
-"""How a file sink's files are cut and laid out, by PyFlink's names. A FileSink closes its files at every checkpoint and
-has no buckets, so there is one way to lay them out, and only their size is left to say.
+"""How a file sink's files are cut, by PyFlink's name. A FileSink closes its files at every checkpoint, so only their
+size is left to say.
 """
 
 from dataclasses import dataclass
 
-from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.time import Span, to_milliseconds
 
 _PART_SIZE = 128 << 20  # PyFlink's
@@ -38,17 +37,3 @@ class RollingPolicy:
     def on_checkpoint_rolling_policy() -> "RollingPolicy":
         """At each checkpoint alone: what a FileSink does by itself."""
         return RollingPolicy()
-
-
-@dataclass(frozen=True)
-class BucketAssigner:
-    """In which folder a record's file lies: in the sink's own."""
-
-    date_time_bucket_assigner = NotThere(
-        "this version has no buckets; a FileSink for each folder writes to it, behind a filter or a side output"
-    )
-
-    @staticmethod
-    def base_path_bucket_assigner() -> "BucketAssigner":
-        """All files in the folder itself: what a FileSink does by itself, unlike Flink's."""
-        return BucketAssigner()

@@ -6,17 +6,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from millstream.connectors.files.buckets import BucketAssigner
 from millstream.connectors.files.committer import FileCommitter
 from millstream.connectors.files.directories import open_directory
 from millstream.connectors.files.names import first_part
 from millstream.connectors.files.paths import absolute
-from millstream.connectors.files.policies import BucketAssigner, RollingPolicy
+from millstream.connectors.files.policies import RollingPolicy
 from millstream.connectors.files.writer import FileCommittable, FileWriter
 from millstream.formats.csv_encoding import CsvEncoder
 from millstream.formats.encoding import BulkWriterFactory, Encoder, LineEncoder
 from millstream_dataflow.connectors import Committer, Sink, SinkContext, SinkWriter
 from millstream_dataflow.not_there import NotThere
 from millstream_dataflow.time import Span, to_milliseconds
+
+_NO_BUCKETS = BucketAssigner.base_path_bucket_assigner()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +90,13 @@ class FileSinkBuilder:
         return self
 
     def with_bucket_assigner(self, bucket_assigner: BucketAssigner) -> "FileSinkBuilder":
-        """All files lie in the folder itself. TypeError for what `BucketAssigner` hasn't made."""
+        """In which folder a record's file lies: without it, in the directory itself. TypeError for what
+        `BucketAssigner` hasn't made.
+        """
         if not isinstance(cast("object", bucket_assigner), BucketAssigner):
             takes = "one that BucketAssigner makes"
             raise TypeError(f"with_bucket_assigner takes {takes}, but got {bucket_assigner!r:.80}")
+        self._sink = replace(self._sink, buckets=bucket_assigner)
         return self
 
     def with_bucket_check_interval(self, interval: Span) -> "FileSinkBuilder":
@@ -113,7 +119,8 @@ class FileSink(Sink[FileCommittable]):
 
     Every writer closes its file at each checkpoint, and it becomes visible when that is complete; so records are seen
     one checkpoint interval late, and a file holds those of one interval. Until then its name begins with a dot. Other
-    jobs may write into the same directory. There are no buckets: all files lie in the directory itself.
+    jobs may write into the same directory. With a `BucketAssigner` files become visible in folders of the directory, an
+    hour each if it is Flink's default; until then they are hidden in the directory itself.
 
     A job that finishes, or is stopped with a savepoint, leaves nothing hidden behind. One that is cancelled or fails
     leaves the hidden files that no completed checkpoint had committed, as in Flink: a checkpoint or savepoint that is
@@ -129,6 +136,7 @@ class FileSink(Sink[FileCommittable]):
     names: OutputFileConfig
     part_size: int | None = None
     """Bytes at which a file is closed before its checkpoint; None: at none."""
+    buckets: BucketAssigner = _NO_BUCKETS
     commits_outside = True
 
     BaseBuilder = RowFormatBuilder = BulkFormatBuilder = FileSinkBuilder
@@ -176,7 +184,11 @@ class FileSink(Sink[FileCommittable]):
         """Begins with a file of its own, whoever wrote before."""
         start = uuid.uuid4().hex[:12]
         part = first_part(context, self.names.part_prefix, self.names.part_suffix, start)
-        return FileWriter(open_directory(self.directory), self.encoder, part, self.part_size)
+
+        def folder() -> str:
+            return self.buckets.folder(context.now())
+
+        return FileWriter(open_directory(self.directory), self.encoder, part, self.part_size, folder)
 
     def create_committer(self, context: SinkContext) -> Committer[FileCommittable]:
         """Renames."""

@@ -1,5 +1,5 @@
-"""Writes one part file from each barrier to the next, or several where they have a size. At the barrier they are closed
-to records, and the pool makes them durable and pending before the checkpoint may name them (law 6.2).
+"""Writes one part file from each barrier to the next, or several where they have a size or buckets. At the barrier they
+are closed to records, and the pool makes them durable and pending before the checkpoint may name them (law 6.2).
 """
 
 from collections import deque
@@ -17,22 +17,36 @@ FileCommittable = tuple[str, str, int]
 """A pending file: its name, the name it is to get, its bytes. A plain tuple, since a savepoint outlives our classes."""
 
 MOST_FILES: Final = 64
-"""Of a writer between two barriers. They stay open until the next one, since closing them durably may block; a process
-may have 1,024 descriptors by default, and has sockets and other sinks as well.
+"""Of a writer between two barriers that a size closes; another bucket is always another file. They stay open until the
+next barrier, since closing them durably may block; a process may have 1,024 descriptors by default, and has sockets and
+other sinks as well.
 """
+
+
+def _the_directory() -> str:
+    """No folder of it."""
+    return ""
 
 
 class FileWriter(SinkWriter[FileCommittable]):
     """See the module. A file is made when its first record comes, so none is empty."""
 
-    def __init__(self, directory: Directory, encoder: Encoder, part: PartName, part_size: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        encoder: Encoder,
+        part: PartName,
+        part_size: int | None = None,
+        folder: Callable[[], str] = _the_directory,
+    ) -> None:
         """A file of `part_size` bytes or more gets no more batches, and the next one goes to another file; the last of
-        MOST_FILES takes all that is left.
+        MOST_FILES takes all that is left. `folder` tells for each batch in which one its file is to become visible.
         """
         self._directory = directory
         self._encoder = encoder
         self._part = part
         self._part_size = part_size
+        self._folder = folder
         self._full: list[tuple[PartFile, PartName]] = []
         self._file: PartFile | None = None
         self._closed = deque[_ClosedPart]()  # not durable yet; the task appends, the pool takes from the other end
@@ -43,6 +57,7 @@ class FileWriter(SinkWriter[FileCommittable]):
         data = self._encoder.encode(batch)
         if not data:
             return
+        self._begin_bucket(self._folder())
         if self._file is None:
             self._file = self._directory.create(self._part.in_progress)
             self._file.write(self._encoder.header())
@@ -50,6 +65,14 @@ class FileWriter(SinkWriter[FileCommittable]):
         is_full = self._part_size is not None and self._file.size >= self._part_size
         if is_full and len(self._full) < MOST_FILES - 1:
             self._put_aside(self._file)
+
+    def _begin_bucket(self, folder: str) -> None:
+        """What is written from here on becomes visible in that folder."""
+        if folder == self._part.folder:
+            return
+        if self._file is not None:
+            self._put_aside(self._file)
+        self._part = self._part.within(folder)
 
     def _put_aside(self, file: PartFile) -> None:
         """It is full, and waits for the barrier."""

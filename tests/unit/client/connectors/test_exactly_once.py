@@ -126,9 +126,9 @@ class Fused:
         self.fuse.burn()
 
     @contextmanager
-    def durable_names(self) -> Generator[None]:
+    def durable_names(self, folder: str = "") -> Generator[None]:
         self.fuse.burn()
-        with self.inner.durable_names():
+        with self.inner.durable_names(folder):
             yield
             self.fuse.burn()
 
@@ -176,6 +176,7 @@ class SinkMachine(RuleBasedStateMachine):
 
     remote = False
     copies = False
+    buckets = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -205,10 +206,15 @@ class SinkMachine(RuleBasedStateMachine):
         around, burning = Around(attempt=number), Fuse(fuse)
         inner = RemoteDirectory(fs.LocalFileSystem(), str(self.folder)) if self.remote else LocalDirectory(self.folder)
         directory = Fused(inner, burning, self.durable, self.folder if self.copies else None)
-        writer = FileWriter(directory, LineEncoder("number"), first_part(around, "part", "", f"{self.starts:012x}"))
+        part = first_part(around, "part", "", f"{self.starts:012x}")
+        writer = FileWriter(directory, LineEncoder("number"), part, folder=self.bucket)
         committer = FileCommitter(directory, str(self.folder), "part", "")
         restored = self.completed
         return Attempt(writer, committer, around, burning, restored.position, list(restored.pending))
+
+    def bucket(self) -> str:
+        """Another one every other record or so, and the same ones again."""
+        return f"{self.current.position // 2 % 3}/deep" if self.buckets else ""
 
     def recover(self, attempt: Attempt) -> None:
         """What a restored operator does first: commit what its checkpoint had prepared; then leftovers go."""
@@ -355,7 +361,7 @@ class SinkMachine(RuleBasedStateMachine):
 
     def visible(self) -> list[int]:
         found: list[int] = []
-        for path in self.folder.glob("part-*"):
+        for path in self.folder.rglob("part-*"):
             header, *lines = path.read_text().splitlines()
             assert header == "number"
             assert lines, "a file without records"
@@ -387,8 +393,14 @@ class SinkMachine(RuleBasedStateMachine):
         self.completed.pending.clear()
 
 
-@pytest.mark.parametrize(("remote", "copies"), [(False, False), (True, False), (False, True)])
-def test_each_record_is_visible_exactly_once(monkeypatch: pytest.MonkeyPatch, *, remote: bool, copies: bool) -> None:
+PLACES = [(False, False, False), (True, False, False), (False, True, False), (False, False, True)]
+
+
+@pytest.mark.parametrize(("remote", "copies", "buckets"), PLACES)
+def test_each_record_is_visible_exactly_once(
+    monkeypatch: pytest.MonkeyPatch, *, remote: bool, copies: bool, buckets: bool
+) -> None:
+    monkeypatch.setattr(SinkMachine, "buckets", buckets)
     monkeypatch.setattr(SinkMachine, "remote", remote)
     monkeypatch.setattr(SinkMachine, "copies", copies)
     twice = 2 * settings().max_examples  # a fault shows only where several things come together

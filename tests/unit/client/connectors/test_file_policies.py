@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from millstream import Encoder, FileSink, FileSource, OutputFileConfig, StreamFormat
-from millstream.connectors.files.policies import BucketAssigner, RollingPolicy
+from millstream import BucketAssigner, Encoder, FileSink, FileSource, OutputFileConfig, RollingPolicy, StreamFormat
 from millstream.connectors.files.source import FileEnumeratorProvider, FileSplitAssignerProvider
 from millstream.connectors.files.writer import MOST_FILES
 from millstream_dataflow.identity import CheckpointId
@@ -63,8 +62,6 @@ def test_pyflinks_builder_says_what_it_does_anyhow(tmp_path: Path) -> None:
     builder.with_rolling_policy(RollingPolicy.on_checkpoint_rolling_policy()).with_bucket_check_interval(1_000)
     builder.with_bucket_assigner(BucketAssigner.base_path_bucket_assigner()).disable_compact()
     assert builder.build() == plain
-    with pytest.raises(AttributeError, match=r"date_time_bucket_assigner of BucketAssigner isn't there: .*no buck"):
-        BucketAssigner.date_time_bucket_assigner()
     with pytest.raises(TypeError, match="takes one that RollingPolicy makes, but got 5"):
         builder.with_rolling_policy(5)  # type: ignore[arg-type]  # what is tested
     with pytest.raises(ValueError, match="a part_size above 0, but got 0"):
