@@ -38,6 +38,7 @@ from millstream_dataflow.operators.specifications import EnumeratorSpecification
 from millstream_dataflow.time import Span, WatermarkStrategy
 from millstream_dataflow.transformations import OperatorTransformation, Program, Transformation
 from millstream_dataflow.types import TypeInformation, Types
+from millstream_dataflow.types.completion import completer
 
 T = TypeVar("T")
 
@@ -168,13 +169,16 @@ class StreamExecutionEnvironment(PyFlinkEnvironment):
     def from_collection(self, collection: Iterable[T], type_info: TypeInformation[T] | None = None) -> DataStream[T]:
         """The program's own values, in order, by one subtask. ArgumentError for one that doesn't fit the type.
 
-        Where the type has rows (ROW, ROW_NAMED), tuples and lists become Rows, as in PyFlink.
+        Where the type has rows (ROW, ROW_NAMED), tuples and lists become Rows, and whole numbers floats where it has
+        DOUBLE or FLOAT, as in PyFlink.
         """
         accepted_type("from_collection", type_info)
         accepted_instance("from_collection", collection, Iterable, "values in a list or another iterable")
         source = CollectionSource.of(collection)
         if type_info is not None:
             source = CollectionSource.of(with_rows(value, type_info) for value in source.values)
+            if (complete := completer(type_info)) is not None:
+                source = CollectionSource.of(map(complete, source.values))
             for index, value in enumerate(source.values):
                 if problem := type_info.check(value):
                     mend = "mend it, or declare another type"

@@ -56,9 +56,10 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     "StreamExecutionEnvironment.execute": "a job that fails raises JobFailedError with the function's own traceback, "
     "not an error of Py4J's",
     "TimeWindow": "is shown with its times in UTC, where PyFlink shows milliseconds",
-    "Types.DOUBLE": "a Python float; an int doesn't fit",
-    "Types.FLOAT": "a Python float, which keeps its 64 bits; an int doesn't fit",
+    "Types.FLOAT": "a Python float, which keeps its 64 bits",
     "Types.INSTANT": "a `datetime.datetime` with a time zone",
+    "WatermarkStrategy.with_watermark_alignment": "`assign_timestamps_and_watermarks` refuses it, where Flink takes no "
+    "notice of it: only a source can be paused (`from_source`)",
     "WindowedStream": "comes from `KeyedStream.window(...)`; its constructor takes other things",
     "WindowedStream.aggregate": "`accumulator_type` is accepted; accumulators are stored as they are",
     "WindowedStream.allowed_lateness": "refused for windows that don't go by event time",

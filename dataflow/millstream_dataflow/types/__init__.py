@@ -9,9 +9,11 @@ Read in this order:
 * `factory`      `Types`, the names by which a user makes them (PyFlink's)
 * `hints`        `from_hint`, from Python's annotations to types
 * `arrow`        `arrow_type`, the column that holds such values
+* `completion`   what an operator makes of values that nearly fit: names for a Row, a float of an int
 * `row`          `Row`, a record with or without field names
 
-A type converts nothing. A value that fits arrives as it was sent, in value and in type; one that doesn't is an error.
+A type itself converts nothing. A value that fits arrives as it was sent, in value and in type; one that doesn't, and
+can't be completed, is an error.
 """
 
 from importlib import import_module

@@ -20,7 +20,8 @@ class Types:
     """Every type that a stream, a state or a side output can be declared with.
 
     Values are what Python calls them: an `int` for all whole numbers, a `float` for FLOAT and DOUBLE, `bytes` for
-    PRIMITIVE_ARRAY(BYTE). Nothing is converted or rounded; a value that doesn't fit fails the job with its content.
+    PRIMITIVE_ARRAY(BYTE). Of what a function gives, an `int` becomes a float where one was declared, and a Row takes
+    the names of its ROW_NAMED. Nothing else is converted; a value that doesn't fit fails the job with its content.
     Meaning: Flink, "Data Types in the Python DataStream API". DATACLASS, NAMED_TUPLE, ENUM, OPTIONAL, ANY are ours.
     """
 
@@ -66,12 +67,12 @@ class Types:
 
     @staticmethod
     def FLOAT() -> TypeInformation[float]:
-        """A `float`. Python's has 64 bits, and keeps them; an `int` doesn't fit."""
+        """A `float`, or an `int` that becomes one. Python's has 64 bits, and keeps them."""
         return scalars.FLOAT
 
     @staticmethod
     def DOUBLE() -> TypeInformation[float]:
-        """A `float`; an `int` doesn't fit."""
+        """A `float`, or an `int` that becomes one."""
         return scalars.DOUBLE
 
     @staticmethod

@@ -131,17 +131,19 @@ class Link(Consumer):
             if output is PAUSE:
                 yield _PAUSED
             elif isinstance(output, RowBatch | ColumnBatch):
-                for declared in self._gives.get("", ()):
-                    declared.check_batch(output)
-                yield from self._hand_over(output, self._main)
+                yield from self._hand_over(self._completed(output, ""), self._main)
             elif isinstance(output, SideBatch):
-                for declared in self._gives.get(output.tag, ()):
-                    declared.check_batch(output.batch)
-                yield from self._hand_over(output.batch, self._sides.get(output.tag, ()))
+                batch = self._completed(output.batch, output.tag)
+                yield from self._hand_over(batch, self._sides.get(output.tag, ()))
             elif isinstance(output, Rest):
                 yield -1, output
             else:
                 yield from self._announce(output)
+
+    def _completed(self, batch: Batch, tag: str) -> Batch:
+        for declared in self._gives.get(tag, ()):
+            batch = declared.completed(batch)
+        return batch
 
     def _announce(self, event: _Event) -> Iterator[Emission]:
         for consumer in self._main:

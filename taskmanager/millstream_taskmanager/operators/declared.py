@@ -17,6 +17,7 @@ from millstream_dataflow.operators.columns import FilterExpressionSpecification
 from millstream_dataflow.operators.specifications import FilterSpecification, TimestampsSpecification
 from millstream_dataflow.records import Batch, RowBatch
 from millstream_dataflow.types import TypeInformation, Types, all_rows_fit
+from millstream_dataflow.types.completion import completer
 from millstream_taskmanager.operators.conversion import to_rows
 from millstream_taskmanager.user_code.errors import UserCodeError
 
@@ -31,18 +32,25 @@ class Declared:
         self._type = type_
         self._operator = operator
         self._schema: pa.Schema | None = None  # of columns that always fit
+        self._complete = completer(type_)
 
-    def check_batch(self, batch: Batch) -> None:
-        """The same of a batch in either form."""
+    def completed(self, batch: Batch) -> Batch:
+        """A batch in either form, its rows completed by what was declared (`types.completion`). UserCodeError as of
+        `check`.
+        """
         if isinstance(batch, RowBatch):
-            self.check(batch.values)
-            return
+            if self._type.all_fit(batch.values):
+                return batch
+            values = batch.values if self._complete is None else list(map(self._complete, batch.values))
+            self.check(values, batch.values)
+            return RowBatch(values, batch.timestamps)
         schema = batch.columns.schema
         if self._schema is None or not self._schema.equals(schema):
             if all_rows_fit(self._type, schema):
                 self._schema = schema
             else:
                 self.check(to_rows(batch).values)
+        return batch
 
     def check(self, values: Sequence[Any], records: Sequence[Any] | None = None) -> None:
         """UserCodeError names the first that doesn't fit: itself, or of `records`, which are parallel, the one that it

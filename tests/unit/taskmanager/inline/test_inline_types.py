@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from millstream import DataStream, OutputTag, ProcessFunction, StreamExecutionEnvironment, Types, WatermarkStrategy, col
+from millstream import (
+    DataStream,
+    OutputTag,
+    ProcessFunction,
+    Row,
+    StreamExecutionEnvironment,
+    Types,
+    WatermarkStrategy,
+    col,
+)
 from millstream.execution.context import ProgramContext
 from millstream_dataflow.configuration import Configuration
 from millstream_dataflow.configuration.enums import ExecutionTarget
@@ -135,3 +144,29 @@ def test_what_fits_passes_and_undeclared_anything_does(numbers: DataStream[int])
     lengths = typed.filter(bool).map(lambda pair: pair[1]).map(len, output_type=Types.ANY())
     with lengths.execute_and_collect() as records:
         assert list(records) == [1, 1, 3]
+
+
+ANN = Types.ROW_NAMED(["name", "age"], [Types.STRING(), Types.DOUBLE()])
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda s: s.map(lambda n: Row("Ann", n), output_type=ANN),
+        lambda s: s.flat_map(lambda n: [Row(age=n, name="Ann")], output_type=ANN).filter(lambda row: row.age > 0),
+        lambda s: aside(s.map(lambda n: Row("Ann", n)), ANN),
+        lambda s: (
+            s.map(lambda n: Row("Ann", n), output_type=ANN).key_by(lambda row: row.name).reduce(lambda _, row: row)
+        ),
+    ],
+)
+def test_values_are_completed_as_pyflinks_coders_do_it(numbers: DataStream[int], program: Program) -> None:
+    """Names of a Row by its type, floats of whole numbers; what the next function gets."""
+    shown = program(numbers).map(lambda row: f"{row.name} {row.age}")
+    assert list(shown.execute_and_collect()) == ["Ann 1.0", "Ann 2.0", "Ann 300.0"]
+
+
+def test_so_are_those_of_a_collection() -> None:
+    values: list[Any] = [("Ann", 1), Row("Bob", 2)]
+    shown = inline().from_collection(values, ANN).map(lambda row: f"{row.name} {row.age}")
+    assert list(shown.execute_and_collect()) == ["Ann 1.0", "Bob 2.0"]

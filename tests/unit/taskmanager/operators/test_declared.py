@@ -78,12 +78,12 @@ def test_other_names_and_other_counts_are_looked_at() -> None:
     for type_ in (Types.ROW_NAMED(["y"], [Types.LONG()]), Types.ROW([]), Types.LONG(), Types.TUPLE([Types.LONG()])):
         assert not all_rows_fit(type_, columns.schema)
         with pytest.raises(UserCodeError, match="was declared"):
-            Declared(type_, "Operator").check_batch(ColumnBatch(columns))
+            Declared(type_, "Operator").completed(ColumnBatch(columns))
 
 
 def test_columns_of_another_schema_are_looked_at_each_time() -> None:
     declared = Declared(Types.ROW_NAMED(["x"], [Types.BYTE()]), "Operator")
     for kind in (pa.int64(), pa.int8()):
-        declared.check_batch(ColumnBatch(pa.RecordBatch.from_arrays([pa.array([1], kind)], ["x"])))
+        declared.completed(ColumnBatch(pa.RecordBatch.from_arrays([pa.array([1], kind)], ["x"])))
     with pytest.raises(UserCodeError, match=r"value\.x is int 300, but BYTE\(\) was declared"):
-        declared.check_batch(ColumnBatch(pa.RecordBatch.from_pydict({"x": [1, 300]})))
+        declared.completed(ColumnBatch(pa.RecordBatch.from_pydict({"x": [1, 300]})))
