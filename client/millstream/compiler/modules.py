@@ -117,16 +117,19 @@ def _archive_of(path: Path) -> Archive:
         entries = {name.as_posix(): file.read_bytes() for name, file in files.items() if not _is_litter(name)}
         return Archive(f"{path.name}.zip", zip_of(entries))
     if not path.is_file():
-        raise ModuleArchiveError(f"--py-files names {path}, which is not there", "name a file or a folder")
+        raise ModuleArchiveError(
+            f"--py-files (or add_python_file) names {path}, which is not there", "name a file or a folder"
+        )
     if path.suffix == ".py":
         return Archive(f"{path.stem}.zip", zip_of({path.name: path.read_bytes()}))
     if not zipfile.is_zipfile(path):
-        what = f"--py-files names {path}, which is neither Python source nor a zip"
+        what = f"--py-files (or add_python_file) names {path}, which is neither Python source nor a zip"
         raise ModuleArchiveError(what, "name a .py file, a folder, a .zip or a .whl")
     with zipfile.ZipFile(path) as archive:
         compiled = next((name for name in archive.namelist() if name.endswith(_NEVER_IN_ZIPS)), None)
     if compiled is not None:
-        what = f"--py-files names {path}, which holds the compiled module {compiled}; Python can't import it from a zip"
+        holds = f"the compiled module {compiled}; Python can't import it from a zip"
+        what = f"--py-files (or add_python_file) names {path}, which holds {holds}"
         raise ModuleArchiveError(what, "install the distribution where the TaskManagers run")
     return Archive(path.name, path.read_bytes())
 

@@ -5,8 +5,9 @@
 ahead of such a program, or `millstream run --pyflink program.py`, and `from pyflink.datastream import ...` gives
 Millstream's classes. Nothing of PyFlink needs to be installed, and nothing of it is in here but names.
 
-Read `presented` (which names, by module), `homes` (where each of them is), `absent` (why others aren't there), `finder`
-(how Python comes to see them as modules), then `on_workers` (how workers do).
+Read `presented` (which names, by module), `homes` (where each of them is), `absent` (why others aren't there),
+`refusals` (what a program is told that imports one), `finder` (how Python comes to see them as modules), then
+`on_workers` (how workers do).
 """
 
 from millstream.pyflink.finder import install, uninstall

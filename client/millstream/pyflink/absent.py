@@ -7,7 +7,7 @@ here about a name that is there fails a test.
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Final, NoReturn
+from typing import Final
 
 from millstream.datastream.absent import (
     OF_CHECKPOINT_CONFIGS,
@@ -17,8 +17,6 @@ from millstream.datastream.absent import (
     OF_STREAMS,
     Absent,
 )
-from millstream.datastream.call_site import call_site
-from millstream.errors import FacadeError
 from millstream.pyflink.homes import found
 from millstream.pyflink.presented import NAMES
 from millstream_dataflow.not_there import NotThere
@@ -113,19 +111,3 @@ def origin(module: str, name: str) -> str:
     """The module that a name is from: packages show those of their modules too."""
     within = [other for other in NAMES if other.startswith(f"{module}.") and name in NAMES[other]]
     return max(within, key=len, default=module)
-
-
-def refuse_module(module: str) -> NoReturn:
-    """FacadeError for a module that isn't presented."""
-    why = reason(module) or "only common, datastream and metrics are presented"
-    raise FacadeError(f"Millstream doesn't present PyFlink's module {module}", why, defined_at=call_site())
-
-
-def refuse_name(module: str, name: str) -> NoReturn:
-    """FacadeError for a name that isn't there."""
-    if name not in NAMES[module]:
-        homes = [other for other, names in NAMES.items() if name in names]
-        mend = f"it is in {min(homes, key=len)}" if homes else ""
-        raise FacadeError(f"PyFlink 2.3 has no public {name} in {module}", mend, defined_at=call_site())
-    what = f"{module}.{name} isn't there in this version of Millstream"
-    raise FacadeError(what, reason(module, name), defined_at=call_site())

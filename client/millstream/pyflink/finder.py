@@ -15,10 +15,10 @@ from typing import Final
 
 from millstream.compiler.modules import TRAVELS_AS
 from millstream.errors import FacadeError
-from millstream.pyflink.absent import refuse_module, refuse_name
 from millstream.pyflink.homes import NOT_THERE, found
 from millstream.pyflink.on_workers import FILES
 from millstream.pyflink.presented import NAMES
+from millstream.pyflink.refusals import refuse_module, refuse_name
 
 ROOT: Final = "pyflink"
 _PACKAGES: Final = frozenset(module.rpartition(".")[0] for module in NAMES)

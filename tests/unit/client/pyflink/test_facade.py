@@ -72,6 +72,28 @@ def test_a_name_that_pyflink_has_elsewhere_is_said_to_be_there() -> None:
         imported("from pyflink.datastream.window import Time")
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("from pyflink.datastream import StreamExecutionEnviroment", "did you mean StreamExecutionEnvironment"),
+        ("from pyflink.datastream import TimeCharacteristic", "PyFlink 1 had it: leave it out, windows and timers say"),
+        ("from pyflink.datastream import FsStateBackend", "PyFlink 1 had it: leave it out, state lies in memory"),
+        (
+            "from pyflink.common.serialization import JsonRowDeserializationSchema",
+            r"it is in pyflink\.common, but isn't there in this version of Millstream: .*json\.loads",
+        ),
+        (
+            "from pyflink.datastream.windows import TimeWindow",
+            r"no public module pyflink\.datastream\.windows; did you mean",
+        ),
+        ("import pyflink.ml", "only common, datastream and metrics are presented"),
+    ],
+)
+def test_what_is_imported_by_mistake_is_told_what_to_do(line: str, words: str) -> None:
+    with pytest.raises(FacadeError, match=words):
+        imported(line)
+
+
 def test_a_module_that_is_missing_fails_where_it_is_imported() -> None:
     with pytest.raises(FacadeError, match=r"pyflink\.table; this version has no Table API"):
         imported("from pyflink.table import StreamTableEnvironment")
