@@ -246,6 +246,10 @@ class Operator(ABC):
 
     takes: ClassVar[Takes] = Takes.ROWS
     makes_watermarks: ClassVar[bool] = False
+    keys_at_once: ClassVar[int] = 1
+    """Batch mode: of how many keys it takes all records before it hears that these are through (`grouped`). More than
+    one where that spares work and nobody can tell: no function of the user's looks from one key to the next.
+    """
     counts_idleness: bool = False
     """Whether `hold` is of interest."""
     late: int = 0
@@ -287,8 +291,8 @@ class Operator(ABC):
         return iter(())
 
     def forget_key(self) -> None:
-        """Batch mode: the key at hand is through, its timers too. Nothing of it is kept, and event time begins anew for
-        the next (`grouped`). Asked of operators on keyed streams alone.
+        """Batch mode: the key at hand is through, its timers too, or all of several (`keys_at_once`). Nothing of it is
+        kept, and event time begins anew for the next (`grouped`). Asked of operators on keyed streams alone.
         """
         raise TypeError(f"{type(self).__name__} has no keys to forget")
 

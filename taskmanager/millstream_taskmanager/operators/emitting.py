@@ -55,6 +55,8 @@ class Collector:
 
     def take(self) -> Iterator[RowBatch | SideBatch]:
         """All batches; the collector is empty then."""
+        if not self._count:
+            return
         main, sides = self._main, self._sides
         self._main, self._sides, self._count = self._batch(), {}, 0
         if main.values:

@@ -19,8 +19,9 @@ key takes about 15, a record 2, of which the sort is 0.6 in memory and 1.5 beyon
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
+
+import numpy as np
 
 from millstream_dataflow.functions import resolve_key_selector
 from millstream_dataflow.identity import CheckpointId, OperatorId
@@ -40,13 +41,14 @@ from millstream_taskmanager.operators.base import (
 )
 from millstream_taskmanager.operators.gathering import Gathering
 from millstream_taskmanager.operators.state import StoredList
-from millstream_taskmanager.sorting.blocks import Block, Hashes, input_of
+from millstream_taskmanager.sorting.blocks import Block, Hashes, inputs_of
 from millstream_taskmanager.sorting.sorter import Sorter
 from millstream_taskmanager.user_code.errors import ConnectorCode, UserCodeError
 from millstream_taskmanager.user_code.selectors import first_unstable, selected_keys
 
 T = TypeVar("T")
 _NOBODY = object()
+_END: Final = Watermark(MAX_TIME)
 _STRAYS_MEMORY = 1 << 20  # bytes: keys that share a hash are rare
 
 
@@ -93,7 +95,7 @@ class GroupedOperator(RowOperator):
     def advance(self, watermark: Watermark) -> Iterator[Output]:
         """Only the end of all input says anything."""
         if watermark.time == MAX_TIME and not self._is_through:
-            yield from self._groups(self._sorter)
+            yield from (self._groups if self.inner.keys_at_once == 1 else self._several)(self._sorter)
             yield from self._gathering.rest()
             self._is_through = True
             self._count()
@@ -104,54 +106,96 @@ class GroupedOperator(RowOperator):
         hash_: object = _NOBODY
         blocks = sorter.blocks()
         while (block := self._next(blocks)) is not None:
-            for start, end in _stretches(block):
-                if block.hashes[start] != hash_:
-                    hash_ = block.hashes[start]
+            own = self._identities(block)
+            for piece in _pieces(block):
+                if block.hashes[piece.start] != hash_:
+                    hash_ = block.hashes[piece.start]
                     yield from self._end_key()
                     if not strays.is_empty:
                         yield from self._groups(strays)
                         strays = Sorter(_STRAYS_MEMORY, self._directory)
-                yield from self._records(block.part(start, end), strays)
+                yield from self._records(piece, own[piece.start : piece.end], strays, block.hashes)
             yield PAUSE  # a cancel needn't wait until all keys are through
         yield from self._end_key()
         if not strays.is_empty:
             yield from self._groups(strays)
 
+    def _several(self, sorter: Sorter) -> Iterator[Output]:
+        """Some hashes together, of one block but for the last of them, which may go on in the next. Whether keys share
+        a hash is nothing to who takes several.
+        """
+        hash_: object = _NOBODY
+        room = self.inner.keys_at_once
+        blocks = sorter.blocks()
+        while (block := self._next(blocks)) is not None:
+            first = 0
+            for start in _begins(block):
+                if block.hashes[start] == hash_:
+                    continue
+                if not room:
+                    yield from self._together(block.part(first, start))
+                    yield from self._through()
+                    first, room = start, self.inner.keys_at_once
+                hash_ = block.hashes[start]
+                room -= 1
+            yield from self._together(block.part(first, len(block.values)))
+            room = 0
+            yield PAUSE  # as above
+        if hash_ is not _NOBODY:
+            yield from self._through()
+
+    def _together(self, block: Block) -> Iterator[Output]:
+        for piece in _pieces(block, by_hash=False):
+            yield from self._gathering.pass_on(self.inner.process(piece.number, piece.batch))
+
     def _next(self, blocks: Iterator[Block]) -> Block | None:
         with self._guard:
             return next(blocks, None)
 
-    def _records(self, block: Block, strays: Sorter) -> Iterator[Output]:
-        """Records of one hash, in order."""
-        for number, batch in _batches(block):
-            selector = self._keys[number]
-            own = selector.identities(batch.values, self._name)
-            if self._current is _NOBODY:
-                self._current = own[0]
-            whole = own.count(self._current) == len(own)
-            mine = batch if whole else self._part(number, batch, own, block, strays)
-            if mine.values:
-                yield from self._gathering.pass_on(self.inner.process(number, mine))
+    def _identities(self, block: Block) -> list[object]:
+        """Of the keys of all records: for each key by itself it would cost as much as the rest."""
+        numbers = inputs_of(block.places)
+        if len(self._keys) == 1 or (numbers == numbers[0]).all():
+            return self._keys[int(numbers[0])].identities(block.values, self._name)
+        own: list[object] = [None] * len(block.values)
+        for number in np.unique(numbers).tolist():
+            places = np.flatnonzero(numbers == number).tolist()
+            found = self._keys[number].identities([block.values[place] for place in places], self._name)
+            for place, identity in zip(places, found, strict=True):
+                own[place] = identity
+        return own
 
-    def _part(self, number: int, batch: RowBatch, own: list[object], block: Block, strays: Sorter) -> RowBatch:
+    def _records(self, piece: "_Piece", own: list[object], strays: Sorter, hashes: Hashes) -> Iterator[Output]:
+        """Records of one hash, in order."""
+        batch = piece.batch
+        if self._current is _NOBODY:
+            self._current = own[0]
+        if own.count(self._current) < len(own):
+            batch = self._part(piece, own, strays, hashes)
+        if batch.values:
+            yield from self._gathering.pass_on(self.inner.process(piece.number, batch))
+
+    def _part(self, piece: "_Piece", own: list[object], strays: Sorter, hashes: Hashes) -> RowBatch:
         """Those of the current key; others wait for their turn. Their arrival is the order that they have here."""
         mine = [place for place, identity in enumerate(own) if identity == self._current]
         others = [place for place, identity in enumerate(own) if identity != self._current]
         with self._guard:
-            strays.add(number, _at(batch, others), block.hashes[: len(others)])
-        return _at(batch, mine)
+            strays.add(piece.number, _at(piece.batch, others), hashes[piece.start : piece.start + len(others)])
+        return _at(piece.batch, mine)
 
     def _end_key(self) -> Iterator[Output]:
+        if self._current is not _NOBODY:
+            yield from self._through()
+            self._current = _NOBODY
+
+    def _through(self) -> Iterator[Output]:
         """See the module."""
-        if self._current is _NOBODY:
-            return
         inner, gathering, clock = self.inner, self._gathering, self._clock
-        yield from gathering.pass_on(inner.advance(Watermark(MAX_TIME)))
+        yield from gathering.pass_on(inner.advance(_END))
         if clock.jump():
             yield from gathering.pass_on(inner.on_time(clock.now()))
             clock.go_on()
         inner.forget_key()
-        self._current = _NOBODY
 
     def end_of_input(self, number: int) -> Iterator[Output]:
         """The end of an input with a key is told when its records have been given; see `finish`."""
@@ -247,22 +291,35 @@ class _Clock:
         self._last = self._stands_at = None
 
 
-def _stretches(block: Block) -> Iterator[tuple[int, int]]:
-    """Where records of one hash begin and end."""
-    cuts = [0, *((block.hashes[1:] != block.hashes[:-1]).nonzero()[0] + 1).tolist(), len(block.values)]
-    return pairwise(cuts)
+class _Piece(NamedTuple):
+    """Records of a block that follow one another, of one input, all with times or all without."""
+
+    start: int
+    end: int
+    number: int
+    """Of their input."""
+    batch: RowBatch
 
 
-def _batches(block: Block) -> Iterator[tuple[int, RowBatch]]:
-    """Records that follow one another, of one input, all with times or all without."""
-    places, times = block.places.tolist(), block.times.tolist()
-    kinds = [(input_of(place), time == NO_TIMESTAMP) for place, time in zip(places, times, strict=True)]
-    start = 0
-    for end in range(1, len(kinds) + 1):
-        if end == len(kinds) or kinds[end] != kinds[start]:
-            number, untimed = kinds[start]
-            yield number, RowBatch(block.values[start:end], None if untimed else times[start:end])
-            start = end
+def _begins(block: Block) -> list[int]:
+    """Where the records of each hash begin."""
+    return [0, *((block.hashes[1:] != block.hashes[:-1]).nonzero()[0] + 1).tolist()]
+
+
+def _pieces(block: Block, *, by_hash: bool = True) -> Iterator[_Piece]:
+    """The records of a block, those of each hash by themselves or not."""
+    if not block.values:
+        return
+    kinds = inputs_of(block.places) * 2 + (block.times == NO_TIMESTAMP)
+    changes = kinds[1:] != kinds[:-1]
+    if by_hash:
+        changes |= block.hashes[1:] != block.hashes[:-1]
+    starts = [0, *(changes.nonzero()[0] + 1).tolist()]
+    times = block.times.tolist()
+    ends = [*starts[1:], len(times)]
+    for start, end, kind in zip(starts, ends, kinds[starts].tolist(), strict=True):
+        number, untimed = divmod(kind, 2)
+        yield _Piece(start, end, number, RowBatch(block.values[start:end], None if untimed else times[start:end]))
 
 
 def _at(batch: RowBatch, places: Sequence[int]) -> RowBatch:

@@ -105,6 +105,8 @@ class FunctionOfKeys(KeyedOperator):
 
     def _fire(self, heap: TimerHeap, until: int, domain: TimeDomain) -> Iterator[Output]:
         """What a timer by the clock gives has no event time, as in Flink."""
+        if (first := heap.next_time()) is None or first > until:
+            return
         collector = Collector(timed=domain is TimeDomain.EVENT_TIME, reuse=self._reuse)
         around, on_timer = self.around_timer(domain), self._on_timer
 

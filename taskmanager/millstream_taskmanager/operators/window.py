@@ -46,6 +46,8 @@ Lying = list[tuple[TimeWindow, dict[Hashable, Any]]]
 class WindowOperator(KeyedOperator):
     """See the module. One namespace of the table is one pane."""
 
+    keys_at_once = 64
+
     def __init__(self, specification: WindowSpecification, *, reuse: bool = False) -> None:
         """`reuse`: as Collector says."""
         assigner = specification.assigner

@@ -44,6 +44,11 @@ def input_of(place: int) -> int:
     return place >> _INPUT
 
 
+def inputs_of(places: Numbers) -> Numbers:
+    """The input of each."""
+    return places >> _INPUT
+
+
 def times_array(times: Sequence[int] | None, count: int) -> Numbers:
     """The times of a batch as a column."""
     return np.full(count, NO_TIMESTAMP, np.int64) if times is None else np.array(times, np.int64)
