@@ -168,9 +168,9 @@ class MemoryBroadcast(BroadcastState[Any, Any]):
     def put(self, key: object, value: object) -> None:
         """See BroadcastState. InvalidTypesError for what is of another type than was declared."""
         if self._check_key is not None:
-            self._check_key.look(key)
+            key = self._check_key.fitting(key)
         if self._check is not None:
-            self._check.look(value)
+            value = self._check.fitting(value)
         _put(self._entries, key, value)
 
     def remove(self, key: object) -> None:

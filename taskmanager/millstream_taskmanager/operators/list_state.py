@@ -25,7 +25,7 @@ class MemoryList(ListState[Any]):
     def add(self, value: object) -> None:
         """See ListState."""
         if self._check is not None:
-            self._check.look(value)
+            value = self._check.fitting(value)
         self._items.append(value)
 
     def add_all(self, values: Iterable[Any]) -> None:

@@ -1,7 +1,7 @@
 """Whether what a function puts into a state is of the type that its descriptor declares (law 9.4).
 
 Where it isn't, the function hears so, at the record that it comes from. (In Flink the serializer of the type fails, in
-PyFlink its coder.)
+PyFlink its coder.) An int becomes the float that is declared, as it does on streams (`types.completion`).
 
 State of keys is written for each record, so no more than the class of a value is looked at: not the range of a number,
 nor what has parts, for to go through a tuple or a list costs more than the update. Operator state and broadcast state
@@ -18,6 +18,7 @@ from typing import Any, Final
 from millstream_dataflow.errors import InvalidTypesError
 from millstream_dataflow.types import TypeInformation, Types
 from millstream_dataflow.types.classes import ClassType, EnumType
+from millstream_dataflow.types.completion import completer
 from millstream_dataflow.types.composites import OptionalType
 from millstream_dataflow.types.scalars import HINT_FLOAT, HINT_INT, Scalar
 
@@ -37,8 +38,8 @@ class Check:
     """Values of just this class needn't be looked at. A call would take three times as long as to ask for it, so
     whoever writes a state asks at once.
     """
-    look: Callable[[object], None]
-    """InvalidTypesError for a value that doesn't fit."""
+    fitting: Callable[[Any], Any]
+    """The value as it is kept, which is most often itself. InvalidTypesError for one that doesn't fit."""
     all_fit: Callable[[Sequence[Any]], bool]
     """Of many at once: a tenth of the time."""
 
@@ -51,14 +52,13 @@ def flat_check(type_: TypeInformation[Any], state: str, part: str = "value") -> 
         return None
     if isinstance(inner, Scalar):
         exact = _EXACT.get(inner)
-        return Check(exact, whole.look, whole.all_fit if exact is None else _all_of(exact))
+        return Check(exact, whole.fitting, whole.all_fit if exact is None else _all_of(exact))
     classes = (inner.cls, type(None)) if isinstance(type_, OptionalType) else (inner.cls,)
 
-    def look(value: object) -> None:
-        if not isinstance(value, classes):
-            whole.look(value)
+    def fitting(value: object) -> object:
+        return value if isinstance(value, classes) else whole.fitting(value)
 
-    return Check(inner.cls, look, _all_of(inner.cls))
+    return Check(inner.cls, fitting, _all_of(inner.cls))
 
 
 def whole_check(type_: TypeInformation[Any], state: str, part: str = "value") -> Check | None:
@@ -66,22 +66,24 @@ def whole_check(type_: TypeInformation[Any], state: str, part: str = "value") ->
     if type_ == Types.ANY():
         return None
 
-    def look(value: object) -> None:
-        if (problem := type_.misfit(value, part)) is not None:
+    complete = completer(type_)
+
+    def fitting(value: object) -> object:
+        made = value if complete is None else complete(value)
+        if (problem := type_.misfit(made, part)) is not None:
             mend = "declare the type of what is kept, or none where it may be anything"
             raise InvalidTypesError(f"state {state!r}: {problem}; {mend}")
+        return made
 
-    return Check(None, look, type_.all_fit)
+    return Check(None, fitting, type_.all_fit)
 
 
 def checked(values: Iterable[Any], check: Check | None) -> list[Any]:
-    """All of them, when each fits."""
+    """All of them as they are kept, when each fits."""
     items = list(values)
-    if check is not None and not check.all_fit(items):
-        for item in items:
-            if type(item) is not check.exact:
-                check.look(item)
-    return items
+    if check is None or check.all_fit(items):
+        return items
+    return [item if type(item) is check.exact else check.fitting(item) for item in items]
 
 
 def _all_of(cls: type) -> Callable[[Sequence[Any]], bool]:

@@ -50,7 +50,7 @@ class MemoryValue(_Handle[Any], ValueState[Any]):
             self.clear()
             return
         if self._check is not None and type(value) is not self._exact:
-            self._check.look(value)
+            value = self._check.fitting(value)
         self._entries[self._current.address] = value
 
 
@@ -66,7 +66,7 @@ class MemoryListOfKey(_Handle[list[Any]], ListState[Any]):
     def add(self, value: object) -> None:
         """See ListState."""
         if self._check is not None and type(value) is not self._exact:
-            self._check.look(value)
+            value = self._check.fitting(value)
         if self._shadows:
             self._touch(self._current.address)
         self._entries.setdefault(self._current.address, []).append(value)
@@ -105,9 +105,9 @@ class MemoryMap(_Handle[dict[Hashable, tuple[Any, Any]]], MapState[Any, Any]):
     def put(self, key: object, value: object) -> None:
         """See MapState."""
         if self._check_key is not None and type(key) is not self._check_key.exact:
-            self._check_key.look(key)
+            key = self._check_key.fitting(key)
         if self._check is not None and type(value) is not self._exact and value is not None:  # as any map may hold
-            self._check.look(value)
+            value = self._check.fitting(value)
         identity = key_identity(key)
         if self._shadows:
             self._touch(self._current.address)
@@ -174,7 +174,7 @@ class MemoryReducing(_Handle[Any], ReducingState[Any]):
         address = self._current.address
         reduced = self._reduce(self._entries[address], value) if address in self._entries else value
         if self._check is not None and type(reduced) is not self._exact:
-            self._check.look(reduced)
+            reduced = self._check.fitting(reduced)
         self._entries[address] = reduced
 
 
@@ -206,5 +206,5 @@ class MemoryAggregating(_Handle[Any], AggregatingState[Any, Any]):
         accumulator = self._entries[address] if address in self._entries else aggregate.create_accumulator()
         accumulator = aggregate.add(value, accumulator)
         if self._check is not None and type(accumulator) is not self._exact:
-            self._check.look(accumulator)
+            accumulator = self._check.fitting(accumulator)
         self._entries[address] = accumulator

@@ -78,7 +78,7 @@ class _Single(_Handle):
 
     def _put(self, kept: object) -> None:
         if self._check is not None and type(kept) is not self._exact:
-            self._check.look(kept)
+            kept = self._check.fitting(kept)
         self._entries[self._current.address] = self._clock(), kept
 
 
@@ -204,9 +204,9 @@ class TtlMap(_Handle, MapState[Any, Any]):
     def put(self, key: object, value: object) -> None:
         """See MapState."""
         if self._check_key is not None and type(key) is not self._check_key.exact:
-            self._check_key.look(key)
+            key = self._check_key.fitting(key)
         if self._check is not None and type(value) is not self._exact and value is not None:  # as any map may hold
-            self._check.look(value)
+            value = self._check.fitting(value)
         identity = key_identity(key)
         self._accessed()
         if self._shadows:

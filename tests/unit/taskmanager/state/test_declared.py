@@ -109,6 +109,29 @@ def test_what_fits_is_kept(*, ttl: bool) -> None:
         assert state.get() == (3 if isinstance(asked, ReducingStateDescriptor) else 2)
 
 
+DOUBLE = Types.DOUBLE()
+
+
+@pytest.mark.parametrize("ttl", [False, True])
+def test_an_int_becomes_the_float_that_was_declared(*, ttl: bool) -> None:
+    """As on streams; so what a checkpoint holds fits when it is restored."""
+    value = state_of(ValueStateDescriptor("n", DOUBLE), ttl=ttl)
+    value.update(1)
+    several = state_of(ListStateDescriptor("n", DOUBLE), ttl=ttl)
+    several.add_all([0.5, 1])
+    several.add(2)
+    both = state_of(MapStateDescriptor("n", DOUBLE, DOUBLE), ttl=ttl)
+    both.put(1, 2)
+    reduced = state_of(ReducingStateDescriptor("n", lambda one, other: one + other, DOUBLE), ttl=ttl)
+    reduced.add(1)
+    last = state_of(AggregatingStateDescriptor("n", Last(), DOUBLE), ttl=ttl)
+    last.add(1)
+    kept = [value.value(), *several, *both.keys(), *both.values(), reduced.get(), last.get()]
+    assert kept == [1, 0.5, 1, 2, 1, 2, 1, 1]
+    assert {type(one) for one in kept} == {float}
+    assert both.get(1) == 2
+
+
 class Colour(Enum):
     RED = 1
 
@@ -128,7 +151,7 @@ class LongSession(Session):
         (Types.INT(), [0, 2**31], [True, 1.0, None]),
         (Types.LONG(), [2**31], ["1"]),
         (Types.BIG_INT(), [2**80], [1.0, False]),
-        (Types.DOUBLE(), [1.0], [1]),
+        (Types.DOUBLE(), [1.0], ["1", True, 10**400]),
         (Types.STRING(), ["x"], [b"x"]),
         (Types.BOOLEAN(), [True], [1]),
         (Types.OPTIONAL(Types.STRING()), ["x", None], [1]),
