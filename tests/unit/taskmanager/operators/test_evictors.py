@@ -109,8 +109,12 @@ def of_one(_key: object, _context: object, elements: Iterable[Any]) -> list[Any]
 
 
 def test_no_records_come_to_nothing_by_reduce_or_aggregate() -> None:
-    ways: tuple[dict[str, Any], ...] = ({"reduce": joined}, {"aggregate": Texts()})
-    ways += tuple({**way, "process": of_one} for way in ways)
+    ways: tuple[dict[str, Any], ...] = (
+        {"reduce": joined},
+        {"reduce": joined, "process": of_one},
+        {"aggregate": Texts()},
+        {"aggregate": Texts(), "process": of_one},
+    )
     for options in ways:
         windows = Windows(TENS, evictor=CountEvictor.of(0), **options)
         windows.come(("a", "u", 1))
