@@ -134,15 +134,20 @@ class TimeEvictor(BuiltInEvictor):
     """Milliseconds."""
     do_evict_after: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse what is no span."""
+        if not isinstance(cast("object", self.window_size), int) or isinstance(self.window_size, bool):
+            what = f"TimeEvictor takes its span in milliseconds, but got {self.window_size!r}"
+            raise TypeError(f"{what}; use TimeEvictor.of(...)")
+        if self.window_size < 0:
+            raise ValueError(f"TimeEvictor needs a span of 0 or more, but got {self.window_size} ms")
+
     @staticmethod
     def of(window_size: Span, do_evict_after: bool = False) -> TimeEvictor:  # noqa: FBT001, FBT002  # Flink's signature
         """Keeps what is not older (timedelta, Duration, Time, or milliseconds); `do_evict_after`: the window function
         sees them all once. ValueError for a negative span.
         """
-        size = to_milliseconds(window_size)
-        if size < 0:
-            raise ValueError(f"TimeEvictor needs a span of 0 or more, but got {size} ms")
-        return TimeEvictor(size, do_evict_after)
+        return TimeEvictor(to_milliseconds(window_size), do_evict_after)
 
     def evict(self, elements: list[TimestampedValue[Any]]) -> None:
         """The old ones go."""

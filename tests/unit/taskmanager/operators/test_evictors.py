@@ -7,6 +7,7 @@ import pytest
 
 from millstream_dataflow.functions import AggregateFunction
 from millstream_dataflow.tags import OutputTag
+from millstream_dataflow.time import Time
 from millstream_dataflow.windows import (
     CountEvictor,
     CountTrigger,
@@ -219,6 +220,7 @@ def odd(value: object) -> Any:  # noqa: ANN401  # what no type checker would let
         (lambda: CountEvictor.of(-1), "CountEvictor needs a number of records, at least 0, but got -1"),
         (lambda: CountEvictor.of(odd("2")), "CountEvictor takes a number of records, but got '2'"),
         (lambda: TimeEvictor.of(-1), "TimeEvictor needs a span of 0 or more, but got -1 ms"),
+        (lambda: TimeEvictor(odd(Time.seconds(1))), "TimeEvictor takes its span in milliseconds, but got Time"),
         (lambda: DeltaEvictor.of(1, odd(None)), "DeltaEvictor takes a function of two records"),
     ],
 )
