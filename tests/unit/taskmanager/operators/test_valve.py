@@ -3,11 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millstream_dataflow.records.controls import MIN_TIME, StreamStatus, Watermark
+from millstream_dataflow.records.controls import MAX_TIME, MIN_TIME, StreamStatus, Watermark
 from millstream_taskmanager.operators.valve import Change, Confluence, Valve
 
 INPUTS = (0, 0, 1, 2, 2)
-EVENTS = st.lists(st.tuples(st.integers(0, len(INPUTS) - 1), st.one_of(st.integers(0, 50), st.booleans())), max_size=80)
+CHANNELS = st.integers(0, len(INPUTS) - 1)
+EVENTS = st.lists(st.tuples(CHANNELS, st.one_of(st.integers(0, 50), st.booleans())), max_size=80)
+WITH_ENDS = st.lists(
+    st.tuples(CHANNELS, st.one_of(st.integers(0, 50), st.booleans(), st.just(MAX_TIME))), min_size=10, max_size=80
+)
 
 
 def told(valve: Valve, channel: int, event: int | bool) -> list[Change]:  # either is an event
@@ -16,7 +20,7 @@ def told(valve: Valve, channel: int, event: int | bool) -> list[Change]:  # eith
     return valve.watermark(channel, Watermark(event))
 
 
-@given(EVENTS)
+@given(EVENTS | WITH_ENDS)
 def test_what_is_told_is_what_is(events: list[tuple[int, int | bool]]) -> None:
     valve = Valve(INPUTS)
     time, idle = MIN_TIME, False
@@ -51,6 +55,21 @@ def test_idle_exactly_when_all_channels_are(events: list[tuple[int, int | bool]]
         if isinstance(event, bool):
             idle[channel] = event
         assert valve.idle is all(idle)
+
+
+@given(WITH_ENDS)
+def test_the_end_comes_with_the_last_of_them(events: list[tuple[int, int | bool]]) -> None:
+    valve = Valve(INPUTS)
+    going_on = set(range(len(INPUTS)))
+    idle = set[int]()
+    for channel, event in events:
+        told(valve, channel, event)
+        if isinstance(event, bool):
+            idle = idle | {channel} if event else idle - {channel}
+        elif event == MAX_TIME:
+            going_on.discard(channel)
+        assert (valve.time == MAX_TIME) is (not going_on)
+        assert valve.idle is (bool(going_on) and going_on <= idle)
 
 
 @given(EVENTS)
