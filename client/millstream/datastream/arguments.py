@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, cast, get_origin
 
 from millstream.datastream.accumulators import refuse_shared_accumulators
 from millstream.datastream.call_site import call_site
+from millstream.datastream.checkpointed import refuse_unasked_state
 from millstream.datastream.columns import key_type_of
 from millstream.datastream.declared_types import return_annotation, returned_type
 from millstream.errors import ArgumentError, KeyTypeError
@@ -38,6 +39,7 @@ def accepted(resolve: Callable[[object], R], function: object) -> R:
     except TypeError as problem:
         raise ArgumentError(str(problem), "", defined_at=call_site()) from None
     refuse_shared_accumulators(function)
+    refuse_unasked_state(function)
     return resolved
 
 

@@ -70,8 +70,10 @@ class BroadcastStream(Unfinished, Generic[U]):
         return self._states
 
 
-class BroadcastConnectedStream(Generic[T, U]):
+class BroadcastConnectedStream(Unfinished, Generic[T, U]):
     """A stream of records of type T, with keys or without, and a broadcast one of records of type U."""
+
+    _next = "say what comes of its records by process(function)"
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from millstream.datastream.data_stream import DataStream
 from millstream.datastream.declared_types import AnyType, returned_items_type, returned_type
 from millstream.datastream.inputs import key_of, one_or_pair, operator_of_two, refuse_unequal_keys
 from millstream.datastream.operator_settings import stays_in_program
+from millstream.datastream.unfinished import Unfinished
 from millstream.errors import KeyedStreamRequiredError
 from millstream_dataflow.functions import (
     CoFlatMapFunction,
@@ -40,12 +41,14 @@ R = TypeVar("R")
 Context: TypeAlias = CoProcessFunction.Context
 
 
-class ConnectedStreams(Generic[T, U]):
+class ConnectedStreams(Unfinished, Generic[T, U]):
     """A stream of records of type T and one of type U, which share the state of one operator.
 
     It has keys if both streams have: then both are sent by key, and records with equal keys find the same state. Where
     a function is taken, an object of its class or a pair of plain functions will do, one for each stream.
     """
+
+    _next = "say what comes of its records by map, flat_map or process"
 
     def __init__(self, stream1: DataStream[T], stream2: DataStream[U]) -> None:
         self._first = stream1

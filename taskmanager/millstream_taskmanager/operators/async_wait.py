@@ -21,15 +21,16 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import repeat, takewhile
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from millstream_dataflow.errors import InvalidProgramError
 from millstream_dataflow.functions import AsyncFunction
 from millstream_dataflow.operators.asynchronous import AsyncWaitSpecification, Gives
 from millstream_dataflow.records import Barrier, RowBatch, StreamStatus, Watermark
 from millstream_taskmanager.operators.async_queue import AnswerQueue, Element
 from millstream_taskmanager.operators.base import SLICE, OperatorContext, Output, RowOperator
 from millstream_taskmanager.operators.emitting import Collector
-from millstream_taskmanager.operators.functions import FunctionLife
+from millstream_taskmanager.operators.functions import FunctionLife, TaskRuntimeContext
 from millstream_taskmanager.operators.state import StoredList, only, stored_list
 from millstream_taskmanager.operators.waiting import Cancellable, Rest, TaskCoroutines
 from millstream_taskmanager.task.turns import TURN
@@ -76,7 +77,10 @@ class AsyncWaitOperator(RowOperator):
         self._delays = context.delays
         self._coroutines = context.coroutines
         self._start = self._coroutines.start
-        self._life.open(context)
+        is_own = isinstance(
+            self._specification.function, AsyncFunction
+        )  # else of map and its like, which may have keys
+        self._life.open(context, WaitingContext(context) if is_own else None)
         restored: list[tuple[Any, int | None]] = context.state.items(_HELD)
         self._restored = len(restored)
         self._queue.add([value for value, _ in restored], [time for _, time in restored])
@@ -337,6 +341,18 @@ class AsyncWaitOperator(RowOperator):
         if self._coroutines is not None:
             self._coroutines.settle()
         self._life.close()
+
+
+class WaitingContext(TaskRuntimeContext):
+    """What an AsyncFunction may know. No key is its own: records of many keys are under way at once, as in Flink."""
+
+    def refuse_state(self, state: str) -> NoReturn:
+        """See TaskRuntimeContext."""
+        raise InvalidProgramError(
+            f"state {state!r} was asked for by an AsyncFunction, for which records of many keys wait at once, so none "
+            "has its key at hand; use state of keys in a process function before or behind it, or keep state of the "
+            "subtask by a CheckpointedFunction"
+        )
 
 
 class _AtRecord:

@@ -1,7 +1,7 @@
 """Operator state: lists of a subtask that belong to no key."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError
 from millstream_dataflow.state import ListState, ListStateDescriptor, OperatorStateStore
@@ -72,6 +72,10 @@ class OperatorLists(OperatorStateStore):
         return [stored_list(name, items.get(), how) for name, (how, items) in self._lists.items()]
 
     def _list(self, descriptor: ListStateDescriptor[Any], how: Redistribution) -> MemoryList:
+        if not isinstance(cast("object", descriptor), ListStateDescriptor):
+            raise InvalidTypesError(
+                f"state of a subtask is asked for by a ListStateDescriptor, but got {descriptor!r:.80}"
+            )
         name = descriptor.name
         if name not in self._lists:
             check = whole_check(descriptor.type_info, name, "element")

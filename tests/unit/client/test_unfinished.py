@@ -30,6 +30,8 @@ RULES = MapStateDescriptor("rules", int, int)
         (lambda s: s.co_group(s).where(0), "a CoGroupWhere", "the key of the second stream by equal_to(key)"),
         (lambda s: s.co_group(s).where(0).equal_to(0), "a CoGroupEqualTo", "where records meet by window(assigner)"),
         (lambda s: s.co_group(s).where(0).equal_to(0).window(WINDOWS), "a CoGroupWindow", "by apply(function)"),
+        (lambda s: s.connect(s), "a ConnectedStreams", "what comes of its records by map, flat_map or process"),
+        (lambda s: s.connect(s.broadcast(RULES)), "a BroadcastConnectedStream", "its records by process(function)"),
         (lambda s: s.broadcast(RULES), "a BroadcastStream", "which stream it goes with by stream.connect(broadcast)"),
         (lambda s: s.key_by(0).interval_join(s.key_by(0)), "an IntervalJoin", "by between(lower, upper)"),
         (lambda s: s.key_by(0).interval_join(s.key_by(0)).between(0, 1), "an IntervalJoined", "by process(function)"),

@@ -8,11 +8,25 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from millstream.datastream.async_data_stream import AsyncDataStream
 from millstream.datastream.data_stream import DataStream
 from millstream.datastream.environment import StreamExecutionEnvironment
 from millstream.errors import ArgumentError
 from millstream_dataflow.errors import InvalidProgramError, InvalidTypesError, NotSerializableError
-from millstream_dataflow.functions import AggregateFunction, FlatJoinFunction, KeyedProcessFunction
+from millstream_dataflow.functions import (
+    AggregateFunction,
+    AsyncFunction,
+    FlatJoinFunction,
+    FlatMapFunction,
+    KeyedProcessFunction,
+    RuntimeContext,
+)
+from millstream_dataflow.state import (
+    CheckpointedFunction,
+    FunctionInitializationContext,
+    FunctionSnapshotContext,
+    ValueStateDescriptor,
+)
 from millstream_dataflow.tags import OutputTag
 from millstream_dataflow.time import Time
 from millstream_dataflow.types import Row, Types
@@ -273,3 +287,50 @@ def test_an_accumulator_for_all_windows_is_refused_where_the_program_says_so(fun
 )
 def test_one_that_is_new_or_can_not_be_changed_is_not(create: Callable[[], Any]) -> None:
     aggregated(Own(create))
+
+
+class Unmixed(FlatMapFunction[int, int]):
+    """Looks like a CheckpointedFunction."""
+
+    def initialize_state(self, context: FunctionInitializationContext) -> None: ...
+
+    def snapshot_state(self, context: FunctionSnapshotContext) -> None: ...
+
+    def flat_map(self, value: int) -> Iterator[int]:
+        yield value
+
+
+def test_state_that_nobody_would_ask_for_is_refused_where_the_program_says_so() -> None:
+    words = r"nobody calls them; derive it from both: class Unmixed\(FlatMapFunction, CheckpointedFunction\)"
+    for stream in (numbers(1), numbers(1).key_by(lambda value: value)):
+        with pytest.raises(ArgumentError, match=words):
+            stream.flat_map(Unmixed())
+
+
+class Mixed(Unmixed, CheckpointedFunction):
+    """Is one, and asks by the wrong descriptor."""
+
+    def initialize_state(self, context: FunctionInitializationContext) -> None:
+        asked: Any = ValueStateDescriptor("n", int)
+        context.get_operator_state_store().get_list_state(asked)
+
+
+def test_state_of_a_subtask_is_a_list() -> None:
+    with pytest.raises(InvalidTypesError, match="state of a subtask is asked for by a ListStateDescriptor, but got"):
+        list(numbers(1).flat_map(Mixed()).execute_and_collect())
+
+
+class Asking(AsyncFunction[int, int]):
+    """Wants state of the key, where many keys are at hand."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        runtime_context.get_state(ValueStateDescriptor("n", int))
+
+    async def async_invoke(self, value: int) -> list[int]:
+        return [value]
+
+
+def test_no_key_is_at_hand_where_many_records_wait() -> None:
+    stream = AsyncDataStream.ordered_wait(numbers(1).key_by(lambda value: value), Asking(), 1_000)
+    with pytest.raises(InvalidProgramError, match="state 'n' was asked for by an AsyncFunction, for which re"):
+        list(stream.execute_and_collect())
