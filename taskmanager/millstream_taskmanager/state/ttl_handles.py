@@ -161,15 +161,20 @@ class TtlListOfKey(_Handle, ListState[Any]):
 
     def add(self, value: object) -> None:
         """See ListState."""
-        self.add_all((value,))
+        if self._check is not None and type(value) is not self._exact:
+            value = self._check.fitting(value)
+        self._extend((value,))
 
     def add_all(self, values: Iterable[Any]) -> None:
         """See ListState."""
+        self._extend(checked(values, self._check))
+
+    def _extend(self, values: Iterable[Any]) -> None:
         self._accessed()
         if self._shadows:
             self._touch(self._current.address)
         now = self._clock()
-        if items := [(now, value) for value in checked(values, self._check)]:
+        if items := [(now, value) for value in values]:
             self._entries.setdefault(self._current.address, []).extend(items)
 
     def update(self, values: Iterable[Any]) -> None:
