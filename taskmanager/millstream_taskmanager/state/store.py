@@ -65,45 +65,43 @@ class KeyedTables(KeyedStateStore):
 
     def get_state(self, state_descriptor: ValueStateDescriptor[Any]) -> ValueState[Any]:
         """See KeyedStateStore."""
-        asked, check = self._asked(state_descriptor, "value"), _check(state_descriptor)
+        asked = self._asked(state_descriptor, "value")
         if asked.living is not None:
-            return TtlValue(self._current, asked.table, asked.living, check)
-        return MemoryValue(self._current, asked.table, check)
+            return TtlValue(self._current, asked.table, asked.living, asked.check)
+        return MemoryValue(self._current, asked.table, asked.check)
 
     def get_list_state(self, state_descriptor: ListStateDescriptor[Any]) -> ListState[Any]:
         """See KeyedStateStore."""
-        asked, check = self._asked(state_descriptor, "list"), _check(state_descriptor)
+        asked = self._asked(state_descriptor, "list")
         if asked.living is not None:
-            return TtlListOfKey(self._current, asked.table, asked.living, check)
-        return MemoryListOfKey(self._current, asked.table, check)
+            return TtlListOfKey(self._current, asked.table, asked.living, asked.check)
+        return MemoryListOfKey(self._current, asked.table, asked.check)
 
     def get_map_state(self, state_descriptor: MapStateDescriptor[Any, Any]) -> MapState[Any, Any]:
         """See KeyedStateStore."""
-        asked, name = self._asked(state_descriptor, "map"), state_descriptor.name
-        check_key = flat_check(state_descriptor.key_type, name, "key")
-        check = flat_check(state_descriptor.value_type, name)
+        asked = self._asked(state_descriptor, "map")
         if asked.living is not None:
-            return TtlMap(self._current, asked.table, asked.living, check_key, check)
-        return MemoryMap(self._current, asked.table, check_key, check)
+            return TtlMap(self._current, asked.table, asked.living, asked.check_key, asked.check)
+        return MemoryMap(self._current, asked.table, asked.check_key, asked.check)
 
     def get_reducing_state(self, state_descriptor: ReducingStateDescriptor[Any]) -> ReducingState[Any]:
         """See KeyedStateStore."""
-        asked, check = self._asked(state_descriptor, "reducing"), _check(state_descriptor)
+        asked = self._asked(state_descriptor, "reducing")
         function: Any = state_descriptor.reduce_function
         reduce: Callable[[Any, Any], Any] = getattr(function, "reduce", function)
         if asked.living is not None:
-            return TtlReducing(self._current, asked.table, asked.living, check, reduce)
-        return MemoryReducing(self._current, asked.table, check, reduce)
+            return TtlReducing(self._current, asked.table, asked.living, asked.check, reduce)
+        return MemoryReducing(self._current, asked.table, asked.check, reduce)
 
     def get_aggregating_state(
         self, state_descriptor: AggregatingStateDescriptor[Any, Any, Any]
     ) -> AggregatingState[Any, Any]:
         """See KeyedStateStore."""
-        asked, check = self._asked(state_descriptor, "aggregating"), _check(state_descriptor, "accumulator")
+        asked = self._asked(state_descriptor, "aggregating")
         aggregate = state_descriptor.agg_function
         if asked.living is not None:
-            return TtlAggregating(self._current, asked.table, asked.living, check, aggregate)
-        return MemoryAggregating(self._current, asked.table, check, aggregate)
+            return TtlAggregating(self._current, asked.table, asked.living, asked.check, aggregate)
+        return MemoryAggregating(self._current, asked.table, asked.check, aggregate)
 
     def identities(self, state_descriptor: StateDescriptor[Any]) -> list[Hashable]:
         """The keys that have such state now, by identity."""
@@ -152,7 +150,7 @@ class KeyedTables(KeyedStateStore):
         self._backend.add(table)
         if living is not None:
             self._clean(table, living)
-        return _Asked(descriptor, table, living)
+        return _Asked(descriptor, table, living, *_checks(descriptor))
 
     def _clean(self, table: FlatTable[Any], living: Living) -> None:
         strategy = living.config.cleanup_strategies.get_incremental_cleanup_strategy()
@@ -180,6 +178,9 @@ class _Asked:
     descriptor: StateDescriptor[Any]
     table: FlatTable[Any]
     living: Living | None
+    check: Check | None
+    check_key: Check | None
+    """Of a map's keys."""
 
 
 def _kind_of(descriptor: StateDescriptor[Any]) -> str:
@@ -190,8 +191,14 @@ def _kind_of(descriptor: StateDescriptor[Any]) -> str:
     return kind
 
 
-def _check(descriptor: StateDescriptor[Any], part: str = "value") -> Check | None:
-    return flat_check(descriptor.type_info, descriptor.name, part)
+def _checks(descriptor: StateDescriptor[Any]) -> tuple[Check | None, Check | None]:
+    """Made once: functions of windows ask for their states each time they are called."""
+    name = descriptor.name
+    if isinstance(descriptor, MapStateDescriptor):
+        of_both: MapStateDescriptor[Any, Any] = descriptor
+        return flat_check(of_both.value_type, name), flat_check(of_both.key_type, name, "key")
+    part = "accumulator" if isinstance(descriptor, AggregatingStateDescriptor) else "value"
+    return flat_check(descriptor.type_info, name, part), None
 
 
 def _differ(one: TypeInformation[Any], other: TypeInformation[Any]) -> bool:
