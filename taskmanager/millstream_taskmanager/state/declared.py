@@ -1,7 +1,8 @@
 """Whether what a function puts into a state is of the type that its descriptor declares (law 9.4).
 
 Where it isn't, the function hears so, at the record that it comes from. (In Flink the serializer of the type fails, in
-PyFlink its coder.) An int becomes the float that is declared, as it does on streams (`types.completion`).
+PyFlink its coder.) An int becomes the float that is declared, and a Row gets the declared names, as they do on streams
+(`types.completion`).
 
 State of keys is written for each record, so no more than the class of a value is looked at: not the range of a number,
 nor what has parts, for to go through a tuple or a list costs more than the update. Operator state and broadcast state
@@ -16,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from millstream_dataflow.errors import InvalidTypesError
-from millstream_dataflow.types import TypeInformation, Types
+from millstream_dataflow.types import Row, TypeInformation, Types
 from millstream_dataflow.types.classes import ClassType, EnumType
 from millstream_dataflow.types.completion import completer
-from millstream_dataflow.types.composites import OptionalType
+from millstream_dataflow.types.composites import OptionalType, RowType
 from millstream_dataflow.types.scalars import HINT_FLOAT, HINT_INT, Scalar
 
 _EXACT: Final[dict[TypeInformation[Any], type]] = {
@@ -47,6 +48,8 @@ class Check:
 def flat_check(type_: TypeInformation[Any], state: str, part: str = "value") -> Check | None:
     """Of values of a state of keys; None where nothing is looked at. `part`: what an error calls a value."""
     inner: TypeInformation[Any] = type_.inner if isinstance(type_, OptionalType) else type_
+    if isinstance(inner, RowType):
+        return _naming(inner)
     whole = whole_check(type_, state, part)
     if whole is None or not isinstance(inner, Scalar | ClassType | EnumType):
         return None
@@ -84,6 +87,18 @@ def checked(values: Iterable[Any], check: Check | None) -> list[Any]:
     if check is None or check.all_fit(items):
         return items
     return [item if type(item) is check.exact else check.fitting(item) for item in items]
+
+
+def _naming(type_: RowType) -> Check | None:
+    """A Row gets the names of a ROW_NAMED, as on streams; else Rows are kept as they are given."""
+    names, complete = type_.names, completer(type_)
+    if names is None or complete is None:
+        return None
+
+    def fitting(value: object) -> object:
+        return complete(value) if type(value) is Row and value.get_field_names() != names else value
+
+    return Check(None, fitting, lambda _: False)
 
 
 def _all_of(cls: type) -> Callable[[Sequence[Any]], bool]:

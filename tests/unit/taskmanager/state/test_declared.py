@@ -17,7 +17,7 @@ from millstream_dataflow.state import (
     StateTtlConfig,
     ValueStateDescriptor,
 )
-from millstream_dataflow.types import TypeInformation, Types
+from millstream_dataflow.types import Row, TypeInformation, Types
 from millstream_taskmanager.operators.broadcast_state import BroadcastStates
 from millstream_taskmanager.operators.list_state import OperatorLists
 from millstream_taskmanager.operators.state import FRESH, Inheritance
@@ -182,6 +182,23 @@ def test_types(type_: TypeInformation[Any], fitting: list[object], others: list[
 )
 def test_what_has_parts_is_not_gone_through(type_: TypeInformation[Any]) -> None:
     assert flat_check(type_, "n") is None
+
+
+@pytest.mark.parametrize("ttl", [False, True])
+def test_a_row_gets_the_declared_names(*, ttl: bool) -> None:
+    """As in PyFlink, whose coder stores none and gives the declared ones."""
+    named = Types.ROW_NAMED(["a", "b"], [Types.INT(), Types.DOUBLE()])
+    state = state_of(ValueStateDescriptor("n", named), ttl=ttl)
+    given = Row(1, 2)
+    state.update(given)
+    assert state.value() == Row(a=1, b=2.0)
+    assert given == Row(1, 2), "what the function holds stays as it is"
+    state.update(Row(b=2.5, a=1))
+    assert state.value().get_field_names() == ("a", "b")
+    several = state_of(ListStateDescriptor("n", Types.OPTIONAL(named)), ttl=ttl)
+    several.update([Row(1, 2), None, Row(a=3, b=4.0)])
+    several.add(Row(5, 6))
+    assert list(several) == [Row(a=1, b=2.0), None, Row(a=3, b=4.0), Row(a=5, b=6.0)]
 
 
 def test_operator_state_is_looked_at_wholly() -> None:
