@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import Generic, TypeAlias, TypeVar
 
 from millstream_dataflow.functions.function import Function
-from millstream_dataflow.functions.process import SIDE_OUTPUT, Given, KeyedProcessFunction
+from millstream_dataflow.functions.process import SIDE_OUTPUT, WITHOUT_KEYS, Given, KeyedProcessFunction
 from millstream_dataflow.functions.rows import Several
 from millstream_dataflow.functions.timers import TimerService, refuse_timers
 from millstream_dataflow.not_there import NotThere
@@ -54,6 +54,7 @@ class CoProcessFunction(Function, Generic[In1, In2, Out]):
         """What is around the record. Valid during the call only."""
 
         output = NotThere(SIDE_OUTPUT)
+        get_current_key = NotThere(WITHOUT_KEYS.format("KeyedCoProcessFunction"))
 
         @abstractmethod
         def timestamp(self) -> int | None:

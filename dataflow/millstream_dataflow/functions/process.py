@@ -18,6 +18,7 @@ Out = TypeVar("Out")
 
 SIDE_OUTPUT: Final = "a record goes to a side output by `yield tag, record`, as in PyFlink"
 """For those who know Java's `ctx.output(tag, record)`."""
+WITHOUT_KEYS: Final = "records have no keys here; call key_by first, and process with a {}"
 
 Emitted: TypeAlias = Iterable[Out | tuple[OutputTag[Any], Any]] | None
 """Records, and pairs of a tag and a record for a side output; None is none."""
@@ -36,6 +37,7 @@ class ProcessFunction(Function, Generic[In, Out]):
         """What is around the record. Valid during the call only."""
 
         output = NotThere(SIDE_OUTPUT)
+        get_current_key = NotThere(WITHOUT_KEYS.format("KeyedProcessFunction"))
 
         @abstractmethod
         def timestamp(self) -> int | None:
