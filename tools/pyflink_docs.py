@@ -37,8 +37,9 @@ are presented over Millstream's own classes, which have PyFlink's names. This pa
     millstream run --pyflink job.py
 
 runs `job.py` unchanged on the cluster that the configuration names; with `--inline` in this very process, for a
-debugger. Inside a program, a test or a notebook, two lines ahead of the first import of `pyflink` do the same, and
-`python job.py` runs on a cluster of its own, which ends with the program:
+debugger. `millstream info --pyflink job.py` draws its plan. Inside a program, a test or a notebook, two lines ahead of
+the first import of `pyflink` do the same, and `python job.py` runs on a cluster of its own, which ends with the
+program:
 
 ```python
 import millstream.pyflink

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -31,6 +32,7 @@ EXAMPLES = """
 Examples:
   millstream info job.py
   millstream info --json job.py --input flights.csv
+  millstream info --pyflink written_for_pyflink.py
   millstream info 5f2c
 """
 
@@ -38,9 +40,12 @@ Examples:
 @click.command("info", epilog=EXAMPLES, context_settings={"allow_interspersed_args": False})
 @click.argument("subject", metavar="SCRIPT|JOB")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--pyflink", is_flag=True, help="SCRIPT was written for PyFlink, as for millstream run.")
 @json_option
 @with_jobmanager
-def command(configuration: Configuration, subject: str, arguments: tuple[str, ...], *, as_json: bool) -> None:
+def command(
+    configuration: Configuration, subject: str, arguments: tuple[str, ...], *, pyflink: bool, as_json: bool
+) -> None:
     """Draw the plan of a program, without running its job; or show a job of a cluster, with its audit.
 
     SCRIPT is a file, run with the ARGUMENTS behind it up to its first execute(). JOB is an id, or as much of its
@@ -48,9 +53,13 @@ def command(configuration: Configuration, subject: str, arguments: tuple[str, ..
     """
     script = Path(subject)
     if script.suffix == ".py" or is_file(script):
+        if pyflink:
+            import_module("millstream.pyflink").install()
         graph = plan_of(script, arguments, configuration)
         echo_json(plan_as_dict(graph)) if as_json else click.echo(plan_as_text(graph), nl=False)
         return
+    if pyflink:
+        raise click.UsageError(f"--pyflink is for programs, and there is no script {subject}")
     if arguments:
         raise click.UsageError(f"{' '.join(arguments)}: a job takes no arguments, and options stand before it")
     with connected(configuration) as gateway:

@@ -47,6 +47,9 @@ def run_program(script: Path, arguments: Sequence[str], context: ProgramContext)
                 raise  # its own prints, as ours
             lines = traceback.format_exception(type(error), error, _below(error.__traceback__, script))
             tell("".join(lines).removesuffix("\n"))
+            if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "pyflink":
+                verb = click.get_current_context().info_name
+                tell(f"A program that was written for PyFlink takes --pyflink: millstream {verb} --pyflink {script}")
             raise SystemExit(ExitCode.FAILED) from error
 
 

@@ -53,7 +53,7 @@ def test_a_program_prints_what_it_should(name: str, caplog: pytest.LogCaptureFix
 
 
 def test_each_program_has_its_output() -> None:
-    assert {path.stem for path in PROGRAMS.glob("*.py")} == {*NAMES, "pyflink_program_functions"}
+    assert {path.stem for path in PROGRAMS.glob("*.py")} == {*NAMES, "buckets", "pyflink_program_functions"}
 
 
 def test_a_program_with_files(tmp_path: Path) -> None:
@@ -62,6 +62,26 @@ def test_a_program_with_files(tmp_path: Path) -> None:
     assert (ran.stdout, ran.exit_code) == ("", 0), ran.stderr
     [part] = (tmp_path / "counts").glob("prefix-*.ext")
     assert part.read_text(encoding="utf-8").splitlines()[-2:] == ["('to', 2)", "('be', 2)"]
+
+
+def test_by_default_flinks_bucket_assigner_makes_a_folder_for_each_hour(tmp_path: Path) -> None:
+    ran = run("buckets", str(tmp_path / "out"))
+    assert (ran.stdout, ran.stderr, ran.exit_code) == ("", "", 0)
+    parts = [path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert [re.fullmatch(r"\d{4}-\d\d-\d\d--\d\d/prefix-.*\.ext", str(part)) is not None for part in parts] == [True]
+    assert (tmp_path / "out" / parts[0]).read_text(encoding="utf-8") == "to\nbe\n"
+
+
+def test_a_plan_is_drawn_and_whoever_forgets_the_option_is_told(tmp_path: Path) -> None:
+    script = str(PROGRAMS / "word_count.py")
+    drawn = CliRunner().invoke(main, ["info", "--pyflink", script])
+    assert (drawn.exit_code, "hash ──> 2" in drawn.stdout) == (0, True), drawn.stderr
+    assert "no script 5f2c" in CliRunner().invoke(main, ["info", "--pyflink", "5f2c"]).stderr
+    millstream.pyflink.uninstall()
+    for verb in ("run", "info"):
+        ran = CliRunner().invoke(main, [verb, script])
+        assert f"millstream {verb} --pyflink {script}" in ran.stderr
+        assert ran.exit_code == 1
 
 
 def test_on_a_cluster_it_is_the_same(tmp_path: Path) -> None:
