@@ -175,6 +175,8 @@ class InlineJob:
             told = failure.failure()
             raise JobFailedError(failed_because(self._name, self._id, told), job=self._id, failure=told) from cause
         cause.add_note(failure.failure().place)
+        if failure.says_all:
+            cause.__traceback__ = None
         raise_for_user(cause)
 
     def _end(self, state: JobState) -> None:

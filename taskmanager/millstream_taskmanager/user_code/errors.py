@@ -75,19 +75,21 @@ class UserCodeError(Exception):
     def __str__(self) -> str:
         return str(self.failure())
 
+    @property
+    def says_all(self) -> bool:
+        """Whether its words do: where our own code noticed that a file is damaged, say, is nobody's concern."""
+        no_line = not source_line(self.cause)
+        return no_line and (users_part(self.cause) is None or _is_explained(self.cause))
+
     def failure(self) -> Failure:
-        """As a value that crosses processes. Where our own code noticed that a file is damaged, say, is nobody's
-        concern: such an error has no traceback.
-        """
-        line = source_line(self.cause)
-        explained = not line and (users_part(self.cause) is None or _is_explained(self.cause))
+        """As a value that crosses processes. One that says all has no traceback."""
         return Failure(
             self.kind,
             error_text(self.cause),
             operator=self.operator,
             record=self.record,
-            source_line=line,
-            traceback="" if explained else _text(users_view(_told(self.cause)))[-TRACEBACK_LIMIT:],
+            source_line=source_line(self.cause),
+            traceback="" if self.says_all else _text(users_view(_told(self.cause)))[-TRACEBACK_LIMIT:],
             restartable=self.restartable,
         )
 

@@ -9,11 +9,13 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from millstream import (
+    FileSource,
     JobCanceledError,
     JobFailedError,
     JobRefusedError,
@@ -192,6 +194,14 @@ def test_where_no_line_is_the_users_it_shows_what_called_their_function(
             run(fetched=fetched)
         shown = [line.line for line in traceback.extract_tb(raised.value.__traceback__)]
         assert shown[2 : 2 + len(lines)] == lines, "behind the two of this test"
+
+
+def test_an_input_that_is_not_there_is_told_without_our_lines(env: Environment, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.txt"
+    env.from_source(FileSource.text(missing), WatermarkStrategy.no_watermarks(), "lines").print()
+    with pytest.raises(FileNotFoundError, match=r"no such file or directory to read: .*missing\.txt") as raised:
+        env.execute()
+    assert [line.line for line in traceback.extract_tb(raised.value.__traceback__)] == ["env.execute()"]
 
 
 def test_post_mortem_stands_where_it_was_raised(env: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
