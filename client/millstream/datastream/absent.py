@@ -3,7 +3,9 @@
 Who asks for one gets the sentence (NotSupportedError, which is an AttributeError too, so `hasattr` is as true as ever).
 """
 
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Final, NoReturn
 
 from millstream.compiler.naming import with_article
@@ -55,6 +57,9 @@ OF_CHECKPOINT_CONFIGS: Final[Absent] = {
 OF_EXECUTION_CONFIGS: Final[Absent] = {
     "set_execution_mode": "leave it out: records travel in batches",
 }
+_OF_WINDOWS: Final = frozenset(
+    {"aggregate", "allowed_lateness", "apply", "evictor", "side_output_late_data", "trigger", "with_firings"}
+)
 
 
 def refuse(owner: object, name: str, absent: Absent) -> NoReturn:
@@ -62,4 +67,15 @@ def refuse(owner: object, name: str, absent: Absent) -> NoReturn:
     kind = with_article(type(owner).__name__)
     if name in absent:
         raise NotSupportedError(f"{name} of {kind} isn't there yet", absent[name], defined_at=call_site())
-    raise AttributeError(f"{kind} has no {name!r}", name=name, obj=owner)
+    raise AttributeError(f"{kind} has no {name!r}{_meant(owner, name)}", name=name, obj=owner)
+
+
+def _meant(owner: object, name: str) -> str:
+    """What to write instead, if that can be told. Names with an underscore are Python's own probing."""
+    if name.startswith("_"):
+        return ""
+    if name in _OF_WINDOWS and hasattr(type(owner), "window"):
+        return f"; say by which windows first: window(...).{name}(...)"
+    names = [one for one in dir(type(owner)) if not one.startswith("_")]
+    near = get_close_matches(re.sub("([A-Z])", r"_\1", name).lower(), names, 1, 0.8)
+    return "".join(f"; did you mean {one}?" for one in near)

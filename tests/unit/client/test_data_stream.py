@@ -161,6 +161,19 @@ class TestOperators:
             numbers(environment()).windowed  # type: ignore[attr-defined]  # that is the point  # noqa: B018
 
     @pytest.mark.parametrize(
+        ("name", "sentence"),
+        [
+            ("flatMap", "a KeyedStream has no 'flatMap'; did you mean flat_map?"),
+            ("reduse", "a KeyedStream has no 'reduse'; did you mean reduce?"),
+            ("trigger", "a KeyedStream has no 'trigger'; say by which windows first: window(...).trigger(...)"),
+            ("_repr_html_", "a KeyedStream has no '_repr_html_'"),
+        ],
+    )
+    def test_what_was_meant_is_told(self, name: str, sentence: str) -> None:
+        with pytest.raises(AttributeError, match=f"^{re.escape(sentence)}$"):
+            getattr(numbers(environment()).key_by(lambda n: n), name)
+
+    @pytest.mark.parametrize(
         ("stream", "name", "mend"),
         [
             (numbers, "add_sink", "use sink_to(sink)"),
