@@ -1,4 +1,4 @@
-"""Tuples become Rows where a type of rows was declared, as PyFlink's `from_collection` does it."""
+"""Tuples and dicts become Rows where a type of rows was declared, as PyFlink's `from_collection` does it."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -8,7 +8,8 @@ from millstream_dataflow.types.composites import ListType, MapType, OptionalType
 
 
 def with_rows(value: Any, type_: TypeInformation[Any]) -> Any:  # noqa: ANN401  # any record
-    """The value, its tuples and lists made Rows where `type_` has rows, and its Rows named where they have no names.
+    """The value, its tuples, lists and dicts made Rows where `type_` has rows, and its Rows named where they have no
+    names. A field that a dict hasn't is None.
 
     What has no rows in its type, and what doesn't fit, stays as it is.
     """
@@ -32,6 +33,8 @@ def _converted(value: Any, type_: TypeInformation[Any]) -> Any:  # noqa: ANN401 
     match type_:
         case RowType() if issubclass(kind, Row | tuple | list):
             return _row(value, type_)
+        case RowType(names=tuple(names)) if kind is dict and set(names).issuperset(value):
+            return _row([value.get(name) for name in names], type_)
         case TupleType(fields=fields) if kind is tuple and len(value) == len(fields):
             return tuple(map(with_rows, value, fields))
         case ListType(element=element) if kind is list:

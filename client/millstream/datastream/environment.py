@@ -169,8 +169,8 @@ class StreamExecutionEnvironment(PyFlinkEnvironment):
     def from_collection(self, collection: Iterable[T], type_info: TypeInformation[T] | None = None) -> DataStream[T]:
         """The program's own values, in order, by one subtask. ArgumentError for one that doesn't fit the type.
 
-        Where the type has rows (ROW, ROW_NAMED), tuples and lists become Rows, and whole numbers floats where it has
-        DOUBLE or FLOAT, as in PyFlink.
+        Where the type has rows (ROW, ROW_NAMED), tuples, lists and dicts become Rows, and whole numbers floats where
+        it has DOUBLE or FLOAT, as in PyFlink.
         """
         accepted_type("from_collection", type_info)
         accepted_instance("from_collection", collection, Iterable, "values in a list or another iterable")

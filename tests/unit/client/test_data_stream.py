@@ -356,7 +356,12 @@ class TestSources:
             (Types.TUPLE([Types.INT(), Types.STRING()]), (1, "a"), (1, "a")),
             (PAIR, (1, "a", 2), None),
             (PAIR, 5, None),
-            (NAMED, Row(data="a", id=1), None),
+            (NAMED, Row(data="a", id=1), Row("id", "data")(1, "a")),
+            (NAMED, Row(name="a", id=1), None),
+            (NAMED, {"data": "a", "id": 1}, Row("id", "data")(1, "a")),
+            (NAMED, {"id": 1}, Row("id", "data")(1, None)),
+            (NAMED, {"id": 1, "name": "a"}, None),
+            (PAIR, {"id": 1, "data": "a"}, None),
         ],
     )
     def test_rows_are_made_of_what_a_collection_holds_as_in_pyflink(
