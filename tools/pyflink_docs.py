@@ -73,8 +73,9 @@ What isn't there fails where it is imported, before anything runs, with what is 
     pyflink.datastream.connectors.kafka.KafkaSource isn't there in this version of Millstream; this version has no
     connector for that; write a Source or a Sink (from_source, sink_to)
 
-A member that isn't there is an AttributeError where it is asked for; streams, the environment and its configurations
-say what to use instead. `millstream.pyflink.uninstall()` takes all names away again.
+Names that PyFlink's own modules import, and so show, are found there as well (`from pyflink.datastream.window import
+Time`). A member that isn't there is an AttributeError where it is asked for; streams, the environment and its
+configurations say what to use instead. `millstream.pyflink.uninstall()` takes all names away again.
 
 ## What differs in general
 

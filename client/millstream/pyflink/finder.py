@@ -29,7 +29,7 @@ def _fill(module: ModuleType) -> None:
     own = module.__name__
 
     def look_up(name: str) -> object:
-        if name.startswith("_") and name not in NAMES[own]:
+        if name.startswith("_") and found(own, name) is NOT_THERE:
             raise AttributeError(name)
         if f"{own}.{name}" in NAMES:  # `from pyflink.datastream import window` asks for it before it imports it
             return import_module(f"{own}.{name}")

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Final
 
 import millstream
-from millstream.pyflink.presented import NAMES
+from millstream.pyflink.presented import NAMES, SHOWN
 
 NOT_THERE: Final = object()
 
@@ -44,7 +44,7 @@ OWN: Final[Mapping[str, str]] = {
 
 def found(module: str, name: str) -> object:
     """The object that PyFlink's `module.name` stands for; NOT_THERE when there is none."""
-    if name not in NAMES.get(module, ()):
+    if name not in NAMES.get(module, ()) and name not in SHOWN.get(module, ()):
         return NOT_THERE
     if name in OWN:
         return getattr(import_module(OWN[name]), name)

@@ -164,3 +164,54 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     }.items()
 }
 """By module."""
+
+SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    module: tuple(names.split())
+    for module, names in {
+        "pyflink": "__version__",
+        "pyflink.common.job_client": "CompletableFuture JobExecutionResult JobID JobStatus",
+        "pyflink.common.job_execution_result": "JobID",
+        "pyflink.common.watermark_strategy": "Duration",
+        "pyflink.datastream.async_data_stream": """
+            AsyncFunction AsyncFunctionDescriptor AsyncRetryStrategy DataStream Time TypeInformation
+        """,
+        "pyflink.datastream.async_retry_strategies": "AsyncRetryPredicate AsyncRetryStrategy",
+        "pyflink.datastream.checkpoint_config": "CheckpointingMode Duration ExternalizedCheckpointRetention",
+        "pyflink.datastream.connectors.file_system": "BulkWriterFactory Duration Encoder Sink Source",
+        "pyflink.datastream.connectors.number_seq": "Source",
+        "pyflink.datastream.data_stream": """
+            AggregateFunction AggregatingStateDescriptor AllWindowFunction AsyncFunctionDescriptor
+            BroadcastProcessFunction CoFlatMapFunction CoMapFunction CoProcessFunction
+            CountSlidingWindowAssigner CountTumblingWindowAssigner CountWindowSerializer ExecutionConfig
+            FilterFunction FlatMapFunction GlobalWindowSerializer KeySelector
+            KeyedBroadcastProcessFunction KeyedCoProcessFunction KeyedProcessFunction ListStateDescriptor
+            MapFunction MapStateDescriptor MergingWindowAssigner OutputTag Partitioner
+            ProcessAllWindowFunction ProcessFunction ProcessWindowFunction ReduceFunction ReducingState
+            ReducingStateDescriptor Row RuntimeContext Sink SlotSharingGroup TimeWindowSerializer
+            TimestampAssigner Trigger TypeInformation Types WatermarkStrategy WindowAssigner
+            WindowFunction
+        """,
+        "pyflink.datastream.formats.csv": """
+            BulkWriterFactory DeserializationSchema SerializationSchema StreamFormat TypeInformation
+        """,
+        "pyflink.datastream.functions": """
+            AggregatingState AggregatingStateDescriptor BroadcastState ListState ListStateDescriptor
+            MapState MapStateDescriptor MetricGroup ReadOnlyBroadcastState ReducingState
+            ReducingStateDescriptor TimeDomain ValueState ValueStateDescriptor
+        """,
+        "pyflink.datastream.output_tag": "TypeInformation Types",
+        "pyflink.datastream.state": "Duration Time TypeInformation Types",
+        "pyflink.datastream.stream_execution_environment": """
+            CheckpointConfig CheckpointingMode Configuration DataStream ExecutionConfig JobClient
+            JobExecutionResult RuntimeExecutionMode SlotSharingGroup Source TypeInformation Types
+            WatermarkStrategy
+        """,
+        "pyflink.datastream.window": """
+            MetricGroup OutputTag ReduceFunction ReducingState ReducingStateDescriptor RuntimeContext Time
+            TypeSerializer Types ValueStateDescriptor
+        """,
+    }.items()
+}
+"""What modules of PyFlink 2.3 show besides, since they import it themselves: programs take such names from there too.
+Those alone that are there, by module.
+"""

@@ -13,15 +13,17 @@ from millstream.pyflink.presented import NAMES
 _IN_MEMORY: Final = (
     "PyFlink 1 had it: leave it out, state lies in memory, and checkpoints where execution.checkpointing.dir says"
 )
+_TIME_SAID: Final = "PyFlink 1 had it: leave it out, windows and timers say which time they go by"
 
 FORMER: Final[Mapping[str, str]] = {
     "ExternalizedCheckpointCleanup": "PyFlink 1 had it: take ExternalizedCheckpointRetention",
     "FsStateBackend": _IN_MEMORY,
     "MemoryStateBackend": _IN_MEMORY,
     "RocksDBStateBackend": _IN_MEMORY,
-    "TimeCharacteristic": "PyFlink 1 had it: leave it out, windows and timers say which time they go by",
+    "TimeCharacteristic": _TIME_SAID,
+    "time_characteristic": _TIME_SAID,
 }
-"""Names that PyFlink 2 has no more, and programs of its users still import."""
+"""Names and modules that PyFlink 2 has no more, and programs of its users still import."""
 
 
 def refuse_module(module: str) -> NoReturn:
@@ -29,7 +31,13 @@ def refuse_module(module: str) -> NoReturn:
     what = f"Millstream doesn't present PyFlink's module {module}"
     why = reason(module)
     if not why and module.startswith(("pyflink.common.", "pyflink.datastream.", "pyflink.metrics.")):
-        what, why = f"PyFlink 2.3 has no public module {module}", _nearest(module, NAMES)
+        package, _, name = module.rpartition(".")
+        beside = [other.rpartition(".")[2] for other in NAMES if other.rpartition(".")[0] == package]
+        raise FacadeError(
+            f"PyFlink 2.3 has no public module {module}",
+            FORMER.get(name) or _nearest(name, beside),
+            defined_at=call_site(),
+        )
     raise FacadeError(what, why or "only common, datastream and metrics are presented", defined_at=call_site())
 
 

@@ -16,7 +16,7 @@ import millstream.pyflink
 from millstream.compiler.modules import collect_modules
 from millstream.compiler.source_files import ProgramFiles
 from millstream.errors import FacadeError
-from millstream.pyflink.presented import NAMES
+from millstream.pyflink.presented import NAMES, SHOWN
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +68,20 @@ def test_a_name_that_pyflink_has_not_either_is_told_apart() -> None:
 
 
 def test_a_name_that_pyflink_has_elsewhere_is_said_to_be_there() -> None:
-    with pytest.raises(FacadeError, match=r"no public Time in pyflink\.datastream\.window; it is in pyflink\.common"):
-        imported("from pyflink.datastream.window import Time")
+    with pytest.raises(FacadeError, match=r"no public Time in pyflink\.datastream; it is in pyflink\.common"):
+        imported("from pyflink.datastream import Time")
+
+
+@pytest.mark.parametrize("module", SHOWN)
+def test_what_a_module_of_pyflinks_imports_itself_is_there_too(module: str) -> None:
+    """Programs write `from pyflink.datastream.window import Time`, for PyFlink lets them."""
+    assert not set(SHOWN[module]) & set(NAMES[module])
+    for name in SHOWN[module]:
+        home = min((other for other, names in NAMES.items() if name in names), key=len)
+        assert imported(f"from {module} import {name} as one\nfrom {home} import {name} as other\nsame = one is other")[
+            "same"
+        ]
+    assert not set(SHOWN[module]) & set(importlib.import_module(module).__all__), "import * gives what is public"
 
 
 @pytest.mark.parametrize(
@@ -84,8 +96,10 @@ def test_a_name_that_pyflink_has_elsewhere_is_said_to_be_there() -> None:
         ),
         (
             "from pyflink.datastream.windows import TimeWindow",
-            r"no public module pyflink\.datastream\.windows; did you mean",
+            r"no public module pyflink\.datastream\.windows; did you mean window\?",
         ),
+        ("import pyflink.datastream.time_characteristic", "PyFlink 1 had it: leave it out, windows and timers"),
+        ("import pyflink.datastream.connectors.mqtt", r"no public module pyflink\.datastream\.connectors\.mqtt$"),
         ("import pyflink.ml", "only common, datastream and metrics are presented"),
     ],
 )
