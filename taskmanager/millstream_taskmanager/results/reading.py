@@ -18,7 +18,15 @@ from millstream_taskmanager.exchange.channel import Parcel
 from millstream_taskmanager.exchange.codecs.batches import BatchDecoder
 from millstream_taskmanager.exchange.credits import CreditedEnd
 from millstream_taskmanager.exchange.errors import ExchangeError
-from millstream_taskmanager.exchange.frames import HEADER, Frame, Kind, check_sequence, next_sequence
+from millstream_taskmanager.exchange.frames import (
+    HEADER,
+    Frame,
+    Kind,
+    channel_of,
+    check_sequence,
+    key_of,
+    next_sequence,
+)
 from millstream_taskmanager.exchange.gate import Gate
 from millstream_taskmanager.results.layout import DamagedResultError, Partition
 from millstream_taskmanager.results.partitions import StoredPartition
@@ -47,6 +55,7 @@ class StoredChannel(CreditedEnd):
         self.position = position
         self.partition = origin.partition
         self._origin = origin
+        self._key = key_of(channel)
         self._expected = 0
 
     def pace(self, turn: int) -> None:
@@ -58,6 +67,8 @@ class StoredChannel(CreditedEnd):
         place, view = 0, memoryview(segment)
         while place < len(segment):
             length, kind, flags, *key, sequence = HEADER.unpack_from(segment, place)
+            if tuple(key) != self._key:
+                raise ExchangeError(f"a frame of {channel_of((key[0], key[1], key[2]))} stands in {self.id}")
             place += HEADER.size
             payload = view[place : place + length]
             place += length
@@ -146,6 +157,7 @@ class StoredInputs:
         try:
             frames = channel.frames(segment)
         except (ExchangeError, ValueError) as error:
+            self.close()
             self._failed(channel.failed(DamagedResultError(str(error))))
             return
         channel.spend(sum(size for _, size in frames))

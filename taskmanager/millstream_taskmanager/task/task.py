@@ -124,8 +124,11 @@ class Task(ABC):
         """Whether others wait for a barrier that needs no more than a step of this task: it overtakes records here, or
         is still to be put behind what has left the task. What lies downstream may be busy for long with the records
         before it; whatever is done first, it stands behind the same ones.
+
+        So it is with the first step, which opens the operators: the job runs, and checkpoints begin, when all tasks
+        have taken it, and other processes may have sent enough by then for those downstream to be busy for ever.
         """
-        return self._overtakes or self._triggers > 0
+        return self._overtakes or self._triggers > 0 or self.state is TaskState.DEPLOYING
 
     @property
     def background(self) -> bool:

@@ -3,8 +3,8 @@
 A step is a batch, and never blocks. Runnable tasks wait in a queue by rank, downstream first: what is nearest to its
 end goes first, so little is under way and the latency is that of the path; tasks of one rank take turns. Sources come
 last, so they read only when nothing is left to do with what was read before; but a barrier that they are to send is
-waited for by all whom they feed, so they step ahead for it. What may wait (slices of a snapshot)
-takes turns with all the rest: first as it is, it would stop whatever lies upstream of it.
+waited for by all whom they feed, so they step ahead for it, as each task does to be opened. What may wait (slices of a
+snapshot) takes turns with all the rest: first as it is, it would stop whatever lies upstream of it.
 
 Time is an argument: whoever turns the scheduler says what time it is, and may sleep until `next_timer`. That is
 processing time, which a person or a time server may set; how long something waits is told by `Delays`.

@@ -193,7 +193,7 @@ class Worker:
 
     def _turn(self, assignment: Assignment, tasks: Iterable[Task]) -> None:
         rank_of = ranks(assignment.plan)
-        for task in tasks:
+        for task in sorted(tasks, key=lambda task: -rank_of[task.place.task.subtask.vertex]):  # they open in this order
             name = task.place.task
             doors = self._doors[name]
             self._tasks[name] = task

@@ -1,8 +1,8 @@
-"""Batch mode: reductions and aligned windows get the records of some keys together, and give what they would for each."""
+"""Batch mode: reductions and aligned windows get the records of some keys together; each gives what is its own."""
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -42,7 +42,8 @@ def results(specification: OperatorSpecification, *batches: RowBatch, memory: in
     given_: list[Any] = []
     for output in operator.advance(Watermark(MAX_TIME)):
         assert isinstance(output, RowBatch)
-        given_ += zip(output.values, output.timestamps or [None] * len(output), strict=True)
+        times: Sequence[int | None] = output.timestamps or [None] * len(output)
+        given_ += zip(output.values, times, strict=True)
     assert list(operator.finish()) == []
     assert operator.received == operator.processed == sum(map(len, batches))
     return given_
@@ -61,7 +62,8 @@ def test_each_key_has_what_is_its_own(records: list[tuple[int, int]], memory: in
     rows = [(key, 1) for key, _ in records]
     times = [time for _, time in records]
     batches = [RowBatch(rows[at : at + size], times[at : at + size]) for at in range(0, len(rows), size)]
-    counts, last = Counter(key for key, _ in records), {}
+    counts = Counter(key for key, _ in records)
+    last: dict[int, int] = {}
     for key, time in records:
         last[key] = max(time, last.get(key, 0))
     reduced = results(REDUCE, *batches, memory=memory)
@@ -90,7 +92,7 @@ def test_few_keys_are_in_memory_at_a_time() -> None:
 
     class Shown(ProcessWindowFunction[Record, Any, Any, TimeWindow]):
         def process(
-            self, key: Any, context: ProcessWindowFunction.Context[TimeWindow], elements: Iterable[Record]
+            self, key: object, context: ProcessWindowFunction.Context[TimeWindow], elements: Iterable[Record]
         ) -> Iterator[Any]:
             inner: Any = operator.inner  # type: ignore[attr-defined]  # the operator of streaming mode
             held.append({one for table in inner.backend._tables.values() for one in table.identities()})

@@ -296,6 +296,16 @@ def test_a_wrong_number_of_records_is_found(tmp_path: Path, monkeypatch: pytest.
     assert "has 2 records of 3" in str(broken(tmp_path / "1-0"))
 
 
+def test_the_file_of_somebody_else_is_none(tmp_path: Path) -> None:
+    """Whole as it is, with as many records."""
+    write(tmp_path / "1-1", {0: [RowBatch([1, 2])]}, subtask=1)
+    (tmp_path / "1-1").rename(tmp_path / "1-0")
+    error = broken(tmp_path / "1-0")
+    assert isinstance(error, ResultError)
+    assert error.failure().result == ATTEMPT
+    assert f"a frame of {channel(0, 1)} stands in {channel(0)}" in str(error)
+
+
 class Unreachable:
     """A partition whose TaskManager doesn't answer."""
 

@@ -7,6 +7,7 @@ from millstream_dataflow.identity import CheckpointId, SubtaskId, VertexId
 from millstream_dataflow.job_graph import Partitioning
 from millstream_dataflow.operators.specifications import SinkSpecification
 from millstream_dataflow.records import Barrier
+from millstream_runtime.states import TaskState
 from millstream_taskmanager.exchange.pending import FlushRules
 from millstream_taskmanager.task import in_flight
 from millstream_taskmanager.worker.settings import TaskSettings
@@ -17,19 +18,24 @@ ONE, TWO = CheckpointId(1), CheckpointId(2)
 EARLY, LATE = SubtaskId(VertexId("early"), 0), SubtaskId(VertexId("late"), 0)
 SINK = SubtaskId(VertexId("sink"), 0)
 RECORDS = tuple(range(60))
+SETTINGS = TaskSettings(FlushRules(1, 1, 100), overtake_after=0)
 
 
 def job_of(records: tuple[int, ...] = RECORDS) -> VirtualJob:
     """Two sources into one sink; the early one never gives anything. After a few steps."""
     empty_ledgers()
+    job = VirtualJob(drawing_of(records), SETTINGS)
+    steps(job, 20)
+    return job
+
+
+def drawing_of(records: tuple[int, ...]) -> Drawing:
     drawing = Drawing()
     sink = drawing.vertex("sink", SinkSpecification(LedgerSink("sink")))
     for name, split in (("early", ()), ("late", records)):
         lists = ListSource((split,), batch=1, boundedness=Boundedness.CONTINUOUS_UNBOUNDED)
         drawing.edge(drawing.source(name, lists), sink, Partitioning.REBALANCE)
-    job = VirtualJob(drawing, TaskSettings(FlushRules(1, 1, 100), overtake_after=0))
-    steps(job, 20)
-    return job
+    return drawing
 
 
 def steps(job: VirtualJob, count: int) -> None:
@@ -133,3 +139,20 @@ def test_a_checkpoint_whose_forerunner_is_given_up_has_its_records(abort_comes: 
     assert received.records + received.in_flight == sent
     assert received.in_flight > 10
     assert ONE not in job.parts or SINK not in job.parts[ONE]
+
+
+def test_all_tasks_are_open_before_one_works_on_what_was_in_flight() -> None:
+    """Others may send more without a pause: a source that had its turn only then would never open, and the job, which
+    runs when all of its tasks do, would take no checkpoint.
+    """
+    job = job_of()
+    trigger(job, EARLY)
+    steps(job, 26)
+    trigger(job, LATE)
+    job.settle()
+    assert job.parts[ONE][SINK].channels[0].records > 10
+    again = VirtualJob(drawing_of(RECORDS), SETTINGS, job.restored_from(ONE))
+    steps(again, len(again.tasks))
+    assert {task.state for task in again.tasks.values()} == {TaskState.RUNNING}
+    again.settle()
+    assert taken(again) > 10
