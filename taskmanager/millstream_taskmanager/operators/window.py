@@ -46,7 +46,7 @@ Lying = list[tuple[TimeWindow, dict[Hashable, Any]]]
 class WindowOperator(KeyedOperator):
     """See the module. One namespace of the table is one pane."""
 
-    keys_at_once = 64
+    keys_at_once = 64  # they fire together anyway
 
     def __init__(self, specification: WindowSpecification, *, reuse: bool = False) -> None:
         """`reuse`: as Collector says."""

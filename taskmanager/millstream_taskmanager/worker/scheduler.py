@@ -6,6 +6,10 @@ last, so they read only when nothing is left to do with what was read before; bu
 waited for by all whom they feed, so they step ahead for it, as each task does to be opened. What may wait (slices of a
 snapshot) takes turns with all the rest: first as it is, it would stop whatever lies upstream of it.
 
+Where other processes send as well, there may be no end of what was read before. A task that has waited for so many
+steps gets some of them, until its turn by rank comes: else the source of the slowest process would read nothing as long
+as those of the others do, and hold event time back for all.
+
 Time is an argument: whoever turns the scheduler says what time it is, and may sleep until `next_timer`. That is
 processing time, which a person or a time server may set; how long something waits is told by `Delays`.
 """
@@ -15,7 +19,12 @@ import itertools
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import Protocol
+from typing import Final, Protocol
+
+_PATIENCE: Final = 64
+"""Steps of others for which a task waits; a batch from a source of this process is through in fewer, as a rule."""
+_SHARE: Final = 4
+"""Of so many steps one is for those that have waited for longer."""
 
 
 def work_clock() -> float:
@@ -122,6 +131,9 @@ class Scheduler:
         self._urgent = deque[Runnable]()
         self._patient = deque[Runnable]()
         self._patient_next = False
+        self._steps = 0
+        self._waiting: dict[Runnable, int] = {}  # those in the queue, the first come first, by the step that it was
+        self._starving: dict[Runnable, None] = {}  # those of them that have waited for too long
         self._order = itertools.count()
         self._timers = Timers()
         self.rounds = 0
@@ -142,11 +154,14 @@ class Scheduler:
             self._urgent.append(task)
         if task not in self._queued:
             self._queued.add(task)
+            self._waiting[task] = self._steps
             heapq.heappush(self._queue, (-self._ranks[task], next(self._order), task))
 
     def step(self) -> bool:
         """One step of the task whose turn it is; False when none is runnable."""
+        self._steps += 1
         task = self._take_urgent() if self._urgent else None
+        task = task or (None if self._steps % _SHARE else self._take_starving())
         task = task or (self._take_patient() if self._patient_next else None)
         task = task or self._take() or self._take_patient()
         if task is None:
@@ -161,6 +176,8 @@ class Scheduler:
         while self._queue:
             _, order, task = heapq.heappop(self._queue)
             self._queued.discard(task)
+            self._waiting.pop(task, None)
+            self._starving.pop(task, None)
             self._left -= order < self._round_begins
             if not self._left:
                 self._begin_round()
@@ -176,6 +193,20 @@ class Scheduler:
         while self._urgent:
             task = self._urgent.popleft()
             if task.urgent and task.runnable:
+                return task
+        return None
+
+    def _take_starving(self) -> Runnable | None:
+        """Ahead of its turn, which it has as well. Those that aren't runnable keep their place."""
+        waited_since = self._steps - _PATIENCE
+        while self._waiting and next(iter(self._waiting.values())) < waited_since:
+            task = next(iter(self._waiting))
+            del self._waiting[task]
+            self._starving[task] = None
+        for task in self._starving:
+            if task.runnable and not task.background:
+                del self._starving[task]
+                self._starving[task] = None  # behind the others
                 return task
         return None
 

@@ -148,3 +148,38 @@ def test_a_task_that_others_wait_for_comes_before_those_downstream() -> None:
     source.urgent = False
     scheduler.run_until_idle()
     assert log == ["sink", "source", "sink", "sink", "source"]
+
+
+def test_nobody_waits_for_ever_behind_a_task_that_others_feed() -> None:
+    """Those downstream come first for a while; then who has waited gets a part, until he comes to his turn."""
+    log: list[str] = []
+    scheduler = Scheduler()
+    sources = [Work(name, 1_000, log) for name in ("one", "other")]
+    busy = Work("busy", 1_000, log)
+    for source in sources:
+        scheduler.add(source, 0)
+    scheduler.add(busy, 1)
+    for _ in range(300):
+        scheduler.step()
+    assert set(log[:64]) == {"busy"}
+    assert log[100:].count("one") == log[100:].count("other") == 25
+    assert log[100:].count("busy") == 150
+    busy.left = 0
+    scheduler.step()
+    scheduler.step()
+    busy.left = 1_000
+    scheduler.wake(busy)
+    log.clear()
+    for _ in range(60):
+        scheduler.step()
+    assert log == ["busy"] * 60, "as at the beginning"
+
+
+def test_who_waits_without_anything_to_do_gets_no_turn() -> None:
+    log: list[str] = []
+    scheduler = Scheduler()
+    idle, busy = Work("idle", 0, log), Work("busy", 200, log)
+    scheduler.add(idle, 0)
+    scheduler.add(busy, 1)
+    assert scheduler.run_until_idle() == 200
+    assert log == ["busy"] * 200
