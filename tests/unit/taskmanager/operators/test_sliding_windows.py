@@ -332,3 +332,28 @@ def test_panes_that_hold_nothing_are_not_looked_at(trigger: CountTrigger | None)
     assert rows == (first if trigger is None else [*first[:2], ("a", 0, "u"), *first[2:]])
     for operator in windows.operators:
         assert all(not list(table.identities()) for table in operator.backend._tables.values())
+
+
+class Unmerged(AggregateFunction[Any, list[Any], int]):
+    """A count whose `merge` was never written, which Flink's sliding windows don't call."""
+
+    def create_accumulator(self) -> list[Any]:
+        return []
+
+    def add(self, value: object, accumulator: list[Any]) -> list[Any]:
+        return [*accumulator, value]
+
+    def get_result(self, accumulator: list[Any]) -> int:
+        return len(accumulator)
+
+    def merge(self, acc_a: list[Any], acc_b: list[Any]) -> Any:  # noqa: ANN401  # as it is in a program without types
+        pass
+
+
+def test_a_merge_that_was_never_written_is_asked_for() -> None:
+    windows = Windows(TWENTY_BY_TEN, aggregate=Unmerged())
+    windows.come(("a", 1, 5), ("a", 1, 15))
+    assert windows.reach(9) == [(1, 9)], "there is nothing to merge yet"
+    problem = "Unmerged.merge gave None in the place of an accumulator; return what both come to: sliding windows and"
+    with pytest.raises(UserCodeError, match=problem):
+        windows.reach(19)
