@@ -62,11 +62,15 @@ class ListState(AppendingState[T, Iterable[T]], Generic[T]):
 
 
 class ReducingState(AppendingState[T, T | None], Generic[T]):
-    """One value per key: the reduction of all that were added. `get` is None before the first."""
+    """One value per key: the reduction of all that were added. `get` is None before the first. To add None clears it,
+    as in Flink's hashmap backend and in PyFlink.
+    """
 
 
 class AggregatingState(AppendingState[In, Out | None], Generic[In, Out]):
-    """One accumulator per key. `get` is the function's result for it, None before the first value."""
+    """One accumulator per key. `get` is the function's result for it, None before the first value. To add None clears
+    it, as a ReducingState.
+    """
 
 
 class MapState(State, Generic[K, V]):

@@ -169,6 +169,9 @@ class MemoryReducing(_Handle[Any], ReducingState[Any]):
 
     def add(self, value: object) -> None:
         """See ReducingState."""
+        if value is None:
+            self.clear()
+            return
         if self._shadows:
             self._touch(self._current.address)
         address = self._current.address
@@ -200,6 +203,9 @@ class MemoryAggregating(_Handle[Any], AggregatingState[Any, Any]):
 
     def add(self, value: object) -> None:
         """See AggregatingState."""
+        if value is None:
+            self.clear()
+            return
         if self._shadows:
             self._touch(self._current.address)
         address, aggregate = self._current.address, self._aggregate

@@ -118,6 +118,9 @@ class TtlReducing(_Single, ReducingState[Any]):
 
     def add(self, value: object) -> None:
         """See ReducingState. What is too old isn't folded into."""
+        if value is None:
+            self.clear()
+            return
         live = self._live()[1]
         self._put(value if live is None else self._reduce(live[1], value))
 
@@ -143,6 +146,9 @@ class TtlAggregating(_Single, AggregatingState[Any, Any]):
 
     def add(self, value: object) -> None:
         """See AggregatingState. What is too old isn't added to."""
+        if value is None:
+            self.clear()
+            return
         live = self._live()[1]
         accumulator = self._aggregate.create_accumulator() if live is None else live[1]
         self._put(self._aggregate.add(value, accumulator))

@@ -325,3 +325,12 @@ def test_values_are_as_old_as_they_are(steps: list[tuple[int, str, str]], on_rea
             case _:
                 bench.backend.seen(1)
         assert bench.room >= len([one for one, (time, _) in written.items() if time + TTL > bench.now])
+
+
+@pytest.mark.parametrize("ttl", [None, LAZY])
+@pytest.mark.parametrize("kind", ["reducing", "aggregating"])
+def test_none_that_is_added_clears(kind: str, ttl: StateTtlConfig | None) -> None:
+    bench = Bench(descriptor(kind, ttl)).write(1).write(2)
+    bench.state.add(None)
+    assert (bench.read(), bench.room) == (None, 0)
+    assert bench.write(5).read() == shown(kind, 5)
