@@ -31,7 +31,7 @@ T = TypeVar("T")
 _INTERFACES = "millstream_dataflow."
 """Where the methods are declared that operators call."""
 
-_STAND_INS = "millstream."
+_STAND_INS = ("millstream.", _INTERFACES)
 """Where classes are that stand for functions of the user's, which they call."""
 
 _AWAITED: dict[type[Function], str] = {

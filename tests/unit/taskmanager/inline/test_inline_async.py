@@ -174,6 +174,11 @@ async def shown(key: int, context: object, elements: Iterable[int]) -> list[Any]
     return [(key, sum(elements))]
 
 
+async def summed(_context_or_window: object, elements: Iterable[int]) -> AsyncIterator[int]:
+    await asyncio.sleep(0)
+    yield sum(elements)
+
+
 def own_time(value: int) -> int:
     return value
 
@@ -189,6 +194,10 @@ def test_functions_with_state_timers_and_windows(env: Environment) -> None:
     assert records(keyed.map(Numbered())) == [(1, 1), (2, 1), (3, 2), (4, 2)]
     windows = keyed.window(TumblingEventTimeWindows.of(10))
     assert sorted(records(windows.reduce(total, shown))) == [(0, 6), (1, 4)]
+    assert sorted(records(windows.apply(shown))) == [(0, 6), (1, 4)]
+    everything = numbers.assign_timestamps_and_watermarks(strategy).window_all(TumblingEventTimeWindows.of(10))
+    assert records(everything.process(summed)) == [10]
+    assert records(everything.apply(summed)) == [10]
 
 
 async def slow_if_early(value: int) -> list[int]:
