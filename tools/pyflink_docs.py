@@ -82,8 +82,9 @@ configurations say what to use instead. `millstream.pyflink.uninstall()` takes a
 * **There is no Java.** No jars, no gateway, no connector or format that is written in Java; sources and sinks are
   Python classes. What only a JVM needs is accepted with one warning, or refused with what to do instead.
 * **Declared types are held.** A value that doesn't fit the type that was declared fails the job, and the error shows
-  it. As in PyFlink an int becomes the float that was declared, and a Row takes the names of its type; nothing else is
-  converted or rounded. Where no type is declared records travel pickled, as in PyFlink.
+  it. As in PyFlink an int becomes the float that was declared, a number of numpy's one of Python's, and a Row takes the
+  names of its type; nothing else is converted or rounded. Where no type is declared records travel pickled, as in
+  PyFlink.
 * **Functions may be plain.** Whatever takes a function class takes a callable, a generator or an `async def` as well,
   and spans of time may be a `Duration`, a `Time`, a `timedelta`, or a number of milliseconds.
 * **Records belong to whom they were given.** What can be changed is copied from function to function, unless

@@ -20,8 +20,9 @@ class Types:
     """Every type that a stream, a state or a side output can be declared with.
 
     Values are what Python calls them: an `int` for all whole numbers, a `float` for FLOAT and DOUBLE, `bytes` for
-    PRIMITIVE_ARRAY(BYTE). Of what a function gives, an `int` becomes a float where one was declared, and a Row takes
-    the names of its ROW_NAMED. Nothing else is converted; a value that doesn't fit fails the job with its content.
+    PRIMITIVE_ARRAY(BYTE). Of what a function gives, an `int` becomes a float where one was declared, numpy's numbers
+    Python's, and a Row takes the names of its ROW_NAMED. Nothing else is converted; a value that doesn't fit fails the
+    job with its content.
     Meaning: Flink, "Data Types in the Python DataStream API". DATACLASS, NAMED_TUPLE, ENUM, OPTIONAL, ANY are ours.
     """
 

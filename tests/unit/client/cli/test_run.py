@@ -277,7 +277,9 @@ class TestExitCodes:
         fake.on_request = answer
         before = signal.getsignal(number)
         text = PROGRAM.replace("env.execute(", "env.execute_async(")
-        result = invoke("run", "--cancel-on-exit", script(text + f"import os\nos.kill(os.getpid(), {number:d})\n"))
+        # The kernel gives the signal to any thread, so it may come a moment later.
+        text += f"import os, time\nos.kill(os.getpid(), {number:d})\nwhile True:\n    time.sleep(0.01)\n"
+        result = invoke("run", "--cancel-on-exit", script(text))
         assert result.exit_code == ExitCode.INTERRUPTED
         assert fake.asked == [CancelJob(fake.submitted[0].graph.job)]
         assert signal.getsignal(number) is before

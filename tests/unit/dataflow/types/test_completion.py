@@ -1,7 +1,10 @@
 """What a declared type completes, and what it leaves to be refused."""
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from millstream_dataflow.types import Row, RowKind, TypeInformation, Types
@@ -20,6 +23,11 @@ def completed(value: object, type_: TypeInformation[Any]) -> Any:  # noqa: ANN40
     [
         (3, Types.DOUBLE(), 3.0),
         (3, Types.FLOAT(), 3.0),
+        (np.float32(0.5), Types.DOUBLE(), 0.5),
+        (np.int64(3), Types.DOUBLE(), 3.0),
+        (np.int64(3), Types.INT(), 3),
+        (np.uint8(3), Types.BYTE(), 3),
+        (("a", np.int32(3)), Types.TUPLE([Types.STRING(), Types.LONG()]), ("a", 3)),
         (("a", 3), Types.TUPLE([Types.STRING(), Types.DOUBLE()]), ("a", 3.0)),
         ([1, 2.5], Types.LIST(Types.DOUBLE()), [1.0, 2.5]),
         ({"a": 1}, Types.MAP(Types.STRING(), Types.DOUBLE()), {"a": 1.0}),
@@ -43,6 +51,10 @@ def test_it_is_as_pyflinks_coders_have_it(value: object, type_: TypeInformation[
         (True, Types.DOUBLE()),
         (10**400, Types.DOUBLE()),
         (1.0, Types.INT()),
+        (np.float64(1), Types.INT()),
+        (True, Types.INT()),
+        (Fraction(1, 3), Types.DOUBLE()),
+        (Decimal("0.5"), Types.DOUBLE()),
         ("3", Types.DOUBLE()),
         (("a", 1), PERSON),
         (Row("Ann"), PERSON),
@@ -64,7 +76,7 @@ def test_the_value_itself_stays_and_a_row_keeps_its_kind() -> None:
 
 @pytest.mark.parametrize(
     "type_",
-    [Types.STRING(), Types.LONG(), Types.TUPLE([Types.INT()]), Types.ROW([Types.INT()]), Types.LIST(Types.BYTE())],
+    [Types.STRING(), Types.BOOLEAN(), Types.TUPLE([Types.CHAR()]), Types.ROW([Types.BIG_DEC()]), Types.ANY()],
 )
 def test_most_types_complete_nothing(type_: TypeInformation[Any]) -> None:
     assert completer(type_) is None
