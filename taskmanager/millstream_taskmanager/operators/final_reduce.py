@@ -21,7 +21,7 @@ _NOTHING = object()
 class FinalReduceOperator(KeyedOperator):
     """See the module. Its input is grouped, so what it keeps is of few keys."""
 
-    keys_at_once = 64  # 64 keys of a record each take what 7 took one by one; what they come to is as short as records
+    keys_at_once = 64  # what each comes to is about as large as a record, and of those a block is in memory anyway
 
     def __init__(self, specification: FinalReduceSpecification) -> None:
         super().__init__(specification.key, [specification.function])
