@@ -17,9 +17,9 @@ Operators of `keys_at_once` above one, of which no function of the user's looks 
 together, and all of this once for them: it takes as long as some records do.
 
 Measured on Python 3.11, pairs of a string and a number, us of processor time a record on a busy machine, with 1,000
-records a key, with 10 and with one: sums by `reduce` 1.7, 1.7, 2.6 (one key at a time 1.8, 3.5, 17); in tumbling windows
-1.8, 2.5, 8.8 (2.0, 7.2, 60); in sliding ones 2.2, 3.9, 22; in sessions 4.9, 9.9, 70 (in streaming mode 13, 12, 48); a
-count in a ValueState 3.6, 6.6, 31. The sort is 0.6 of it in memory and 1.5 beyond it.
+records a key, with 10 and with one: sums by `reduce` 1.7, 1.7, 2.6 (one key at a time 1.8, 3.5, 17); in tumbling
+windows 1.8, 2.5, 8.8 (2.0, 7.2, 60); in sliding ones 2.2, 3.9, 22; in sessions 4.9, 9.9, 70 (in streaming mode 13, 12,
+48); a count in a ValueState 3.6, 6.6, 31. The sort is 0.6 of it in memory and 1.5 beyond it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

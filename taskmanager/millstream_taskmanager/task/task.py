@@ -121,12 +121,10 @@ class Task(ABC):
 
     @property
     def urgent(self) -> bool:
-        """Whether others wait for a barrier that needs no more than a step of this task: it overtakes records here, or
-        is still to be put behind what has left the task. What lies downstream may be busy for long with the records
-        before it; whatever is done first, it stands behind the same ones.
-
-        So it is with the first step, which opens the operators: the job runs, and checkpoints begin, when all tasks
-        have taken it, and other processes may have sent enough by then for those downstream to be busy for ever.
+        """Whether others wait for what needs no more than a step of this task: for a barrier that overtakes records
+        here, or is still to be put behind what has left the task; or for its first step, which opens the operators,
+        since no job runs before. What lies downstream may be busy for long, for ever with what other processes send;
+        whatever is done first, a barrier stands behind the same records.
         """
         return self._overtakes or self._triggers > 0 or self.state is TaskState.DEPLOYING
 

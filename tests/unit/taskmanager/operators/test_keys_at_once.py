@@ -104,7 +104,7 @@ def test_few_keys_are_in_memory_at_a_time() -> None:
     small = [(f"small {number}", "") for number in range(1_000)]
     large = [(number, "x" * 1_000) for number in range(20) for _ in range(500)]
     list(operator.process(0, RowBatch([*small, *large], [0] * 11_000)))
-    given_ = [value for output in operator.advance(Watermark(MAX_TIME)) for value in output.values]  # type: ignore[union-attr]  # rows
+    given_ = [value for output in operator.advance(Watermark(MAX_TIME)) for value in output.values]  # type: ignore[union-attr]  # it gives batches alone
     assert sorted(given_, key=str) == sorted(
         [(key, 1) for key, _ in small] + [(number, 500) for number in range(20)], key=str
     )
