@@ -9,10 +9,10 @@ An `async def` is resolved like any other; whoever calls it sees to its being aw
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from millstream_dataflow.functions.aggregate import AggregateFunction
 from millstream_dataflow.functions.asynchronous import AsyncFunction, called, is_async
@@ -105,6 +105,15 @@ _KINDS = (
     _ASYNC,
 )
 
+_OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "open": ("runtime_context",),
+    "close": (),
+    "on_timer": ("timestamp", "ctx"),
+    "clear": ("context",),
+    "timeout": ("value",),
+}
+"""Methods that some classes let their users leave out, and what they are called with."""
+
 
 def resolve_map(function: object) -> Callable[[Any], Any]:
     """The callable from a value to its record."""
@@ -163,10 +172,7 @@ def resolve_process(function: object) -> ProcessFunction[Any, Any]:
 def resolve_keyed_process(function: object) -> KeyedProcessFunction[Any, Any, Any]:
     """The function object; a plain callable gets one around it, which has no timers."""
     callback = _resolve(_KEYED_PROCESS, function)
-    if not isinstance(function, KeyedProcessFunction):
-        return _PlainKeyedProcess(callback)
-    check_on_timer(function, function.on_timer)
-    return function
+    return function if isinstance(function, KeyedProcessFunction) else _PlainKeyedProcess(callback)
 
 
 def resolve_process_window(function: object) -> ProcessWindowFunction[Any, Any, Any, Any]:
@@ -221,6 +227,7 @@ def _resolve(kind: _Kind, function: object) -> Callback:
             _refuse_life(kind, function)
         method: Callback = getattr(function, kind.method)
         _check_as(kind, f"{kind.operation} ({_described(function)})", method)
+        check_other_methods(function, kind.base)
         return method
     is_class_of_ours = isinstance(function, type) and issubclass(function, Function)
     if isinstance(function, Function) or is_class_of_ours or not callable(function):
@@ -295,10 +302,15 @@ def check_callable(
     _check_callable(takes, function, arguments, may_generate=may_generate, may_wait=may_wait)
 
 
-def check_on_timer(function: object, on_timer: Callback) -> None:
-    """TypeError for a method that can't be called at a timer: it would show when the first one fires."""
-    what = f"a timer of {_described(function)} calls on_timer"
-    _check_callable(what, on_timer, ("timestamp", "ctx"), may_generate=True, may_wait=True)
+def check_other_methods(function: Function, base: type[Function]) -> None:
+    """TypeError for a method that can't be called as the class says. It would show when the job has started, or much
+    later: when the first timer fires, say.
+    """
+    for name, arguments in _OTHERS.items():
+        declared = getattr(base, name, None)
+        if declared is not None and getattr(type(function), name) is not declared:
+            what = f"{name} of {_described(function)}"
+            _check_callable(what, getattr(function, name), arguments, may_generate=True, may_wait=True)
 
 
 def described(function: object) -> str:

@@ -26,7 +26,7 @@ from millstream_dataflow.functions.co import (
 from millstream_dataflow.functions.function import Function
 from millstream_dataflow.functions.joins import CoGroupFunction, FlatJoinFunction, JoinFunction, ProcessJoinFunction
 from millstream_dataflow.functions.process import Emitted
-from millstream_dataflow.functions.resolve import Callback, check_callable, check_on_timer, described
+from millstream_dataflow.functions.resolve import Callback, check_callable, check_other_methods, described
 
 Emitting: TypeAlias = Callable[..., Emitted[Any]]
 
@@ -132,11 +132,14 @@ def resolve_join(function: object) -> Callable[[Any, Any], Iterable[Any] | None]
     arguments = ("first", "second")
     if isinstance(function, FlatJoinFunction):
         check_callable(f"join ({described(function)})", function.join, arguments, may_generate=True)
+        check_other_methods(function, FlatJoinFunction)
         return cast("Callback", function.join)  # `async def` too: whoever calls it has made it plain
     one: object = function.join if isinstance(function, JoinFunction) else function
     if not callable(one) or (one is function and not _is_plain(function)):
         raise TypeError(f"{takes}, but got {described(function)}{_made(function, (JoinFunction, FlatJoinFunction))}")
     check_callable(takes, one, arguments, may_generate=not isinstance(function, JoinFunction))
+    if isinstance(function, JoinFunction):
+        check_other_methods(function, JoinFunction)
     call: Callback = one
     return call if is_generator(call) else _One(call)
 
@@ -169,6 +172,8 @@ def _of_both(takes: str, base: type[Function], method: str, arguments: Sequence[
     if not callable(call) or not (is_object or _is_plain(function)):
         raise TypeError(f"{takes}, but got {described(function)}{_made(function, (base,))}")
     check_callable(takes, call, arguments, may_generate=True)
+    if isinstance(function, base):
+        check_other_methods(function, base)
     return call
 
 
@@ -182,10 +187,8 @@ def _resolve(kind: _Kind, function: object) -> TwoFunctions:
             check_callable(
                 f"{kind.operation} ({described(function)})", call, kind.arguments, may_generate=kind.may_generate
             )
-        on_timer: Emitting | None = getattr(function, "on_timer", None)
-        if on_timer is not None:
-            check_on_timer(function, on_timer)
-        return TwoFunctions(calls[0], calls[1], on_timer)
+        check_other_methods(function, next(base for base in kind.bases if isinstance(function, base)))
+        return TwoFunctions(calls[0], calls[1], getattr(function, "on_timer", None))
     if not isinstance(function, tuple | list) or len(cast("Sequence[object]", function)) != 2:
         _refuse(kind, function)
     pair = cast("Sequence[object]", function)

@@ -10,6 +10,7 @@ import pytest
 from millstream_dataflow import functions
 from millstream_dataflow.functions import (
     AggregateFunction,
+    AsyncFunction,
     FilterFunction,
     FlatMapFunction,
     Function,
@@ -178,6 +179,16 @@ def test_process_functions_stay_objects_and_callables_become_them() -> None:
     assert window.process("k", NO_CONTEXT, [1, 2]) == [("k", 3)]
 
 
+class Asked(AsyncFunction[int, int]):
+    async def async_invoke(self, value: int) -> list[int]:
+        return [value]
+
+
+def odd(cls: type[Function], method: str) -> object:
+    """One of the class, with a method that takes what nobody gives."""
+    return type(cls.__name__, (cls,), {method: lambda _self, _1, _2, _3: None, "__qualname__": cls.__name__})()
+
+
 @pytest.mark.parametrize(
     ("resolve", "function", "sentence"),
     [
@@ -200,7 +211,11 @@ def test_process_functions_stay_objects_and_callables_become_them() -> None:
         (functions.resolve_aggregate, Last, "give an object of it: Last()"),
         (functions.resolve_map_batches, Double(), "map_batches takes a function of (batch), but got the MapFunction"),
         (functions.resolve_partitioner, lambda key: key, "called with (key, num_partitions)"),
-        (functions.resolve_keyed_process, Deaf(), "the KeyedProcessFunction Deaf calls on_timer, called with (time"),
+        (functions.resolve_map, odd(Double, "open"), "open of the MapFunction Double, called with (runtime_con"),
+        (functions.resolve_map, odd(Double, "close"), "close of the MapFunction Double, called with (), but"),
+        (functions.resolve_process_window, odd(Summary, "clear"), "clear of the ProcessWindowFunction Summary, cal"),
+        (functions.resolve_async, odd(Asked, "timeout"), "timeout of the AsyncFunction Asked, called with (value)"),
+        (functions.resolve_keyed_process, Deaf(), "on_timer of the KeyedProcessFunction Deaf, called with (timestamp"),
         (functions.resolve_keyed_co_process, DeafCo(), "takes (timestamp: int) -> None: too many positional arguments"),
         (functions.resolve_key_selector, Opened(), "key_by (the KeySelector Opened) calls get_key alone, and"),
         (functions.resolve_partitioner, Closed(), "calls partition alone, and never close; make what it needs at its"),

@@ -15,6 +15,7 @@ from millstream_dataflow.functions import (
     CoMapFunction,
     CoProcessFunction,
     FlatJoinFunction,
+    Function,
     JoinFunction,
     KeyedBroadcastProcessFunction,
     KeyedCoProcessFunction,
@@ -201,6 +202,11 @@ async def slow(value: int) -> AsyncIterator[int]:
     yield value
 
 
+def deaf(cls: type[Function]) -> object:
+    """One of the class that can't be opened."""
+    return type(cls.__name__, (cls,), {"open": lambda _self: None, "__qualname__": cls.__name__})()
+
+
 @pytest.mark.parametrize(
     ("resolve", "function", "sentence"),
     [
@@ -218,6 +224,10 @@ async def slow(value: int) -> AsyncIterator[int]:
         ("keyed_broadcast_process", Broadcast(), "; derive it from KeyedBroadcastProcessFunction, or connect the"),
         ("co_process", (lambda value: value, abs), "called with (value, ctx), but"),
         ("join", Sum, "but got the class Sum; give an object of it: Sum()"),
+        ("join", deaf(Sum), "open of the JoinFunction Sum, called with (runtime_context), but"),
+        ("join", deaf(Twin), "open of the FlatJoinFunction Twin, called with (runtime_context), but"),
+        ("co_group", deaf(Group), "open of the CoGroupFunction Group, called with (runtime_context), but"),
+        ("co_map", deaf(Halves), "open of the CoMapFunction Halves, called with (runtime_context), but"),
         ("join", Group(), "a join takes a JoinFunction, a FlatJoinFunction or a function of (first, second), but got"),
         ("join", abs, "called with (first, second), but"),
         ("co_group", Sum(), "co_group takes a CoGroupFunction or a function of (first, second), but got the Join"),
