@@ -173,10 +173,10 @@ class Custom(Partitioner):
             raise UserCodeError(error, self._operator, last_given(values, given)) from error
 
     def _refuse_first(self, values: Sequence[Any], chosen: Sequence[object]) -> None:
-        """What is no channel; an int of a class of its own, such as an IntEnum's, may be one."""
+        """What is no channel; an int of a class of its own, such as an IntEnum's or numpy's, may be one."""
         for value, channel in zip(values, chosen, strict=True):
             given = f"the partitioner gave {bounded_repr(channel)} for one of {self._channels} partitions; it must give"
-            if not isinstance(channel, int) or isinstance(channel, bool):
+            if not isinstance(channel, int | np.integer) or isinstance(channel, bool):
                 error: Exception = InvalidTypesError(f"{given} an int, not {type(channel).__qualname__}")
             elif not 0 <= channel < self._channels:
                 error = InvalidProgramError(f"{given} 0 to {self._channels - 1}")
