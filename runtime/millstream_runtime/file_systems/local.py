@@ -29,7 +29,7 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, new: bool = False) -> 
     `chunks` raises leaves nothing behind.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
-    with _opened(path.parent) as directory:
+    with opened_directory(path.parent) as directory:
         try:
             _write_new(temporary, chunks)
         except BaseException:
@@ -93,12 +93,12 @@ def _write_all(descriptor: int, waiting: list[memoryview]) -> None:
 
 def sync_directory(directory: Path) -> None:
     """Names in it are durable: made, renamed and removed ones."""
-    with _opened(directory) as descriptor:
+    with opened_directory(directory) as descriptor:
         os.fsync(descriptor)
 
 
 @contextmanager
-def _opened(directory: Path) -> Generator[int]:
+def opened_directory(directory: Path) -> Generator[int]:
     """For reading: only so it can be synced."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -113,7 +113,7 @@ def make_directories(directory: Path, mode: int = 0o777) -> None:
     while not missing[-1].parent.exists():
         missing.append(missing[-1].parent)
     for one in reversed(missing):
-        with suppress(FileExistsError), _opened(one.parent) as parent:
+        with suppress(FileExistsError), opened_directory(one.parent) as parent:
             one.mkdir(mode if one is directory else 0o777)
             try:
                 os.fsync(parent)

@@ -77,9 +77,8 @@ class AsyncWaitOperator(RowOperator):
         self._delays = context.delays
         self._coroutines = context.coroutines
         self._start = self._coroutines.start
-        is_own = isinstance(
-            self._specification.function, AsyncFunction
-        )  # else of map and its like, which may have keys
+        # Otherwise it is of map and its like, which may have keys.
+        is_own = isinstance(self._specification.function, AsyncFunction)
         self._life.open(context, WaitingContext(context) if is_own else None)
         restored: list[tuple[Any, int | None]] = context.state.items(_HELD)
         self._restored = len(restored)

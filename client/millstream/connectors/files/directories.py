@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from millstream.connectors.files.paths import file_system
-from millstream_runtime.file_systems.local import make_directories
+from millstream_runtime.file_systems.local import make_directories, opened_directory
 
 _BUFFER = 1 << 20  # bytes that are written at once
 
@@ -121,10 +121,10 @@ class LocalDirectory:
     def durable_names(self, folder: str = "") -> Generator[None]:
         """See Directory."""
         with ExitStack() as stack:
-            opened = [(self._path, stack.enter_context(_opened(self._path)))]
+            opened = [(self._path, stack.enter_context(opened_directory(self._path)))]
             for path in self._folders(folder):
                 make_directories(path)
-                opened.append((path, stack.enter_context(_opened(path))))
+                opened.append((path, stack.enter_context(opened_directory(path))))
             yield
             for path, descriptor in opened:
                 _sync(descriptor, path)
@@ -155,16 +155,6 @@ class LocalDirectory:
     def discard(self, leftovers: Sequence[Leftover]) -> None:
         """See Directory."""
         _discard(self, leftovers)
-
-
-@contextmanager
-def _opened(path: Path) -> Generator[int]:
-    """A directory, for a sync of its names."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _sync(descriptor: int, path: Path) -> None:

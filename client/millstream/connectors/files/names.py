@@ -6,8 +6,8 @@
 
 The parts are: job, sink, region, subtask, attempt, the writer's start, a counter of its files, the closing checkpoint.
 A directory is shared by what is visible and what isn't, since a rename must not cross file systems; readers skip names
-that begin with a dot, as `FileSource` does. With buckets what is visible lies in folders of
-the directory, and what is hidden doesn't: so one listing finds all that former attempts left.
+that begin with a dot, as `FileSource` does. With buckets what is visible lies in folders of the directory, and what is
+hidden doesn't: so one listing finds all that former attempts left.
 """
 
 import re

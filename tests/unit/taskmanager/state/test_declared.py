@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from millstream_dataflow.errors import InvalidTypesError
-from millstream_dataflow.functions import AggregateFunction
 from millstream_dataflow.state import (
     AggregatingStateDescriptor,
     ListStateDescriptor,
@@ -26,25 +25,10 @@ from millstream_taskmanager.state.current_key import CurrentKey
 from millstream_taskmanager.state.declared import checked, flat_check
 from millstream_taskmanager.state.key_space import KeySpace
 from millstream_taskmanager.state.store import KeyedTables
+from tests.support.latest import Latest
 from tests.support.tasks import OperatorBench
 
 INT_NEEDED = r"is str 'x', but INT\(\) was declared \(an int of 32 bits, .*\); declare the type of what"
-
-
-class Last(AggregateFunction[Any, Any, Any]):
-    """The accumulator is whatever came last."""
-
-    def create_accumulator(self) -> Any:  # noqa: ANN401  # of any type
-        return 0
-
-    def add(self, value: Any, accumulator: Any) -> Any:  # noqa: ANN401  # as above
-        return value
-
-    def get_result(self, accumulator: Any) -> Any:  # noqa: ANN401  # as above
-        return accumulator
-
-    def merge(self, acc_a: Any, acc_b: Any) -> Any:  # noqa: ANN401  # as above
-        return acc_b
 
 
 def state_of(asked: StateDescriptor[Any], *, ttl: bool) -> Any:  # noqa: ANN401  # a state of any kind
@@ -78,7 +62,7 @@ INT = Types.INT()
         (MapStateDescriptor("n", INT, INT), "put", (1, "x"), "value"),
         (MapStateDescriptor("n", INT, INT), "put_all", ({1: "x"},), "value"),
         (ReducingStateDescriptor("n", lambda _one, other: other, INT), "add", ("x",), "value"),
-        (AggregatingStateDescriptor("n", Last(), INT), "add", ("x",), "accumulator"),
+        (AggregatingStateDescriptor("n", Latest(), INT), "add", ("x",), "accumulator"),
     ],
 )
 def test_each_kind(asked: StateDescriptor[Any], call: str, given: tuple[Any, ...], part: str, *, ttl: bool) -> None:
@@ -101,7 +85,7 @@ def test_what_fits_is_kept(*, ttl: bool) -> None:
     assert list(several) == [1, 2, 3]
     for asked in (
         ReducingStateDescriptor("n", lambda one, other: one + other, INT),
-        AggregatingStateDescriptor("n", Last(), INT),
+        AggregatingStateDescriptor("n", Latest(), INT),
     ):
         state = state_of(asked, ttl=ttl)
         state.add(1)
@@ -124,7 +108,7 @@ def test_an_int_becomes_the_float_that_was_declared(*, ttl: bool) -> None:
     both.put(1, 2)
     reduced = state_of(ReducingStateDescriptor("n", lambda one, other: one + other, DOUBLE), ttl=ttl)
     reduced.add(1)
-    last = state_of(AggregatingStateDescriptor("n", Last(), DOUBLE), ttl=ttl)
+    last = state_of(AggregatingStateDescriptor("n", Latest(), DOUBLE), ttl=ttl)
     last.add(1)
     kept = [value.value(), *several, *both.keys(), *both.values(), reduced.get(), last.get()]
     assert kept == [1, 0.5, 1, 2, 1, 2, 1, 1]

@@ -34,6 +34,7 @@ from millstream_taskmanager.operators.keyed_reduce import KeyedReduceOperator
 from millstream_taskmanager.operators.state import RestoredState
 from millstream_taskmanager.operators.window import WindowOperator
 from millstream_taskmanager.user_code.errors import UserCodeError
+from tests.support.latest import Latest
 from tests.support.tasks import OperatorBench
 
 Type = TypeInformation[Any] | type | None
@@ -41,22 +42,6 @@ Type = TypeInformation[Any] | type | None
 
 def plus(one: Any, other: Any) -> Any:  # noqa: ANN401  # of any type
     return one + other
-
-
-class Latest:
-    """Keeps what was added last."""
-
-    def create_accumulator(self) -> Any:  # noqa: ANN401  # of any type
-        return None
-
-    def add(self, value: Any, accumulator: Any) -> Any:  # noqa: ANN401  # as above
-        return value
-
-    def get_result(self, accumulator: Any) -> Any:  # noqa: ANN401  # as above
-        return accumulator
-
-    def merge(self, acc_a: Any, acc_b: Any) -> Any:  # noqa: ANN401  # as above
-        return acc_b
 
 
 Asked = tuple[StateDescriptor[Any], str, Callable[[Any, Any], object]]
